@@ -158,7 +158,7 @@ def main():
     lines = ["# Speed of the discrete solvers", "",
              "Written by `python -m benchmarks.solvers`. Compiled solves on "
              f"{os.cpu_count()} {platform.machine()} cores, jax {jax.__version__}, backend {jax.default_backend()}; "
-             f"load average at the start {os.getloadavg()[0]:.1f} (other work shared the machine).", "",
+             f"load average at the start {os.getloadavg()[0]:.1f}.", "",
              "## Aims", "", "| what | aim | seconds | largest certified gap (bit) | |", "|---|---|---|---|---|"]
     lines += [f"| {w} | {a} | {s:.3g} | {g:.1e} | {n} |" for w, a, s, g, n in aims()]
     lines += ["", "## Methods", "", "Iterations / time of one solve until the certified gap is below:", "",

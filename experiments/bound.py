@@ -18,14 +18,12 @@ import pathlib
 import sys
 import time
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 
 from experiments import command_line
 from experiments.results import write_run_record, write_table
-from theory.discrete import rate_distortion, rate_distortion_perception
+from theory.discrete import rate_distortion_curve, rate_distortion_perception_surface
 
 DIVERGENCES = ("none", "tv", "kl", "reverse_kl", "js", "chi2", "hellinger2", "w1", "w2sq")
 NAMED_DISTORTIONS = ("hamming", "squared", "absolute")
@@ -183,28 +181,23 @@ def solve(
     """
     if divergence == "none":
         perceptions = (float("inf"),)
-    allowed, bound = np.meshgrid(distortions, np.asarray(perceptions, np.float64), indexing="ij")
-
-    def one(pair):
-        if divergence == "none":
-            return rate_distortion(pmf, matrix, distortion=pair[0])
-        return rate_distortion_perception(
-            pmf, matrix, distortion=pair[0], perception=pair[1], divergence=divergence
+        solution = rate_distortion_curve(pmf, matrix, distortions=distortions)
+    else:
+        solution = rate_distortion_perception_surface(
+            pmf, matrix, distortions=distortions, perceptions=perceptions, divergence=divergence
         )
-
-    pairs = jnp.stack([jnp.asarray(allowed.ravel()), jnp.asarray(bound.ravel())], axis=-1)
-    solution = jax.jit(lambda p: jax.lax.map(one, p))(pairs)
+    allowed, bound = np.meshgrid(distortions, np.asarray(perceptions, np.float64), indexing="ij")
     columns = {
         "max_distortion": allowed.ravel(),
         "max_perception": bound.ravel(),
-        "rate_lower_bits": np.asarray(solution.rate_lower),
-        "rate_bits": np.asarray(solution.rate),
-        "gap_bits": np.asarray(solution.rate - solution.rate_lower),
-        "distortion": np.asarray(solution.distortion),
-        "slope_bits": np.asarray(solution.slope),
+        "rate_lower_bits": np.asarray(solution.rate_lower).ravel(),
+        "rate_bits": np.asarray(solution.rate).ravel(),
+        "gap_bits": np.asarray(solution.rate - solution.rate_lower).ravel(),
+        "distortion": np.asarray(solution.distortion).ravel(),
+        "slope_bits": np.asarray(solution.slope).ravel(),
     }
     if divergence != "none":
-        columns["perception"] = np.asarray(solution.perception)
+        columns["perception"] = np.asarray(solution.perception).ravel()
     infeasible = ~np.isfinite(columns["rate_bits"])
     columns["rate_lower_bits"] = np.where(infeasible, np.nan, columns["rate_lower_bits"])
     return columns

@@ -33,8 +33,8 @@ class Config:
     """
 
     letters: int = 16
-    distortions: int = 22
-    perceptions: int = 18
+    distortions: int = 48
+    perceptions: int = 14
     seed: int = 0
 
 
@@ -84,6 +84,8 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
     for divergence in DIVERGENCES:
         # Quadratic spacing: everything happens near perfect realism.
         perceptions = largest[divergence] * np.linspace(0.0, 1.0, config.perceptions) ** 2
+        # At P = inf the perception used is that of the classical optimum: beyond it realism is free.
+        perceptions = np.append(perceptions, np.inf)
         options = {"points": points} if divergence == "w2sq" else {}
         surface = rate_distortion_perception_surface(
             pmf, matrix, distortions=distortions, perceptions=perceptions, divergence=divergence, **options

@@ -31,14 +31,14 @@ class Surface(NamedTuple):
       perceptions: [l].
       rate: bits, [k, l].
       lower: proved lower bounds, bits, [k, l].
-      price: -dR/dP, bits per unit of perception, [k, l].
+      free: divergence of the classical optimum, beyond which R(D, P) = R(D), [k].
     """
 
     distortions: np.ndarray
     perceptions: np.ndarray
     rate: np.ndarray
     lower: np.ndarray
-    price: np.ndarray
+    free: np.ndarray
 
 
 def load(path: pathlib.Path) -> dict[str, Surface]:
@@ -64,8 +64,12 @@ def load(path: pathlib.Path) -> dict[str, Surface]:
         if len(rows["distortion"]) != shape[0] * shape[1]:
             raise ValueError(f"{path}: the points of {name} are no grid")
         order = np.lexsort((rows["perception"], rows["distortion"]))
-        fields = ("rate_upper_bits", "rate_lower_bits", "perception_slope_bits")
-        surfaces[str(name)] = Surface(distortions, perceptions, *(rows[f][order].reshape(shape) for f in fields))
+        if not np.isinf(perceptions[-1]):
+            raise ValueError(f"{path}: {name} has no points without a bound on perception (P = inf)")
+        rate, lower, used = (
+            rows[field][order].reshape(shape) for field in ("rate_upper_bits", "rate_lower_bits", "used_perception")
+        )
+        surfaces[str(name)] = Surface(distortions, perceptions[:-1], rate[:, :-1], lower[:, :-1], used[:, -1])
     return surfaces
 
 
@@ -90,9 +94,8 @@ def surfaces(data: dict[str, Surface]) -> Figure:
         lines = axis.contour(x, y, surface.rate.T, levels=levels, colors="k", linewidths=0.9)
         axis.clabel(lines, [level for level in lines.levels if level <= 0.75], fmt="%g", fontsize=7)
         # Above this line the constraint is slack: R(D, P) = R(D).
-        slack = (surface.price > 1e-6).sum(1) - 1
-        inside = (slack >= 0) & (slack < len(y) - 1)
-        axis.plot(x[inside], y[slack[inside]], "--", color="#d1495b", lw=1.6)
+        axis.plot(x, np.sqrt(surface.free), "--", color="#d1495b", lw=1.6)
+        axis.set_ylim(0.0, y[-1])
         title, label = TITLES.get(name, (name, "perception P"))
         ticks = np.linspace(0.0, y[-1], 5)
         axis.set(title=title, xlabel="distortion D (squared error)", ylabel=label)

@@ -35,6 +35,17 @@ def test_realism_is_worth_bits_and_divergences_agree_at_the_ends(data):
         assert (surface.rate[:, 0] - surface.rate[:, -1]).max() > 0.1
 
 
+def test_realism_is_free_beyond_the_line_and_costs_below(data):
+    for surface in data.values():
+        flat = surface.rate - surface.rate[:, -1:]
+        beyond = surface.perceptions[None] >= surface.free[:, None] + 1e-9
+        assert beyond[:, -1].all() or surface.free.max() > surface.perceptions[-1]
+        assert flat[beyond & (surface.free[:, None] <= surface.perceptions[-1])].max() <= 1.1e-8
+        below = surface.perceptions[None] < 0.9 * surface.free[:, None]
+        costs = surface.rate[:, -1:] > 1e-3
+        assert (flat[below & costs & (surface.free[:, None] <= surface.perceptions[-1])] > 0).all()
+
+
 def test_the_figure_shows_three_panels_with_units(data):
     figure = discrete_rdp.surfaces(data)
     panels = [axis for axis in figure.axes if axis.get_title()]

@@ -234,7 +234,7 @@ def rate_distortion_curve(
     *,
     tolerance: float = 1e-8,
     max_atoms: int | None = None,
-    rounds: int = 12,
+    rounds: int = 24,
     steps: int = 20,
 ) -> ContinuousRateDistortion:
     """R(D) of a density under squared error at several slopes, in one compilation.

@@ -14,7 +14,8 @@ from theory.discrete import channels, classical, perception
 from theory.discrete.classical import RateDistortion
 from theory.discrete.divergences import Divergence
 from theory.discrete.gradients import with_gradient
-from theory.discrete.perception_solver import Options, RateDistortionPerception
+from theory.discrete.perception_duals import Options
+from theory.discrete.perception_solver import RateDistortionPerception
 
 
 def rate_distortion_curve(
@@ -78,7 +79,7 @@ def rate_distortion_perception_surface(
     points: ArrayLike | None = None,
     transport_cost: ArrayLike | None = None,
     tolerance: float = 1e-8,
-    max_iterations: int = 200,
+    max_iterations: int = 500,
     at_once: int = 1,
 ) -> RateDistortionPerception:
     """R(D, P) on a grid of distortions and perceptions, each point as by `rate_distortion_perception`.

@@ -10,7 +10,8 @@ from theory.checks import check_choice, check_domain, is_concrete
 from theory.discrete import classical, divergences
 from theory.discrete.divergences import Divergence
 from theory.discrete.gradients import with_gradient, without_gradient
-from theory.discrete.perception_solver import Options, RateDistortionPerception, solve_regime
+from theory.discrete.perception_duals import Options
+from theory.discrete.perception_solver import RateDistortionPerception, solve_regime
 
 
 def rate_distortion_perception(
@@ -25,7 +26,7 @@ def rate_distortion_perception(
     points: ArrayLike | None = None,
     transport_cost: ArrayLike | None = None,
     tolerance: float = 1e-8,
-    max_iterations: int = 200,
+    max_iterations: int = 500,
 ) -> RateDistortionPerception:
     """Rate-distortion-perception function of a memoryless source on a finite alphabet, from both sides.
 

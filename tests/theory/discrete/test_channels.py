@@ -1,0 +1,74 @@
+"""Small functions of channels against direct NumPy, and the edges that they exist for."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from theory.discrete import channels
+
+RNG = np.random.default_rng(0)
+PMF = RNG.dirichlet(np.ones(5))
+MATRIX = RNG.random((5, 7)) + 1.0
+
+
+def test_normalising_keeps_differences_of_distortion():
+    problem = channels.normalise(jnp.asarray(PMF), jnp.asarray(MATRIX))
+    channel = RNG.dirichlet(np.ones(7), 5)
+    mean = channels.mean_distortion(problem.pmf, jnp.asarray(channel), problem.distortion)
+    np.testing.assert_allclose(
+        mean * problem.scale + problem.mean_offset, (PMF[:, None] * channel * MATRIX).sum(), rtol=1e-14)
+    np.testing.assert_allclose(problem.distortion.min(1), 0.0, atol=0.0)
+
+
+def test_a_letter_without_finite_distortion_is_nan_only_if_it_occurs():
+    matrix = np.concatenate([MATRIX, np.full((1, 7), np.inf)])
+    never = channels.normalise(jnp.asarray(np.append(PMF, 0.0)), jnp.asarray(matrix))
+    assert bool(jnp.all(jnp.isfinite(never.distortion)))
+    occurs = channels.normalise(jnp.asarray(np.append(0.5 * PMF, 0.5)), jnp.asarray(matrix))
+    assert bool(jnp.isnan(occurs.mean_offset))
+
+
+def test_tilted_channel_is_the_softmax_and_obeys_forbidden_pairs():
+    weights, slope = RNG.dirichlet(np.ones(7)), 3.0
+    matrix = MATRIX.copy()
+    matrix[2, 3] = np.inf
+    got = channels.tilted_channel(jnp.log(weights), jnp.asarray(matrix), jnp.asarray(slope))
+    plain = weights * np.exp(-slope * matrix)
+    np.testing.assert_allclose(got, plain / plain.sum(1, keepdims=True), rtol=1e-13)
+    assert got[2, 3] == 0.0
+    # A slope that underflows every weight still gives the nearest letter.
+    steep = channels.tilted_channel(jnp.log(weights), jnp.asarray(matrix), jnp.asarray(1e6))
+    np.testing.assert_allclose(steep[np.arange(5), matrix.argmin(1)], 1.0, rtol=1e-12)
+
+
+@pytest.mark.parametrize("share", [1e-6, 0.3, 0.999])
+def test_slope_meets_the_distortion_from_the_feasible_side(share):
+    problem = channels.normalise(jnp.asarray(PMF), jnp.asarray(MATRIX))
+    flat = jnp.full(7, -np.log(7.0))
+    at_zero = channels.mean_distortion(
+        problem.pmf, channels.tilted_channel(flat, problem.distortion, jnp.zeros(())), problem.distortion)
+    target = share * at_zero
+    slope = channels.slope_meeting_distortion(problem, flat, target, jnp.ones(()))
+    channel = channels.tilted_channel(flat, problem.distortion, slope)
+    mean = channels.mean_distortion(problem.pmf, channel, problem.distortion)
+    assert mean <= target
+    np.testing.assert_allclose(mean, target, rtol=1e-12)
+    assert channels.slope_meeting_distortion(problem, flat, 1.01 * at_zero, jnp.ones(())) == 0.0
+
+
+def test_matching_marginals_is_exact_and_close():
+    rows, columns = RNG.dirichlet(np.ones(5)), RNG.dirichlet(np.ones(7))
+    joint = np.outer(rows, columns) * (1.0 + 1e-3 * RNG.standard_normal((5, 7)))
+    error = np.abs(joint.sum(1) - rows).sum() + np.abs(joint.sum(0) - columns).sum()
+    fixed = np.asarray(channels.match_marginals(jnp.asarray(joint), jnp.asarray(rows), jnp.asarray(columns)))
+    np.testing.assert_allclose(fixed.sum(1), rows, rtol=1e-14)
+    np.testing.assert_allclose(fixed.sum(0), columns, rtol=1e-14)
+    assert (fixed >= 0).all()
+    # Algorithm 2's guarantee: the correction is at most twice the marginals' error.
+    assert np.abs(fixed - joint).sum() <= 2.0 * error
+
+
+def test_mutual_information_of_a_lossless_channel_is_the_entropy():
+    np.testing.assert_allclose(
+        channels.mutual_information(jnp.asarray(PMF), jnp.eye(5)), -(PMF * np.log(PMF)).sum(), rtol=1e-14)
+    assert channels.mutual_information(jnp.asarray(PMF), jnp.full((5, 2), 0.5)) == 0.0
