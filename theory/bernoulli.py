@@ -7,10 +7,11 @@ changes nothing.
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.special import rel_entr, xlog1py, xlogy
 from jax.typing import ArrayLike
 
-from theory.checks import check_domain
+from theory.checks import check_domain, is_concrete
 from theory.units import nats_to_bits
 
 
@@ -94,12 +95,14 @@ def uniform_rate_distortion(distortion: ArrayLike, alphabet_size: ArrayLike) -> 
       Rate in bits per symbol; the broadcast shape. NaN inside a trace for arguments outside the domain.
 
     Raises:
-      ValueError: if D < 0 or M < 1 (outside of a trace).
+      ValueError: if D < 0 or M is not a whole number >= 1 (outside of a trace).
 
     Reference: Cover and Thomas, Elements of Information Theory, 2nd ed., Problem 10.5.
     """
     check_domain("distortion", distortion, minimum=0.0)
     check_domain("alphabet_size", alphabet_size, minimum=1.0, finite=True)
+    if is_concrete(alphabet_size) and np.any(np.asarray(alphabet_size) % 1 != 0):
+        raise ValueError(f"alphabet_size must be whole, got {alphabet_size}")
     distortion, size = _broadcast(distortion, alphabet_size)
     valid = (distortion >= 0) & (size >= 1)
     codes = valid & (distortion < 1.0 - 1.0 / size)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from theory import (
@@ -12,6 +13,9 @@ from theory import (
     bernoulli,
     common_randomness,
     gaussian,
+    gaussian_upper_bounds,
+    gaussian_vector,
+    gaussian_vector_perception,
     laplace,
     nonlinear_sources,
     scalar_density,
@@ -19,13 +23,13 @@ from theory import (
     uniform,
 )
 from theory import quantization as entropy_coded
-from theory.checks import check_choice
+from theory.checks import check_choice, check_domain
 from theory.quantization import laplace as laplace_quantizer
 from theory.quantization import uniform as uniform_quantizer
 from theory.sources import Source
 
 DISTORTIONS = ("squared_error", "absolute_error", "hamming")
-PERCEPTIONS = ("none", "w2sq", "kl", "tv", "conditional_w2sq")
+PERCEPTIONS = ("none", "w2sq", "kl", "reverse_kl", "hellinger2", "tv", "conditional_w2sq")
 SHARED = ("nothing", "unlimited")
 KINDS = ("exact", "lower", "upper")
 
@@ -107,18 +111,67 @@ def _gaussian(source, distortion, perception, shared):
             lambda d, p: gaussian.rate_distortion_perception(d, p, variance, divergence=perception),
             "exact with nothing shared, too, if realism is asked of single samples only",
             "theory.gaussian.rate_distortion_perception")
-    elif perception == "w2sq" and shared == "nothing":
+    elif perception == "w2sq" and shared != "unlimited":
+        bits = _bits(shared)
         yield Bound(
             "rate under realism of whole blocks", "exact",
-            lambda d, p: common_randomness.strong_realism_rate(d, 0.0, p, variance),
-            "perception is W2^2 per sample between the laws of long blocks",
+            lambda d, p: common_randomness.strong_realism_rate(d, bits, p, variance),
+            f"{bits:g} bits per sample shared; perception is W2^2 per sample between the laws of long blocks",
             "theory.common_randomness.strong_realism_rate")
+    elif perception == "kl" and shared != "unlimited":
+        bits = _bits(shared)
+        yield Bound(
+            "rate-distortion-perception function with unlimited common randomness", "lower",
+            lambda d, p: gaussian.rate_distortion_perception(d, p, variance, divergence="kl"),
+            "", "theory.gaussian.rate_distortion_perception")
+        yield Bound(
+            "rate at perfect realism of whole blocks", "upper",
+            _plain(lambda d: common_randomness.strong_realism_rate(d, bits, 0.0, variance)),
+            f"{bits:g} bits per sample shared", "theory.common_randomness.strong_realism_rate")
+    elif perception in _RESTRICTED and shared == "unlimited":
+        yield Bound("rate-distortion function", "lower", _plain(gaussian.rate_distortion, variance), "",
+                    "theory.gaussian.rate_distortion")
+        yield Bound(
+            "jointly Gaussian reconstructions", "upper",
+            lambda d, p: gaussian_upper_bounds.gaussian_rate_upper_bound(
+                d, p, variance, divergence=_RESTRICTED[perception]),
+            "not tight", "theory.gaussian_upper_bounds.gaussian_rate_upper_bound")
     elif perception == "conditional_w2sq" and shared == "nothing":
         yield Bound(
             "rate under conditional perception", "exact",
             lambda d, p: gaussian.conditional_rate_distortion_perception(d, p, variance),
             "perception is W2^2 given the message, averaged",
             "theory.gaussian.conditional_rate_distortion_perception")
+
+
+def _gaussian_vector(source, distortion, perception, shared):
+    if distortion != "squared_error":
+        return
+    eigenvalues = source.parameters["eigenvalues"]
+    if perception == "none":
+        yield Bound("reverse water-filling", "exact", _plain(gaussian_vector.rate_distortion, eigenvalues), "",
+                    "theory.gaussian_vector.rate_distortion")
+    elif perception in ("w2sq", "kl") and shared == "unlimited":
+        yield Bound(
+            "rate-distortion-perception function", "exact",
+            lambda d, p: gaussian_vector_perception.rate_distortion_perception(
+                d, p, eigenvalues, divergence=perception).rate,
+            "convex solve", "theory.gaussian_vector_perception.rate_distortion_perception")
+    elif perception == "w2sq" and shared == "nothing":
+        yield Bound(
+            "half the distortion", "exact",
+            _only_at_zero(lambda d: gaussian_vector.rate_distortion(jnp.asarray(d) / 2, eigenvalues)),
+            "perception 0 of whole blocks only", "docs/derivations/perfect_realism_lower_bound.md")
+    elif perception == "conditional_w2sq" and shared == "nothing":
+        yield Bound(
+            "rate under conditional perception", "exact",
+            lambda d, p: gaussian_vector.conditional_rate_distortion_perception(d, p, eigenvalues),
+            "perception is W2^2 given the message, averaged",
+            "theory.gaussian_vector.conditional_rate_distortion_perception")
+
+
+def _bits(shared):
+    return 0.0 if shared == "nothing" else float(shared)
 
 
 def _bounded_density(room, scalar, parameter, name):
@@ -165,19 +218,40 @@ def _bernoulli(source, distortion, perception, shared):
                     lambda d, q: bernoulli.rate_distortion_perception(d, q, p),
                     "exact with nothing shared, too, if realism is asked of single samples only",
                     "theory.bernoulli.rate_distortion_perception")
+    if perception == "tv" and shared in ("unlimited", "nothing"):
+        side = "common" if shared == "unlimited" else "private"
+        one_shot = getattr(bernoulli, f"one_shot_rate_{side}_randomness")
+        yield Bound(f"one symbol at a time, {side} randomness", "upper", lambda d, q: one_shot(d, q, p),
+                    "entropy of the message; exact among codes of single symbols",
+                    f"theory.bernoulli.one_shot_rate_{side}_randomness")
 
 
 def _curve(source, distortion, perception, shared):
     if distortion != "squared_error" or perception != "none":
         return
-    yield Bound("hull of deterministic quantisers", "upper",
-                _plain(nonlinear_sources.hull_rate_distortion, source.name),
-                "ideal entropy coding and time sharing; exact among deterministic one-shot quantisers",
+    points = source.parameters.get("points")
+
+    def hull(d):
+        d = jnp.asarray(d, jnp.float64)
+        if points is None:
+            return nonlinear_sources.hull_rate_distortion(d, source.name)
+        # On a grid of n midpoints N equal cells err by at most 7N/(12 n^2) more than in the continuum. A cell of
+        # length w = 1/N errs by the integral of p(1 - p), p running from 0 to 1 along it (times 1 - w for the
+        # ramp); the midpoint rule is off by at most 1/(12 n^2 w) inside of it and 1/(4 n^2 w) at either end.
+        # Vertices used at half the distortion or more have N <= 1/(3D) + 2.
+        slack = 7.0 / 12.0 * (1.0 / (3.0 * jnp.where(d > 0, d, 1.0)) + 2.0) / points**2
+        resolved = (slack < d / 2) & (d > 0)
+        rate = nonlinear_sources.hull_rate_distortion(jnp.where(resolved, d - slack, 1.0), source.name)
+        return jnp.where(resolved, rate, jnp.nan)
+
+    yield Bound("hull of deterministic quantisers", "upper", _plain(hull),
+                "ideal entropy coding and time sharing; the continuum's is exact among deterministic one-shot "
+                "quantisers, here with an allowance for the source's grid",
                 "theory.nonlinear_sources.hull_rate_distortion")
+    eigenvalues = np.maximum(np.linalg.eigvalsh(source.covariance), 0.0)
     yield Bound("reverse water-filling of the linear transform", "upper",
-                _plain(nonlinear_sources.linear_rate_distortion, source.name),
-                "R(D) of the Gaussian process of the same covariance",
-                "theory.nonlinear_sources.linear_rate_distortion")
+                _plain(gaussian_vector.rate_distortion, eigenvalues),
+                "R(D) of the Gaussian vector of the same covariance", "theory.gaussian_vector.rate_distortion")
 
 
 def _banana(source, distortion, perception, shared):
@@ -188,8 +262,11 @@ def _banana(source, distortion, perception, shared):
                 "theory.shannon_lower_bounds.squared_error")
 
 
+# Names of perception measures, and of the same in `theory.gaussian_upper_bounds`.
+_RESTRICTED = {"reverse_kl": "kl_source_reconstruction", "hellinger2": "squared_hellinger"}
 _ROOMS = {
     "gaussian": _gaussian,
+    "gaussian_vector": _gaussian_vector,
     "laplace": _bounded_density(laplace, laplace_quantizer, lambda s: s.parameters["scale"], "laplace"),
     "uniform": _bounded_density(
         uniform, uniform_quantizer, lambda s: s.parameters["high"] - s.parameters["low"], "uniform"),
@@ -202,17 +279,21 @@ _ROOMS = {
 
 
 def bounds_of(
-    source: Source, *, distortion: str = "squared_error", perception: str = "none", shared: str = "unlimited"
+    source: Source,
+    *,
+    distortion: str = "squared_error",
+    perception: str = "none",
+    shared: str | float = "unlimited",
 ) -> tuple[Bound, ...]:
     """Looks up what is known of the least rate.
 
     Args:
       source: one of `theory.sources`.
       distortion: "squared_error" (summed over components), "absolute_error" or "hamming".
-      perception: "none", "w2sq" (W2 squared), "kl" (of the reconstruction from the source, bits), "tv", or
-        "conditional_w2sq" (given the message).
-      shared: what randomness encoder and decoder have in common, "nothing" or "unlimited"; of no consequence
-        without a perception measure.
+      perception: "none", "w2sq" (W2 squared), "kl" (KL(reconstruction || source), bits), "reverse_kl" (bits),
+        "hellinger2" (squared), "tv", or "conditional_w2sq" (given the message).
+      shared: what randomness encoder and decoder have in common: "nothing", "unlimited", or a number of bits per
+        sample; of no consequence without a perception measure.
 
     Returns:
       The bounds, exact ones first.
@@ -222,7 +303,11 @@ def bounds_of(
     """
     check_choice("distortion", distortion, DISTORTIONS)
     check_choice("perception", perception, PERCEPTIONS)
-    check_choice("shared", shared, SHARED)
+    if isinstance(shared, str):
+        check_choice("shared", shared, SHARED)
+    else:
+        check_domain("shared", shared, minimum=0.0)
+        shared = "unlimited" if shared == np.inf else "nothing" if shared == 0 else float(shared)
     check_choice("source.name", source.name, _ROOMS)
     found = tuple(_ROOMS[source.name](source, distortion, perception, shared))
     if not found:

@@ -15,7 +15,7 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from theory.checks import check_choice, check_domain
-from theory.gaussian import distortion_rate_perception, strong_realism_distortion
+from theory.gaussian import shrinkage, strong_realism_distortion
 from theory.units import bits_to_nats, nats_to_bits
 
 
@@ -275,28 +275,48 @@ def _iid_output(
 ) -> DistortionBounds:
     r, c = bits_to_nats(rate), bits_to_nats(shared)
     correlation, s = _correlation(r, c), jnp.sqrt(v)
-    # At rate 0 the bound with unlimited common randomness is s^2 + t_P^2.
-    least = jnp.sqrt(jnp.maximum(distortion_rate_perception(0.0, p, v, divergence=divergence) - v, 0.0))
-    t = jnp.clip(s * correlation, least, s)
-    upper = (s - t) ** 2 + 2.0 * s * t * (1.0 - correlation)
+    fixed = lax.stop_gradient
+    least = fixed(s - shrinkage(p, v, divergence))
+
+    def only(where: jax.Array, *values: jax.Array) -> list[jax.Array]:
+        # Elsewhere any point inside of the domain: an infinite derivative must not meet a zero there.
+        return [jnp.where(where, value, 0.5) for value in values]
+
+    # Upper bound: t = s eps where P allows it, and then D = s^2 (1 - eps^2); else t_P.
+    binds = least > fixed(s * correlation)
+    left, left_both = jnp.exp(-2.0 * r), jnp.exp(-2.0 * (r + c))
+    free = v * (left + left_both - left * left_both)
+    upper = jnp.where(binds, _at_least_deviation(*only(binds, r, c, p, v), divergence), free)
     if divergence == "w2sq":
         return DistortionBounds(strong_realism_distortion(rate, shared, p, v), upper)
-    nats_p, kept = bits_to_nats(p), -jnp.expm1(-2.0 * r)
 
-    def distortion(t: jax.Array) -> jax.Array:
-        lead = (slice(None),) * s.ndim + (None,) * (t.ndim - s.ndim)
-        ratio = jnp.maximum(t / s[lead], 1e-300)
-        excess = jnp.maximum(nats_p[lead] - (0.5 * (ratio**2 - 1.0) - jnp.log(ratio)), 0.0)
-        known = -jnp.expm1(-2.0 * (r[lead] + c[lead] + excess))
-        return v[lead] + t**2 - 2.0 * s[lead] * t * jnp.sqrt(kept[lead] * known)
+    def distortion(t: jax.Array, s: jax.Array, r: jax.Array, c: jax.Array, nats: jax.Array) -> jax.Array:
+        ratio = jnp.maximum(t / s, 1e-300)
+        excess = jnp.maximum(nats - (0.5 * (ratio**2 - 1.0) - jnp.log(ratio)), 0.0)
+        return s**2 + t**2 - 2.0 * s * t * _correlation(r, c + excess)
 
     # A grid finds the valley, and its cells are then divided again; the value is quadratic in the step.
-    low, high = least, s
+    nats_p = bits_to_nats(p)
+    constants = [fixed(x)[..., None] for x in (s, r, c, nats_p)]
+    low, high = least, fixed(s)
     for _ in range(4):
         grid = jnp.linspace(low, high, 257, axis=-1)
-        values = distortion(grid)
-        best = jnp.argmin(values, -1)
+        best = jnp.argmin(distortion(grid, *constants), -1)
         step = (high - low) / 256.0
         centre = jnp.take_along_axis(grid, best[..., None], -1)[..., 0]
-        low, high = jnp.maximum(centre - step, least), jnp.minimum(centre + step, s)
-    return DistortionBounds(jnp.min(values, -1), upper)
+        low, high = jnp.maximum(centre - step, least), jnp.minimum(centre + step, fixed(s))
+    # By the envelope theorem the derivative is that at the best t, which moves only where the least one binds.
+    unlimited = jnp.isinf(p)
+    binds = (centre <= least) & (least > fixed(s * correlation)) & ~unlimited
+    inside = ~binds & ~unlimited
+    lower = jnp.where(inside, distortion(*only(inside, centre, s, r, c, nats_p)), v * left)
+    lower = jnp.where(binds, _at_least_deviation(*only(binds, r, c, p, v), divergence), lower)
+    return DistortionBounds(lower, upper)
+
+
+def _at_least_deviation(
+    r: jax.Array, c: jax.Array, p: jax.Array, v: jax.Array, divergence: str
+) -> jax.Array:
+    s = jnp.sqrt(v)
+    t = s - shrinkage(p, v, divergence)
+    return (s - t) ** 2 + 2.0 * s * t * (1.0 - _correlation(r, c))

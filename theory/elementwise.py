@@ -34,6 +34,19 @@ def nan_unless(valid: jax.Array, value: jax.Array) -> jax.Array:
     return jnp.where(valid, value, jnp.nan)
 
 
+def infinite_at_zero(value: jax.Array) -> jax.Array:
+    """What a rate is to be increased by where its distortion is 0: inf there, with slope -inf; else 0.
+
+    Args:
+      value: a distortion, >= 0; any shape.
+
+    Returns:
+      inf where `value` is 0, else 0; same shape.
+    """
+    zero = value == 0
+    return jnp.where(zero, -jnp.log(jnp.where(zero, value, 1.0)), 0.0)
+
+
 def decreasing_root(
     function: Callable[[jax.Array], jax.Array], target: jax.Array, low: ArrayLike, high: ArrayLike, *, steps: int = 60
 ) -> jax.Array:

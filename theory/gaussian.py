@@ -60,7 +60,7 @@ def _(primals, tangents):
     return root, tangents[0] / jnp.expm1(2.0 * root)
 
 
-def _shrinkage(perception: jax.Array, variance: jax.Array, divergence: str) -> jax.Array:
+def shrinkage(perception: jax.Array, variance: jax.Array, divergence: str) -> jax.Array:
     """How far below the source's the reconstruction's standard deviation may lie: s - t >= 0."""
     deviation = jnp.sqrt(variance)
     if divergence == "w2sq":
@@ -154,11 +154,11 @@ def rate_distortion_perception(
     plain = _half_log_ratio(variance, distortion)
     # The region is found first and with values only, so that the formula is differentiated only inside it.
     s = jnp.sqrt(variance)
-    t = s - jax.lax.stop_gradient(_shrinkage(perception, variance, divergence))
+    t = s - jax.lax.stop_gradient(shrinkage(perception, variance, divergence))
     active = (t * t >= variance - distortion) & (distortion < variance + t * t) & (t > 0.0)
     active &= (distortion > 0.0) & valid
     zero = distortion >= variance + t * t
-    gap = _shrinkage(jnp.where(active, perception, 0.25), jnp.where(active, variance, 1.0), divergence)
+    gap = shrinkage(jnp.where(active, perception, 0.25), jnp.where(active, variance, 1.0), divergence)
     s, d = jnp.where(active, s, 1.0), jnp.where(active, distortion, 1.0)
     t = s - gap
     # 1 - rho and 1 + rho, each without cancellation.
@@ -199,7 +199,7 @@ def distortion_rate_perception(
     def excess(nats, perception, variance):
         # t - s a = s (1 - a) - (s - t), and 1 - a = e^{-2R} / (1 + a) without cancellation.
         a = jnp.sqrt(-jnp.expm1(-2.0 * nats))
-        return jnp.sqrt(variance) * jnp.exp(-2.0 * nats) / (1.0 + a) - _shrinkage(
+        return jnp.sqrt(variance) * jnp.exp(-2.0 * nats) / (1.0 + a) - shrinkage(
             perception, variance, divergence)
 
     active = jax.lax.stop_gradient(excess(nats, perception, variance)) > 0.0

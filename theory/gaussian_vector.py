@@ -166,17 +166,28 @@ def conditional_rate_distortion_perception(
         jnp.asarray(distortion, jnp.float64), jnp.asarray(perception, jnp.float64)
     )
     bound = perception < distortion
-    d = jnp.where(bound, distortion, 1.0)
+
+    def sent(d: jax.Array, p: jax.Array) -> jax.Array:
+        return (0.5 * (jnp.sqrt(p) + jnp.sqrt(2.0 * d - p))) ** 2
+
     # A perception outside of the domain stays what it is, so that the root makes it NaN.
-    p = jnp.where(bound, perception, 0.5)
-    message = jnp.where(bound, (0.5 * (jnp.sqrt(p) + jnp.sqrt(2.0 * d - p))) ** 2, distortion)
-    return rate_distortion(message, eigenvalues, weights=weights)
+    message = jnp.where(bound, sent(jnp.where(bound, distortion, 1.0), jnp.where(bound, perception, 0.5)), distortion)
+    message, lam, w = broadcast_arguments(lax.stop_gradient(message), eigenvalues, weights)
+    # Where nothing is sent the rate does not move: there the infinite slope of G at P = 0 must not meet its zero.
+    still = message >= jnp.sum(w * lam, -1)
+    active = bound & ~still
+    moving = jnp.where(active, sent(jnp.where(active, distortion, 1.0), jnp.where(active, perception, 0.5)), distortion)
+    moving = jnp.where(still | jnp.isnan(message), message, moving)
+    return jnp.where(perception >= 0, _rate_distortion(moving, lam, w), jnp.nan)
 
 
 def broadcast_arguments(
     budget: ArrayLike, eigenvalues: ArrayLike, weights: ArrayLike | None, *, name: str = "distortion"
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Checks a distortion (or rate), eigenvalues and weights; broadcasts to [...], [..., n], [..., n]."""
+    """Checks a distortion (or rate), eigenvalues and weights; broadcasts to [...], [..., n], [..., n].
+
+    Inside a trace a negative or NaN eigenvalue or weight turns its distortion into NaN, and with it all results.
+    """
     check_domain(name, budget, minimum=0.0)
     check_domain("eigenvalues", eigenvalues, minimum=0.0, finite=True)
     eigenvalues = jnp.asarray(eigenvalues, jnp.float64)
@@ -191,10 +202,13 @@ def broadcast_arguments(
         raise ValueError(f"weights must have shape [..., {n}] like eigenvalues, got {weights.shape}")
     batch = jnp.broadcast_shapes(budget.shape, eigenvalues.shape[:-1], weights.shape[:-1])
     shape = (*batch, n)
+    budget = jnp.broadcast_to(budget, batch)
+    eigenvalues, weights = jnp.broadcast_to(eigenvalues, shape), jnp.broadcast_to(weights, shape)
+    admissible = (eigenvalues >= 0) & (eigenvalues < jnp.inf) & (weights >= 0) & (weights < jnp.inf)
     return (
-        jnp.broadcast_to(budget, batch),
-        jnp.broadcast_to(eigenvalues, shape),
-        jnp.broadcast_to(weights, shape),
+        jnp.where(jnp.all(admissible, -1), budget, jnp.nan),
+        jnp.where(admissible, eigenvalues, 1.0),
+        jnp.where(admissible, weights, 1.0),
     )
 
 

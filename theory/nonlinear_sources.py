@@ -19,8 +19,8 @@ from jax.scipy.special import gammaln, zeta
 from jax.typing import ArrayLike
 
 from theory import shannon_lower_bounds
-from theory.checks import check_choice, check_domain
-from theory.elementwise import nan_unless
+from theory.checks import check_choice, check_domain, is_concrete
+from theory.elementwise import infinite_at_zero, nan_unless
 from theory.units import nats_to_bits
 
 SOURCES = ("sawbridge", "ramp", "circle")
@@ -28,6 +28,9 @@ SOURCES = ("sawbridge", "ramp", "circle")
 _FIRST_VERTEX_ABOVE_1 = {"sawbridge": 2, "ramp": 4, "circle": 3}
 # Largest distortion, and eigenvalues c / k^2 (k = 1, 2, ...) of a multiplicity, of the two processes.
 _VARIANCE = {"sawbridge": 1 / 6, "ramp": 1 / 12, "circle": 1.0}
+# Where the hull of N cells differs from the smooth curve through its vertices by less than rounding.
+_SMOOTH_BELOW = {"sawbridge": 1e-10, "ramp": 1e-10, "circle": 1e-14}
+_LEAST_LINEAR = 1e-12  # below, water-filling spreads over more than 1e11 components
 _SPECTRUM = {"sawbridge": (1 / np.pi**2, 1), "ramp": (1 / (2 * np.pi) ** 2, 2)}
 
 
@@ -80,7 +83,9 @@ def sawbridge_minimum_entropy(distortion: ArrayLike) -> jax.Array:
       distortion: D >= 0.
 
     Returns:
-      Entropy, bits per realisation; 0 from D = 1/6 on, inf at 0. Inside a trace a negative distortion gives NaN.
+      Entropy, bits per realisation; 0 from D = 1/6 on, inf at 0. At D = 1/(6N), where a cell appears, the slope is
+      -inf on the left; the derivative is that of the right side, -3N log2(e). Inside a trace a negative distortion
+      gives NaN.
 
     Raises:
       ValueError: if `distortion` is negative.
@@ -94,15 +99,21 @@ def sawbridge_minimum_entropy(distortion: ArrayLike) -> jax.Array:
     d = 6 * distortion
     inside = (d > 0) & (d < 1)
     safe = jnp.where(inside, d, 0.75)
-    k = jax.lax.stop_gradient(jnp.floor((1 + 1e-15) / safe))
-    radicand = k * ((k + 1) * safe - 1)  # in [0, 1]; 0 where a cell is about to be added
-    positive = radicand > 1e-30
-    root = jnp.where(positive, jnp.sqrt(jnp.where(positive, radicand, 1.0)), 0.0)
+    frozen = jax.lax.stop_gradient(safe)
+    # 1/d within rounding of an integer N counts as just below it: there k + 1 = N cells of one length.
+    k = jnp.maximum(jnp.ceil((1 - 1e-13) / frozen) - 1, 1.0)
+    root = jnp.sqrt(jnp.maximum(k * ((k + 1) * frozen - 1), 0.0))  # in [0, 1]; 0 where the cells are equal
     m = (k + root) / (k * (k + 1))
     r = jnp.clip(1 - k * m, 0.0, m)
     occupied = r > 0
-    nats = -k * m * jnp.log(m) - jnp.where(occupied, r * jnp.log(jnp.where(occupied, r, 1.0)), 0.0)
-    entropy = jnp.where(inside, nats_to_bits(nats), jnp.where(d == 0, jnp.inf, 0.0))
+    rest = jnp.where(occupied, r, 1.0)
+    nats = -k * m * jnp.log(m) - jnp.where(occupied, rest * jnp.log(rest), 0.0)
+    # dH/dd = -k ln(m/r)/(2 root) with m/r = 1 + u, u = root/(k r), without its 0/0 at equal cells.
+    u = root / (k * rest)
+    near = u < 1e-6
+    slope = -0.5 / rest * jnp.where(near, 1 - 0.5 * u, jnp.log1p(u) / jnp.where(near, 1.0, u))
+    nats = nats + jnp.where(occupied, slope, -jnp.inf) * jnp.where(inside, safe - frozen, 0.0)
+    entropy = jnp.where(inside, nats_to_bits(nats), 0.0) + infinite_at_zero(d)
     return nan_unless(distortion >= 0, entropy)
 
 
@@ -164,7 +175,7 @@ def hull_rate_distortion(distortion: ArrayLike, source: str) -> jax.Array:
     """Inverse of `hull_distortion_rate`: least entropy at a distortion, with time sharing.
 
     Args:
-      distortion: D >= 0 (above 1e-15 where it is not 0), any shape.
+      distortion: D >= 0, any shape.
       source: "sawbridge", "ramp" or "circle".
 
     Returns:
@@ -187,12 +198,22 @@ def _hull_rate(distortion, source):
     inside = (distortion < _VARIANCE[source]) & (distortion > 0)
     safe = jnp.where(inside, distortion, _VARIANCE[source] / 2)
     # Bisection for the index: equal cells' distortion falls with their number.
-    index = _largest(lambda i: _cell_distortion(1 / _vertex(i, source), source) >= safe, jnp.zeros_like(safe))
+    # With more than 1e7 cells the polygon is the curve through its vertices, to rounding.
+    tiny = safe < _SMOOTH_BELOW[source]
+    coarse = jnp.where(tiny, _VARIANCE[source] / 2, safe)
+    index = _largest(lambda i: _cell_distortion(1 / _vertex(i, source), source) >= coarse, jnp.zeros_like(safe))
     levels = _vertex(index, source), _vertex(index + 1, source)
     ends = [_cell_distortion(1 / n, source) for n in levels]
-    part = (ends[0] - safe) / (ends[0] - ends[1])
+    part = (ends[0] - coarse) / (ends[0] - ends[1])
     rate = (1 - part) * jnp.log2(levels[0]) + part * jnp.log2(levels[1])
-    return nan_unless(distortion >= 0, jnp.where(inside, rate, jnp.where(distortion == 0, jnp.inf, 0.0)))
+    fine = jnp.where(tiny, safe, 0.5 * _SMOOTH_BELOW[source])
+    width = {
+        "sawbridge": 6 * fine,
+        "ramp": 12 * fine / (1 + jnp.sqrt(1 - 12 * fine)),
+        "circle": jnp.sqrt(3 * fine) / np.pi,
+    }[source]
+    rate = jnp.where(tiny, -jnp.log2(width), rate)
+    return nan_unless(distortion >= 0, jnp.where(inside, rate, 0.0) + infinite_at_zero(distortion))
 
 
 def linear_rate_distortion(distortion: ArrayLike, source: str) -> jax.Array:
@@ -203,12 +224,12 @@ def linear_rate_distortion(distortion: ArrayLike, source: str) -> jax.Array:
     1 / (pi k)^2; ramp 1 / (2 pi k)^2, each twice; circle 1/2, twice.
 
     Args:
-      distortion: D >= 0 (above 1e-12 where it is not 0), any shape.
+      distortion: D = 0 or D >= 1e-12, any shape.
       source: "sawbridge", "ramp" or "circle".
 
     Returns:
-      Rate, bits per realisation, same shape; 0 from the variance on, inf at 0. Inside a trace a negative
-      distortion gives NaN.
+      Rate, bits per realisation, same shape; 0 from the variance on, inf at 0. Inside a trace a distortion
+      outside of the domain gives NaN.
 
     Raises:
       ValueError: if an argument lies outside of its domain.
@@ -218,19 +239,22 @@ def linear_rate_distortion(distortion: ArrayLike, source: str) -> jax.Array:
     """
     check_choice("source", source, SOURCES)
     check_domain("distortion", distortion, minimum=0.0)
+    if is_concrete(distortion):
+        given = np.asarray(distortion, np.float64)
+        check_domain("distortion other than 0", given[given > 0], minimum=_LEAST_LINEAR)
     return _linear_rate(jnp.asarray(distortion, jnp.float64), source)
 
 
 @partial(jax.jit, static_argnames="source")
 def _linear_rate(distortion, source):
-    inside = (distortion < _VARIANCE[source]) & (distortion > 0)
+    inside = (distortion < _VARIANCE[source]) & (distortion >= _LEAST_LINEAR)
     safe = jnp.where(inside, distortion, _VARIANCE[source] / 2)
     if source == "circle":
         nats = -jnp.log(safe)
     else:
         nats = _inverse_square_water_filling(safe, *_SPECTRUM[source])
-    rate = jnp.where(inside, nats_to_bits(nats), jnp.where(distortion == 0, jnp.inf, 0.0))
-    return nan_unless(distortion >= 0, rate)
+    rate = jnp.where(inside, nats_to_bits(nats), 0.0) + infinite_at_zero(distortion)
+    return nan_unless((distortion >= _LEAST_LINEAR) | (distortion == 0), rate)
 
 
 def _inverse_square_water_filling(distortion, first, multiplicity):

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from theory.checks import check_domain, check_pmf
+from theory.gaussian_vector import eigenvalues_of
 from theory.units import bits_to_nats, nats_to_bits
 
 _GRID = 4096
@@ -44,7 +45,7 @@ def local_critical_slope(covariance: ArrayLike) -> jax.Array:
       Slope, bits per unit of squared error, shape [...].
 
     Raises:
-      ValueError: if a variance is not positive or a matrix is not square.
+      ValueError: if a variance is not positive, or a matrix is not square or not symmetric.
 
     Reference:
       Rose, IEEE T-IT 40(6), 1994; Rose, Proc. IEEE 86(11), 1998.
@@ -55,7 +56,7 @@ def local_critical_slope(covariance: ArrayLike) -> jax.Array:
         return nats_to_bits(1 / (2 * covariance))
     if covariance.ndim == 1 or covariance.shape[-1] != covariance.shape[-2]:
         raise ValueError(f"covariance must be a scalar or have shape [..., n, n], got shape {covariance.shape}")
-    largest = jnp.linalg.eigvalsh(covariance)[..., -1]
+    largest = eigenvalues_of(covariance)[..., -1]
     check_domain("the largest eigenvalue of covariance", largest, minimum=0.0, open_minimum=True, finite=True)
     return nats_to_bits(1 / (2 * largest))
 

@@ -75,7 +75,7 @@ def norm_power_error(distortion: ArrayLike, entropy: ArrayLike, *, power: float,
 
     Args:
       distortion: D >= 0, of the whole vector.
-      entropy: differential entropy h(X), bits; broadcasts with `distortion`.
+      entropy: differential entropy h(X), bits; broadcasts with `distortion`. -inf gives the bound 0.
       power: r > 0.
       dimension: n, the number of components.
 
@@ -91,7 +91,10 @@ def norm_power_error(distortion: ArrayLike, entropy: ArrayLike, *, power: float,
     check_domain("distortion", distortion, minimum=0.0)
     check_domain("entropy", entropy)
     distortion, entropy = broadcast(distortion, entropy)
-    return _positive_part(entropy - maximum_entropy(distortion, power=power, dimension=dimension))
+    # Without a density nothing is known, not even at D = 0, where -inf would be subtracted from -inf.
+    known = entropy > -jnp.inf
+    bound = entropy - maximum_entropy(jnp.where(known, distortion, 1.0), power=power, dimension=dimension)
+    return nan_unless(distortion >= 0, jnp.where(known | jnp.isnan(entropy), _positive_part(bound), 0.0))
 
 
 def difference_distortion(
@@ -167,5 +170,7 @@ def perfect_realism_squared_error(distortion: ArrayLike, entropy: ArrayLike, var
     valid = (distortion >= 0) & (variance > 0)
     inside = valid & (distortion < 2 * variance)
     d, v = jnp.where(inside, distortion, 1.0), jnp.where(inside, variance, 1.0)
+    known = entropy > -jnp.inf
+    d, v = jnp.where(known, d, 1.0), jnp.where(known, v, 1.0)
     bound = bits_to_nats(entropy) - 0.5 * (np.log(2 * np.pi * np.e) + jnp.log(d) + jnp.log1p(-d / (4 * v)))
-    return nan_unless(valid, jnp.where(inside, _positive_part(nats_to_bits(bound)), 0.0))
+    return nan_unless(valid, jnp.where(inside & (known | jnp.isnan(entropy)), _positive_part(nats_to_bits(bound)), 0.0))

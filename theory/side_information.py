@@ -2,10 +2,11 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from theory.bernoulli import binary_entropy
-from theory.checks import check_domain
+from theory.checks import check_domain, is_concrete
 from theory.gaussian import rate_distortion
 
 
@@ -51,8 +52,13 @@ def gaussian_wyner_ziv_rate(
       decoder, IEEE T-IT 1976.
     """
     check_domain("variance", variance, minimum=0.0, open_minimum=True, finite=True)
-    check_domain("1 - |correlation|", 1.0 - jnp.abs(jnp.asarray(correlation)), minimum=0.0, open_minimum=True)
+    if is_concrete(correlation):
+        given = np.asarray(correlation, np.float64)
+        if not np.all(np.abs(given) < 1.0):
+            wrong = given[~(np.abs(given) < 1.0)].flat[0]
+            raise ValueError(f"correlation must lie strictly between -1 and 1, got {wrong:g}")
     variance, correlation = jnp.broadcast_arrays(
         jnp.asarray(variance, jnp.float64), jnp.asarray(correlation, jnp.float64)
     )
-    return rate_distortion(distortion, variance * (1.0 - correlation) * (1.0 + correlation))
+    rate = rate_distortion(distortion, variance * (1.0 - correlation) * (1.0 + correlation))
+    return jnp.where(jnp.abs(correlation) < 1.0, rate, jnp.nan)

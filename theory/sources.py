@@ -20,7 +20,7 @@ class Source(NamedTuple):
     """A source of independent samples.
 
     Attributes:
-      name: "gaussian", "laplace", "uniform", "bernoulli", "banana", "sawbridge", "ramp" or "circle".
+      name: "gaussian", "gaussian_vector", "laplace", "uniform", "bernoulli", "banana", "sawbridge", "ramp", "circle".
       dimension: number of components of a sample, an int.
       parameters: what the law depends on, by name.
       sample: (key, shape) -> samples, float64 [*shape, dimension]; `key` is the source's own.
@@ -73,6 +73,37 @@ def gaussian(mean: float = 0.0, variance: float = 1.0) -> Source:
         lambda x: -((x - mean) ** 2) / (2 * variance) - 0.5 * np.log(2 * np.pi * variance),
         mean, variance, 0.5 * np.log2(2 * np.pi * np.e * variance),
     )
+
+
+def gaussian_vector(eigenvalues: Sequence[float] = (4.0, 1.0, 0.25)) -> Source:
+    """Independent Gaussian components, N(0, diag(eigenvalues)): any Gaussian vector in its own coordinates.
+
+    Args:
+      eigenvalues: variances of the components, > 0.
+
+    Returns:
+      The source.
+
+    Raises:
+      ValueError: if there is no eigenvalue, or one is not positive.
+    """
+    check_domain("eigenvalues", eigenvalues, minimum=0.0, open_minimum=True, finite=True)
+    variances = np.asarray(eigenvalues, np.float64)
+    if variances.ndim != 1 or not variances.size:
+        raise ValueError(f"eigenvalues must have shape [n] with n >= 1, got shape {variances.shape}")
+    n = variances.size
+
+    def sample(key, shape=()):
+        normal = jax.random.normal(key, (*shape, n), jnp.float64)
+        return normal * np.sqrt(variances).reshape((1,) * len(shape) + (n,))
+
+    def log_density(x):
+        x = jnp.asarray(x, jnp.float64)
+        scaled = x**2 / variances.reshape((1,) * (x.ndim - 1) + (n,))
+        return -0.5 * jnp.sum(scaled, -1) - 0.5 * np.sum(np.log(2 * np.pi * variances))
+
+    return Source("gaussian_vector", n, {"eigenvalues": variances}, sample, log_density, np.zeros(n),
+                  np.diag(variances), float(0.5 * np.sum(np.log2(2 * np.pi * np.e * variances))))
 
 
 def laplace(scale: float = 1.0) -> Source:
@@ -244,5 +275,6 @@ def ramp(points: int = 1024) -> Source:
 
 
 SOURCES = {
-    source.__name__: source for source in (gaussian, laplace, uniform, bernoulli, banana, circle, sawbridge, ramp)
+    source.__name__: source
+    for source in (gaussian, gaussian_vector, laplace, uniform, bernoulli, banana, circle, sawbridge, ramp)
 }

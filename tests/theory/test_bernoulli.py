@@ -242,3 +242,8 @@ def test_one_call_for_a_whole_surface():
     traced = jax.vmap(jax.vmap(bernoulli.rate_distortion_perception, (None, 0, None)), (0, None, None))
     np.testing.assert_allclose(
         bernoulli.rate_distortion_perception(d, perception, 0.3), traced(d[:, 0], perception[0], 0.3), atol=1e-15)
+
+
+def test_an_alphabet_has_a_whole_number_of_letters():
+    with pytest.raises(ValueError, match="alphabet_size must be whole"):
+        bernoulli.uniform_rate_distortion(0.1, 2.5)

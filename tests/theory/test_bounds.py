@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from theory import bernoulli, bounds, gaussian, sources
+from theory import bernoulli, bounds, common_randomness, gaussian, sources
 
 ALL = [make() for make in sources.SOURCES.values()]
 
@@ -38,6 +38,10 @@ def test_lower_bounds_never_exceed_exact_ones_nor_those_upper_ones():
             ends = bounds.interval(found, d, p)
             assert np.all(ends.lower >= 0)
             assert np.all(np.asarray(ends.lower) <= np.asarray(ends.upper) + 1e-12), (source.name, perception, p)
+            # A bound says nothing (NaN) only where its conditions exclude the point.
+            for bound in found:
+                silent = np.isnan(np.asarray(bound.rate(d, p)))
+                assert not silent.any() or ("only" in bound.conditions and p > 0), (source.name, bound.name)
 
 
 def test_realism_costs_and_common_randomness_never_hurts():
@@ -79,6 +83,51 @@ def test_parameters_of_the_source_reach_the_bounds():
         for small, large in zip(bounds.bounds_of(make()), bounds.bounds_of(make(*parameters))):
             relative = d * np.trace(make().covariance)
             np.testing.assert_allclose(large.rate(factor * relative, 0.0), small.rate(relative, 0.0), rtol=1e-10)
+
+
+def test_a_finite_amount_of_common_randomness_lies_between_none_and_all():
+    source, d = sources.gaussian(0.0, 2.0), np.array([0.1, 0.5, 1.0])
+    for p in (0.0, 0.1):
+        none, some, much, all_ = (
+            np.asarray(bounds.interval(bounds.bounds_of(source, perception="w2sq", shared=s), d, p).upper)
+            for s in ("nothing", 0.5, 3.0, np.inf)
+        )
+        assert np.all(none >= some) and np.all(some >= much) and np.all(much >= all_) and np.any(some > all_ + 0.1)
+        np.testing.assert_array_equal(
+            none, bounds.interval(bounds.bounds_of(source, perception="w2sq", shared=0), d, p).upper)
+        np.testing.assert_allclose(some, common_randomness.strong_realism_rate(d, 0.5, p, 2.0), rtol=1e-14)
+    with pytest.raises(ValueError, match="shared must be >= 0"):
+        bounds.bounds_of(source, perception="w2sq", shared=-1.0)
+
+
+@pytest.mark.parametrize("points", [16, 64])
+def test_the_hull_of_a_sampled_process_is_an_upper_bound(points):
+    # Oracle: what N equal cells of U do to the samples, by quadrature over U, and time sharing between them.
+    u = (np.arange(40_320) + 0.5) / 40_320
+    times = (np.arange(points) + 0.5) / points
+    for make, realise in ((sources.sawbridge, lambda t: t - (t >= u)), (sources.ramp, lambda t: (t + u) % 1.0 - 0.5)):
+        cells = np.array([1, 2, 3, 4, 5, 6, 7, 8, 9, 10] if make is sources.sawbridge else [1, 4, 5, 6, 7, 8, 9, 10])
+        reached = np.array([np.mean([realise(t).reshape(n, -1).var(1).mean() for t in times]) for n in cells])
+        d = np.linspace(reached[-1], reached[0], 60)
+        needed = np.interp(d, reached[::-1], np.log2(cells)[::-1])
+        rate = np.asarray(bounds.bounds_of(make(points))[0].rate(d))
+        assert np.isfinite(rate).mean() > 0.5
+        assert np.all(np.isnan(rate) | (rate >= needed - 1e-6))
+    coarse = bounds.bounds_of(sources.sawbridge(4))[0]
+    assert np.isnan(coarse.rate(0.01))
+
+
+def test_the_gaussian_vector_in_the_look_up():
+    # Oracle: the checked water-filling values of the sheet, in bits.
+    source = sources.gaussian_vector((4.0, 1.0, 0.25))
+    exact = bounds.bounds_of(source)[0]
+    np.testing.assert_allclose(exact.rate(1.5), 1.6780719051, rtol=1e-10)
+    plain = bounds.interval(bounds.bounds_of(source), 1.5)
+    for perception in ("w2sq", "kl"):
+        at_zero = bounds.interval(bounds.bounds_of(source, perception=perception), 1.5, 0.0)
+        assert at_zero.lower > plain.upper
+    alone = bounds.interval(bounds.bounds_of(source, perception="w2sq", shared="nothing"), 1.5, 0.0)
+    np.testing.assert_allclose(alone.upper, exact.rate(0.75), rtol=1e-14)
 
 
 def test_a_certified_bracket_narrows_the_interval():

@@ -158,3 +158,33 @@ def test_inside_a_trace_they_give_nan():
     assert np.isnan(jax.jit(shared.strong_realism_rate)(1.0, -1.0))
     assert np.isnan(jax.jit(shared.output_constrained_distortion)(-1.0, 0.0))
     assert np.isnan(jax.jit(shared.output_constrained_rate)(-1.0, 0.0))
+
+
+@pytest.mark.parametrize("divergence", ["w2sq", "kl"])
+@pytest.mark.parametrize("at", [(0.0, 0.5, 0.1), (0.0, 0.0, 0.2), (0.0, 0.5, 1.5), (1.0, 0.0, 0.0), (1.0, 0.5, 0.1),
+                                (np.inf, 0.5, 0.0), (0.7, 0.2, 0.6), (0.0, 0.5, np.inf)])
+def test_gradients_of_the_iid_bounds_at_edges_and_inside(at, divergence):
+    def value(*arguments):
+        return shared.iid_output_distortion(*arguments, divergence=divergence)
+
+    arguments = (*at, 1.5)
+    gradients = [jax.grad(lambda *x, i=side: value(*x)[i], argnums=(0, 1, 2, 3))(*arguments) for side in (0, 1)]
+    for index, gradient in enumerate(np.array(gradients).T):
+        assert not np.isnan(gradient).any()
+        if np.isinf(arguments[index]):
+            np.testing.assert_array_equal(gradient, 0.0)
+            continue
+        moved = []
+        for step in (1e-6, 2e-6):
+            changed = list(arguments)
+            changed[index] += step
+            moved.append(np.asarray(value(*changed)))
+        base = np.asarray(value(*arguments))
+        first, second = (moved[0] - base) / 1e-6, (moved[1] - base) / 2e-6
+        for side in (0, 1):
+            if np.isinf(gradient[side]):
+                # Like -sqrt: the quotient grows as the step shrinks.
+                assert gradient[side] < 0 and first[side] < 1.3 * second[side] < 0
+            else:
+                # One-sided, as R, C and P >= 0; its error is a step times a second derivative.
+                np.testing.assert_allclose(gradient[side], 2 * first[side] - second[side], rtol=2e-3, atol=2e-5)

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from theory import gaussian, gaussian_vector, units
+from theory import (
+    diffusion,
+    gaussian,
+    gaussian_process,
+    gaussian_vector,
+    gaussian_vector_perception,
+    gaussian_vector_realism,
+    units,
+)
 
 VALUES = json.loads((pathlib.Path(__file__).parent.parent / "data" / "theory_values.json").read_text())
 EIGENVALUES = np.array([4.0, 1.0, 0.25])
@@ -224,3 +232,34 @@ def test_inside_a_trace_they_give_nan():
     assert np.isnan(jax.jit(gaussian_vector.distortion_rate)(-1.0, EIGENVALUES))
     conditional = jax.jit(gaussian_vector.conditional_rate_distortion_perception)
     assert np.isnan(conditional(-1.0, 0.1, EIGENVALUES)) and np.isnan(conditional(1.0, -0.1, EIGENVALUES))
+
+
+def test_conditional_perception_at_zero_where_nothing_is_sent():
+    def rate(distortion, perception):
+        return gaussian_vector.conditional_rate_distortion_perception(distortion, perception, np.ones(2))
+
+    assert jax.grad(rate, argnums=1)(5.0, 0.0) == 0.0 and rate(5.0, 0.0) == 0.0
+    assert jax.grad(rate, argnums=1)(0.5, 0.0) == -np.inf
+    # Away from the edge: one number, by differences.
+    slope = (rate(0.5, 0.1 + 1e-6) - rate(0.5, 0.1 - 1e-6)) / 2e-6
+    np.testing.assert_allclose(jax.grad(rate, argnums=1)(0.5, 0.1), slope, rtol=1e-7)
+    assert np.isnan(jax.jit(rate)(0.5, np.nan)) and np.isnan(jax.jit(rate)(0.5, -0.1))
+
+
+@pytest.mark.parametrize("eigenvalues, weights", [([1.0, -1.0], [1.0, 1.0]), ([1.0, 1.0], [1.0, -1.0]),
+                                                  ([1.0, np.nan], [1.0, 1.0]), ([1.0, np.inf], [1.0, 1.0])])
+def test_traced_arguments_outside_of_the_domain_give_nan_everywhere(eigenvalues, weights):
+    lam, w = np.array(eigenvalues), np.array(weights)
+    calls = (
+        lambda lam, w: gaussian_vector.rate_distortion(0.5, lam, weights=w),
+        lambda lam, w: gaussian_vector.distortion_rate(0.5, lam, weights=w),
+        lambda lam, w: gaussian_vector.water_filling(0.5, lam, weights=w).rates,
+        lambda lam, w: gaussian_vector_realism.perfect_realism_rate_distortion(0.5, lam, weights=w),
+        lambda lam, w: gaussian_vector_realism.perfect_realism_distortion_rate(0.5, lam, weights=w),
+        lambda lam, w: gaussian_vector_perception.rate_distortion_perception(0.5, 0.1, lam, weights=w).rate,
+        lambda lam, w: gaussian_vector.conditional_rate_distortion_perception(0.5, 0.1, lam, weights=w),
+        lambda lam, w: gaussian_process.rate_distortion(0.5, lam, weights=w),
+        lambda lam, w: jnp.stack(diffusion.diffusion_compression(0.5, lam, weights=w)),
+    )
+    for value in jax.jit(lambda lam, w: [call(lam, w) for call in calls])(lam, w):
+        assert np.isnan(value).all()

@@ -199,3 +199,37 @@ def test_edges_and_refusals():
         ns.cell_distortion(1.5, "ramp")
     with pytest.raises(ValueError, match="arcs must be >= 1"):
         ns.circle_reproductions(0.5)
+
+
+@pytest.mark.parametrize("cells", [2, 3, 6])
+def test_derivative_where_a_cell_appears_is_that_of_the_right_side(cells):
+    at = 1 / (6 * cells)
+    step = 1e-9 * at
+    gradient = jax.grad(ns.sawbridge_minimum_entropy)(at)
+    one_sided = (ns.sawbridge_minimum_entropy(at + step) - ns.sawbridge_minimum_entropy(at)) / step
+    np.testing.assert_allclose(gradient, one_sided, rtol=1e-4)
+    np.testing.assert_allclose(gradient, -3 * cells / np.log(2), rtol=1e-9)
+    inside = 1.03 * at
+    difference = (ns.sawbridge_minimum_entropy(inside + 1e-7) - ns.sawbridge_minimum_entropy(inside - 1e-7)) / 2e-7
+    np.testing.assert_allclose(jax.grad(ns.sawbridge_minimum_entropy)(inside), difference, rtol=1e-6)
+
+
+@pytest.mark.parametrize("source", ns.SOURCES)
+def test_slope_at_zero_distortion_is_infinite_and_tiny_distortions_follow_the_smooth_curve(source):
+    assert jax.grad(ns.hull_rate_distortion)(0.0, source) == -np.inf
+    assert jax.grad(ns.linear_rate_distortion)(0.0, source) == -np.inf
+    assert np.isinf(ns.hull_rate_distortion(0.0, source))
+    # On both sides of where the smooth curve takes over, and far below.
+    d = ns._SMOOTH_BELOW[source]
+    above, below = ns.hull_rate_distortion(np.array([1.001, 0.999]) * d, source)
+    slope = 0.5 if source == "circle" else 1.0
+    np.testing.assert_allclose(below - above, slope * np.log2(1.001 / 0.999), rtol=1e-6)
+    tiny = ns.hull_rate_distortion(1e-30, source)
+    truth = -np.log2(6e-30) if source != "circle" else -0.5 * np.log2(3e-30 / np.pi**2)
+    np.testing.assert_allclose(tiny, truth, rtol=1e-12)
+
+
+def test_linear_transforms_refuse_what_they_cannot_resolve():
+    with pytest.raises(ValueError, match="distortion other than 0 must be >= 1e-12"):
+        ns.linear_rate_distortion(1e-13, "sawbridge")
+    assert np.isnan(jax.jit(ns.linear_rate_distortion, static_argnums=1)(1e-13, "sawbridge"))

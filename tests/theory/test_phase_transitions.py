@@ -73,3 +73,8 @@ def test_refusals():
         pt.local_critical_slope(np.ones(3))
     with pytest.raises(ValueError, match="eigenvalues must be > 0"):
         pt.gaussian_cooling_slopes([0.0])
+
+
+def test_a_matrix_that_is_no_covariance_is_refused():
+    with pytest.raises(ValueError, match="symmetric"):
+        pt.local_critical_slope(np.array([[1.0, 0.5], [0.0, 1.0]]))

@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import integrate, special, stats
+from scipy import integrate, optimize, special, stats
 
 from theory import gaussian
 from theory import shannon_lower_bounds as slb
@@ -98,3 +98,25 @@ def test_edges_gradients_and_refusals():
         slb.norm_power_error(1.0, 1.0, power=0.0)
     with pytest.raises(ValueError, match="entropy must be not NaN"):
         slb.squared_error(1.0, np.nan)
+
+
+def test_without_a_density_there_is_no_bound_even_at_zero_distortion():
+    d = np.array([0.0, 0.1])
+    np.testing.assert_array_equal(slb.squared_error(d, -np.inf), 0.0)
+    np.testing.assert_array_equal(slb.perfect_realism_squared_error(d, -np.inf, 1.0), 0.0)
+
+
+def test_difference_distortion_of_a_sum_of_two_measures():
+    # rho = |x| + x^2: the maximum-entropy law by direct minimisation of ln int exp(-beta rho) + beta D over beta.
+    x = np.linspace(-30.0, 30.0, 60_001)
+    weights = np.full(x.size, x[1] - x[0])
+    rho = np.abs(x) + x**2
+    for d in (0.05, 0.7, 3.0):
+        found = optimize.minimize_scalar(
+            lambda b, d=d: special.logsumexp(-np.exp(b) * rho, b=weights) + np.exp(b) * d, bounds=(-8.0, 8.0),
+            method="bounded", options={"xatol": 1e-10})
+        bound = slb.difference_distortion(d, 5.0, lambda t: jnp.abs(t) + t**2, x, weights)
+        np.testing.assert_allclose(bound, 5.0 - found.fun / np.log(2), rtol=1e-9)
+        # Each part alone is a weaker constraint, so its error may have more entropy.
+        assert bound >= slb.norm_power_error(d, 5.0, power=1.0) - 1e-6
+        assert bound >= slb.norm_power_error(d, 5.0, power=2.0) - 1e-6

@@ -1,5 +1,6 @@
 """Oracles: the conditional entropy of the joint table, and the Gaussian conditional variance by regression."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -37,3 +38,10 @@ def test_arguments_outside_their_domain_are_refused():
     ]:
         with pytest.raises(ValueError, match=said):
             call()
+
+
+def test_a_correlation_outside_of_its_range_is_named():
+    for wrong in (1.0, -1.5, np.nan):
+        with pytest.raises(ValueError, match="correlation must lie strictly between -1 and 1"):
+            side_information.gaussian_wyner_ziv_rate(0.1, 1.0, wrong)
+        assert np.isnan(jax.jit(side_information.gaussian_wyner_ziv_rate)(0.1, 1.0, wrong))

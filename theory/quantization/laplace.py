@@ -13,7 +13,7 @@ from jax.scipy.special import gammainc
 from jax.typing import ArrayLike
 
 from theory.checks import check_domain
-from theory.elementwise import broadcast, decreasing_root, nan_unless
+from theory.elementwise import broadcast, decreasing_root, infinite_at_zero, nan_unless
 from theory.units import bits_to_nats, nats_to_bits
 
 # Steps from 1e-9 scales (31 bits) to 600 (a rate below 1e-250 bits).
@@ -171,7 +171,7 @@ def entropy_coded_rate_distortion(distortion: ArrayLike, scale: ArrayLike = 1.0)
     """Least index entropy of scalar quantisers of a Laplacian of at most a given mean squared error.
 
     Args:
-      distortion: mean squared error, > 0 (at least 1e-19 of the variance).
+      distortion: mean squared error, >= 0.
       scale: b > 0; broadcasts with `distortion`.
 
     Returns:
@@ -192,8 +192,11 @@ def entropy_coded_rate_distortion(distortion: ArrayLike, scale: ArrayLike = 1.0)
 @jax.jit
 def _rate_distortion(distortion, scale):
     relative = distortion / scale**2
-    inside = (relative > 2e-19) & (relative < 2.0)
+    tiny = (relative > 0.0) & (relative <= 1e-12)
+    inside = (relative > 1e-12) & (relative < 2.0)
     # Distortion rises with the step.
     step = _solve(lambda q: -jnp.log(q[4]), -jnp.log(jnp.where(inside, relative, 1.0)))
-    rate = jnp.where(inside, nats_to_bits(_quantizer(step)[3]), jnp.where(relative >= 2.0, 0.0, jnp.inf))
-    return nan_unless((distortion >= 0) & (scale > 0) & (inside | (relative >= 2.0) | (relative == 0.0)), rate)
+    # Of fine steps the index has h(X) - (1/2) log2(12 D), up to a term of the order of D.
+    high = 1.0 + jnp.log(2.0) - 0.5 * jnp.log(12.0 * jnp.where(tiny, relative, 1.0))
+    nats = jnp.where(inside, _quantizer(step)[3], jnp.where(tiny, high, 0.0))
+    return nan_unless((distortion >= 0) & (scale > 0), nats_to_bits(nats) + infinite_at_zero(relative))

@@ -133,7 +133,8 @@ def dithered_rate_upper_bound(
     """
     distortion, g, variance = broadcast(distortion, normalized_second_moment, variance)
     check_domain("distortion / variance", distortion / variance, maximum=1.0)
-    return gaussian.rate_distortion(distortion, variance) + space_filling_loss(g)
+    rate = gaussian.rate_distortion(distortion, variance) + space_filling_loss(g)
+    return nan_unless(distortion < variance, rate)
 
 
 def dithered_realism_rate_upper_bound(
@@ -160,7 +161,8 @@ def dithered_realism_rate_upper_bound(
     """
     distortion, g, variance = broadcast(distortion, normalized_second_moment, variance)
     check_domain("distortion / variance", distortion / variance, maximum=2.0)
-    return gaussian.rate_distortion_perception(distortion, 0.0, variance) + space_filling_loss(g)
+    rate = gaussian.rate_distortion_perception(distortion, 0.0, variance) + space_filling_loss(g)
+    return nan_unless(distortion < 2 * variance, rate)
 
 
 def universal_dithered_excess(normalized_second_moment: ArrayLike = 1 / 12) -> jax.Array:

@@ -9,7 +9,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from theory.checks import check_domain
-from theory.elementwise import broadcast, decreasing_root, nan_unless
+from theory.elementwise import broadcast, decreasing_root, infinite_at_zero, nan_unless
 from theory.units import nats_to_bits
 
 
@@ -77,7 +77,7 @@ def entropy_coded_rate_distortion(distortion: ArrayLike, width: ArrayLike = 1.0)
     ends = 1 / levels**2, 1 / (levels + 1) ** 2
     part = (ends[0] - safe) / (ends[0] - ends[1])
     rate = (1 - part) * jnp.log2(levels) + part * jnp.log2(levels + 1)
-    return nan_unless(valid, jnp.where(inside, rate, jnp.where(relative == 0, jnp.inf, 0.0)))
+    return nan_unless(valid, jnp.where(inside, rate, 0.0) + infinite_at_zero(relative))
 
 
 def single_quantizer_rate(distortion: ArrayLike, width: ArrayLike = 1.0) -> jax.Array:
@@ -91,8 +91,9 @@ def single_quantizer_rate(distortion: ArrayLike, width: ArrayLike = 1.0) -> jax.
       width: length of the interval, > 0; broadcasts with `distortion`.
 
     Returns:
-      Rate, bits per sample; 0 from width^2 / 12 on, inf at 0. Neither convex nor smooth where a cell appears.
-      Inside a trace an argument outside its domain gives NaN.
+      Rate, bits per sample; 0 from width^2 / 12 on, inf at 0. Neither convex nor smooth where a cell appears: at
+      D = width^2 / (12 N^2) the slope is -inf on the left, and the derivative is that of the right side. Inside a
+      trace an argument outside its domain gives NaN.
 
     Raises:
       ValueError: if an argument lies outside of its domain.
@@ -109,15 +110,22 @@ def _single_quantizer_rate(distortion, width):
     relative = 12 * distortion / jnp.where(valid, width, 1.0) ** 2
     inside = (relative < 1) & (relative > 0)
     safe = jnp.where(inside, relative, 0.5)
-    k = jax.lax.stop_gradient(jnp.floor((1 + 1e-15) / jnp.sqrt(safe)))
+    frozen = jax.lax.stop_gradient(safe)
+    # d^{-1/2} within rounding of an integer N counts as just below it: there k + 1 = N cells of one length.
+    k = jnp.maximum(jnp.ceil((1 - 1e-13) / jnp.sqrt(frozen)) - 1, 1.0)
     rest = decreasing_root(
-        lambda r: k * ((1 - r) / k) ** 3 + r**3, safe, jnp.zeros_like(safe), 1 / (k + 1)
+        lambda r: k * ((1 - r) / k) ** 3 + r**3, frozen, jnp.zeros_like(safe), 1 / (k + 1)
     )
     m = (1 - rest) / k
     positive = rest > 0
     share = jnp.where(positive, rest, 1.0)
     nats = -k * m * jnp.log(m) - jnp.where(positive, share * jnp.log(share), 0.0)
-    rate = jnp.where(inside, nats_to_bits(nats), jnp.where(relative == 0, jnp.inf, 0.0))
+    # dH/dd = -ln(m/r) / (3 (m^2 - r^2)) with m = r (1 + u), without its 0/0 at equal cells.
+    u = jnp.maximum(m - share, 0.0) / share
+    near = u < 1e-6
+    slope = -jnp.where(near, 1 - 0.5 * u, jnp.log1p(u) / jnp.where(near, 1.0, u)) / (3 * share * (m + share))
+    nats = nats + jnp.where(positive, slope, -jnp.inf) * jnp.where(inside, safe - frozen, 0.0)
+    rate = jnp.where(inside, nats_to_bits(nats), 0.0) + infinite_at_zero(relative)
     return nan_unless(valid, rate)
 
 

@@ -1,5 +1,6 @@
 import itertools
 
+import jax
 import numpy as np
 import pytest
 
@@ -158,3 +159,9 @@ def test_bad_arguments():
         lattices.sphere_bound(0)
     with pytest.raises(ValueError, match="distortion / variance must be <= 1"):
         lattices.dithered_rate_upper_bound(2.0, 1 / 12)
+
+
+def test_beyond_the_variance_a_trace_gives_nan():
+    g = 1 / 12
+    assert np.isnan(jax.jit(lattices.dithered_rate_upper_bound)(1.5, g))
+    assert np.isnan(jax.jit(lattices.dithered_realism_rate_upper_bound)(2.5, g))

@@ -62,3 +62,18 @@ def test_the_high_rate_gap_is_that_of_the_cells():
     rate = 20.0
     distortion = float(uniform.entropy_coded_distortion_rate(rate))
     assert rate - (0 - 0.5 * np.log2(2 * np.pi * np.e * distortion)) == pytest.approx(uniform.high_rate_gap(), abs=1e-9)
+
+
+@pytest.mark.parametrize("cells", [2, 3, 6])
+def test_derivative_where_a_cell_appears_is_that_of_the_right_side(cells):
+    at = 1 / (12 * cells**2)
+    step = 1e-8 * at
+    gradient = jax.grad(uniform.single_quantizer_rate)(at)
+    one_sided = (uniform.single_quantizer_rate(at + step) - uniform.single_quantizer_rate(at)) / step
+    np.testing.assert_allclose(gradient, one_sided, rtol=2e-4)
+    np.testing.assert_allclose(gradient, -(cells**2) / (6 / 12 * np.log(2)), rtol=1e-9)
+
+
+def test_slope_at_zero_distortion_is_infinite():
+    assert jax.grad(uniform.entropy_coded_rate_distortion)(0.0) == -np.inf
+    assert jax.grad(uniform.single_quantizer_rate)(0.0) == -np.inf
