@@ -144,9 +144,12 @@ def _pyramid_windows(variance: Any, frame: tuple[int, int], height: int, width: 
 def _pooling_matrix(size: int, level: int) -> np.ndarray:
     """Multiplies out the pooling of all levels up to one, along one axis."""
     matrix = np.eye(size)
-    for _ in range(level):
+    for step in range(level):
         pool = pooling.interpolation_matrix(matrix.shape[0]).T
-        matrix = pool / pool.sum(1, keepdims=True) @ matrix
+        pool = pool / pool.sum(1, keepdims=True)
+        if step == level - 1:
+            pool = pooling.dense_pooling_matrix(matrix.shape[0])
+        matrix = pool @ matrix
     return matrix
 
 

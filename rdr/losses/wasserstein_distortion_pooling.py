@@ -7,6 +7,10 @@ quadratic B-spline, near to a Gaussian) centred on blocks of 2^i x 2^i pixels, a
     pooling window of level i: standard deviation s_i = sqrt(4^i - 1) / 2 pixels along each axis,
     i = 0, 1, 2, ...:          0, 0.866, 1.94, 3.97, 7.98, 15.99, ...
 
+The statistics that are compared are taken at every half block (every 2^(i-1)-th pixel, about one standard deviation),
+because those of neighbouring blocks alone, two standard deviations apart, would depend on where the blocks begin.
+Only every second of them goes on to the next level.
+
 The last level is the whole image, each pixel counting the same: s = sqrt((n^2 - 1) / 12), n the longer side.
 """
 
@@ -103,6 +107,40 @@ def interpolation_matrix(size: int) -> np.ndarray:
     return matrix
 
 
+def dense_interpolation_matrix(size: int) -> np.ndarray:
+    """Builds the linear interpolation from the windows at every half block to the pixels of the level below.
+
+    A pixel lies half way between two of the windows 0, ..., n, which are centred on the edges between pixels.
+
+    Args:
+      size: number of pixels n.
+
+    Returns:
+      [n, n + 1], float64, rows (1/2, 1/2).
+    """
+    return 0.5 * (np.eye(size, size + 1) + np.eye(size, size + 1, 1))
+
+
+def dense_pooling_matrix(size: int) -> np.ndarray:
+    """Builds the windows (1, 3, 3, 1)/8 on all edges between pixels, reflected about the ends.
+
+    Weighted by the column sums of `dense_interpolation_matrix` they count every pixel alike.
+
+    Args:
+      size: number of pixels n.
+
+    Returns:
+      [n + 1, n], float64, rows summing to 1.
+    """
+    matrix = np.zeros((size + 1, size))
+    for window in range(size + 1):
+        for pixel, share in zip(range(window - 2, window + 2), (0.125, 0.375, 0.375, 0.125)):
+            # A map of one pixel is its own mirror image over and over.
+            inside = min(max(pixel if pixel >= 0 else -1 - pixel, 0), 2 * size - 1 - pixel if pixel >= size else size)
+            matrix[window, min(max(inside, 0), size - 1)] += share
+    return matrix
+
+
 def area_matrix(size: int, target: int) -> np.ndarray:
     """Builds the average over the pixels that each of a smaller number of pixels covers.
 
@@ -128,8 +166,10 @@ def apply_along_both_axes(rows: np.ndarray, maps: Any, columns: np.ndarray) -> A
     return jnp.einsum("ih,bhw,jw->bij", rows, maps, columns, precision=lax.Precision.HIGHEST)
 
 
-def pool_moments(mean: jax.Array, variance: jax.Array | None, axis: int) -> tuple[jax.Array, jax.Array]:
-    """Pools local means and variances along one axis, halving its length.
+def pool_moments(
+    mean: jax.Array, variance: jax.Array | None, axis: int, *, dense: bool = False
+) -> tuple[jax.Array, jax.Array]:
+    """Pools local means and variances along one axis, halving its length (or not, if dense).
 
     mean'     = sum_k a_k mean_k,                                  a = (1, 3, 3, 1) / 8
     variance' = sum_k a_k [variance_k + (mean_k - mean')^2]        (law of total variance)
@@ -140,16 +180,19 @@ def pool_moments(mean: jax.Array, variance: jax.Array | None, axis: int) -> tupl
       mean: local means, [batch, height, width, channels].
       variance: local variances of the same shape, or None for zero (single pixels).
       axis: 1 or 2.
+      dense: whether there is a window on every edge between elements, or on every second one.
 
     Returns:
-      mean' and variance', with ceil(n / 2) instead of n elements along the axis.
+      mean' and variance', with n + 1 or ceil(n / 2) instead of n elements along the axis. Of the dense windows
+      `every_second` picks the others.
     """
-    taps = _taps(mean, axis)
+    cut = _dense_taps if dense else _taps
+    taps = cut(mean, axis)
     # Written with differences, so that a constant comes out as it went in, to the last digit.
     pooled = 0.5 * (taps[1] + taps[2]) + 0.125 * ((taps[0] - taps[1]) + (taps[3] - taps[2]))
     squares = [jnp.square(tap - pooled) for tap in taps]
     if variance is not None:
-        squares = [a + b for a, b in zip(squares, _taps(variance, axis))]
+        squares = [a + b for a, b in zip(squares, cut(variance, axis))]
     return pooled, 0.125 * (squares[0] + squares[3]) + 0.375 * (squares[1] + squares[2])
 
 
@@ -171,6 +214,36 @@ def _taps(maps: jax.Array, axis: int) -> list[jax.Array]:
     pairs = padded.reshape((*shape[:axis], blocks + 1, 2, *shape[axis + 1 :]))
     even, odd = (jnp.squeeze(half, axis + 1) for half in lax.split(pairs, (1, 1), axis + 1))
     return [lax.slice_in_dim(half, start, start + blocks, axis=axis) for start in (0, 1) for half in (even, odd)]
+
+
+def _dense_taps(maps: jax.Array, axis: int) -> list[jax.Array]:
+    """Cuts out the four elements under each window on all edges, the maps being reflected about their ends."""
+    size = maps.shape[axis]
+    ends = [lax.slice_in_dim(maps, i, i + 1, axis=axis) for i in (min(1, size - 1), 0, size - 1, max(size - 2, 0))]
+    padded = jnp.concatenate([*ends[:2], maps, *ends[2:]], axis)
+    return [lax.slice_in_dim(padded, tap, tap + size + 1, axis=axis) for tap in range(4)]
+
+
+def every_second(maps: jax.Array, axis: int) -> jax.Array:
+    """Picks, of windows on the edges 0, ..., n, those in the middle of blocks of two: 1, 3, ...
+
+    Args:
+      maps: n + 1 elements along the axis.
+      axis: 1 or 2.
+
+    Returns:
+      ceil(n / 2) elements along the axis.
+    """
+    size = maps.shape[axis] - 1
+    blocks = (size + 1) // 2
+    parts = [lax.slice_in_dim(maps, 1, size + 1, axis=axis)]
+    if size % 2:
+        parts.append(lax.slice_in_dim(maps, size, size + 1, axis=axis))
+    padded = jnp.concatenate(parts, axis)
+    # Split rather than sliced with stride 2: its gradient is a concatenation, much faster on CPU.
+    shape = padded.shape
+    pairs = padded.reshape((*shape[:axis], blocks, 2, *shape[axis + 1 :]))
+    return jnp.squeeze(lax.slice_in_dim(pairs, 0, 1, axis=axis + 1), axis + 1)
 
 
 def deviation(variance: jax.Array) -> jax.Array:

@@ -77,8 +77,10 @@ def window_weights(variance: Any, frame: tuple[int, int], height: int, width: in
         if level == len(knots) - 1 and level > 0:
             weights.append(w.sum((1, 2), keepdims=True))
             continue
-        for _ in range(level):
-            rows, columns = (pooling.interpolation_matrix(n).T for n in w.shape[1:])
+        for step in range(level):
+            # The windows that are compared lie at every half block of their level.
+            matrix = pooling.interpolation_matrix if step < level - 1 else pooling.dense_interpolation_matrix
+            rows, columns = (matrix(n).T for n in w.shape[1:])
             w = pooling.apply_along_both_axes(rows, w, columns)
         weights.append(w)
     return weights

@@ -41,6 +41,21 @@ def test_pooling_is_the_normalised_transpose_of_interpolation(size):
     np.testing.assert_allclose(jacobian, pool, atol=1e-16)
 
 
+@pytest.mark.parametrize("size", [1, 2, 5, 8])
+def test_dense_windows_contain_the_others_and_count_every_pixel_alike(size):
+    def dense(x):
+        return pooling.pool_moments(x.reshape(1, 1, -1, 1), None, 2, dense=True)[0]
+
+    jacobian = np.asarray(jax.jit(jax.jacobian(lambda x: dense(x).ravel()))(np.zeros(size)))
+    np.testing.assert_allclose(jacobian, pooling.dense_pooling_matrix(size), atol=1e-16)
+    other = jax.jit(jax.jacobian(lambda x: pooled_means(x, 1)))(np.zeros(size))
+    np.testing.assert_allclose(np.asarray(jacobian)[1::2], other, atol=1e-16)
+    picked = jax.jit(lambda x: pooling.every_second(dense(x), 2).ravel())(np.arange(1.0, size + 1))
+    np.testing.assert_allclose(picked, other @ np.arange(1.0, size + 1), rtol=1e-15)
+    counts = pooling.dense_interpolation_matrix(size).sum(0) @ jacobian
+    np.testing.assert_allclose(counts, 1, rtol=1e-15)
+
+
 def test_pooled_variance_is_that_of_the_pooled_second_moment():
     rng = np.random.default_rng(0)
     mean, variance = rng.normal(size=(1, 7, 6, 2)), rng.random((1, 7, 6, 2))
