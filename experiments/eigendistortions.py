@@ -54,7 +54,7 @@ class Config:
 
     losses: tuple[str, ...] = NAMES[:5]
     size: int = 64
-    steps: int = 40
+    steps: int = 150
     sigma: float = 4.0
     amplitude: float = 0.004
     image: str = ""

@@ -78,8 +78,8 @@ def pool(maps: jax.Array, kind: str, *, window: int, padding: int = 0) -> jax.Ar
 
 def check_call(images: jax.Array, taps: Sequence[str], known: Sequence[str], pooling: str) -> None:
     """Refuses images of the wrong shape or dtype, unknown taps and unknown pooling, in words."""
-    if images.ndim != 4 or images.shape[-1] != 3:
-        raise ValueError(f"images must have shape [batch, height, width, 3], got {images.shape}")
+    if images.ndim != 4 or images.shape[-1] != 3 or 0 in images.shape[1:]:
+        raise ValueError(f"images must have shape [batch, height, width, 3] without empty sides, got {images.shape}")
     if not jnp.issubdtype(images.dtype, jnp.floating):
         raise ValueError(f"images must be floating point in [0, 1], got {images.dtype}")
     if isinstance(taps, str):

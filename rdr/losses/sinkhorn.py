@@ -15,7 +15,8 @@ class SinkhornOutput(NamedTuple):
     """Solution of an entropic transport problem.
 
     Attributes:
-      cost: scalar, the dual value, squared units of the samples; a lower bound that is met at convergence.
+      cost: scalar, the dual value at the last potentials, squared units of the samples; off by at most about
+        `marginal_error` times their range from the optimum.
       potential: [samples], dual potential of the samples.
       reference_potential: [other samples], dual potential of the reference.
       marginal_error: scalar, sum of absolute differences between the plan's marginal and the samples' weights.
@@ -60,7 +61,7 @@ def entropic_transport(
       The solution; see `marginal_error` for whether it converged.
 
     Raises:
-      ValueError: if shapes do not fit, or `epsilon` is not positive.
+      ValueError: if shapes do not fit, `epsilon` is not positive, or weights are not positive or do not sum to 1.
 
     Reference:
       Cuturi, Sinkhorn distances, NeurIPS 2013, arXiv 1306.0895; Peyré, Cuturi, Computational optimal
@@ -141,7 +142,7 @@ def sinkhorn_divergence(
       A scalar, squared units of the samples; float32, or float64 if an argument is.
 
     Raises:
-      ValueError: if shapes do not fit, or `epsilon` is not positive.
+      ValueError: if shapes do not fit, `epsilon` is not positive, or weights are not positive or do not sum to 1.
 
     Reference:
       Feydy, Séjourné, Vialard, Amari, Trouvé, Peyré, Interpolating between optimal transport and MMD using
@@ -164,4 +165,8 @@ def _log_weights(name: str, weights: ArrayLike | None, samples: jax.Array) -> ja
     (weights,) = working_arrays(**{name: weights})
     if weights.shape != (count,):
         raise ValueError(f"{name} must have shape ({count},), got {weights.shape}")
+    traced = isinstance(weights, jax.core.Tracer)
+    # They sum to 1 as far as float32 tells.
+    if not traced and not (bool((weights > 0).all()) and abs(float(weights.sum()) - 1.0) < 1e-4):
+        raise ValueError(f"{name} must be positive and sum to 1, got a sum of {float(weights.sum()):g}")
     return jnp.log(weights.astype(samples.dtype))

@@ -42,7 +42,7 @@ def ssim(
       [batch], in [-1, 1], 1 for equal images; float32, or float64 if an argument is.
 
     Raises:
-      ValueError: if the shapes differ, or the images are smaller than the window.
+      ValueError: if the shapes differ, the images are smaller than the window, or an option is not positive.
 
     Reference:
       Wang, Bovik, Sheikh, Simoncelli, Image quality assessment: from error visibility to structural
@@ -87,7 +87,8 @@ def ms_ssim(
       [batch], in [0, 1], 1 for equal images; float32, or float64 if an argument is.
 
     Raises:
-      ValueError: if the shapes differ, or the images are too small for the number of scales.
+      ValueError: if the shapes differ, the images are too small for the number of scales, or an option is not
+        positive.
 
     Reference:
       Wang, Simoncelli, Bovik, Multiscale structural similarity for image quality assessment, Asilomar 2003.
@@ -153,21 +154,32 @@ def _check_window(shape: tuple[int, ...], window_size: int, num_scales: int) -> 
 def _terms(
     x: jax.Array, y: jax.Array, data_range: float, size: int, sigma: float, k1: float, k2: float
 ) -> tuple[jax.Array, jax.Array]:
-    """Luminance and contrast-structure terms, [batch, positions, positions, channels]."""
+    """Luminance and contrast-structure terms, [batch, positions, positions, channels].
+
+    Both are written as 1 less a quotient of what differs: exactly 1 for equal images, and never above.
+    """
+    for name, value in (("data_range", data_range), ("window_sigma", sigma)):
+        if not 0 < value < np.inf:
+            raise ValueError(f"{name} must be positive and finite, got {value}")
+    for name, value in (("k1", k1), ("k2", k2)):
+        if not 0 < value < np.inf:
+            raise ValueError(f"{name} must be positive and finite, got {value}")
     offsets = np.arange(size) - size // 2
     window = np.exp(-(offsets**2) / (2.0 * sigma**2))
     window = [float(w) for w in window / window.sum()]
     c1, c2 = (k1 * data_range) ** 2, (k2 * data_range) ** 2
-    # Moments about the middle of the range: what is subtracted below is then small.
-    middle = 0.5 * data_range
+    # Moments about each image's own mean: what is subtracted below is then small. They do not depend on it.
+    middle = jax.lax.stop_gradient(0.5 * (x + y).mean((1, 2), keepdims=True))
     u, v = x - middle, y - middle
-    blurred = _blur(jnp.concatenate([u, v, u * u + v * v, u * v], axis=3), window)
-    mean_u, mean_v, power, product = jnp.split(blurred, 4, axis=3)
-    power = power - mean_u**2 - mean_v**2
-    covariance = product - mean_u * mean_v
+    difference = x - y
+    blurred = _blur(jnp.concatenate([u, v, u * u + v * v, difference * difference], axis=3), window)
+    mean_u, mean_v, power, squares = jnp.split(blurred, 4, axis=3)
+    power = jnp.maximum(power - mean_u**2 - mean_v**2, 0.0)
+    # v_x + v_y - 2 c is the variance of the difference.
+    spread = jnp.maximum(squares - (mean_u - mean_v) ** 2, 0.0)
     mean_x, mean_y = mean_u + middle, mean_v + middle
-    luminance = (2.0 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
-    return luminance, (2.0 * covariance + c2) / (power + c2)
+    luminance = 1.0 - (mean_u - mean_v) ** 2 / (mean_x**2 + mean_y**2 + c1)
+    return luminance, 1.0 - spread / (power + c2)
 
 
 def _blur(x: jax.Array, window: list[float]) -> jax.Array:

@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from rdr.arguments import working_arrays
+
 
 def sorted_w2_squared(samples: ArrayLike, reference: ArrayLike) -> jax.Array:
     """Squared W2 distance between two empirical laws of equally many numbers.
@@ -18,14 +20,15 @@ def sorted_w2_squared(samples: ArrayLike, reference: ArrayLike) -> jax.Array:
       reference: [n, ...], of the same shape.
 
     Returns:
-      [...] squared distances; differentiable in both arguments (the optimal coupling is locally constant).
+      [...] squared distances, float32, or float64 if an argument is; differentiable in both arguments (the optimal
+      coupling is locally constant).
 
     Raises:
-      ValueError: if the shapes differ or n = 0.
+      ValueError: if the shapes differ, n = 0, or the numbers are not floating point.
 
     Reference: Villani, "Topics in optimal transportation", 2003, section 2.2 (the monotone coupling).
     """
-    samples, reference = jnp.asarray(samples), jnp.asarray(reference)
+    samples, reference = working_arrays(samples=samples, reference=reference)
     if samples.shape != reference.shape or samples.ndim == 0 or samples.shape[0] == 0:
         raise ValueError("samples and reference must have one shape [n, ...] with n >= 1, got "
                          f"{samples.shape} and {reference.shape}")

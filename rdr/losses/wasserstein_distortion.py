@@ -82,7 +82,8 @@ def wasserstein_distortion(
         dict that `rdr.features` returns); scale a map by a to weight its term by a^2.
       image: the same of the other image.
       sigma: standard deviation of the pooling windows, in pixels of the image, 0 to infinity: a number, a map
-        [height, width], or one map per image [batch, height, width]. A map of features r times smaller than
+        [height, width], or one map per image [batch, height, width] ([batch, 1, 1] for a
+        number each). A map of features r times smaller than
         the image is pooled with sigma / r; its sigma^2 is averaged over the pixels that each feature covers.
         Levels that no pixel asks for are skipped if sigma is not traced by JAX. Traced and negative: NaN.
       image_shape: height and width of the image in whose pixels sigma is given; by default those of sigma if

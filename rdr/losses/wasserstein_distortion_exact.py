@@ -12,6 +12,7 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
+from rdr.arguments import absolute
 from rdr.losses import wasserstein_distortion_pooling as pooling
 from rdr.losses.wasserstein_distortion_windows import as_map, sigma_squared, variance_at, window_weights
 
@@ -118,7 +119,11 @@ def exact_wasserstein_distortion(
         if kernel is None:
             groups = _pyramid_windows(variance, frame, height, width, num_levels)
         else:
-            groups = [_kernel_windows(variance_at(variance, frame, height, width), kernel)]
+            # A feature is pooled over the whole map where all the pixels that it covers are.
+            unbounded = 1.0 * (variance >= float(max(frame)) ** 2)
+            share = variance_at(unbounded, frame, height, width) * (frame[0] * frame[1] / (height * width))
+            sizes = variance_at(variance, frame, height, width)
+            groups = [_kernel_windows(sizes, share > 1.0 - 1e-6, kernel)]
         for windows, weights in groups:
             windows, weights = jnp.asarray(windows, a.dtype), jnp.asarray(weights, a.dtype)
             distances = _window_distances(a, b, windows, p, gaussianized)
@@ -153,13 +158,12 @@ def _pooling_matrix(size: int, level: int) -> np.ndarray:
     return matrix
 
 
-def _kernel_windows(variance: Any, kernel: Kernel) -> tuple[jax.Array, np.ndarray]:
+def _kernel_windows(variance: Any, whole: Any, kernel: Kernel) -> tuple[jax.Array, np.ndarray]:
     """Evaluates a kernel around every pixel, cut off at the edge: [batch or 1, windows, pixels]."""
     maps, height, width = variance.shape
     rows, columns = (jnp.asarray(np.subtract.outer(np.arange(n), np.arange(n))) for n in (height, width))
     sigma = jnp.sqrt(jnp.asarray(variance)).reshape(maps, height, width, 1, 1)
-    limit = float(max(height, width))
-    inside = (sigma > 0) & (sigma < limit)
+    inside = (sigma > 0) & ~jnp.asarray(whole).reshape(sigma.shape)
     values = kernel(
         rows.reshape(1, height, 1, height, 1), columns.reshape(1, 1, width, 1, width), jnp.where(inside, sigma, 1)
     )
@@ -207,4 +211,4 @@ def _transport(
     last = a.size - 1
     i = jnp.minimum(jnp.searchsorted(steps_a, middles), last)
     j = jnp.minimum(jnp.searchsorted(steps_b, middles), last)
-    return jnp.sum(lengths * jnp.abs(a[order_a[i]] - b[order_b[j]]) ** p)
+    return jnp.sum(lengths * absolute(a[order_a[i]] - b[order_b[j]]) ** p)

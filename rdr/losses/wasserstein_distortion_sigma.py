@@ -167,7 +167,7 @@ def intrinsic_sigma(maps: ArrayLike, *, threshold: float = 0.1) -> jax.Array:
         return jnp.zeros(maps.shape[:3], maps.dtype)
     changes = jnp.stack(changes)
     moving = changes > threshold * changes.max(0, keepdims=True)
-    levels = jnp.arange(1, len(moments)).reshape(-1, 1, 1, 1)
+    levels = np.arange(1, len(moments), dtype=np.int32).reshape(-1, 1, 1, 1)
     first = jnp.max(jnp.where(moving, levels, 0), 0)
     sigmas = np.sqrt(knots)
     sigmas[-1] = np.inf
@@ -214,7 +214,8 @@ def _check_saliency(saliency: ArrayLike) -> jax.Array:
         )
     if not isinstance(saliency, jax.core.Tracer) and not (np.asarray(saliency) >= 0).all():
         raise ValueError("saliency must be >= 0 and not NaN")
-    return saliency
+    # Distances and quotients need more digits than bfloat16 has.
+    return saliency.astype(jnp.promote_types(saliency.dtype, jnp.float32))
 
 
 def _interpolate(maps: jax.Array, rows: np.ndarray, columns: np.ndarray) -> jax.Array:

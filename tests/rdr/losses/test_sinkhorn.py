@@ -103,3 +103,9 @@ def test_arguments_that_do_not_fit_are_refused():
         sinkhorn_divergence(x, x, epsilon=0.0)
     with pytest.raises(ValueError, match=r"weights must have shape \(3,\), got \(2,\)"):
         entropic_transport(x, x, epsilon=1.0, weights=np.ones(2))
+
+
+@pytest.mark.parametrize("weights", [[0.5, 0.5, 0.5], [1.0, 0.0, 0.0], [1.5, -0.5, 0.0], [np.nan, 0.5, 0.5]])
+def test_weights_that_are_no_probabilities_are_refused(weights):
+    with pytest.raises(ValueError, match="weights must be positive and sum to 1"):
+        entropic_transport(np.zeros((3, 2)), np.ones((3, 2)), epsilon=0.1, weights=np.array(weights))

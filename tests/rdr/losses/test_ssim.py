@@ -86,3 +86,26 @@ def test_images_smaller_than_the_window_are_refused():
     with pytest.raises(ValueError, match="weights must name"):
         ms_ssim(x, x, weights=())
     assert len(MS_SSIM_WEIGHTS) == 5
+
+
+def test_float32_keeps_its_digits_at_large_means_and_equal_images_score_exactly_one():
+    rng = np.random.default_rng(4)
+    x = 0.1 * rng.random((1, 20, 20, 1))
+    y = x + 0.05 * rng.random(x.shape)
+    for mean in (0.0, 100.0):
+        # At a range of 1 the constants matter, so a large mean is a cancellation of five digits.
+        exact = ssim(np.float64(np.float32(x + mean)), np.float64(np.float32(y + mean)))
+        got = ssim(np.float32(x + mean), np.float32(y + mean))
+        np.testing.assert_allclose(got, exact, rtol=2e-4 if mean else 1e-6)
+    for value in (0.0, 0.3, 0.7, 1.0, 1e3):
+        flat = np.full((1, 16, 16, 3), value, np.float32)
+        assert float(ssim(flat, flat)[0]) == 1.0
+    noisy = np.float32(x)
+    assert float(ssim(noisy, noisy)[0]) == 1.0
+
+
+@pytest.mark.parametrize("option", ["data_range", "window_sigma", "k1", "k2"])
+def test_options_that_are_not_positive_are_refused(option):
+    x = np.zeros((1, 16, 16, 1))
+    with pytest.raises(ValueError, match=f"{option} must be positive"):
+        ssim(x, x, **{option: 0.0})

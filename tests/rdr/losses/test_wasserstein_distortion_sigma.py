@@ -1,6 +1,7 @@
 """Maps of sigma: against the rules written out in loops, and on images where the answer is known."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -107,3 +108,16 @@ def test_bad_input_is_refused_in_words(call, message):
 def test_whole_numbers_are_not_truncated():
     decay = np.exp(-0.25)
     np.testing.assert_allclose(sigma_maps.std_of_geometric_window(4), np.sqrt(2 * decay) / (1 - decay), rtol=1e-6)
+
+
+def test_a_bfloat16_saliency_map_is_computed_with_in_float32():
+    saliency = np.random.default_rng(0).random((1, 40, 300)).astype(np.float32)
+    half = jnp.asarray(saliency, jnp.bfloat16)
+    exact = np.float32(half)
+    for rule in (
+        lambda s: sigma_maps.sigma_from_salient_regions(s, threshold=0.99),
+        lambda s: sigma_maps.sigma_from_saliency(s, minimum=0.1),
+    ):
+        got = rule(half)
+        assert got.dtype == jnp.float32
+        np.testing.assert_allclose(got, rule(exact), rtol=1e-6)

@@ -43,3 +43,9 @@ def test_maps_are_brought_to_single_precision_at_least():
     assert windows.as_map("x", np.zeros((0, 2, 2, 1))).dtype == jnp.float64  # an empty batch is a batch
     with pytest.raises(ValueError, match="x must have shape"):
         windows.as_map("x", np.zeros((1, 0, 2, 1)))
+
+
+def test_one_number_per_image_is_a_constant_map_each():
+    variance, frame = windows.sigma_squared(np.array([1.0, 3.0]).reshape(2, 1, 1), [np.repeat(MAP, 2, 0)], None)
+    assert frame == (8, 12)
+    np.testing.assert_allclose(windows.variance_at(variance, frame, 4, 6)[:, 0, 0], [0.25, 2.25], rtol=1e-14)
