@@ -110,6 +110,22 @@ def aims():
     return rows
 
 
+METHODS_NOTE = """\
+Iterations / time of one solve until the *certified* gap (rate of the channel found, minus the lower bound that the same
+run proves) is below the limit at the head of the column; at most 4,000 updates of the Blahut-Arimoto methods. The last
+column is what the final channel's rate exceeds R(D) at its own distortion by, according to the interior point's bounds:
+Blahut-Arimoto's channel can be much better than it can prove. At loose gaps all methods are equally fast on problems of
+this size, an update of Blahut-Arimoto being cheaper than a Newton step; the interior point wins where the proof must be
+tight. The constrained method pays for meeting the distortion
+exactly in every update. `dit` stops by a rule of its own and proves no bound."""
+TOLERANCES = (1e-3, 1e-6, 1e-9)
+
+
+def excess(pmf, matrix, rate, distortion):
+    """By how much the rate of a channel exceeds the certified R(D) at its distortion, bits, as text."""
+    return f"{rate - float(rate_distortion(pmf, matrix, distortion=distortion, tolerance=1e-10).rate_lower):.0e}"
+
+
 def methods(dit_python):
     """Iterations and seconds of each method to gaps of 1e-3, 1e-6 and 1e-9 bit, on the same sources."""
     rng = np.random.default_rng(1)
@@ -117,13 +133,13 @@ def methods(dit_python):
         "Gaussian, 100 points": (*grid_gaussian(100, 6.0), 2.0),
         "random, 64 letters": (rng.dirichlet(np.ones(64)), rng.random((64, 64)), 8.0),
     }
-    rows, version = [], None
+    rows = []
     for name, (pmf, matrix, slope_nats) in problems.items():
         slope = slope_nats / np.log(2.0)
         target = rate_distortion(pmf, matrix, slope=slope).distortion
         for method in ("interior_point", "blahut_arimoto", "constrained_blahut_arimoto"):
             cells = []
-            for tolerance in (1e-3, 1e-6, 1e-9):
+            for tolerance in TOLERANCES:
                 given = {"distortion": target} if method.startswith("constrained") else {"slope": slope}
                 limit = 100 if method == "interior_point" else 4_000
                 solve = functools.partial(rate_distortion, pmf, matrix, method=method, tolerance=tolerance,
@@ -131,7 +147,7 @@ def methods(dit_python):
                 answer, seconds = timed(solve, 1)
                 reached = "" if bool(answer.converged) else f" (stopped at {gap(answer):.0e})"
                 cells.append(f"{int(answer.iterations):,} / {1e3 * seconds:.3g} ms{reached}")
-            rows.append((name, method, *cells))
+            rows.append((name, method, *cells, excess(pmf, matrix, float(answer.rate), float(answer.distortion))))
             print(rows[-1], flush=True)
         if dit_python:
             message = json.dumps({"pmf": pmf.tolist(), "matrix": matrix.tolist(), "slope_nats": slope_nats})
@@ -140,14 +156,19 @@ def methods(dit_python):
                 print(ran.stderr[-500:])
                 continue
             said = json.loads(ran.stdout)
-            version = said["version"]
-            # Its joint pmf is a channel like any other: its rate, and our lower bound at its distortion.
-            exact = rate_distortion(pmf, matrix, distortion=said["distortion"])
-            excess = said["rate"] - float(exact.rate_lower)
-            rows.append((name, f"dit {version}", f"{1e3 * said['seconds']:.3g} ms to {excess:.1e} bit above the bound",
-                         "not reached", "not reached"))
+            # It proves nothing: what counts as reached is what its rate exceeds our lower bound by.
+            above = excess(pmf, matrix, said["rate"], said["distortion"])
+            cells = [f"{1e3 * said['seconds']:.3g} ms" if float(above) <= tolerance else "not reached"
+                     for tolerance in TOLERANCES]
+            rows.append((name, f"dit {said['version']}, nothing certified", *cells, above))
             print(rows[-1], flush=True)
     return rows
+
+
+def commit():
+    """The first digits of the working tree's commit."""
+    ran = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return ran.stdout.strip() or "unknown"
 
 
 def main():
@@ -157,12 +178,12 @@ def main():
     options = parser.parse_args()
     lines = ["# Speed of the discrete solvers", "",
              "Written by `python -m benchmarks.solvers`. Compiled solves on "
-             f"{os.cpu_count()} {platform.machine()} cores, jax {jax.__version__}, backend {jax.default_backend()}; "
-             f"load average at the start {os.getloadavg()[0]:.1f}.", "",
+             f"{os.cpu_count()} {platform.machine()} cores, jax {jax.__version__}, backend {jax.default_backend()}, "
+             f"commit {commit()}; load average at the start {os.getloadavg()[0]:.1f}.", "",
              "## Aims", "", "| what | aim | seconds | largest certified gap (bit) | |", "|---|---|---|---|---|"]
     lines += [f"| {w} | {a} | {s:.3g} | {g:.1e} | {n} |" for w, a, s, g, n in aims()]
-    lines += ["", "## Methods", "", "Iterations / time of one solve until the certified gap is below:", "",
-              "| source | method | 1e-3 bit | 1e-6 bit | 1e-9 bit |", "|---|---|---|---|---|"]
+    lines += ["", "## Methods", "", METHODS_NOTE, "",
+              "| source | method | 1e-3 bit | 1e-6 bit | 1e-9 bit | excess at the end |", "|---|---|---|---|---|---|"]
     lines += ["| " + " | ".join(row) + " |" for row in methods(options.dit)]
     pathlib.Path(options.out).write_text("\n".join(lines) + "\n", encoding="utf-8")
 

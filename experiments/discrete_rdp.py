@@ -33,8 +33,8 @@ class Config:
     """
 
     letters: int = 16
-    distortions: int = 48
-    perceptions: int = 14
+    distortions: int = 120
+    perceptions: int = 12
     seed: int = 0
 
 

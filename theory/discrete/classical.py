@@ -19,14 +19,20 @@ METHODS = ("interior_point", "blahut_arimoto", "constrained_blahut_arimoto")
 class RateDistortion(NamedTuple):
     """A point of a rate-distortion function and its certificate.
 
+    With s = `slope`, nu = `multiplier` and D the distortion (the one asked for, if one was), `rate_lower` is
+    sum_x p nu - s D - max_y log2 sum_x p(x) 2^(nu(x) - s d(x, y)), or 0 if that is less: it can be checked without
+    trusting the solver. At slope inf only pairs at the minimum of their row are left, and s d counts as 0 there.
+
     Attributes:
       rate: I(X; Y) of `channel`, bits; scalar.
       rate_lower: no channel with mean distortion at most `distortion` has a smaller rate, bits; scalar.
         `rate - rate_lower` is the certified gap, up to the rounding of the two sums (about 1e-14).
-      distortion: E[d(X, Y)] of `channel`; at most the distortion asked for; scalar.
+      distortion: E[d(X, Y)] of `channel`; at most the distortion asked for (up to 8 units of rounding where that is
+        the smallest reachable one); scalar.
       slope: -dR/dD, bits per unit of distortion; scalar (inf at the smallest reachable distortion).
       channel: W(y|x), [n, m].
       output_pmf: distribution of Y, [m].
+      multiplier: nu(x), bits, [n].
       iterations: Newton steps or updates made; scalar integer.
       converged: whether the certified gap is at most the tolerance; scalar bool.
     """
@@ -37,6 +43,7 @@ class RateDistortion(NamedTuple):
     slope: jax.Array
     channel: jax.Array
     output_pmf: jax.Array
+    multiplier: jax.Array
     iterations: jax.Array
     converged: jax.Array
 
@@ -152,17 +159,21 @@ def check_distortion(pmf: jax.Array, distortion_matrix: jax.Array, distortion: A
 def undifferentiable_at_slope(pmf, distortion_matrix, slope, tolerance, method, max_iterations):
     """`solve_at_slope`, refusing to be differentiated."""
     arguments = without_gradient((pmf, distortion_matrix, slope))
-    return solve_at_slope(*arguments, tolerance, method, max_iterations)[0]
+    return solve_at_slope(*arguments, tolerance, method, max_iterations)
 
 
 def differentiable_at_distortion(pmf, distortion_matrix, distortion, tolerance, method, max_iterations):
     """`solve_at_distortion`, its rate with a gradient."""
     arguments = lax.stop_gradient((pmf, distortion_matrix, distortion))
-    result, multiplier = solve_at_distortion(*arguments, tolerance, method, max_iterations)
+    result = solve_at_distortion(*arguments, tolerance, method, max_iterations)
     joint = (arguments[0] / arguments[0].sum())[:, None] * result.channel
+    # At the smallest reachable distortion that moves with the pmf, so does the rate: infinitely fast.
+    smallest = arguments[1].min(-1)
+    moving = jnp.isinf(result.slope) & (smallest > 0) & jnp.isfinite(smallest)
+    by_source = result.multiplier + jnp.where(moving, jnp.inf, 0.0)
     rate = with_gradient(
         result.rate,
-        (pmf, multiplier),
+        (pmf, by_source),
         (distortion_matrix, jnp.where(joint > 0, result.slope * joint, 0.0)),
         (distortion, -result.slope),
     )
@@ -180,8 +191,8 @@ def solve_at_slope(
     tolerance: jax.Array,
     method: str,
     max_iterations: int,
-) -> tuple[RateDistortion, jax.Array]:
-    """The traced part of `rate_distortion` at a slope; also returns the multiplier nu in bits, [n]."""
+) -> RateDistortion:
+    """The traced part of `rate_distortion` at a slope."""
     problem = channels.normalise(pmf, distortion_matrix)
     lossless = jnp.isinf(slope)
     # At slope inf only pairs at the row minimum are left; the slope within the solver is then immaterial.
@@ -202,8 +213,7 @@ def solve_at_slope(
     lower = channels.rate_lower_bound(problem, multiplier, s, achieved)
     distortion = achieved * problem.scale + problem.mean_offset
     slope = jnp.where(slope >= 0, slope, jnp.nan)
-    result = _result(problem, channel, lower, distortion, slope, iterate, tolerance)
-    return result, _original_multiplier(problem, multiplier, slope)
+    return _result(problem, channel, lower, distortion, slope, multiplier, iterate, tolerance)
 
 
 def solve_at_distortion(
@@ -213,8 +223,8 @@ def solve_at_distortion(
     tolerance: jax.Array,
     method: str,
     max_iterations: int,
-) -> tuple[RateDistortion, jax.Array]:
-    """The traced part of `rate_distortion` at a distortion; also returns the multiplier nu in bits, [n]."""
+) -> RateDistortion:
+    """The traced part of `rate_distortion` at a distortion."""
     problem = channels.normalise(pmf, distortion_matrix)
     target, lossless, reachable = channels.normalised_target(problem, distortion)
     problem = channels.keep_only_minima(problem, lossless)
@@ -243,8 +253,7 @@ def solve_at_distortion(
     reported = achieved * problem.scale + problem.mean_offset
     reported = jnp.where((achieved <= target) & (reported > distortion) & ~lossless, distortion, reported)
     reported = jnp.where(reachable, reported, jnp.nan)
-    result = _result(problem, channel, lower, reported, slope, iterate, tolerance)
-    return result, _original_multiplier(problem, multiplier, slope)
+    return _result(problem, channel, lower, reported, slope, multiplier, iterate, tolerance)
 
 
 def _log_multiplier(problem, iterate, slope):
@@ -252,15 +261,12 @@ def _log_multiplier(problem, iterate, slope):
     return -jnp.log(jnp.where(problem.pmf > 0, total, 1.0))
 
 
-def _original_multiplier(problem, multiplier, slope):
-    """nu of the distortion before its row minima were subtracted, in bits."""
-    return nats_to_bits(multiplier) + jnp.where(problem.offset > 0, slope * problem.offset, 0.0)
-
-
-def _result(problem, channel, lower, distortion, slope, iterate, tolerance):
+def _result(problem, channel, lower, distortion, slope, multiplier, iterate, tolerance):
     valid = ~(jnp.isnan(distortion) | jnp.isnan(slope))
     rate = jnp.where(valid, nats_to_bits(channels.mutual_information(problem.pmf, channel)), jnp.nan)
     lower = jnp.where(valid, nats_to_bits(lower), jnp.nan)
+    # nu of the distortion before its row minima were subtracted.
+    shift = jnp.where((problem.offset > 0) & jnp.isfinite(slope), slope * problem.offset, 0.0)
     return RateDistortion(
         rate=rate,
         rate_lower=lower,
@@ -268,6 +274,7 @@ def _result(problem, channel, lower, distortion, slope, iterate, tolerance):
         slope=slope,
         channel=channel,
         output_pmf=problem.pmf @ channel,
+        multiplier=nats_to_bits(multiplier) + shift,
         iterations=iterate.iterations,
         converged=rate - lower <= tolerance,
     )

@@ -120,7 +120,7 @@ def rate_distortion_perception_surface(
     if is_concrete(perceptions):
         values = np.asarray(perceptions)
         if np.all((values > 0) & np.isfinite(values)):
-            regime = "constrained"
+            regime = "positive"
     options = Options(divergence, on_line, False, False, max_iterations)
     return _surface(
         pmf, distortion_matrix, distortions, perceptions, cost, tolerance, options, regime, at_once
@@ -218,43 +218,36 @@ def _distortion_rate(pmf, distortion_matrix, rate, tolerance, max_iterations):
         return rate - point.rate_lower
 
     def step(state):
-        excess, low, high, best, multiplier, steps = state
-        point, here = at(excess)
+        excess, low, high, best, steps = state
+        point = at(excess)
         feasible = point.rate <= rate
         better = feasible & (gap(point) < gap(best))
-        best, multiplier = jax.tree.map(
-            lambda new, old: jnp.where(better, new, old), (point, here), (best, multiplier)
-        )
+        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), point, best)
         low, high = jnp.where(feasible, low, excess), jnp.where(feasible, excess, high)
         # Aim a third of the tolerance below the rate, so that Newton's limit is on the feasible side.
         change = (point.rate - rate + 0.3 * tolerance) / (point.slope * problem.scale * excess)
         newton = excess * jnp.exp(jnp.clip(change, -3.0, 3.0))
         middle = jnp.where(low > 0, jnp.sqrt(low * high), 0.03 * high)
         excess = jnp.where((newton > low) & (newton < high), newton, middle)
-        return excess, low, high, best, multiplier, steps + 1
+        return excess, low, high, best, steps + 1
 
     def unfinished(state):
-        return (gap(state[3]) > tolerance) & (state[5] < 60)
+        return (gap(state[3]) > tolerance) & (state[4] < 60)
 
-    finest, finest_multiplier = at(jnp.zeros(()))
-    coarsest, coarsest_multiplier = at(largest)
+    finest, coarsest = at(jnp.zeros(())), at(largest)
     enough = finest.rate <= rate
     none = rate <= 0
-    best, multiplier = jax.tree.map(
-        lambda fine, coarse: jnp.where(enough, fine, coarse),
-        (finest, finest_multiplier),
-        (coarsest, coarsest_multiplier),
-    )
+    best = jax.tree.map(lambda fine, coarse: jnp.where(enough, fine, coarse), finest, coarsest)
     start = jnp.where(enough | none | ~(rate >= 0), 60, 0)
-    state = (0.3 * largest, jnp.zeros(()), largest, best, multiplier, start)
-    _, _, _, best, multiplier, steps = lax.while_loop(unfinished, step, state)
+    state = (0.3 * largest, jnp.zeros(()), largest, best, start)
+    _, _, _, best, steps = lax.while_loop(unfinished, step, state)
     # At the ends of the curve there is nothing to search for.
     exact = enough | none
     lower = jnp.where(exact, best.distortion, best.distortion - gap(best) / best.slope)
     lower = jnp.maximum(lower, problem.mean_offset)
     price = 1.0 / best.slope
     joint = problem.pmf[:, None] * best.channel
-    by_source = jnp.where(enough, problem.offset, multiplier * price)
+    by_source = jnp.where(enough, problem.offset, best.multiplier * price)
     by_source = jnp.where(none, jnp.sum(best.channel * channels.finite_part(distortion_matrix), -1), by_source)
     distortion = with_gradient(
         jnp.where(rate >= 0, best.distortion, jnp.nan),

@@ -94,9 +94,11 @@ def rate_distortion_perception(
         regime = extremes.get(float(np.asarray(level)), "constrained")
     options = Options(divergence, on_line, slope is not None, perception_slope is not None, max_iterations)
     trade = jnp.asarray(distortion if slope is None else slope, jnp.float64)
-    result = _solve(
-        pmf, distortion_matrix, trade, jnp.asarray(level, jnp.float64), cost, tolerance, options, regime
-    )
+    arguments = (pmf, distortion_matrix, trade, jnp.asarray(level, jnp.float64), cost, tolerance, options)
+    result = _solve(*arguments, regime)
+    if regime == "constrained" and perception is not None and is_concrete(result.rate) and not bool(result.converged):
+        # Hardly ever: a constraint that is slack, or nearly.
+        result = _solve(*arguments, "positive")
     if (
         is_concrete(result.rate)
         and slope is None
@@ -166,9 +168,13 @@ def differentiable(pmf, distortion_matrix, trade, level, cost, tolerance, option
     if regime != "any":
         result, by_source = of(regime)()
     else:
-        at_zero, at_inf = ("free", "perfect") if options.fixed_price else ("perfect", "free")
-        which = jnp.where(level <= 0, 0, jnp.where(jnp.isinf(level), 2, 1))
-        result, by_source = lax.switch(which, [of(at_zero), of("constrained"), of(at_inf)])
+        at_zero, above = ("free", "constrained") if options.fixed_price else ("perfect", "positive")
+        branches = [of(at_zero), of(above)]
+        which = jnp.where(level <= 0, 0, 1)
+        if options.fixed_price:
+            branches.append(of("perfect"))
+            which = jnp.where(jnp.isinf(level), 2, which)
+        result, by_source = lax.switch(which, branches)
     if options.fixed_slope or options.fixed_price:
         return result
     joint = (constants[0] / constants[0].sum())[:, None] * result.channel

@@ -95,16 +95,17 @@ def separable_block(p: jax.Array, divergence: Separable) -> Block:
         dz = jnp.where(live, (targets - q * z - z * dq) / q, 0.0)
         return PairState(dq, dz, jnp.zeros(n))
 
+    first = jnp.where(p > 0, p, jnp.where(live, 1e-2 / n, 0.0))
+    first = first / first.sum()
+
     def start():
-        q = jnp.where(p > 0, p, jnp.where(live, 1e-2 / n, 0.0))
-        return PairState(q / q.sum(), jnp.where(live, 0.1, 1.0), jnp.zeros(n))
+        return PairState(first, jnp.where(live, 0.1, 1.0), jnp.zeros(n))
 
     def value(state):
         return jnp.where(live, divergence.terms(p, jnp.where(live, state.primal, 1.0)), 0.0).sum()
 
-    return Block(
-        start, lambda state: state.primal, value, eliminate, back_substitute, live.astype(p.dtype), _none, False
-    )
+    # Relative to the first q: equal products would ask for enormous multipliers of rare letters.
+    return Block(start, lambda state: state.primal, value, eliminate, back_substitute, n * first, _none, False)
 
 
 def total_variation_block(p: jax.Array) -> Block:

@@ -1,6 +1,5 @@
 """From a solver's iterate to a certified point of the rate-distortion-perception function.
 
-Three regimes: "constrained" (0 < P < inf), "perfect" (P = 0) and "free" (P = inf, the classical function).
 Everything here is traced; the public function is in `theory.discrete.perception`.
 """
 
@@ -8,6 +7,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from theory.discrete import channels, classical, perception_blocks, perception_interior_point
 from theory.discrete.divergences import SEPARABLE
@@ -77,13 +77,26 @@ def solve_regime(
       cost: transport cost and positions, or empty.
       tolerance: certified gap to reach, bits.
       options: what is fixed at compile time.
-      regime: "constrained", "perfect" or "free".
+      regime: "constrained" (0 < P < inf), "perfect" (P = 0), "free" (P = inf) or "positive" (either of the first and
+        the third, whichever applies).
 
     Returns:
       The result, and dR/dp along the simplex up to a constant, bits, [n].
     """
+    arguments = (pmf, distortion_matrix, trade, cost, tolerance, options)
     if regime == "free":
-        return _solve_free(pmf, distortion_matrix, trade, cost, tolerance, options)
+        return _solve_free(*arguments)
+    if regime == "positive" and not options.fixed_price:
+        # Where the classical optimum is realistic enough, it is the answer. The system below has it as a limit
+        # of vanishing price, where rounding may keep the last digits from settling.
+        free = _solve_free(*arguments)
+        enough = (free[0].perception <= level) & (free[0].converged | jnp.isinf(level))
+        return lax.cond(enough, lambda: free, lambda: _solve_bound(*arguments, level, regime))
+    return _solve_bound(*arguments, level, regime)
+
+
+def _solve_bound(pmf, distortion_matrix, trade, cost, tolerance, options, level, regime):
+    """A positive price of perception, a given one, or perfect realism."""
     problem = channels.normalise(pmf, distortion_matrix)
     p = problem.pmf
     perception = bind(p, options, cost)
@@ -103,7 +116,9 @@ def solve_regime(
     if fixed_price:
         price, allowance = jnp.ones(()) if perfect else bits_to_nats(level) * perception.scale, jnp.zeros(())
     else:
-        price, allowance = jnp.ones(()), level / perception.scale
+        allowance = level / perception.scale
+        # Near perfect realism a smooth divergence is quadratic: q - p goes like sqrt(P), the price like 1 / sqrt(P).
+        price = jnp.ones(()) if block.linear else jnp.maximum(1.0, 0.3 / jnp.sqrt(allowance))
 
     point, iterations = perception_interior_point.solve(
         problem,
@@ -125,7 +140,9 @@ def solve_regime(
     channel = channels.tilted_channel(log_weights, problem.distortion, s)
     if perfect:
         joint = channels.match_marginals(p[:, None] * channel, p, p)
-        channel = jnp.where((p > 0)[:, None], joint / jnp.where(p > 0, p, 1.0)[:, None], p)
+        # Rounding of a joint pmf is large beside a rare letter's row: its row is made to sum to one by itself.
+        rows = joint.sum(-1, keepdims=True)
+        channel = jnp.where(rows > 0, joint / jnp.where(rows > 0, rows, 1.0), p)
 
     # Where the constraints are missed by more than the margin, mix in the identity: it has neither distortion
     # nor divergence, if every letter is its own best reproduction.
@@ -165,7 +182,9 @@ def solve_regime(
         lower = lower_bound(problem, perception, nu, s, price, needed, allowed)
     slope = nats_to_bits(jnp.where(lossless, jnp.inf, s) / problem.scale)
     price_bits = nats_to_bits(price) / perception.scale
-    multiplier = nats_to_bits(nu) + jnp.where(problem.offset > 0, slope * problem.offset, 0.0)
+    # nu of the distortion before its row minima were subtracted.
+    shift = jnp.where((problem.offset > 0) & jnp.isfinite(slope), slope * problem.offset, 0.0)
+    multiplier = nats_to_bits(nu) + shift
     critic = nats_to_bits(channels.log_responses(p, nu, problem.distortion, s))
     rate = nats_to_bits(channels.mutual_information(p, channel))
     reported = achieved * problem.scale + problem.mean_offset
@@ -194,7 +213,9 @@ def solve_regime(
         converged=rate - lower <= tolerance,
     )
     by_source = -h if perfect else perception.source_derivative(p @ channel, state, h, point.price)
-    return result, jnp.where(loose, 0.0, multiplier + nats_to_bits(by_source))
+    # The smallest reachable distortion moves with the pmf.
+    moving = lossless & (problem.offset > 0)
+    return result, jnp.where(loose, 0.0, multiplier + nats_to_bits(by_source) + jnp.where(moving, jnp.inf, 0.0))
 
 
 def _excess(value, limit):
@@ -205,9 +226,7 @@ def _excess(value, limit):
 def _solve_free(pmf, distortion_matrix, trade, cost, tolerance, options):
     """P = inf: the classical function, its divergence evaluated at the channel found."""
     solve = classical.solve_at_slope if options.fixed_slope else classical.solve_at_distortion
-    found, multiplier = solve(
-        pmf, distortion_matrix, trade, tolerance, "interior_point", options.max_iterations
-    )
+    found = solve(pmf, distortion_matrix, trade, tolerance, "interior_point", options.max_iterations)
     p = pmf / pmf.sum()
     perception = bind(p, options, cost)
     state = perception.block.start()
@@ -219,7 +238,12 @@ def _solve_free(pmf, distortion_matrix, trade, cost, tolerance, options):
     if isinstance(options.divergence, str) and options.divergence in SEPARABLE:
         forbidden = SEPARABLE[options.divergence].forbids_new_letters & jnp.any((p == 0) & (q > 0))
         delta = jnp.where(forbidden, jnp.inf, delta)
-    critic = channels.log_responses(p, bits_to_nats(multiplier), distortion_matrix, bits_to_nats(found.slope))
+    # At slope inf only pairs at the minimum of their row are left.
+    lossless = jnp.isinf(found.slope)
+    forbidden = lossless & (distortion_matrix > distortion_matrix.min(-1, keepdims=True))
+    allowed = jnp.where(forbidden, jnp.inf, distortion_matrix)
+    slope = bits_to_nats(jnp.where(lossless, 0.0, found.slope))
+    critic = channels.log_responses(p, bits_to_nats(found.multiplier), allowed, slope)
     result = RateDistortionPerception(
         rate=found.rate,
         rate_lower=found.rate_lower,
@@ -229,9 +253,9 @@ def _solve_free(pmf, distortion_matrix, trade, cost, tolerance, options):
         perception_slope=jnp.zeros(()),
         channel=found.channel,
         output_pmf=q,
-        multiplier=multiplier,
+        multiplier=found.multiplier,
         critic=nats_to_bits(critic),
         iterations=found.iterations,
         converged=found.converged,
     )
-    return result, multiplier
+    return result, found.multiplier

@@ -107,6 +107,31 @@ def test_bernoulli_closed_form(p):
             assert answer.rate_lower - 1e-13 <= truth <= answer.rate + 1e-13
 
 
+# The same by a generic cone solver: p, D, P and nats to nine decimals.
+@pytest.mark.parametrize("p, distortion, perception, nats", [
+    (0.25, 0.1, 0.0, 0.253537019), (0.25, 0.1, 0.05, 0.238077789), (0.25, 0.1, 0.1, 0.237252171),
+    (0.25, 0.2, 0.0, 0.099576377), (0.25, 0.2, 0.05, 0.083303398), (0.25, 0.3, 0.0, 0.018780410),
+    (0.1, 0.05, 0.02, 0.137735240), (0.1, 0.15, 0.02, 0.003083839), (0.4, 0.3, 0.1, 0.063268705),
+])
+def test_recorded_bernoulli_values(p, distortion, perception, nats):
+    answer = rate_distortion_perception(
+        [1 - p, p], 1.0 - np.eye(2), distortion=distortion, perception=perception, divergence="tv")
+    assert answer.rate_lower * LN2 - 6e-10 <= nats <= answer.rate * LN2 + 6e-10
+
+
+def test_recorded_points_of_the_lagrangian():
+    answer = rate_distortion_perception(
+        [0.85, 0.15], 1.0 - np.eye(2), slope=2.0 / LN2, perception_slope=0.5, divergence="reverse_kl")
+    found = np.array([answer.distortion, answer.perception * LN2, answer.rate * LN2])
+    np.testing.assert_allclose(found, [0.08892655, 0.01615736, 0.12642777], atol=6e-9)
+    s, t = 0.8 / LN2, 0.5 / LN2
+    answer = rate_distortion_perception(PMF, SQUARED, slope=s, perception_slope=t, divergence="w2sq")
+    price = s * answer.distortion + t * answer.perception
+    assert (answer.rate_lower + price) * LN2 - 6e-9 <= 0.96473200 <= (answer.rate + price) * LN2 + 6e-9
+    # Entropic regularisation of the transport plan (0.3, .., 0.01) ends at feasible points: none is below.
+    assert (answer.rate_lower + price) * LN2 < min(1.07632068, 0.97410840, 0.96498183, 0.96473221)
+
+
 # min I + s E[d] + t delta in nats by a generic cone solver: p = (.85, .15), Hamming, s = 2, t = 1/2 and 3; and the
 # five-letter source with s = .8, t = 2.
 @pytest.mark.parametrize("name, half, three, five", [
@@ -142,6 +167,37 @@ def test_every_divergence_is_certified_active_and_inactive(name):
             assert answer.perception_slope < 1e-6
         else:
             assert answer.rate_lower > slack.rate
+
+
+@pytest.mark.parametrize("name", list(VALUES))
+def test_degenerate_sources(name):
+    # Almost perfect realism, where the price of a smooth divergence goes like 1 / sqrt(P).
+    perfect = rate_distortion_perception(PMF, SQUARED, distortion=0.6, perception=0.0, divergence=name)
+    for perception in (1e-6, 1e-9):
+        answer = rate_distortion_perception(PMF, SQUARED, distortion=0.6, perception=perception, divergence=name)
+        assert bool(answer.converged) and answer.perception <= perception and answer.distortion <= 0.6
+        assert perfect.rate_lower - 1e-3 < answer.rate_lower and answer.rate <= perfect.rate + 1e-8
+        assert int(answer.iterations) <= 40
+    # Letters that never occur or hardly ever, forbidden pairs, fine reproduction.
+    pmf = np.array([0.6, 1e-9, 0.0, 0.3, 0.1 - 1e-9])
+    matrix = np.where(np.abs(LINE[:, None] - LINE) > 2, np.inf, SQUARED)
+    for distortion, perception in ((2e-3, 0.01), (0.1, 0.01), (0.1, 10.0)):
+        answer = rate_distortion_perception(
+            pmf, matrix, distortion=distortion, perception=perception, divergence=name)
+        assert bool(answer.converged) and -1e-13 <= answer.rate - answer.rate_lower <= 1e-8
+        channel = np.asarray(answer.channel)
+        np.testing.assert_allclose(channel.sum(1), 1.0, atol=1e-13)
+        assert (channel[(pmf > 0)[:, None] & np.isinf(matrix)] == 0).all()
+        np.testing.assert_allclose(information(pmf, channel), answer.rate, atol=1e-12)
+        assert answer.distortion <= distortion and answer.perception <= perception
+
+
+@pytest.mark.parametrize("name", ["tv", "kl", "w2sq"])
+def test_one_letter_has_nothing_to_say(name):
+    for perception in (0.0, 0.1):
+        answer = rate_distortion_perception([1.0], [[0.3]], distortion=0.4, perception=perception, divergence=name)
+        np.testing.assert_allclose([answer.rate, answer.rate_lower, answer.perception], 0.0, atol=1e-14)
+        np.testing.assert_allclose(answer.distortion, 0.3, rtol=1e-14)
 
 
 @pytest.mark.parametrize("name", list(VALUES))
