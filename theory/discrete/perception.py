@@ -96,7 +96,8 @@ def rate_distortion_perception(
     trade = jnp.asarray(distortion if slope is None else slope, jnp.float64)
     arguments = (pmf, distortion_matrix, trade, jnp.asarray(level, jnp.float64), cost, tolerance, options)
     result = _solve(*arguments, regime)
-    if regime == "constrained" and perception is not None and is_concrete(result.rate) and not bool(result.converged):
+    unsettled = is_concrete(result.rate) and bool(jnp.isfinite(result.rate) & ~result.converged)
+    if unsettled and regime == "constrained" and perception is not None:
         # Hardly ever: a constraint that is slack, or nearly.
         result = _solve(*arguments, "positive")
     if (
