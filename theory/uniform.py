@@ -57,7 +57,7 @@ def absolute_error_rate_distortion(distortion: ArrayLike, width: ArrayLike = 1.0
     distortion, width = broadcast(distortion, width)
     inside = (4 * distortion < width) & (width > 0)
     d, w = jnp.where(inside, distortion, 0.125), jnp.where(inside, width, 1.0)
-    # x = 2D/a; z = 1 - sqrt(1 - x) = x / (1 + sqrt(1 - x)) without cancellation, and its logarithm with derivative at 0.
+    # x = 2D/a; z = 1 - sqrt(1 - x) = x / (1 + sqrt(1 - x)) without cancellation; the logarithm has a derivative at 0.
     root = jnp.sqrt((w - 4 * d) / w)
     nats = 4 * d / (w * (1 + root)) - 1 - jnp.log(4 * d) + jnp.log(w) + jnp.log1p(root)
     rate = jnp.where(inside, nats_to_bits(nats), 0.0)
