@@ -98,6 +98,11 @@ def sawbridge_minimum_entropy(distortion: ArrayLike) -> jax.Array:
       T-IT 47(7), 2001.
     """
     check_domain("distortion", distortion, minimum=0.0)
+    return _sawbridge_minimum_entropy(distortion)
+
+
+@jax.jit
+def _sawbridge_minimum_entropy(distortion):
     distortion = jnp.asarray(distortion, jnp.float64)
     d = 6 * distortion
     inside = (d > 0) & (d < 1)
@@ -166,13 +171,18 @@ def hull_distortion_rate(rate: ArrayLike, source: str) -> jax.Array:
     """
     check_choice("source", source, SOURCES)
     check_domain("rate", rate, minimum=0.0, maximum=50.0)
+    return _hull_distortion_rate(rate, source)
+
+
+@partial(jax.jit, static_argnames="source")
+def _hull_distortion_rate(rate, source):
     rate = jnp.asarray(rate, jnp.float64)
     valid = (rate >= 0) & (rate <= 50)
     fine = rate > _SMOOTH_BITS
     safe = jnp.where(valid & ~fine, rate, 1.0)
     index = jax.lax.stop_gradient(_index_below(jnp.exp2(safe) * (1 + 1e-15), source))
     low, high = _vertex(index, source), _vertex(index + 1, source)
-    part = (safe - jnp.log2(low)) / (jnp.log2(high) - jnp.log2(low))
+    part = (safe - jnp.log2(low)) / nats_to_bits(jnp.log1p((high - low) / low))
     ends = [_cell_distortion(1 / n, source) for n in (low, high)]
     smooth = _cell_distortion(jnp.exp2(-jnp.where(fine, rate, 1.0)), source)
     return nan_unless(valid, jnp.where(fine, smooth, (1 - part) * ends[0] + part * ends[1]))

@@ -45,14 +45,17 @@ def entropy_coded_distortion_rate(rate: ArrayLike, width: ArrayLike = 1.0) -> ja
       46(7), 2000.
     """
     check_domain("rate", rate, maximum=50.0)
-    rate, width = _check("rate", rate, width)
+    return _distortion_rate(*_check("rate", rate, width))
+
+
+@jax.jit
+def _distortion_rate(rate, width):
     valid = (rate >= 0) & (rate <= 50.0) & (width > 0)
     fine = rate > _SMOOTH_BITS
     safe = jnp.where(valid & ~fine, rate, 1.0)
     # The small shift keeps log2(N), rounded down, in the piece above N; both pieces agree there.
     levels = jax.lax.stop_gradient(jnp.floor(jnp.exp2(safe) * (1 + 1e-15)))
-    low, high = jnp.log2(levels), jnp.log2(levels + 1)
-    part = (safe - low) / (high - low)
+    part = (safe - jnp.log2(levels)) / nats_to_bits(jnp.log1p(1 / levels))
     relative = (1 - part) / levels**2 + part / (levels + 1) ** 2
     relative = jnp.where(fine, jnp.exp2(-2 * jnp.where(fine, rate, 1.0)), relative)
     return nan_unless(valid, width**2 / 12 * relative)
@@ -75,7 +78,11 @@ def entropy_coded_rate_distortion(distortion: ArrayLike, width: ArrayLike = 1.0)
     Reference:
       Gyorgy and Linder 2000.
     """
-    distortion, width = _check("distortion", distortion, width)
+    return _rate_distortion(*_check("distortion", distortion, width))
+
+
+@jax.jit
+def _rate_distortion(distortion, width):
     valid, inside, relative = _relative(distortion, width)
     fine = relative < 2.0 ** (-2 * _SMOOTH_BITS)
     safe = jnp.where(fine, 0.5, relative)
