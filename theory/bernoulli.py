@@ -109,6 +109,11 @@ def uniform_rate_distortion(distortion: ArrayLike, alphabet_size: ArrayLike) -> 
     check_domain("alphabet_size", alphabet_size, minimum=1.0, finite=True)
     if is_concrete(alphabet_size) and np.any(np.asarray(alphabet_size) % 1 != 0):
         raise ValueError(f"alphabet_size must be whole, got {alphabet_size}")
+    return _uniform_rate_distortion(distortion, alphabet_size)
+
+
+@jax.jit
+def _uniform_rate_distortion(distortion, alphabet_size):
     distortion, size = _broadcast(distortion, alphabet_size)
     valid = (distortion >= 0) & (size >= 1)
     codes = valid & (distortion < 1.0 - 1.0 / size)

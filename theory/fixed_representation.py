@@ -41,6 +41,11 @@ def distortion_perception(perception: ArrayLike, mse: ArrayLike, w2sq: ArrayLike
     check_domain("perception", perception, minimum=0.0)
     check_domain("mse", mse, minimum=0.0)
     check_domain("w2sq", w2sq, minimum=0.0)
+    return _distortion_perception(perception, mse, w2sq)
+
+
+@jax.jit
+def _distortion_perception(perception, mse, w2sq):
     perception, mse, w2sq = _arguments(perception, mse, w2sq)
     valid = (perception >= 0) & (mse >= 0) & (w2sq >= 0)
     active = perception < w2sq
@@ -72,6 +77,11 @@ def perception_distortion(distortion: ArrayLike, mse: ArrayLike, w2sq: ArrayLike
     check_domain("distortion", distortion, minimum=0.0)
     check_domain("mse", mse, minimum=0.0)
     check_domain("w2sq", w2sq, minimum=0.0)
+    return _perception_distortion(distortion, mse, w2sq)
+
+
+@jax.jit
+def _perception_distortion(distortion, mse, w2sq):
     distortion, mse, w2sq = _arguments(distortion, mse, w2sq)
     valid = (distortion >= 0) & (mse >= 0) & (w2sq >= 0)
     spare = distortion - mse

@@ -54,6 +54,11 @@ def absolute_error_rate_distortion(distortion: ArrayLike, width: ArrayLike = 1.0
     """
     check_domain("distortion", distortion, minimum=0.0)
     _check_width(width)
+    return _absolute_error_rate_distortion(distortion, width)
+
+
+@jax.jit
+def _absolute_error_rate_distortion(distortion, width):
     distortion, width = broadcast(distortion, width)
     inside = (4 * distortion < width) & (width > 0)
     d, w = jnp.where(inside, distortion, 0.125), jnp.where(inside, width, 1.0)
