@@ -16,6 +16,7 @@ from paper_figures.style import COLORS, LINES
 from paper_figures.surfaces import Surface, draw_levels, read_surface
 
 SHOWN = (0.0, 0.01, 0.03, 0.06, 0.1)
+PROBABILITY = 0.1  # of the source in the tables of `experiments.closed_forms`
 
 
 def load(path: pathlib.Path) -> Surface:
@@ -48,9 +49,12 @@ def make_figure(data: Surface) -> Figure:
         left.plot(data.distortion, data.rate[:, j], color=color, linestyle=line,
                   label=f"$P = {data.perception[j]:.2f}$")
     left.set(xlabel="distortion $D$ (probability of error)", ylabel="rate (bits per symbol)",
-             title="rate at fixed perception", xlim=(0, data.distortion[-1]), ylim=(0, None))
+             title=f"rate at fixed perception, Bernoulli({PROBABILITY})", xlim=(0, data.distortion[-1]), ylim=(0, None))
     left.legend(title="total variation")
-    draw_levels(right, data, [0.0001, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4], zero="$R = 0$")
+    # D = 2 p (1 - p) - (1 - 2p) P: an independent reconstruction that is 1 as rarely as P allows.
+    p = PROBABILITY
+    border = 2 * p * (1 - p) - (1 - 2 * p) * data.perception, data.perception
+    draw_levels(right, data, [0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4], border=border, zero="$R = 0$")
     right.set(xlabel="distortion $D$ (probability of error)", ylabel="perception $P$ (total variation)",
               title="lines of equal rate (bits per symbol)")
     for axis in (left, right):

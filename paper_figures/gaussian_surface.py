@@ -49,7 +49,8 @@ def make_figure(data: Surface) -> Figure:
     left.plot_surface(d, p, np.minimum(data.rate, top), cmap="bone", vmin=-0.4, vmax=top, rcount=60, ccount=40,
                       linewidth=0, antialiased=False, alpha=0.95)
     for value, index in ((0.0, 0), (1.0, -1)):
-        left.plot(data.distortion, np.full_like(data.distortion, value), np.minimum(data.rate[:, index], top),
+        shown = data.rate[:, index] <= top
+        left.plot(data.distortion[shown], np.full(shown.sum(), value), data.rate[shown, index],
                   color=COLORS[2], linewidth=1.6, zorder=5)
     left.set(xlabel="distortion $D$", ylabel="perception $P$ ($W_2^2$)", zlim=(0, top))
     left.set_zlabel("rate (bits per sample)", labelpad=1)
@@ -60,7 +61,9 @@ def make_figure(data: Surface) -> Figure:
     right.set_yscale("function", functions=(lambda y: np.sqrt(np.maximum(y, 0.0)), np.square))
     right.set_yticks([0.0, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0])
     right.set(xlim=(0, 2), ylim=(0, 1))
-    draw_levels(right, data, [0.0001, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5], zero="$R = 0$")
+    # An independent reconstruction of deviation 1 - sqrt(P) has D = 1 + (1 - sqrt(P))^2.
+    border = 1 + (1 - np.sqrt(data.perception)) ** 2, data.perception
+    draw_levels(right, data, [0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5], border=border, zero="$R = 0$")
     inside = data.distortion[data.distortion <= 1]
     free = (1 - np.sqrt(1 - inside)) ** 2
     right.plot(inside, free, color=COLORS[3], linestyle=":", linewidth=1.8)

@@ -45,24 +45,23 @@ def read_surface(path: pathlib.Path) -> Surface:
     return Surface(distortion, perception, rate.reshape(shape))
 
 
-def draw_levels(axis: Axes, surface: Surface, levels: list[float], *, zero: str | None = None) -> None:
+def draw_levels(
+    axis: Axes, surface: Surface, levels: list[float], *, border: tuple[np.ndarray, np.ndarray], zero: str
+) -> None:
     """Draws labelled lines of equal rate in the plane of distortion and perception.
 
     Args:
       axis: where to draw.
       surface: the rate.
-      levels: bits, ascending; one below 0.001 stands for the border of rate 0 and is drawn dashed.
+      levels: bits > 0, ascending.
+      border: distortions and perceptions of the line beyond which the rate is 0, drawn dashed.
       zero: a word for the region of rate 0, placed in the upper right corner.
     """
     # The rate ends like a square: its root has straight level sets there, and the same ones elsewhere.
     root = np.sqrt(np.maximum(surface.rate, 0.0)).T
     grid = (surface.distortion, surface.perception, root)
-    lines = axis.contour(*grid, levels=[level**0.5 for level in levels if level >= 1e-3], colors=COLORS[0],
-                         linewidths=1.1)
+    lines = axis.contour(*grid, levels=[level**0.5 for level in levels], colors=COLORS[0], linewidths=1.1)
     axis.clabel(lines, fmt=lambda level: f"{level**2:.3g}", fontsize=7)
-    border = [level**0.5 for level in levels if level < 1e-3]
-    if border:
-        axis.contour(*grid, levels=border, colors=COLORS[2], linewidths=1.4, linestyles="--")
-    if zero:
-        axis.text(0.97, 0.95, zero, transform=axis.transAxes, ha="right", va="top", color=COLORS[2])
+    axis.plot(*border, color=COLORS[2], linewidth=1.4, linestyle="--")
+    axis.text(0.97, 0.95, zero, transform=axis.transAxes, ha="right", va="top", color=COLORS[2])
     axis.grid(False)

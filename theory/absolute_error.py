@@ -111,14 +111,17 @@ def gaussian_rate_distortion(distortion: ArrayLike, variance: ArrayLike = 1.0) -
 
 @jax.jit
 def _rate_distortion(distortion, variance):
-    relative = distortion / jnp.sqrt(jnp.where(variance > 0, variance, 1.0))
+    deviation = jnp.sqrt(jnp.where(variance > 0, variance, 1.0))
     largest = np.sqrt(2 / np.pi)
-    inside = (relative < largest) & (relative > 1e-12)
-    safe = jnp.where(inside, relative, 0.5)
+    coded = distortion < largest * deviation
+    inside = coded & (distortion > 1e-12 * deviation)
+    safe = jnp.where(inside, distortion, 0.5) / jnp.where(inside, deviation, 1.0)
     m = jnp.expm1(decreasing_root(lambda u: _point(jnp.expm1(u))[1], safe, 0.0, _LOG_END_MAX))
     # Below 1e-12 the Shannon lower bound is exact to rounding.
-    tiny = 0.5 * np.log(np.pi / 2) - 0.5 - jnp.log(jnp.where(inside | (relative >= largest), 1.0, relative))
-    rate = jnp.where(inside, _point(m)[0], jnp.where(relative >= largest, 0.0, tiny))
+    near = coded & ~inside
+    log_ratio = jnp.log(jnp.where(near, deviation, 1.0)) - jnp.log(jnp.where(near, distortion, 1.0))
+    tiny = 0.5 * np.log(np.pi / 2) - 0.5 + log_ratio
+    rate = jnp.where(inside, _point(m)[0], jnp.where(near, tiny, 0.0))
     return nan_unless((distortion >= 0) & (variance > 0), nats_to_bits(rate))
 
 

@@ -78,7 +78,13 @@ def _rate_distortion(distortion: jax.Array, probability: jax.Array) -> jax.Array
     rarer = jnp.minimum(probability, 1.0 - probability)
     codes = valid & (distortion < rarer)
     rate = _entropy(jnp.where(codes, rarer, 0.5)) - _entropy(jnp.where(codes, distortion, 0.5))
-    return jnp.where(valid, nats_to_bits(jnp.where(codes, rate, 0.0)), jnp.nan)
+    return jnp.where(valid, nats_to_bits(jnp.where(codes, rate, _certain(distortion, probability))), jnp.nan)
+
+
+def _certain(distortion: jax.Array, probability: jax.Array) -> jax.Array:
+    """0, with the infinite derivative that h(p) has at p = 0 and 1 where D = 0 and the source is certain."""
+    at = (distortion == 0) & ((probability == 0) | (probability == 1))
+    return jnp.where(at, _entropy(jnp.where(at, probability, 0.5)), 0.0)
 
 
 def uniform_rate_distortion(distortion: ArrayLike, alphabet_size: ArrayLike) -> jax.Array:
@@ -103,6 +109,11 @@ def uniform_rate_distortion(distortion: ArrayLike, alphabet_size: ArrayLike) -> 
     check_domain("alphabet_size", alphabet_size, minimum=1.0, finite=True)
     if is_concrete(alphabet_size) and np.any(np.asarray(alphabet_size) % 1 != 0):
         raise ValueError(f"alphabet_size must be whole, got {alphabet_size}")
+    return _uniform_rate_distortion(distortion, alphabet_size)
+
+
+@jax.jit
+def _uniform_rate_distortion(distortion, alphabet_size):
     distortion, size = _broadcast(distortion, alphabet_size)
     valid = (distortion >= 0) & (size >= 1)
     codes = valid & (distortion < 1.0 - 1.0 / size)
@@ -187,7 +198,7 @@ def _rate_distortion_perception(
     information = _mutual_information(jnp.where(middle, distortion, 0.2), perc, p)
     codes = valid & (distortion < rarer) & ~middle & ~zero
     idle = _entropy(jnp.where(codes, rarer, 0.5)) - _entropy(jnp.where(codes, distortion, 0.5))
-    rate = jnp.where(middle, information, jnp.where(codes, idle, 0.0))
+    rate = jnp.where(middle, information, jnp.where(codes, idle, _certain(distortion, probability)))
     return jnp.where(valid, nats_to_bits(rate), jnp.nan)
 
 
@@ -234,7 +245,8 @@ def one_shot_rate_common_randomness(
 def _one_shot_common(distortion: jax.Array, perception: jax.Array, probability: jax.Array) -> jax.Array:
     t, remaining, valid, tight = _one_shot(distortion, perception, probability)
     share = remaining / jnp.where(tight, 2.0 * t * (1.0 - t), t)
-    return jnp.where(valid, nats_to_bits(share * _entropy(t)), jnp.nan)
+    certain = _certain(distortion, probability)
+    return jnp.where(valid, nats_to_bits(share * _entropy(t) + certain), jnp.nan)
 
 
 def one_shot_rate_private_randomness(
@@ -269,10 +281,12 @@ def _one_shot_private(distortion: jax.Array, perception: jax.Array, probability:
     t, remaining, valid, tight = _one_shot(distortion, perception, probability)
     # In the tight region D < 2tT, so that the denominator stays positive.
     used = tight & (remaining > 0)
-    gap = jnp.where(used, perception - distortion, 0.0)
+    corner = (distortion == 0) & (perception == 0)
+    gap = jnp.where(used, jnp.where(corner, 0.0, perception) - distortion, 0.0)
     chance = remaining / jnp.where(used, 2.0 * (1.0 - t) + gap, 1.0)
     # Where nothing is left to send the rate is constant: its derivative is 0, not that of h at 0.
-    rate = jnp.where(remaining > 0, _entropy(jnp.where(remaining > 0, chance, 0.5)), 0.0)
+    certain = _certain(distortion, probability)
+    rate = jnp.where(remaining > 0, _entropy(jnp.where(remaining > 0, chance, 0.5)), certain)
     return jnp.where(valid, nats_to_bits(rate), jnp.nan)
 
 
@@ -288,12 +302,15 @@ def _check_one_shot(
 def _one_shot(
     distortion: jax.Array, perception: jax.Array, probability: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-    """t, what is left to send, the validity, and where perception binds (D > P)."""
+    """t, what is left to send, the validity, and where perception binds (D > P, or both 0)."""
     valid = (distortion >= 0) & (perception >= 0) & (probability >= 0) & (probability <= 1)
     t = jnp.minimum(probability, 1.0 - probability)
     coded = valid & (t > 0)
     t = jnp.where(coded, t, 0.25)
-    tight = distortion > perception
-    left = jnp.where(tight, 2.0 * t * (1.0 - t) - (1.0 - 2.0 * t) * perception, t) - distortion
+    # At D = P = 0 D can only move into the tight region, and P only out of it, where it does not matter.
+    corner = (distortion == 0) & (perception == 0)
+    tight = (distortion > perception) | corner
+    spent = jnp.where(tight & ~corner, perception, 0.0)
+    left = jnp.where(tight, 2.0 * t * (1.0 - t) - (1.0 - 2.0 * t) * spent, t) - distortion
     remaining = jnp.where(coded & (left > 0), left, 0.0)
     return t, remaining, valid, tight

@@ -212,7 +212,10 @@ def _output_constrained_rate(
 ) -> jax.Array:
     valid = (d >= 0) & (shared >= 0) & (v > 0) & (v_out > 0)
     s, s_out = jnp.sqrt(v), jnp.sqrt(v_out)
-    less = (d - (m - m_out) ** 2 - (s - s_out) ** 2) / (2.0 * s * s_out)  # 1 - eps
+    least = (m - m_out) ** 2 + (s - s_out) ** 2
+    beyond = valid & (lax.stop_gradient(d - least - 2.0 * s * s_out) >= 0.0)
+    s, s_out, d, least = (jnp.where(beyond, 1.0, x) for x in (s, s_out, d, least))
+    less = jnp.where(beyond, 1.0, (d - least) / (2.0 * s * s_out))  # 1 - eps
     impossible, idle = valid & (less <= 0), less >= 1.0
     coded = valid & ~impossible & ~idle
     less = jnp.where(coded, less, 0.5)

@@ -41,11 +41,18 @@ def distortion_perception(perception: ArrayLike, mse: ArrayLike, w2sq: ArrayLike
     check_domain("perception", perception, minimum=0.0)
     check_domain("mse", mse, minimum=0.0)
     check_domain("w2sq", w2sq, minimum=0.0)
+    return _distortion_perception(perception, mse, w2sq)
+
+
+@jax.jit
+def _distortion_perception(perception, mse, w2sq):
     perception, mse, w2sq = _arguments(perception, mse, w2sq)
     valid = (perception >= 0) & (mse >= 0) & (w2sq >= 0)
     active = perception < w2sq
     gap = jnp.sqrt(jnp.where(active, w2sq, 1.0)) - jnp.sqrt(jnp.where(active, perception, 1.0))
-    return jnp.where(valid, mse + jnp.where(active, gap**2, 0.0), jnp.nan)
+    # At P = 0 it is D* + W^2, also where W = 0, in value and derivative.
+    still = jnp.where((perception == 0) & (w2sq == 0), w2sq, 0.0)
+    return jnp.where(valid, mse + jnp.where(active, gap**2, still), jnp.nan)
 
 
 def perception_distortion(distortion: ArrayLike, mse: ArrayLike, w2sq: ArrayLike) -> jax.Array:
@@ -70,12 +77,19 @@ def perception_distortion(distortion: ArrayLike, mse: ArrayLike, w2sq: ArrayLike
     check_domain("distortion", distortion, minimum=0.0)
     check_domain("mse", mse, minimum=0.0)
     check_domain("w2sq", w2sq, minimum=0.0)
+    return _perception_distortion(distortion, mse, w2sq)
+
+
+@jax.jit
+def _perception_distortion(distortion, mse, w2sq):
     distortion, mse, w2sq = _arguments(distortion, mse, w2sq)
     valid = (distortion >= 0) & (mse >= 0) & (w2sq >= 0)
     spare = distortion - mse
     active = (spare >= 0) & (spare < w2sq)
     gap = jnp.sqrt(jnp.where(active, w2sq, 1.0)) - jnp.sqrt(jnp.where(active, spare, 1.0))
-    value = jnp.where(active, gap**2, jnp.where(spare < 0, jnp.inf, 0.0))
+    # At D = D* it is W^2, also where W = 0, in value and derivative.
+    still = jnp.where((spare == 0) & (w2sq == 0), w2sq, 0.0)
+    value = jnp.where(active, gap**2, jnp.where(spare < 0, jnp.inf, still))
     return jnp.where(valid, value, jnp.nan)
 
 

@@ -11,6 +11,8 @@ Gaussian pair at distortion D has 1 - rho^2 = (D - (s-t)^2) ((s+t)^2 - D) / (2 s
 least distortion is s^2 e^{-2R} + [t - s a]_+^2 with a = sqrt(1 - e^{-2R}).
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
@@ -85,6 +87,11 @@ def rate_distortion(distortion: ArrayLike, variance: ArrayLike = 1.0) -> jax.Arr
     """
     check_domain("distortion", distortion, minimum=0.0)
     check_domain("variance", variance, minimum=0.0, open_minimum=True, finite=True)
+    return _rate_distortion(distortion, variance)
+
+
+@jax.jit
+def _rate_distortion(distortion, variance):
     distortion, variance = _arrays(distortion, variance)
     valid = (distortion >= 0.0) & (variance > 0.0)
     return _nan_unless(valid, _half_log_ratio(variance, distortion))
@@ -107,6 +114,11 @@ def distortion_rate(rate: ArrayLike, variance: ArrayLike = 1.0) -> jax.Array:
     """
     check_domain("rate", rate, minimum=0.0)
     check_domain("variance", variance, minimum=0.0, open_minimum=True, finite=True)
+    return _distortion_rate(rate, variance)
+
+
+@jax.jit
+def _distortion_rate(rate, variance):
     rate, variance = _arrays(rate, variance)
     valid = (rate >= 0.0) & (variance > 0.0)
     return _nan_unless(valid, variance * jnp.exp(-2.0 * bits_to_nats(rate)))
@@ -149,6 +161,11 @@ def rate_distortion_perception(
     """
     check_domain("distortion", distortion, minimum=0.0)
     _check_divergence_arguments(perception, variance, divergence)
+    return _rate_distortion_perception(distortion, perception, variance, divergence)
+
+
+@partial(jax.jit, static_argnames="divergence")
+def _rate_distortion_perception(distortion, perception, variance, divergence):
     distortion, perception, variance = _arrays(distortion, perception, variance)
     valid = (distortion >= 0.0) & (perception >= 0.0) & (variance > 0.0)
     plain = _half_log_ratio(variance, distortion)
@@ -191,6 +208,11 @@ def distortion_rate_perception(
     """
     check_domain("rate", rate, minimum=0.0)
     _check_divergence_arguments(perception, variance, divergence)
+    return _distortion_rate_perception(rate, perception, variance, divergence)
+
+
+@partial(jax.jit, static_argnames="divergence")
+def _distortion_rate_perception(rate, perception, variance, divergence):
     rate, perception, variance = _arrays(rate, perception, variance)
     valid = (rate >= 0.0) & (perception >= 0.0) & (variance > 0.0)
     nats = bits_to_nats(rate)
@@ -241,6 +263,11 @@ def strong_realism_distortion(
     check_domain("rate", rate, minimum=0.0)
     check_domain("common_randomness", common_randomness, minimum=0.0)
     _check_divergence_arguments(perception, variance, "w2sq")
+    return _strong_realism_distortion(rate, common_randomness, perception, variance)
+
+
+@jax.jit
+def _strong_realism_distortion(rate, common_randomness, perception, variance):
     rate, shared, perception, variance = _arrays(rate, common_randomness, perception, variance)
     valid = (rate >= 0.0) & (shared >= 0.0) & (perception >= 0.0) & (variance > 0.0)
     nats, shared = bits_to_nats(rate), bits_to_nats(shared)
@@ -291,6 +318,11 @@ def conditional_rate_distortion_perception(
     """
     check_domain("distortion", distortion, minimum=0.0)
     _check_divergence_arguments(perception, variance, "w2sq")
+    return _conditional_rate_distortion_perception(distortion, perception, variance)
+
+
+@jax.jit
+def _conditional_rate_distortion_perception(distortion, perception, variance):
     distortion, perception, variance = _arrays(distortion, perception, variance)
     valid = (distortion >= 0.0) & (perception >= 0.0) & (variance > 0.0)
     plain = _half_log_ratio(variance, distortion)

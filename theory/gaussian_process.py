@@ -51,7 +51,7 @@ def autoregressive_spectrum(
       variance: of a sample, >= 0; shape [...], broadcast.
 
     Returns:
-      S, shape [..., n]. Inside a trace a coefficient outside of (-1, 1) gives NaN.
+      S, shape [..., n]. Inside a trace a coefficient outside of (-1, 1) or a negative variance gives NaN.
 
     Raises:
       ValueError: if |a| >= 1 or the variance is negative (outside of a trace).
@@ -65,7 +65,7 @@ def autoregressive_spectrum(
     f, a, v = jnp.broadcast_arrays(f, a, v)
     # 1 + a^2 - 2 a cos = (1 - a)^2 + 4 a sin^2(half the angle), without cancellation at a = 1.
     spectrum = v * (1.0 - a**2) / ((1.0 - a) ** 2 + 4.0 * a * jnp.sin(jnp.pi * f) ** 2)
-    return jnp.where(jnp.abs(a) < 1.0, spectrum, jnp.nan)
+    return jnp.where((jnp.abs(a) < 1.0) & (v >= 0.0), spectrum, jnp.nan)
 
 
 def image_spectrum(
@@ -85,7 +85,8 @@ def image_spectrum(
 
     Returns:
       Spectrum and weights, each of shape [(size // 2 + 1)^2 - 1]; the weights sum to 1 - 1/size^2, and the
-      weighted sum of the spectrum is the variance.
+      weighted sum of the spectrum is the variance. Inside a trace the spectrum is NaN for a variance or exponent
+      outside of the domain.
 
     Raises:
       ValueError: if size < 2, variance <= 0 or exponent < 0 (the last two outside of a trace).
@@ -104,8 +105,10 @@ def image_spectrum(
     f = index / size
     squared = (f[:, None] ** 2 + f[None, :] ** 2).reshape(-1)[1:]
     weights = (share[:, None] * share[None, :]).reshape(-1)[1:]
-    shape = squared ** (-0.5 * jnp.asarray(exponent, jnp.float64))
-    return jnp.asarray(variance, jnp.float64) * shape / jnp.sum(weights * shape), weights
+    variance, exponent = jnp.asarray(variance, jnp.float64), jnp.asarray(exponent, jnp.float64)
+    shape = squared ** (-0.5 * exponent)
+    spectrum = variance * shape / jnp.sum(weights * shape)
+    return jnp.where((variance > 0) & (exponent >= 0), spectrum, jnp.nan), weights
 
 
 def _equal_weights(spectrum: ArrayLike, weights: ArrayLike | None) -> jax.Array:

@@ -44,7 +44,10 @@ def _inverse_share(nats: jax.Array) -> jax.Array:
 @_inverse_share.defjvp
 def _(primals: tuple, tangents: tuple) -> tuple:
     z = _inverse_share(*primals)
-    return z, tangents[0] * 2.0 * z / (z - 1.0)
+    # At P = inf, z = inf, the share 1/z no longer moves.
+    finite = jnp.isfinite(z)
+    z_in = jnp.where(finite, z, 2.0)
+    return z, tangents[0] * jnp.where(finite, 2.0 * z_in / (z_in - 1.0), 0.0)
 
 
 def least_gaussian_variance(
@@ -168,11 +171,12 @@ def _distortion(r: jax.Array, p: jax.Array, s2: jax.Array, divergence: str) -> j
     t2 = lax.stop_gradient(_least_variance(p, s2, divergence))
     valid = (r >= 0) & (t2 >= 0)
     nats = bits_to_nats(r)
-    kept = -s2 * jnp.expm1(-2.0 * nats)  # s^2 a^2
-    active = t2 > kept
+    share = -jnp.expm1(-2.0 * nats)  # a^2
+    active = t2 > s2 * share
     t2 = _least_variance(jnp.where(active, p, 0.5), jnp.where(active, s2, 1.0), divergence)
     # [t - s a]^2, with the roots only where the bracket is open; at R = 0 the slope is -inf, as it should.
-    t, sa = jnp.sqrt(jnp.where(active, t2, 1.0)), jnp.sqrt(jnp.where(active, kept, 1.0))
+    t = jnp.sqrt(jnp.where(active, t2, 1.0))
+    sa = jnp.sqrt(jnp.where(active, s2, 1.0)) * jnp.sqrt(jnp.where(active, share, 1.0))
     return jnp.where(valid, s2 * jnp.exp(-2.0 * nats) + jnp.where(active, (t - sa) ** 2, 0.0), jnp.nan)
 
 

@@ -43,7 +43,8 @@ def eigenvalues_of(covariance: ArrayLike) -> jax.Array:
       covariance: symmetric positive semi-definite matrices, shape [..., n, n].
 
     Returns:
-      Eigenvalues, shape [..., n].
+      Eigenvalues, shape [..., n]. Inside a trace a matrix that is not symmetric, not finite or has a negative
+      eigenvalue gives NaN.
 
     Raises:
       ValueError: if it is not square, not symmetric, not finite, or has a negative eigenvalue (outside of
@@ -54,14 +55,17 @@ def eigenvalues_of(covariance: ArrayLike) -> jax.Array:
         raise ValueError(f"covariance must have shape [..., n, n], got {covariance.shape}")
     check_domain("covariance", covariance, finite=True)
     eigenvalues = jnp.linalg.eigvalsh(covariance)
-    if is_concrete(covariance) and covariance.size:
-        scale = jnp.abs(covariance).max(initial=0.0)
-        asymmetry = jnp.abs(covariance - jnp.swapaxes(covariance, -1, -2)).max()
-        if asymmetry > 1e-10 * scale:
-            raise ValueError(f"covariance must be symmetric, got an asymmetry of {asymmetry:g}")
-        if eigenvalues.min() < -1e-10 * scale:
+    if not covariance.size:
+        return eigenvalues
+    tolerance = 1e-10 * jnp.abs(covariance).max((-1, -2))
+    asymmetry = jnp.abs(covariance - jnp.swapaxes(covariance, -1, -2)).max((-1, -2))
+    symmetric, positive = asymmetry <= tolerance, eigenvalues.min(-1) >= -tolerance
+    if is_concrete(covariance):
+        if not symmetric.all():
+            raise ValueError(f"covariance must be symmetric, got an asymmetry of {asymmetry.max():g}")
+        if not positive.all():
             raise ValueError(f"covariance needs eigenvalues >= 0, got {eigenvalues.min():g}")
-    return jnp.maximum(eigenvalues, 0.0)
+    return jnp.where((symmetric & positive)[..., None], jnp.maximum(eigenvalues, 0.0), jnp.nan)
 
 
 def rate_distortion(

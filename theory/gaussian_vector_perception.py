@@ -143,7 +143,7 @@ def divergence_of_variances(
       weights: multiplicity of each component; shape [..., n], default 1.
 
     Returns:
-      W2 squared, or KL in bits; shape [...]. NaN inside a trace for a negative variance.
+      W2 squared, or KL in bits; shape [...]. NaN inside a trace for a negative variance or weight.
 
     Raises:
       ValueError: if a variance or weight is negative, or the divergence unknown (outside of a trace).
@@ -154,14 +154,15 @@ def divergence_of_variances(
     weights = 1.0 if weights is None else weights
     check_domain("weights", weights, minimum=0.0, finite=True)
     v, lam, w = jnp.broadcast_arrays(*(jnp.asarray(x, jnp.float64) for x in (variances, eigenvalues, weights)))
+    valid = jnp.all((v >= 0) & (lam >= 0) & (w >= 0), -1)
+    v, lam = jnp.where(v >= 0, v, 1.0), jnp.where(lam >= 0, lam, 1.0)
     if divergence == "w2sq":
-        return jnp.sum(w * (jnp.sqrt(lam) - jnp.sqrt(v)) ** 2, -1)
+        return jnp.where(valid, jnp.sum(w * (jnp.sqrt(lam) - jnp.sqrt(v)) ** 2, -1), jnp.nan)
     both = (v > 0) & (lam > 0)
     ratio = jnp.where(both, v, 1.0) / jnp.where(both, lam, 1.0)
     terms = 0.5 * log_excess(ratio - 1.0, jnp.log(ratio))
     terms = jnp.where(both, terms, jnp.where(v == lam, 0.0, jnp.inf))
-    terms = jnp.where((v >= 0) & (lam >= 0), terms, jnp.nan)
-    return nats_to_bits(jnp.sum(jnp.where(w > 0, w * terms, 0.0), -1))
+    return jnp.where(valid, nats_to_bits(jnp.sum(jnp.where(w > 0, w * terms, 0.0), -1)), jnp.nan)
 
 
 def water_filling_perception(

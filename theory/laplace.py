@@ -68,6 +68,11 @@ def absolute_error_rate_distortion(distortion: ArrayLike, scale: ArrayLike = 1.0
     """
     check_domain("distortion", distortion, minimum=0.0)
     _check_scale(scale)
+    return _absolute_error_rate_distortion(distortion, scale)
+
+
+@jax.jit
+def _absolute_error_rate_distortion(distortion, scale):
     distortion, scale = broadcast(distortion, scale)
     inside = (distortion < scale) & (scale > 0)
     d, b = jnp.where(inside, distortion, 1.0), jnp.where(inside, scale, 1.0)

@@ -30,6 +30,8 @@ _FIRST_VERTEX_ABOVE_1 = {"sawbridge": 2, "ramp": 4, "circle": 3}
 _VARIANCE = {"sawbridge": 1 / 6, "ramp": 1 / 12, "circle": 1.0}
 # Where the hull of N cells differs from the smooth curve through its vertices by less than rounding.
 _SMOOTH_BELOW = {"sawbridge": 1e-10, "ramp": 1e-10, "circle": 1e-14}
+_SMOOTH_BITS = 26.0  # the same, for the inverse
+_MOST_CELLS = 1e10  # beyond, the number of cells of one sawbridge quantiser cannot be told from its distortion
 _LEAST_LINEAR = 1e-12  # below, water-filling spreads over more than 1e11 components
 _SPECTRUM = {"sawbridge": (1 / np.pi**2, 1), "ramp": (1 / (2 * np.pi) ** 2, 2)}
 
@@ -84,8 +86,9 @@ def sawbridge_minimum_entropy(distortion: ArrayLike) -> jax.Array:
 
     Returns:
       Entropy, bits per realisation; 0 from D = 1/6 on, inf at 0. At D = 1/(6N), where a cell appears, the slope is
-      -inf on the left; the derivative is that of the right side, -3N log2(e). Inside a trace a negative distortion
-      gives NaN.
+      -inf on the left; the derivative is that of the right side, -3N log2(e). Beyond 1e10 cells value and
+      derivative are those of -log2(6D), from which the entropy differs by less than 1 / (4N) bit. Inside a trace a
+      negative distortion gives NaN.
 
     Raises:
       ValueError: if `distortion` is negative.
@@ -95,10 +98,16 @@ def sawbridge_minimum_entropy(distortion: ArrayLike) -> jax.Array:
       T-IT 47(7), 2001.
     """
     check_domain("distortion", distortion, minimum=0.0)
+    return _sawbridge_minimum_entropy(distortion)
+
+
+@jax.jit
+def _sawbridge_minimum_entropy(distortion):
     distortion = jnp.asarray(distortion, jnp.float64)
     d = 6 * distortion
     inside = (d > 0) & (d < 1)
-    safe = jnp.where(inside, d, 0.75)
+    fine = inside & (d < 1 / _MOST_CELLS)
+    safe = jnp.where(inside & ~fine, d, 0.75)
     frozen = jax.lax.stop_gradient(safe)
     # 1/d within rounding of an integer N counts as just below it: there k + 1 = N cells of one length.
     k = jnp.maximum(jnp.ceil((1 - 1e-13) / frozen) - 1, 1.0)
@@ -112,7 +121,8 @@ def sawbridge_minimum_entropy(distortion: ArrayLike) -> jax.Array:
     u = root / (k * rest)
     near = u < 1e-6
     slope = -0.5 / rest * jnp.where(near, 1 - 0.5 * u, jnp.log1p(u) / jnp.where(near, 1.0, u))
-    nats = nats + jnp.where(occupied, slope, -jnp.inf) * jnp.where(inside, safe - frozen, 0.0)
+    nats = nats + jnp.where(occupied, slope, -jnp.inf) * jnp.where(inside & ~fine, safe - frozen, 0.0)
+    nats = jnp.where(fine, -jnp.log(jnp.where(fine, d, 1.0)), nats)
     entropy = jnp.where(inside, nats_to_bits(nats), 0.0) + infinite_at_zero(d)
     return nan_unless(distortion >= 0, entropy)
 
@@ -161,14 +171,21 @@ def hull_distortion_rate(rate: ArrayLike, source: str) -> jax.Array:
     """
     check_choice("source", source, SOURCES)
     check_domain("rate", rate, minimum=0.0, maximum=50.0)
+    return _hull_distortion_rate(rate, source)
+
+
+@partial(jax.jit, static_argnames="source")
+def _hull_distortion_rate(rate, source):
     rate = jnp.asarray(rate, jnp.float64)
     valid = (rate >= 0) & (rate <= 50)
-    safe = jnp.where(valid, rate, 1.0)
+    fine = rate > _SMOOTH_BITS
+    safe = jnp.where(valid & ~fine, rate, 1.0)
     index = jax.lax.stop_gradient(_index_below(jnp.exp2(safe) * (1 + 1e-15), source))
     low, high = _vertex(index, source), _vertex(index + 1, source)
-    part = (safe - jnp.log2(low)) / (jnp.log2(high) - jnp.log2(low))
+    part = (safe - jnp.log2(low)) / nats_to_bits(jnp.log1p((high - low) / low))
     ends = [_cell_distortion(1 / n, source) for n in (low, high)]
-    return nan_unless(valid, (1 - part) * ends[0] + part * ends[1])
+    smooth = _cell_distortion(jnp.exp2(-jnp.where(fine, rate, 1.0)), source)
+    return nan_unless(valid, jnp.where(fine, smooth, (1 - part) * ends[0] + part * ends[1]))
 
 
 def hull_rate_distortion(distortion: ArrayLike, source: str) -> jax.Array:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from theory.checks import check_domain, check_pmf
+from theory.elementwise import nan_unless
 from theory.gaussian_vector import eigenvalues_of
 from theory.units import bits_to_nats, nats_to_bits
 
@@ -42,7 +43,7 @@ def local_critical_slope(covariance: ArrayLike) -> jax.Array:
       covariance: a variance (scalar) or covariance matrices, shape [..., n, n].
 
     Returns:
-      Slope, bits per unit of squared error, shape [...].
+      Slope, bits per unit of squared error, shape [...]. NaN inside a trace for an argument outside of the domain.
 
     Raises:
       ValueError: if a variance is not positive, or a matrix is not square or not symmetric.
@@ -53,12 +54,17 @@ def local_critical_slope(covariance: ArrayLike) -> jax.Array:
     covariance = jnp.asarray(covariance, jnp.float64)
     if covariance.ndim == 0:
         check_domain("covariance", covariance, minimum=0.0, open_minimum=True, finite=True)
-        return nats_to_bits(1 / (2 * covariance))
+        return _slope_of(covariance)
     if covariance.ndim == 1 or covariance.shape[-1] != covariance.shape[-2]:
         raise ValueError(f"covariance must be a scalar or have shape [..., n, n], got shape {covariance.shape}")
     largest = eigenvalues_of(covariance)[..., -1]
     check_domain("the largest eigenvalue of covariance", largest, minimum=0.0, open_minimum=True, finite=True)
-    return nats_to_bits(1 / (2 * largest))
+    return _slope_of(largest)
+
+
+def _slope_of(variance):
+    valid = (variance > 0) & (variance < jnp.inf)
+    return nan_unless(valid, nats_to_bits(1 / (2 * jnp.where(valid, variance, 1.0))))
 
 
 def _certificate(points, log_pmf, beta):
@@ -165,7 +171,8 @@ def gaussian_cooling_slopes(eigenvalues: ArrayLike) -> jax.Array:
       eigenvalues: of the covariance, > 0, shape [..., n].
 
     Returns:
-      Increasing slopes, bits per unit of squared error, shape [..., n].
+      Increasing slopes, bits per unit of squared error, shape [..., n]. NaN inside a trace for an eigenvalue that is
+      not positive.
 
     Raises:
       ValueError: if an eigenvalue is not positive.
@@ -175,4 +182,4 @@ def gaussian_cooling_slopes(eigenvalues: ArrayLike) -> jax.Array:
     """
     check_domain("eigenvalues", eigenvalues, minimum=0.0, open_minimum=True, finite=True)
     eigenvalues = jnp.atleast_1d(jnp.asarray(eigenvalues, jnp.float64))
-    return nats_to_bits(1 / (2 * jnp.sort(eigenvalues, axis=-1)[..., ::-1]))
+    return _slope_of(jnp.sort(eigenvalues, axis=-1)[..., ::-1])

@@ -166,6 +166,11 @@ def perfect_realism_squared_error(distortion: ArrayLike, entropy: ArrayLike, var
     check_domain("distortion", distortion, minimum=0.0)
     check_domain("entropy", entropy)
     check_domain("variance", variance, minimum=0.0, open_minimum=True, finite=True)
+    return _perfect_realism_squared_error(distortion, entropy, variance)
+
+
+@jax.jit
+def _perfect_realism_squared_error(distortion, entropy, variance):
     distortion, entropy, variance = broadcast(distortion, entropy, variance)
     valid = (distortion >= 0) & (variance > 0)
     inside = valid & (distortion < 2 * variance)

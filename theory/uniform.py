@@ -54,13 +54,17 @@ def absolute_error_rate_distortion(distortion: ArrayLike, width: ArrayLike = 1.0
     """
     check_domain("distortion", distortion, minimum=0.0)
     _check_width(width)
+    return _absolute_error_rate_distortion(distortion, width)
+
+
+@jax.jit
+def _absolute_error_rate_distortion(distortion, width):
     distortion, width = broadcast(distortion, width)
-    twice = 4 * distortion / jnp.where(width > 0, width, 1.0)
-    inside = twice < 1
-    safe = jnp.where(inside, twice, 0.5)
-    # z = 1 - sqrt(1 - x) = x / (1 + sqrt(1 - x)) without cancellation, and its logarithm with derivative at 0.
-    root = jnp.sqrt(1 - safe)
-    nats = safe / (1 + root) - 1 - jnp.log(safe) + jnp.log1p(root)
+    inside = (4 * distortion < width) & (width > 0)
+    d, w = jnp.where(inside, distortion, 0.125), jnp.where(inside, width, 1.0)
+    # x = 2D/a; z = 1 - sqrt(1 - x) = x / (1 + sqrt(1 - x)) without cancellation; the logarithm has a derivative at 0.
+    root = jnp.sqrt((w - 4 * d) / w)
+    nats = 4 * d / (w * (1 + root)) - 1 - jnp.log(4 * d) + jnp.log(w) + jnp.log1p(root)
     rate = jnp.where(inside, nats_to_bits(nats), 0.0)
     return nan_unless((distortion >= 0) & (width > 0), rate)
 

@@ -64,17 +64,19 @@ def test_inverse_scaling_and_derivatives():
 
 def test_edges_and_refusals():
     largest = np.sqrt(2 / np.pi)
-    d = np.array([0.0, largest, 9.0])
-    np.testing.assert_array_equal(absolute_error.gaussian_rate_distortion(d), [np.inf, 0.0, 0.0])
-    gradient = jax.vmap(jax.grad(absolute_error.gaussian_rate_distortion))(d)
-    np.testing.assert_array_equal(gradient, [-np.inf, 0.0, 0.0])
-    assert float(absolute_error.gaussian_distortion_rate(0.0)) == pytest.approx(largest, rel=1e-15)
-    just_below = float(absolute_error.gaussian_rate_distortion(largest * (1 - 1e-8)))
+    d = np.array([0.0, largest, 9.0, -1.0, largest * (1 - 1e-8)])
+    rate, gradient = jax.jit(jax.vmap(jax.value_and_grad(absolute_error.gaussian_rate_distortion)))(d)
+    np.testing.assert_array_equal(rate[:4], [np.inf, 0.0, 0.0, np.nan])
+    np.testing.assert_array_equal(gradient[:3], [-np.inf, 0.0, 0.0])
+    just_below = float(rate[4])
     # Slope at zero rate: the hazard rate at 0, sqrt(2 / pi) nats.
     assert just_below == pytest.approx(largest**2 * 1e-8 / np.log(2), rel=1e-4)
-    at_zero = jax.grad(absolute_error.gaussian_distortion_rate)(0.0)
-    assert float(at_zero) == pytest.approx(-np.log(2) / largest, rel=1e-14)
-    assert np.isnan(jax.jit(absolute_error.gaussian_rate_distortion)(-1.0))
+    at_zero, slope = jax.value_and_grad(absolute_error.gaussian_distortion_rate)(0.0)
+    assert float(at_zero) == pytest.approx(largest, rel=1e-15)
+    assert float(slope) == pytest.approx(-np.log(2) / largest, rel=1e-14)
+    # By the variance, where the rate is infinite or zero.
+    by_variance = jax.jit(jax.vmap(jax.grad(absolute_error.gaussian_rate_distortion, argnums=1), (0, None)))
+    np.testing.assert_allclose(by_variance(np.array([0.0, 9.0, np.inf]), 1.0), [0.5 / np.log(2), 0, 0], rtol=1e-14)
     with pytest.raises(ValueError, match="distortion must be >= 0"):
         absolute_error.gaussian_rate_distortion(-1.0)
     with pytest.raises(ValueError, match="end must be >= 0"):

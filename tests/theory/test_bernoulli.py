@@ -38,6 +38,17 @@ def test_recorded_values_of_blahut_arimoto(rate, nats):
     np.testing.assert_allclose(units.bits_to_nats(rate()), nats, atol=6e-11)  # ten digits were recorded
 
 
+def test_recorded_points_printed_in_bits_and_to_nine_digits():
+    bits = bernoulli.rate_distortion(0.1, np.array([0.3, 0.25]))
+    np.testing.assert_allclose(bits, [0.4122953056, 0.3422825309], rtol=0, atol=6e-11)
+    p, d, perception, nats = np.array([
+        (0.25, 0.1, 0.0, 0.253537019), (0.25, 0.1, 0.05, 0.238077789), (0.25, 0.1, 0.1, 0.237252171),
+        (0.25, 0.2, 0.0, 0.099576377), (0.25, 0.2, 0.05, 0.083303398), (0.25, 0.3, 0.0, 0.018780410),
+        (0.1, 0.05, 0.02, 0.137735240), (0.1, 0.15, 0.02, 0.003083839), (0.4, 0.3, 0.1, 0.063268705)]).T
+    rate = bernoulli.rate_distortion_perception(d, perception, p)
+    np.testing.assert_allclose(units.bits_to_nats(rate), nats, rtol=0, atol=6e-10)
+
+
 def blahut_arimoto(p, d, beta):
     """One point of R(D) by alternating minimisation: (D, R in bits)."""
     kernel, q = np.exp(-beta * d), np.full(d.shape[1], 1 / d.shape[1])
@@ -117,12 +128,35 @@ def test_slopes_that_are_infinite_and_slopes_beyond_the_end():
     assert jax.grad(rate)(0.0, 0.1, 0.3) == -np.inf
     assert jax.grad(rate)(0.0, 0.0, 0.3) == -np.inf
     np.testing.assert_allclose(rate(0.0, 0.0, 0.3), entropy(0.3, 0.7), rtol=1e-14)
-    for point in [(0.42, 0.0, 0.3), (0.9, 0.1, 0.3), (np.inf, np.inf, 0.3), (0.0, 0.0, 0.0), (0.5, 0.0, 0.5)]:
+    for point in [(0.42, 0.0, 0.3), (0.9, 0.1, 0.3), (np.inf, np.inf, 0.3), (0.1, 0.0, 0.0), (0.5, 0.0, 0.5)]:
         assert rate(*point) == 0.0
         assert np.isfinite(np.array(jax.grad(rate, argnums=(0, 1, 2))(*point))).all()
     assert jax.grad(bernoulli.rate_distortion)(0.0, 0.3) == -np.inf
     assert jax.grad(bernoulli.binary_entropy)(0.0) == np.inf
     assert jax.grad(bernoulli.binary_entropy)(1.0) == -np.inf
+
+
+@pytest.mark.parametrize("rate", [
+    bernoulli.rate_distortion_perception, bernoulli.one_shot_rate_common_randomness,
+    bernoulli.one_shot_rate_private_randomness])
+def test_edges_where_the_source_is_certain_and_where_nothing_may_go_wrong(rate):
+    slopes = jax.grad(rate, argnums=(0, 1, 2))
+    for perception in (0.0, 0.1, np.inf):
+        # R(0, P) = h(p), whose slope is infinite at both ends; away from D = 0 a certain source costs nothing.
+        for p, slope in ((0.0, np.inf), (1.0, -np.inf)):
+            assert rate(0.0, perception, p) == 0.0 and slopes(0.0, perception, p) == (0.0, 0.0, slope)
+            assert slopes(0.1, perception, p) == (0.0, 0.0, 0.0)
+    # At D = P = 0 each argument can only grow: one-sided differences.
+    at, step = rate(0.0, 0.0, 0.3), 1e-8
+    by_d, by_p, by_source = slopes(0.0, 0.0, 0.3)
+    if rate is bernoulli.rate_distortion_perception:
+        assert by_d == -np.inf
+    else:
+        np.testing.assert_allclose(by_d, (rate(step, 0.0, 0.3) - at) / step, rtol=1e-6)
+    np.testing.assert_allclose(by_p, (rate(0.0, step, 0.3) - at) / step, atol=1e-7)
+    np.testing.assert_allclose(by_source, np.log2(0.7 / 0.3), rtol=1e-12)
+    # A perception that is as good as none.
+    np.testing.assert_allclose(slopes(0.1, np.inf, 0.3)[2], slopes(0.1, 9.0, 0.3)[2], rtol=1e-15)
 
 
 def test_order_convexity_and_limits_on_random_inputs():

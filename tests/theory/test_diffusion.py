@@ -23,6 +23,8 @@ def test_recorded_values():
     ]
     for values, oracle in recorded:
         np.testing.assert_allclose(values, oracle, atol=6e-10)
+    gain = units.power_to_db(found.ancestral_distortion[0] / found.flow_distortion[0])
+    np.testing.assert_allclose(gain, 2.925, atol=6e-4)
 
 
 def test_monte_carlo_of_both_decoders():

@@ -74,6 +74,19 @@ def test_perception_inverts_distortion_and_ends_are_right():
     np.testing.assert_allclose(fixed.distortion_perception(0.0, 1.3, 1.3), 2.6, rtol=1e-15)
 
 
+def test_recorded_values_of_a_linear_programme():
+    # A decoder that knows a message of error 1/4 and must be near N(0, 1/4): .1600, .07647, .03383 on a grid.
+    found = fixed.distortion_perception(np.array([0.01, 0.05, 0.1]), 0.0, 0.25)
+    np.testing.assert_allclose(found, [0.16, 0.076393202, 0.033772234], rtol=0, atol=6e-10)
+    np.testing.assert_allclose(found, [0.16, 0.07647, 0.03383], rtol=0, atol=1e-4)  # the grid's own error
+    # A Gaussian at 1/2 and 1 bit: E[X|Z] has error 4^-R and variance a^2, at W2 = 1 - a.
+    mse = np.array([[0.5], [0.25]])
+    away = 1 - np.sqrt(1 - mse)
+    found = fixed.distortion_perception(np.array([[0.0, 0.01, 0.04], [0.0, 0.01, 0.05]]), mse, away**2)
+    np.testing.assert_allclose(found, [
+        [0.585786438, 0.537207794, 0.508629150], [0.267949192, 0.251154273, 0.25]], rtol=0, atol=6e-10)
+
+
 def test_gradients():
     f = fixed.distortion_perception
     for point in [(0.1, 1.3, 0.5), (0.7, 1.3, 0.5)]:
@@ -82,7 +95,7 @@ def test_gradients():
             np.testing.assert_allclose(jax.grad(f, argnums=i)(*point), (f(*up) - f(*down)) / 2e-6, atol=1e-8)
     slope = jax.grad(f, argnums=(0, 1, 2))
     assert slope(0.0, 1.3, 0.5)[0] == -np.inf and slope(0.0, 1.3, 0.5)[2] == 1.0
-    assert slope(0.5, 1.3, 0.5)[0] == 0.0 and slope(0.0, 1.3, 0.0) == (0.0, 1.0, 0.0)
+    assert slope(0.5, 1.3, 0.5)[0] == 0.0 and slope(0.0, 1.3, 0.0) == (0.0, 1.0, 1.0)
     assert jax.grad(fixed.perception_distortion)(1.3, 1.3, 0.5) == -np.inf
 
 

@@ -53,6 +53,38 @@ def test_recorded_rates_under_conditional_realism():
     np.testing.assert_allclose(units.bits_to_nats(rates), nats, rtol=1e-12)
 
 
+def test_recorded_deviations_under_kl():
+    perception, deviation = column("sigma_P", "P", "KL_qp")
+    perception = np.concatenate([perception, [0.5, 1.0]])
+    deviation = np.concatenate([deviation, [0.398239048265, 0.229061339946]])
+    found = 1 - gaussian.shrinkage(perception / LN2, jnp.ones_like(perception), "kl")
+    np.testing.assert_allclose(found, deviation, rtol=0, atol=6e-13)
+
+
+def test_recorded_points_that_were_printed_to_nine_digits():
+    """Oracles: dual certificates over all couplings (W2 squared), Sinkhorn (P = 0), a minimum over the second moment
+    of E[X | message, seed] (limited common randomness), a linear programme (conditional)."""
+    rate = gaussian.rate_distortion_perception(
+        np.array([1.2, 0.763932022, 0.438447187, 0.234435563]), np.array([0.1, 0.0, 0.0, 0.0]))
+    np.testing.assert_allclose(
+        units.bits_to_nats(rate), [0.019513084, 0.240605913, 0.470306821, 0.755485554], rtol=0, atol=1.6e-9)
+    found = gaussian.distortion_rate_perception(
+        np.array([0.5, 0.5, 0.5, 0.5, 1.0, 1.0, 1.0, 2.0]), np.array([0.0, 0.01, 0.05, 0.1, 0.0, 0.01, 0.05, 0.0]))
+    np.testing.assert_allclose(
+        found, [0.585786438, 0.537207794, 0.504800608, 0.5, 0.267949192, 0.251154273, 0.25, 0.063508327],
+        rtol=0, atol=6e-10)
+    shared, perception = np.array([[0.0], [0.5], [1.0], [2.0]]), np.array([[0.05, 0.01]])
+    np.testing.assert_allclose(gaussian.strong_realism_distortion(1.0, shared, perception), [
+        [0.326393202, 0.41], [0.268684552, 0.317755176], [0.252160758, 0.278930866], [0.25, 0.256018420]],
+        rtol=0, atol=6e-10)
+    rate = gaussian.conditional_rate_distortion_perception(0.5, 0.25)
+    np.testing.assert_allclose(units.bits_to_nats(rate), 0.381241822, rtol=0, atol=6e-10)
+    # Decibels that perfect realism costs at 1/2, 1 and 2 bits: 2/(1 + a).
+    bits = np.array([0.5, 1.0, 2.0])
+    penalty = gaussian.distortion_rate_perception(bits, 0.0) / gaussian.distortion_rate(bits)
+    np.testing.assert_allclose(units.power_to_db(penalty), [0.6877, 0.3011, 0.0695], rtol=0, atol=6e-5)
+
+
 @pytest.mark.parametrize("distortion", [0.1, 0.5, 0.9])
 def test_rate_distortion_has_a_dual_certificate(distortion):
     """Oracle: Csiszar's dual. c(y) = E[exp(-beta (X-y)^2) / Z(X)] must not exceed 1, here by quadrature."""
@@ -199,7 +231,7 @@ def test_second_derivative_of_the_implicit_root():
 def test_value_and_gradient_are_continuous_across_regions(divergence):
     """The branches touch with equal slopes, at the distortion where realism stops to matter and where R ends."""
     perception = 0.02
-    t = 1.0 - gaussian._shrinkage(jnp.float64(perception), jnp.float64(1.0), divergence)
+    t = 1.0 - gaussian.shrinkage(jnp.float64(perception), jnp.float64(1.0), divergence)
     value_and_slope = jax.value_and_grad(
         lambda d, p: gaussian.rate_distortion_perception(d, p, divergence=divergence), argnums=(0, 1))
     for edge in (1.0 - t * t, 1.0 + t * t):

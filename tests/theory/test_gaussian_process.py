@@ -1,5 +1,6 @@
 """Oracles: the innovation variance (Kolmogorov-Szego), long Toeplitz blocks, a finer grid, white noise."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -114,3 +115,11 @@ def test_a_power_law_image_needs_fewer_bits_than_white_noise_of_its_variance():
 def test_arguments_outside_their_domain_are_refused(call, said):
     with pytest.raises(ValueError, match=said):
         call()
+
+
+def test_traced_spectra_outside_of_the_domain_are_nan():
+    frequencies = gaussian_process.uniform_frequencies(4)
+    spectrum = jax.jit(gaussian_process.autoregressive_spectrum)
+    assert np.isnan(spectrum(frequencies, 1.0, 1.0)).all() and np.isnan(spectrum(frequencies, 0.5, -1.0)).all()
+    image = jax.jit(lambda v, a: gaussian_process.image_spectrum(4, v, exponent=a)[0])
+    assert np.isnan(image(0.0, 2.0)).all() and np.isnan(image(1.0, -1.0)).all() and np.isfinite(image(1.0, 2.0)).all()

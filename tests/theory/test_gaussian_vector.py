@@ -246,20 +246,32 @@ def test_conditional_perception_at_zero_where_nothing_is_sent():
     assert np.isnan(jax.jit(rate)(0.5, np.nan)) and np.isnan(jax.jit(rate)(0.5, -0.1))
 
 
+@jax.jit
+def every_function(lam, w):
+    return [
+        gaussian_vector.rate_distortion(0.5, lam, weights=w),
+        gaussian_vector.distortion_rate(0.5, lam, weights=w),
+        gaussian_vector.water_filling(0.5, lam, weights=w).rates,
+        gaussian_vector_realism.perfect_realism_rate_distortion(0.5, lam, weights=w),
+        gaussian_vector_realism.perfect_realism_distortion_rate(0.5, lam, weights=w),
+        gaussian_vector_perception.rate_distortion_perception(0.5, 0.1, lam, weights=w).rate,
+        gaussian_vector.conditional_rate_distortion_perception(0.5, 0.1, lam, weights=w),
+        gaussian_process.rate_distortion(0.5, lam, weights=w),
+        jnp.stack(diffusion.diffusion_compression(0.5, lam, weights=w)),
+    ]
+
+
 @pytest.mark.parametrize("eigenvalues, weights", [([1.0, -1.0], [1.0, 1.0]), ([1.0, 1.0], [1.0, -1.0]),
                                                   ([1.0, np.nan], [1.0, 1.0]), ([1.0, np.inf], [1.0, 1.0])])
 def test_traced_arguments_outside_of_the_domain_give_nan_everywhere(eigenvalues, weights):
-    lam, w = np.array(eigenvalues), np.array(weights)
-    calls = (
-        lambda lam, w: gaussian_vector.rate_distortion(0.5, lam, weights=w),
-        lambda lam, w: gaussian_vector.distortion_rate(0.5, lam, weights=w),
-        lambda lam, w: gaussian_vector.water_filling(0.5, lam, weights=w).rates,
-        lambda lam, w: gaussian_vector_realism.perfect_realism_rate_distortion(0.5, lam, weights=w),
-        lambda lam, w: gaussian_vector_realism.perfect_realism_distortion_rate(0.5, lam, weights=w),
-        lambda lam, w: gaussian_vector_perception.rate_distortion_perception(0.5, 0.1, lam, weights=w).rate,
-        lambda lam, w: gaussian_vector.conditional_rate_distortion_perception(0.5, 0.1, lam, weights=w),
-        lambda lam, w: gaussian_process.rate_distortion(0.5, lam, weights=w),
-        lambda lam, w: jnp.stack(diffusion.diffusion_compression(0.5, lam, weights=w)),
-    )
-    for value in jax.jit(lambda lam, w: [call(lam, w) for call in calls])(lam, w):
+    for value in every_function(np.array(eigenvalues), np.array(weights)):
         assert np.isnan(value).all()
+    for value in every_function(np.ones(2), np.ones(2)):
+        assert np.isfinite(value).all()
+
+
+def test_a_traced_covariance_outside_of_the_domain_gives_nan():
+    eigenvalues = jax.jit(gaussian_vector.eigenvalues_of)
+    bad = np.array([[[1.0, 2.0], [2.0, 1.0]], [[1.0, 0.5], [0.0, 1.0]], [[1.0, np.nan], [np.nan, 1.0]]])
+    assert np.isnan(eigenvalues(bad)).all()
+    np.testing.assert_allclose(eigenvalues(np.broadcast_to(np.ones((2, 2)), (3, 2, 2)))[0], [0.0, 2.0], atol=1e-15)

@@ -150,6 +150,8 @@ def test_circle_decoders_have_the_printed_distortions():
 def test_banana_entropy_moments_and_bound():
     # Oracles: ln(2 pi e 1.5) nats; moments by Gauss-Hermite quadrature of the map itself.
     assert ns.banana_entropy() * np.log(2) == pytest.approx(3.243342175, abs=0.6e-9)
+    assert ns.banana_entropy() == pytest.approx(4.679153671, abs=0.6e-9)
+    assert float(ns.banana_lower_bound(0.247386)) == pytest.approx(3.600127, abs=3e-6)  # D is printed to six digits
     assert float(ns.banana_lower_bound(0.448180)) == pytest.approx(2.742812, abs=0.6e-6)
     z, weight = np.polynomial.hermite_e.hermegauss(12)
     weight = weight / weight.sum()
@@ -164,7 +166,8 @@ def test_banana_entropy_moments_and_bound():
     np.testing.assert_allclose(mean, [-0.2205771, -0.55], atol=0.6e-7)
     assert np.trace(covariance) == pytest.approx(10.87, rel=1e-13)
     # Blahut-Arimoto's certified lower ends (bits) may not lie below the bound by more than their width.
-    solver = np.array([(2.246576, 1.242689), (1.226550, 1.752393), (0.704007, 2.274674), (0.448180, 2.779637)])
+    solver = np.array([(2.246576, 1.242689), (1.226550, 1.752393), (0.704007, 2.274674), (0.448180, 2.779637),
+                       (0.247386, 3.6035)])
     assert np.all(np.asarray(ns.banana_lower_bound(solver[:, 0])) < solver[:, 1])
 
 
@@ -227,6 +230,26 @@ def test_slope_at_zero_distortion_is_infinite_and_tiny_distortions_follow_the_sm
     tiny = ns.hull_rate_distortion(1e-30, source)
     truth = -np.log2(6e-30) if source != "circle" else -0.5 * np.log2(3e-30 / np.pi**2)
     np.testing.assert_allclose(tiny, truth, rtol=1e-12)
+
+
+def test_very_many_cells_have_the_smooth_curves_value_and_slope():
+    # The switch at 1e10 cells: from above the entropy of one quantiser exceeds -log2(6 D) by at most 1/(4N) bit.
+    d = np.array([1.1e-10, 0.9e-10, 1e-20, 1e-100]) / 6
+    value, slope = jax.vmap(jax.value_and_grad(ns.sawbridge_minimum_entropy))(d)
+    np.testing.assert_allclose(value, -np.log2(6 * d), rtol=0, atol=1e-10)
+    assert np.all(slope < 0)
+    np.testing.assert_allclose(slope[1:] * d[1:], -1 / np.log(2), rtol=1e-12)
+    cells = 1000 + np.linspace(0.001, 0.999, 101)
+    excess = np.asarray(ns.sawbridge_minimum_entropy(1 / (6 * cells))) - np.log2(cells)
+    assert np.all(excess > 0) and np.all(excess < 1 / 4000) and excess.max() > 0.9 / 4000
+    for source in ns.SOURCES:
+        # The hull's inverse: 26 bits is its switch.
+        rate = np.array([25.999, 26.001, 50.0])
+        found, slope = jax.vmap(jax.value_and_grad(lambda r, s=source: ns.hull_distortion_rate(r, s)))(rate)
+        smooth = {"sawbridge": 2**-rate / 6, "ramp": 2**-rate / 6, "circle": np.pi**2 * 4**-rate / 3}[source]
+        np.testing.assert_allclose(found, smooth, rtol=3e-8)
+        power = 2 if source == "circle" else 1
+        np.testing.assert_allclose(slope / found, -power * np.log(2), rtol=1e-7)
 
 
 def test_linear_transforms_refuse_what_they_cannot_resolve():

@@ -1,3 +1,4 @@
+import jax
 import numpy as np
 import pytest
 
@@ -78,3 +79,10 @@ def test_refusals():
 def test_a_matrix_that_is_no_covariance_is_refused():
     with pytest.raises(ValueError, match="symmetric"):
         pt.local_critical_slope(np.array([[1.0, 0.5], [0.0, 1.0]]))
+
+
+def test_traced_variances_outside_of_the_domain_give_nan():
+    local = jax.jit(pt.local_critical_slope)
+    assert np.isnan(local(-1.0)) and np.isnan(local(0.0)) and np.isfinite(local(2.0))
+    found = jax.jit(pt.gaussian_cooling_slopes)(np.array([1.0, -1.0]))
+    np.testing.assert_allclose(found, [0.5 / np.log(2), np.nan], rtol=1e-14)

@@ -182,8 +182,8 @@ def entropy_coded_distortion_rate(density: ScalarDensity, rate: ArrayLike) -> Op
 
     Returns:
       Bounds on the distortion, of the shape of `rate`, relatively 1e-12 apart. The derivative by `rate` is
-      -slope (to 1e-6). At rate 0 the value is the variance; its slope is not computed (NaN; the derivative
-      returned is 0). Inside a trace a rate outside of the domain gives NaN.
+      -slope (to 1e-6). At rate 0 the value is the variance; its slope is not computed: NaN, as is the
+      derivative. Inside a trace a rate outside of the domain gives NaN.
 
     Raises:
       ValueError: if `rate` is negative, or more than the tabulated density resolves.
@@ -199,7 +199,10 @@ def entropy_coded_distortion_rate(density: ScalarDensity, rate: ArrayLike) -> Op
     inside = (rate > 0) & (rate <= finest[0])
     bounds = _hull(density, jnp.where(inside, rate, finest[0] / 2).ravel(), True, finest)
     bounds = OperationalBounds(*(field.reshape(rate.shape) for field in bounds))
-    at_zero = OperationalBounds(density.variance, density.variance, jnp.nan)
+    # 0 with a derivative of NaN, 0 times inf: the slope at rate 0 may be infinite, and depends on the far tails.
+    root = jnp.sqrt(jnp.where(rate == 0, rate, 1.0))
+    variance = density.variance + jnp.where(rate == 0, root * root, 0.0)
+    at_zero = OperationalBounds(variance, variance, jnp.nan)
     return OperationalBounds(*(
         jnp.where(inside, field, jnp.where(rate == 0, zero, jnp.nan)) for field, zero in zip(bounds, at_zero)
     ))

@@ -191,12 +191,13 @@ def entropy_coded_rate_distortion(distortion: ArrayLike, scale: ArrayLike = 1.0)
 
 @jax.jit
 def _rate_distortion(distortion, scale):
-    relative = distortion / scale**2
-    tiny = (relative > 0.0) & (relative <= 1e-12)
-    inside = (relative > 1e-12) & (relative < 2.0)
+    positive = (distortion > 0) & (distortion < 2 * scale**2) & (scale > 0)
+    relative = jnp.where(positive, distortion, 2.0) / jnp.where(positive, scale, 1.0) ** 2
+    tiny = positive & (relative <= 1e-12)
+    inside = positive & (relative > 1e-12) & (relative < 2.0)
     # Distortion rises with the step.
     step = _solve(lambda q: -jnp.log(q[4]), -jnp.log(jnp.where(inside, relative, 1.0)))
     # Of fine steps the index has h(X) - (1/2) log2(12 D), up to a term of the order of D.
     high = 1.0 + jnp.log(2.0) - 0.5 * jnp.log(12.0 * jnp.where(tiny, relative, 1.0))
     nats = jnp.where(inside, _quantizer(step)[3], jnp.where(tiny, high, 0.0))
-    return nan_unless((distortion >= 0) & (scale > 0), nats_to_bits(nats) + infinite_at_zero(relative))
+    return nan_unless((distortion >= 0) & (scale > 0), nats_to_bits(nats) + infinite_at_zero(distortion))

@@ -77,7 +77,7 @@ def space_filling_loss_db(normalized_second_moment: ArrayLike) -> jax.Array:
       normalized_second_moment: G > 0.
 
     Returns:
-      Decibels, of the shape of the argument.
+      Decibels, of the shape of the argument. Inside a trace a G that is not positive gives NaN.
 
     Raises:
       ValueError: if G is not positive.
@@ -86,7 +86,8 @@ def space_filling_loss_db(normalized_second_moment: ArrayLike) -> jax.Array:
       As `space_filling_loss`; 1.533 dB for the scalar quantiser.
     """
     check_domain("normalized_second_moment", normalized_second_moment, minimum=0.0, open_minimum=True)
-    return power_to_db(2 * np.pi * np.e * jnp.asarray(normalized_second_moment, jnp.float64))
+    g = jnp.asarray(normalized_second_moment, jnp.float64)
+    return nan_unless(g > 0, power_to_db(2 * np.pi * np.e * jnp.where(g > 0, g, 1.0)))
 
 
 def sphere_bound(dimension: ArrayLike) -> jax.Array:
@@ -118,7 +119,7 @@ def dithered_rate_upper_bound(
     is at most the Gaussian's differential entropy of variance s^2 + d less log2 of the cell's volume, per dimension.
 
     Args:
-      distortion: mean squared error per dimension, 0 <= D < variance.
+      distortion: mean squared error per dimension, 0 <= D <= variance.
       normalized_second_moment: G > 0 of a lattice whose dither is white, as that of an optimal one is.
       variance: of the source, > 0; all broadcast.
 
@@ -132,9 +133,14 @@ def dithered_rate_upper_bound(
       Zamir and Feder, IEEE T-IT 42(2), 1996; Zamir 2014, chapter 5.
     """
     distortion, g, variance = broadcast(distortion, normalized_second_moment, variance)
+    check_domain("distortion", distortion, minimum=0.0)
+    check_domain("variance", variance, minimum=0.0, open_minimum=True, finite=True)
     check_domain("distortion / variance", distortion / variance, maximum=1.0)
-    rate = gaussian.rate_distortion(distortion, variance) + space_filling_loss(g)
-    return nan_unless(distortion < variance, rate)
+    valid = (distortion >= 0) & (distortion <= variance)
+    d, v = jnp.where(valid, distortion, 1.0), jnp.where(valid, variance, 1.0)
+    # R(D), without its kink at D = variance, where the bound ends.
+    rate = nats_to_bits(0.5 * (jnp.log(v) - jnp.log(d))) + space_filling_loss(g)
+    return nan_unless(valid & (variance > 0), rate)
 
 
 def dithered_realism_rate_upper_bound(
@@ -146,7 +152,7 @@ def dithered_realism_rate_upper_bound(
     Gaussian's up to the non-Gaussianity of the dither, so realism is nearly, not exactly, perfect.
 
     Args:
-      distortion: mean squared error per dimension, 0 <= D < 2 variance.
+      distortion: mean squared error per dimension, 0 <= D <= 2 variance.
       normalized_second_moment: G > 0 of a lattice whose dither is white.
       variance: of the source, > 0; all broadcast.
 
@@ -162,7 +168,7 @@ def dithered_realism_rate_upper_bound(
     distortion, g, variance = broadcast(distortion, normalized_second_moment, variance)
     check_domain("distortion / variance", distortion / variance, maximum=2.0)
     rate = gaussian.rate_distortion_perception(distortion, 0.0, variance) + space_filling_loss(g)
-    return nan_unless(distortion < 2 * variance, rate)
+    return nan_unless(distortion <= 2 * variance, rate)
 
 
 def universal_dithered_excess(normalized_second_moment: ArrayLike = 1 / 12) -> jax.Array:

@@ -12,6 +12,11 @@ from theory.checks import check_domain
 from theory.elementwise import broadcast, decreasing_root, infinite_at_zero, nan_unless
 from theory.units import nats_to_bits
 
+# From so many bits on the polygon is the smooth curve through its vertices, to rounding.
+_SMOOTH_BITS = 26.0
+# With more than so many cells their number cannot be told from the distortion, and the rate is the smooth curve's.
+_MOST_CELLS = 1e10
+
 
 def _check(name, value, width):
     check_domain(name, value, minimum=0.0)
@@ -40,15 +45,20 @@ def entropy_coded_distortion_rate(rate: ArrayLike, width: ArrayLike = 1.0) -> ja
       46(7), 2000.
     """
     check_domain("rate", rate, maximum=50.0)
-    rate, width = _check("rate", rate, width)
+    return _distortion_rate(*_check("rate", rate, width))
+
+
+@jax.jit
+def _distortion_rate(rate, width):
     valid = (rate >= 0) & (rate <= 50.0) & (width > 0)
-    safe = jnp.where(valid, rate, 1.0)
+    fine = rate > _SMOOTH_BITS
+    safe = jnp.where(valid & ~fine, rate, 1.0)
     # The small shift keeps log2(N), rounded down, in the piece above N; both pieces agree there.
     levels = jax.lax.stop_gradient(jnp.floor(jnp.exp2(safe) * (1 + 1e-15)))
-    low, high = jnp.log2(levels), jnp.log2(levels + 1)
-    part = (safe - low) / (high - low)
-    value = width**2 / 12 * ((1 - part) / levels**2 + part / (levels + 1) ** 2)
-    return nan_unless(valid, value)
+    part = (safe - jnp.log2(levels)) / nats_to_bits(jnp.log1p(1 / levels))
+    relative = (1 - part) / levels**2 + part / (levels + 1) ** 2
+    relative = jnp.where(fine, jnp.exp2(-2 * jnp.where(fine, rate, 1.0)), relative)
+    return nan_unless(valid, width**2 / 12 * relative)
 
 
 def entropy_coded_rate_distortion(distortion: ArrayLike, width: ArrayLike = 1.0) -> jax.Array:
@@ -68,16 +78,28 @@ def entropy_coded_rate_distortion(distortion: ArrayLike, width: ArrayLike = 1.0)
     Reference:
       Gyorgy and Linder 2000.
     """
-    distortion, width = _check("distortion", distortion, width)
-    valid = (distortion >= 0) & (width > 0)
-    relative = 12 * distortion / jnp.where(valid, width, 1.0) ** 2
-    inside = (relative < 1) & (relative > 0)
-    safe = jnp.where(inside, relative, 0.5)
+    return _rate_distortion(*_check("distortion", distortion, width))
+
+
+@jax.jit
+def _rate_distortion(distortion, width):
+    valid, inside, relative = _relative(distortion, width)
+    fine = relative < 2.0 ** (-2 * _SMOOTH_BITS)
+    safe = jnp.where(fine, 0.5, relative)
     levels = jax.lax.stop_gradient(jnp.floor((1 + 1e-15) / jnp.sqrt(safe)))
     ends = 1 / levels**2, 1 / (levels + 1) ** 2
     part = (ends[0] - safe) / (ends[0] - ends[1])
     rate = (1 - part) * jnp.log2(levels) + part * jnp.log2(levels + 1)
-    return nan_unless(valid, jnp.where(inside, rate, 0.0) + infinite_at_zero(relative))
+    rate = jnp.where(fine, -0.5 * jnp.log2(relative), rate)
+    return nan_unless(valid, jnp.where(inside, rate, 0.0) + infinite_at_zero(distortion))
+
+
+def _relative(distortion, width):
+    """Which arguments are valid, where 0 < D < width^2 / 12, and 12 D / width^2 there, else 1/2."""
+    valid = (distortion >= 0) & (width > 0)
+    inside = valid & (distortion > 0) & (distortion < width**2 / 12)
+    distortion, width = (jnp.where(inside, value, safe) for value, safe in ((distortion, 1 / 24), (width, 1.0)))
+    return valid, inside, 12 * distortion / width**2
 
 
 def single_quantizer_rate(distortion: ArrayLike, width: ArrayLike = 1.0) -> jax.Array:
@@ -92,8 +114,9 @@ def single_quantizer_rate(distortion: ArrayLike, width: ArrayLike = 1.0) -> jax.
 
     Returns:
       Rate, bits per sample; 0 from width^2 / 12 on, inf at 0. Neither convex nor smooth where a cell appears: at
-      D = width^2 / (12 N^2) the slope is -inf on the left, and the derivative is that of the right side. Inside a
-      trace an argument outside its domain gives NaN.
+      D = width^2 / (12 N^2) the slope is -inf on the left, and the derivative is that of the right side. Beyond 1e10
+      cells value and derivative are those of -log2(d) / 2, from which the rate differs by less than 1 / (3N) bit.
+      Inside a trace an argument outside its domain gives NaN.
 
     Raises:
       ValueError: if an argument lies outside of its domain.
@@ -106,16 +129,17 @@ def single_quantizer_rate(distortion: ArrayLike, width: ArrayLike = 1.0) -> jax.
 
 @jax.jit
 def _single_quantizer_rate(distortion, width):
-    valid = (distortion >= 0) & (width > 0)
-    relative = 12 * distortion / jnp.where(valid, width, 1.0) ** 2
-    inside = (relative < 1) & (relative > 0)
-    safe = jnp.where(inside, relative, 0.5)
+    valid, inside, relative = _relative(distortion, width)
+    fine = relative < _MOST_CELLS**-2
+    safe = jnp.where(fine, 0.5, relative)
     frozen = jax.lax.stop_gradient(safe)
     # d^{-1/2} within rounding of an integer N counts as just below it: there k + 1 = N cells of one length.
     k = jnp.maximum(jnp.ceil((1 - 1e-13) / jnp.sqrt(frozen)) - 1, 1.0)
     rest = decreasing_root(
         lambda r: k * ((1 - r) / k) ** 3 + r**3, frozen, jnp.zeros_like(safe), 1 / (k + 1)
     )
+    # Near equal cells the root is known to the square root of rounding only; there it is what it is at equality.
+    rest = jnp.where(frozen * (k + 1) ** 2 <= 1 + 1e-13, 1 / (k + 1), rest)
     m = (1 - rest) / k
     positive = rest > 0
     share = jnp.where(positive, rest, 1.0)
@@ -124,9 +148,9 @@ def _single_quantizer_rate(distortion, width):
     u = jnp.maximum(m - share, 0.0) / share
     near = u < 1e-6
     slope = -jnp.where(near, 1 - 0.5 * u, jnp.log1p(u) / jnp.where(near, 1.0, u)) / (3 * share * (m + share))
-    nats = nats + jnp.where(positive, slope, -jnp.inf) * jnp.where(inside, safe - frozen, 0.0)
-    rate = jnp.where(inside, nats_to_bits(nats), 0.0) + infinite_at_zero(relative)
-    return nan_unless(valid, rate)
+    nats = nats + jnp.where(positive, slope, -jnp.inf) * jnp.where(inside & ~fine, safe - frozen, 0.0)
+    nats = jnp.where(fine, -0.5 * jnp.log(relative), nats)
+    return nan_unless(valid, jnp.where(inside, nats_to_bits(nats), 0.0) + infinite_at_zero(distortion))
 
 
 def high_rate_gap() -> float:

@@ -104,6 +104,7 @@ def test_no_quantiser_of_a_mixture_beats_the_optimum():
 
 def test_a_gaussian_costs_at_most_a_quarter_bit_more_than_shannon_and_just_that_at_high_rate(curve):
     # Oracle: Gish and Pierce 1968: the excess tends to (1/2) log2(2 pi e / 12).
+    assert -10 * np.log10(float(curve.lower[4])) == pytest.approx(4.5809, abs=6e-5)  # decibels at one bit
     excess = RATES - 0.5 * np.log2(1 / np.asarray(curve.lower))
     assert np.all(excess > 0) and np.all(excess < QUARTER_BIT + 1e-5)
     assert excess[-1] == pytest.approx(QUARTER_BIT, abs=1e-5)

@@ -74,6 +74,27 @@ def test_derivative_where_a_cell_appears_is_that_of_the_right_side(cells):
     np.testing.assert_allclose(gradient, -(cells**2) / (6 / 12 * np.log(2)), rtol=1e-9)
 
 
+def test_very_many_cells_have_the_smooth_curves_value_and_slope():
+    d = np.array([1.1e-20, 0.9e-20, 1e-40, 1e-100]) / 12  # one quantiser changes to it at 1e10 cells
+    value, slope = jax.vmap(jax.value_and_grad(uniform.single_quantizer_rate))(d)
+    np.testing.assert_allclose(value, -0.5 * np.log2(12 * d), rtol=0, atol=1e-10)
+    np.testing.assert_allclose(slope[1:] * d[1:], -0.5 / np.log(2), rtol=1e-12)
+    d = np.array([1.01, 0.99, 1e-30]) * 4.0**-26 / 12  # the hull at 26 bits
+    value, slope = jax.vmap(jax.value_and_grad(uniform.entropy_coded_rate_distortion))(d)
+    np.testing.assert_allclose(value, -0.5 * np.log2(12 * d), rtol=1e-14)
+    np.testing.assert_allclose(slope * d, -0.5 / np.log(2), rtol=1e-7)
+    rate = np.array([25.999, 26.001, 50.0])
+    value, slope = jax.vmap(jax.value_and_grad(uniform.entropy_coded_distortion_rate))(rate)
+    np.testing.assert_allclose(value, 4**-rate / 12, rtol=1e-13)
+    np.testing.assert_allclose(slope / value, -2 * np.log(2), rtol=1e-7)
+
+
+def test_derivatives_by_the_width_where_the_rate_is_infinite_or_zero():
+    for f in (uniform.entropy_coded_rate_distortion, uniform.single_quantizer_rate):
+        slopes = jax.vmap(jax.grad(f, argnums=1), (0, None))(np.array([0.0, 1.0, np.inf]), 1.0)
+        np.testing.assert_array_equal(slopes, 0.0)
+
+
 def test_slope_at_zero_distortion_is_infinite():
     assert jax.grad(uniform.entropy_coded_rate_distortion)(0.0) == -np.inf
     assert jax.grad(uniform.single_quantizer_rate)(0.0) == -np.inf
