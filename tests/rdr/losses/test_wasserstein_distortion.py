@@ -147,7 +147,7 @@ def test_weights_sum_to_one(shape):
 def test_levels_of_zero_weight_are_not_computed():
     def levels(sigma):
         statistics = jax.eval_shape(lambda x: prepare(x, sigma), np.zeros((1, 64, 64, 1)))
-        return [i for i, mean in enumerate(statistics.means) if mean is not None]
+        return [i for i, mean in enumerate(statistics.groups[0].means) if mean is not None]
 
     assert levels(0) == [0]
     assert levels(0.5) == [0, 1]
@@ -287,7 +287,10 @@ def test_a_flat_image_is_stationary_but_noise_grows_to_the_texture():
     statistics = jax.jit(lambda x: prepare(x, 1.9))(texture)
     loss = jax.jit(jax.value_and_grad(lambda x: distance(statistics, x).sum()))
     # The texture's deviation does not pull at a flat image: the gradient is that of the means alone.
-    means_only = statistics._replace(deviations=tuple(d if d is None else 0 * d for d in statistics.deviations))
+    (group,) = statistics.groups
+    means_only = statistics._replace(
+        groups=(group._replace(deviations=tuple(d if d is None else 0 * d for d in group.deviations)),)
+    )
     flat = np.zeros_like(texture)
     value, gradient = loss(flat)
     assert value > 0.8
@@ -298,7 +301,7 @@ def test_a_flat_image_is_stationary_but_noise_grows_to_the_texture():
 
     start = 1e-3 * RNG.normal(size=texture.shape)
     end = jax.jit(lambda x: jax.lax.fori_loop(0, 400, descend, x))(start)
-    local = jax.jit(lambda x: prepare(x, 1.9).deviations[2])(end)  # at level 2, of nearly that sigma
+    local = jax.jit(lambda x: prepare(x, 1.9).groups[0].deviations[2])(end)  # at level 2, of nearly that sigma
     assert loss(end)[0] < 0.01 and np.abs(local - 1).max() < 0.1
 
 
