@@ -86,7 +86,8 @@ def wasserstein_distortion(
     Limits of the gradient: |dD/dx| is bounded wherever a local standard deviation is positive. Where the
     *image* is exactly flat over a window its standard deviation has a cone's tip, and the derivative is set
     to 0: an exactly flat image receives no push towards texture and is a stationary point of that term. Any
-    noise removes it.
+    noise removes it. Derivatives are for reverse mode, and forward over reverse (Hessian products); JAX refuses
+    `jax.jvp` of the distortion itself.
 
     Args:
       reference: a feature map [batch, height, width, channels], floating point, or a pytree of them (say, the
@@ -98,7 +99,7 @@ def wasserstein_distortion(
         the image is pooled with sigma / r; its sigma^2 is averaged over the pixels that each feature covers.
         Levels that no pixel asks for are skipped if sigma is not traced by JAX. Traced and negative: NaN.
       image_shape: height and width of the image in whose pixels sigma is given; by default those of sigma if
-        it is a map, otherwise those of the largest feature map.
+        it is a map (which must then be no smaller than any feature map), otherwise those of the largest feature map.
       num_levels: the finest levels to use, besides single pixels and the whole image; by default all that
         are narrower than the image.
       exact: compares the local laws themselves, not Gaussians with their moments (slow, for validation).
