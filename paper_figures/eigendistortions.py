@@ -115,7 +115,7 @@ def make_figure(data: Data) -> Figure:
             # Lanczos iteration approaches the least curvature from above, and does not reach it: many crowd there.
             sign = "\u2264 " if kind == 1 and column > 0 else ""
             label = f"curvature {sign}{data.curvatures[column, kind]:.1e}"
-            cells[2 * kind].set_xlabel(label, fontsize=7.5, labelpad=2)
+            cells[2 * kind].set_xlabel(label, fontsize=6.5, labelpad=2)
             # Grey plus or minus three root mean squares; beyond, colours saturate.
             cells[2 * kind + 1].imshow(np.clip(0.5 + change / 6.0, 0.0, 1.0), interpolation="nearest")
             if column == 0:

@@ -1,6 +1,6 @@
 """What the convolutional feature networks have in common: normalisation, convolution, pooling, taps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -32,14 +32,19 @@ def normalize(images: jax.Array) -> jax.Array:
 
 
 def convolve(
-    layer: dict[str, jax.Array],
+    params: Params,
+    name: str,
     maps: jax.Array,
     *,
     stride: int = 1,
     padding: int,
     precision: lax.PrecisionLike,
 ) -> jax.Array:
-    """Applies a convolution with bias, zero-padded, in the dtype of the maps."""
+    """Applies the layer of that name, a convolution with bias, zero-padded, in the dtype of the maps."""
+    if not isinstance(params, Mapping) or name not in params:
+        held = ", ".join(params) if isinstance(params, Mapping) else type(params).__name__
+        raise ValueError(f"params must hold this network's layer {name} (rdr.features.weights), got {held or 'none'}")
+    layer = params[name]
     out = lax.conv_general_dilated(
         maps,
         layer["kernel"].astype(maps.dtype),

@@ -60,7 +60,7 @@ def features(
     for name in TAPS[: last + 1]:
         if name.startswith("conv"):
             stride, padding = _STRIDE_AND_PADDING[name]
-            maps = convolve(params[name], maps, stride=stride, padding=padding, precision=precision)
+            maps = convolve(params, name, maps, stride=stride, padding=padding, precision=precision)
         elif name.startswith("relu"):
             maps = jax.nn.relu(maps)
         elif name.startswith("pool"):

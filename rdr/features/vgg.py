@@ -68,7 +68,7 @@ def features(
     last = max(map(TAPS.index, taps), default=-1)
     for name in TAPS[: last + 1]:
         if name.startswith("conv"):
-            maps = convolve(params[name], maps, padding=1, precision=precision)
+            maps = convolve(params, name, maps, padding=1, precision=precision)
         elif name.startswith("relu"):
             maps = jax.nn.relu(maps)
         elif name.startswith("pool"):

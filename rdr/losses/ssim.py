@@ -174,12 +174,17 @@ def _terms(
     difference = x - y
     blurred = _blur(jnp.concatenate([u, v, u * u + v * v, difference * difference], axis=3), window)
     mean_u, mean_v, power, squares = jnp.split(blurred, 4, axis=3)
-    power = jnp.maximum(power - mean_u**2 - mean_v**2, 0.0)
+    power = _not_negative(power - mean_u**2 - mean_v**2)
     # v_x + v_y - 2 c is the variance of the difference.
-    spread = jnp.maximum(squares - (mean_u - mean_v) ** 2, 0.0)
+    spread = _not_negative(squares - (mean_u - mean_v) ** 2)
     mean_x, mean_y = mean_u + middle, mean_v + middle
     luminance = 1.0 - (mean_u - mean_v) ** 2 / (mean_x**2 + mean_y**2 + c1)
     return luminance, 1.0 - spread / (power + c2)
+
+
+def _not_negative(x: jax.Array) -> jax.Array:
+    """Removes rounding below 0. At 0 all derivatives pass (`jnp.maximum` halves them: equal images lie there)."""
+    return jnp.where(x >= 0, x, 0.0)
 
 
 def _blur(x: jax.Array, window: list[float]) -> jax.Array:

@@ -20,10 +20,10 @@ from rdr.losses.wasserstein_distortion_windows import as_map, sigma_squared, win
 
 
 class MapStatistics(NamedTuple):
-    """What `distance` needs to know of one feature map of the reference.
+    """What `distance` needs to know of the reference's feature maps of one size, side by side in their channels.
 
-    Level 0 is the map itself, level i its statistics in windows of standard deviation sqrt(4^i - 1) / 2 at every
-    2^(i-1)-th pixel, the last level those of the whole map. An entry is None where no pixel asks for the level.
+    Level 0 is the maps themselves, level i their statistics in windows of standard deviation sqrt(4^i - 1) / 2 at
+    every 2^(i-1)-th pixel, the last level those of the whole maps. An entry is None where no pixel asks for the level.
 
     Attributes:
       center: mean of each channel, [batch, 1, 1, channels]; subtracted from everything below, and from the
@@ -32,14 +32,25 @@ class MapStatistics(NamedTuple):
       deviations: per level, local standard deviations, of the same shape.
       weights: per level, how much each window counts, [batch or 1, rows, columns]; they sum to 1 over all
         levels and windows.
-      like: an empty array [batch, height, width, 0] that remembers the map's size.
     """
 
     center: jax.Array
     means: tuple[jax.Array | None, ...]
     deviations: tuple[jax.Array | None, ...]
     weights: tuple[jax.Array | None, ...]
-    like: jax.Array
+
+
+class Statistics(NamedTuple):
+    """What `distance` needs to know of the reference.
+
+    Attributes:
+      groups: one entry per size of feature maps, in the order in which the sizes first occur.
+      like: a pytree like the reference, of empty arrays [batch, height, width, channels, 0] that remember the
+        shapes of its maps.
+    """
+
+    groups: tuple[MapStatistics, ...]
+    like: Any
 
 
 def wasserstein_distortion(
@@ -75,7 +86,8 @@ def wasserstein_distortion(
     Limits of the gradient: |dD/dx| is bounded wherever a local standard deviation is positive. Where the
     *image* is exactly flat over a window its standard deviation has a cone's tip, and the derivative is set
     to 0: an exactly flat image receives no push towards texture and is a stationary point of that term. Any
-    noise removes it.
+    noise removes it. Derivatives are for reverse mode, and forward over reverse (Hessian products); JAX refuses
+    `jax.jvp` of the distortion itself.
 
     Args:
       reference: a feature map [batch, height, width, channels], floating point, or a pytree of them (say, the
@@ -87,7 +99,7 @@ def wasserstein_distortion(
         the image is pooled with sigma / r; its sigma^2 is averaged over the pixels that each feature covers.
         Levels that no pixel asks for are skipped if sigma is not traced by JAX. Traced and negative: NaN.
       image_shape: height and width of the image in whose pixels sigma is given; by default those of sigma if
-        it is a map, otherwise those of the largest feature map.
+        it is a map (which must then be no smaller than any feature map), otherwise those of the largest feature map.
       num_levels: the finest levels to use, besides single pixels and the whole image; by default all that
         are narrower than the image.
       exact: compares the local laws themselves, not Gaussians with their moments (slow, for validation).
@@ -122,7 +134,7 @@ def prepare(
     *,
     image_shape: tuple[int, int] | None = None,
     num_levels: int | None = None,
-) -> Any:
+) -> Statistics:
     """Computes what `distance` needs of the reference: `distance(prepare(x, sigma), y)` is the distortion.
 
     Args:
@@ -132,7 +144,7 @@ def prepare(
       num_levels: see there.
 
     Returns:
-      `MapStatistics` in place of each feature map: a pytree of arrays, which may be passed through `jit`.
+      The statistics: a pytree of arrays, which may be passed through `jit`.
 
     Raises:
       ValueError: see there.
@@ -142,10 +154,14 @@ def prepare(
     if not leaves:
         raise ValueError("reference must hold at least one feature map, got none")
     variance, frame = sigma_squared(sigma, leaves, image_shape)
-    return jax.tree.unflatten(structure, [_prepare_map(x, variance, frame, num_levels) for x in leaves])
+    groups = tuple(
+        _prepare_maps(_side_by_side([leaves[i] for i in group]), variance, frame, num_levels)
+        for group in _of_one_size(leaves)
+    )
+    return Statistics(groups, jax.tree.unflatten(structure, [x[..., None][..., :0] for x in leaves]))
 
 
-def distance(statistics: Any, image: Any) -> jax.Array:
+def distance(statistics: Statistics, image: Any) -> jax.Array:
     """Compares an image with a prepared reference.
 
     Args:
@@ -158,23 +174,45 @@ def distance(statistics: Any, image: Any) -> jax.Array:
     Raises:
       ValueError: if the maps differ from the reference's in number or shape.
     """
-    prepared, structure = jax.tree.flatten(statistics, is_leaf=lambda x: isinstance(x, MapStatistics))
+    like, structure = jax.tree.flatten(statistics.like)
     leaves, found = jax.tree.flatten(image)
     if structure != found:
         raise ValueError(f"image must hold feature maps like the reference's, {structure}, got {found}")
-    return sum(_distance_map(s, as_map("image", x)) for s, x in zip(prepared, leaves))
+    leaves = [as_map("image", x) for x in leaves]
+    for x, y in zip(leaves, like):
+        if x.shape != y.shape[:-1]:
+            raise ValueError(f"image must have the reference's shape {y.shape[:-1]}, got {x.shape}")
+    total = 0.0
+    for prepared, group in zip(statistics.groups, _of_one_size(like)):
+        # Each map is averaged over its channels.
+        channels = [leaves[i].shape[-1] for i in group]
+        share = np.repeat(1 / np.array(channels, np.float64), channels)
+        total = total + _distance_of_maps(prepared, _side_by_side([leaves[i] for i in group]), share)
+    return total
 
 
-def _prepare_map(reference: jax.Array, variance: Any, frame: tuple[int, int], num_levels: int | None) -> MapStatistics:
-    _, height, width, _ = reference.shape
+def _of_one_size(maps: list[jax.Array]) -> list[list[int]]:
+    """Lists which maps have one height, width and precision. Together they are pooled, and compiled, only once."""
+    groups: dict = {}
+    for i, x in enumerate(maps):
+        groups.setdefault((x.shape[:3], x.dtype), []).append(i)
+    return list(groups.values())
+
+
+def _side_by_side(maps: list[jax.Array]) -> jax.Array:
+    return maps[0] if len(maps) == 1 else jnp.concatenate(maps, -1)
+
+
+def _prepare_maps(maps: jax.Array, variance: Any, frame: tuple[int, int], num_levels: int | None) -> MapStatistics:
+    _, height, width, _ = maps.shape
     weights = window_weights(variance, frame, height, width, num_levels)
-    weights = [None if w is None else jnp.asarray(w, reference.dtype) for w in weights]
-    center = jax.lax.stop_gradient(reference.mean((1, 2), keepdims=True))
+    weights = [None if w is None else jnp.asarray(w, maps.dtype) for w in weights]
+    center = jax.lax.stop_gradient(maps.mean((1, 2), keepdims=True))
     means, deviations = [], []
-    for w, moments in zip(weights, _moments(reference - center, [w is not None for w in weights])):
+    for w, moments in zip(weights, _moments(maps - center, [w is not None for w in weights])):
         means.append(None if w is None else moments[0])
         deviations.append(None if w is None or moments[1] is None else pooling.deviation(moments[1]))
-    return MapStatistics(center, tuple(means), tuple(deviations), tuple(weights), reference[..., :0])
+    return MapStatistics(center, tuple(means), tuple(deviations), tuple(weights))
 
 
 def _moments(maps: jax.Array, needed: list[bool]) -> list[tuple[jax.Array, jax.Array | None] | None]:
@@ -185,12 +223,10 @@ def _moments(maps: jax.Array, needed: list[bool]) -> list[tuple[jax.Array, jax.A
     found: list = [(mean, None)]
     lowest = found[0]
     for level in range(1, highest + 1):
-        # Windows at every half block where they are to be compared; every second one of them goes on.
-        dense = levels[level]
-        for axis in (1, 2):
-            mean, variance = pooling.pool_moments(mean, variance, axis, dense=dense)
+        # Windows at every half block are compared; every second one of them goes on.
+        mean, variance = pooling.pool_moments(mean, variance)
         found.append((mean, variance))
-        if dense and (level < highest or level == 1):
+        if level < highest or (level == 1 and whole):
             for axis in (1, 2):
                 mean, variance = (pooling.every_second(x, axis) for x in (mean, variance))
         if level == 1:
@@ -217,18 +253,15 @@ def _whole_moments(mean: jax.Array, variance: jax.Array | None, shape: tuple[int
     return whole, jnp.sum(share * squares, (1, 2), keepdims=True)
 
 
-def _distance_map(statistics: MapStatistics, image: jax.Array) -> jax.Array:
-    batch, _, _, channels = statistics.center.shape
-    shape = (*statistics.like.shape[:3], channels)
-    if image.shape != shape:
-        raise ValueError(f"image must have the reference's shape {shape}, got {image.shape}")
-    moments = _moments(image - statistics.center.astype(image.dtype), [w is not None for w in statistics.weights])
-    total = jnp.zeros(batch, image.dtype)
+def _distance_of_maps(statistics: MapStatistics, maps: jax.Array, share: np.ndarray) -> jax.Array:
+    moments = _moments(maps - statistics.center.astype(maps.dtype), [w is not None for w in statistics.weights])
+    share = jnp.asarray(share, maps.dtype)[None, None, None]
+    total = 0.0
     for mean, spread, weight, ours in zip(statistics.means, statistics.deviations, statistics.weights, moments):
         if weight is None:
             continue
         squares = jnp.square(ours[0] - mean)
         if spread is not None:
             squares = squares + jnp.square(pooling.deviation(ours[1]) - spread)
-        total = total + jnp.sum(weight[..., None] * squares, (1, 2, 3))
-    return total / channels
+        total = total + jnp.sum(weight[..., None] * share * squares, (1, 2, 3))
+    return total

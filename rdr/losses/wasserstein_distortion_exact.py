@@ -107,6 +107,8 @@ def exact_wasserstein_distortion(
         raise ValueError(f"num_levels must be None with a kernel, got {num_levels}")
     ours, structure = jax.tree.flatten(reference)
     theirs, found = jax.tree.flatten(image)
+    if not ours:
+        raise ValueError("reference must hold at least one feature map, got none")
     ours, theirs = [as_map("reference", x) for x in ours], [as_map("image", x) for x in theirs]
     if structure != found or [x.shape for x in ours] != [x.shape for x in theirs]:
         raise ValueError(

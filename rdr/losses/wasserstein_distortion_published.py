@@ -48,6 +48,10 @@ def published_wasserstein_distortion(
     """
     ours, structure = jax.tree.flatten(reference)
     theirs, found = jax.tree.flatten(image)
+    if not ours:
+        raise ValueError("reference must hold at least one feature map, got none")
+    if num_levels < 0:
+        raise ValueError(f"num_levels must be >= 0, got {num_levels}")
     ours, theirs = [as_map("reference", x) for x in ours], [as_map("image", x) for x in theirs]
     if structure != found or [x.shape for x in ours] != [x.shape for x in theirs]:
         raise ValueError("image must have maps of the reference's shapes")

@@ -150,8 +150,9 @@ def intrinsic_sigma(maps: ArrayLike, *, threshold: float = 0.1) -> jax.Array:
     rows, columns = (np.eye(n) for n in maps.shape[1:3])
     moments = [(mean, variance)]
     for _ in range(len(knots) - 2):
+        mean, variance = pooling.pool_moments(mean, variance)
         for axis in (1, 2):
-            mean, variance = pooling.pool_moments(mean, variance, axis)
+            mean, variance = (pooling.every_second(x, axis) for x in (mean, variance))
         rows, columns = (a @ pooling.interpolation_matrix(a.shape[1]) for a in (rows, columns))
         moments.append(tuple(_interpolate(x, rows, columns) for x in (mean, variance)))
     if len(knots) > 1:

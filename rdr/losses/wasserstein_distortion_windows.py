@@ -40,8 +40,16 @@ def sigma_squared(
         )
     # One number per image has no extent of its own.
     extent = sigma.shape[-2:] if sigma.shape[-2:] != (1, 1) else ()
-    frame = image_shape or extent or max((x.shape[1:3] for x in maps), key=np.prod)
+    frame = image_shape if image_shape is not None else extent or max((x.shape[1:3] for x in maps), key=np.prod)
     frame = (int(frame[0]), int(frame[1]))
+    if min(frame) < 1:
+        raise ValueError(f"image_shape must be a positive height and width, got {image_shape}")
+    for x in maps if image_shape is None else ():
+        if x.shape[1] > frame[0] or x.shape[2] > frame[1]:
+            raise ValueError(
+                f"sigma must have the image's height and width, got {sigma.shape} with a feature map of {x.shape[1:3]} "
+                "pixels: pass image_shape= if it is a coarser map, its values still in pixels of the image"
+            )
     if sigma.ndim == 3 and sigma.shape[0] not in (1, maps[0].shape[0]):
         raise ValueError(f"sigma must have one map or {maps[0].shape[0]}, got {sigma.shape[0]}")
     sigma = sigma.reshape((-1, *sigma.shape[-2:]) if sigma.ndim else (1, 1, 1))

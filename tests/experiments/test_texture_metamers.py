@@ -44,6 +44,28 @@ def test_tables_and_images_are_what_was_returned(finished):
     assert json.loads((workdir / "run.json").read_text())["command"].startswith("python -m experiments.texture_met")
 
 
+def test_a_stopped_run_goes_on_after_the_last_finished_image(finished, tmp_path, monkeypatch):
+    workdir, columns = finished
+    for name in ("images.npz", "finished.json"):
+        (tmp_path / name).write_bytes((workdir / name).read_bytes())
+    # As if it had been stopped before the last image.
+    rows = json.loads((tmp_path / "finished.json").read_text())
+    (tmp_path / "finished.json").write_text(json.dumps(rows[:-1]))
+    descents = []
+
+    def make_descent(*_, **__):
+        def descend(picture, sigma, start):
+            descents.append(sigma[0, 0])
+            return start, np.zeros(2)
+
+        return descend
+
+    monkeypatch.setattr(texture_metamers, "make_descent", make_descent)
+    again = texture_metamers.run(SMOKE, tmp_path)
+    assert descents == [math.inf]
+    assert again["sigma"] == columns["sigma"] and again["fidelity_mse"][:2] == columns["fidelity_mse"][:2]
+
+
 def test_the_figure_draws_a_fresh_run(finished):
     workdir, columns = finished
     data = figures.load(workdir / "sequence.csv")

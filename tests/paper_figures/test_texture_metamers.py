@@ -36,6 +36,7 @@ def test_figures_show_the_table(tmp_path):
     np.testing.assert_allclose(fidelity.get_lines()[0].get_ydata(), np.sqrt(first["fidelity_mse"]))
     assert [label.get_text() for label in fidelity.get_xticklabels()][-1] == "∞"
     panels = figure.subfigs[0].axes
-    assert panels[1].get_title() == "σ = 0" and len(panels) == 1 + len(first["sigma"])
+    textures = {name for name, s in zip(TABLE.columns["picture"], TABLE.columns["sigma"]) if s != "foveated"}
+    assert panels[1].get_title() == "σ = 0" and len(panels) == len(textures) * (1 + len(first["sigma"]))
     match = texture_metamers.foveated(TABLE).axes[1].get_images()[0].get_array()
     np.testing.assert_array_equal(match, TABLE.images["astronaut foveated"])

@@ -147,7 +147,7 @@ def test_weights_sum_to_one(shape):
 def test_levels_of_zero_weight_are_not_computed():
     def levels(sigma):
         statistics = jax.eval_shape(lambda x: prepare(x, sigma), np.zeros((1, 64, 64, 1)))
-        return [i for i, mean in enumerate(statistics.means) if mean is not None]
+        return [i for i, mean in enumerate(statistics.groups[0].means) if mean is not None]
 
     assert levels(0) == [0]
     assert levels(0.5) == [0, 1]
@@ -284,22 +284,24 @@ def test_value_and_gradient_are_finite_on_every_kind_of_image(shape):
 def test_a_flat_image_is_stationary_but_noise_grows_to_the_texture():
     row = np.tile([1.0, -1.0, -1.0, 1.0], 4)
     texture = np.outer(row, row)[None, :, :, None]
-    statistics = jax.jit(lambda x: prepare(x, 1.9))(texture)
-    loss = jax.jit(jax.value_and_grad(lambda x: distance(statistics, x).sum()))
+    measure = jax.jit(lambda x: prepare(x, 1.9))
+    statistics = measure(texture)
+    loss = jax.jit(jax.value_and_grad(lambda x, statistics: distance(statistics, x).sum()))
     # The texture's deviation does not pull at a flat image: the gradient is that of the means alone.
-    means_only = statistics._replace(deviations=tuple(d if d is None else 0 * d for d in statistics.deviations))
+    (group,) = statistics.groups
+    means_only = statistics._replace(
+        groups=(group._replace(deviations=tuple(d if d is None else 0 * d for d in group.deviations)),)
+    )
     flat = np.zeros_like(texture)
-    value, gradient = loss(flat)
+    value, gradient = loss(flat, statistics)
     assert value > 0.8
-    np.testing.assert_allclose(gradient, jax.grad(lambda x: distance(means_only, x).sum())(flat), atol=1e-18)
+    np.testing.assert_allclose(gradient, loss(flat, means_only)[1], atol=1e-18)
 
-    def descend(_, x):
-        return x - 16.0 * jax.grad(lambda x: distance(statistics, x).sum())(x)
-
-    start = 1e-3 * RNG.normal(size=texture.shape)
-    end = jax.jit(lambda x: jax.lax.fori_loop(0, 400, descend, x))(start)
-    local = jax.jit(lambda x: prepare(x, 1.9).deviations[2])(end)  # at level 2, of nearly that sigma
-    assert loss(end)[0] < 0.01 and np.abs(local - 1).max() < 0.1
+    image = 1e-3 * RNG.normal(size=texture.shape)
+    for _ in range(400):
+        image -= 16.0 * np.asarray(loss(image, statistics)[1])
+    local = measure(image).groups[0].deviations[2]  # at level 2, of nearly that sigma
+    assert loss(image, statistics)[0] < 0.01 and np.abs(local - 1).max() < 0.1
 
 
 def test_prepared_reference_gives_the_same_value_also_through_jit():
@@ -352,6 +354,9 @@ def test_a_traced_negative_sigma_gives_nan():
         ((A, A, np.nan), {}, "sigma must be >= 0"),
         ((A, A, np.ones(3)), {}, "sigma must be a number or have shape"),
         ((A, A, np.ones((3, 13, 10))), {}, "sigma must have one map or 2"),
+        ((A, A, np.ones((10, 13))), {}, "sigma must have the image's height and width"),
+        ((A, A, np.ones((2, 6, 5))), {}, "sigma must have the image's height and width"),
+        ((A, A, 1.0), {"image_shape": (0, 10)}, "image_shape must be a positive height and width"),
         ((A, A, 1.0), {"num_levels": -1}, "num_levels must be >= 0"),
         ((A, A, 1.0), {"p": 1.0}, "p must be 2"),
         (((), (), 1.0), {}, "at least one feature map"),

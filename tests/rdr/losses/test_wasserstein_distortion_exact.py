@@ -123,6 +123,8 @@ def test_bad_options_are_refused_in_words(options, message):
         exact_wasserstein_distortion(A, B, 1.0, **options)
     with pytest.raises(ValueError, match="image must have maps of the reference's shapes"):
         exact_wasserstein_distortion(A, B[:, :2], 1.0)
+    with pytest.raises(ValueError, match="at least one feature map"):
+        exact_wasserstein_distortion((), (), 1.0)
 
 
 def test_infinite_sigma_is_the_whole_map_at_every_resolution_of_odd_images():

@@ -11,7 +11,7 @@ from rdr.losses import wasserstein_distortion_pooling as pooling
 def pooled_means(row, level):
     maps = jnp.asarray(row).reshape(1, 1, -1, 1)
     for _ in range(level):
-        maps, _ = pooling.pool_moments(maps, None, 2)
+        maps = pooling.every_second(pooling.pool_moments(maps, None)[0][:, :1], 2)
     return maps.ravel()
 
 
@@ -44,7 +44,7 @@ def test_pooling_is_the_normalised_transpose_of_interpolation(size):
 @pytest.mark.parametrize("size", [1, 2, 5, 8])
 def test_dense_windows_contain_the_others_and_count_every_pixel_alike(size):
     def dense(x):
-        return pooling.pool_moments(x.reshape(1, 1, -1, 1), None, 2, dense=True)[0]
+        return pooling.pool_moments(x.reshape(1, 1, -1, 1), None)[0][:, :1]
 
     jacobian = np.asarray(jax.jit(jax.jacobian(lambda x: dense(x).ravel()))(np.zeros(size)))
     np.testing.assert_allclose(jacobian, pooling.dense_pooling_matrix(size), atol=1e-16)
@@ -56,12 +56,39 @@ def test_dense_windows_contain_the_others_and_count_every_pixel_alike(size):
     np.testing.assert_allclose(counts, 1, rtol=1e-15)
 
 
-def test_pooled_variance_is_that_of_the_pooled_second_moment():
+def explicit(mean, variance):
+    """The windows as matrices, and variances as second moments less squares of means."""
+    rows, columns = (pooling.dense_pooling_matrix(n) for n in mean.shape[1:3])
+
+    def pool(x):
+        return jnp.einsum("ih,bhwc,jw->bijc", rows, x, columns)
+
+    pooled = pool(mean)
+    return pooled, pool(variance + mean**2) - pooled**2
+
+
+@pytest.mark.parametrize("size", [(7, 6), (4, 3), (2, 1)])
+def test_pooled_moments_and_their_derivatives_are_those_of_explicit_windows(size):
     rng = np.random.default_rng(0)
-    mean, variance = rng.normal(size=(1, 7, 6, 2)), rng.random((1, 7, 6, 2))
-    pooled, spread = jax.jit(lambda m, v: pooling.pool_moments(m, v, 1))(mean, variance)
-    second = np.asarray(pooling.pool_moments(jnp.asarray(variance + mean**2), None, 1)[0])
-    np.testing.assert_allclose(spread, second - np.square(pooled), rtol=1e-12)
+    mean, variance, step, other = (rng.random((2, *size, 2)) for _ in range(4))
+    slopes = [jnp.asarray(rng.normal(size=(2, size[0] + 1, size[1] + 1, 2))) for _ in range(2)]
+
+    def value_and_slopes(pool):
+        def scored(m, v):
+            values = pool(m, v)
+            # Cubed, so that second derivatives are not constant.
+            return sum(jnp.sum(a * x**3) for a, x in zip(slopes, values)), values
+
+        gradient = jax.grad(scored, (0, 1), has_aux=True)
+        (first, values), (second, _) = jax.jvp(gradient, (mean, variance), (step, other))
+        return values, first, second
+
+    both = jax.jit(lambda: (value_and_slopes(pooling.pool_moments), value_and_slopes(explicit)))()
+    for got, want in zip(*map(jax.tree.leaves, both)):
+        np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-12)
+    pixels = jax.jit(lambda m: pooling.pool_moments(m, None))(mean)
+    for got, want in zip(pixels, explicit(mean, 0 * variance)):
+        np.testing.assert_allclose(got, want, rtol=1e-10)
 
 
 @pytest.mark.parametrize("kind", [np.asarray, jnp.asarray])

@@ -82,8 +82,12 @@ def test_bad_shapes_are_refused_in_words():
         published_wasserstein_distortion(A, B[:, 1:], 1.0)
     with pytest.raises(ValueError, match="log2_sigma must be a number or"):
         published_wasserstein_distortion(A, B, np.zeros((1, 32, 32)))
+    with pytest.raises(ValueError, match="num_levels must be >= 0"):
+        published_wasserstein_distortion(A, B, 1.0, num_levels=-1)
+    with pytest.raises(ValueError, match="at least one feature map"):
+        published_wasserstein_distortion((), (), 1.0)
 
 
 def test_float32_stays_float32_for_maps_of_several_sizes():
     maps = {"a": np.zeros((1, 32, 32, 1), np.float32), "b": np.ones((1, 16, 16, 1), np.float32)}
-    assert published_wasserstein_distortion(maps, maps, np.float32(2.0)).dtype == np.float32
+    assert jax.eval_shape(published_wasserstein_distortion, maps, maps, np.float32(2.0)).dtype == np.float32
