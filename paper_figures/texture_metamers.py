@@ -90,10 +90,11 @@ def sequence(data: Data) -> Figure:
         for axis in (fidelity, realism):
             axis.set_xticks(place, [_label(s, short=True) for s in rows["sigma"]])
             axis.set_xlabel("σ (pixels)")
-    fidelity.annotate("two unrelated pictures of this spread", (0, fidelity.get_lines()[1].get_ydata()[0]), (0, 3),
+    highest = max(line.get_ydata()[0] for line in fidelity.get_lines()[1::2])
+    fidelity.annotate("dotted: two unrelated pictures of this spread", (0, highest), (0, 3),
                       textcoords="offset points", fontsize=7, color="0.35")
     fidelity.set(ylabel="RMS difference", title="Fidelity: distance pixel by pixel")
-    fidelity.set_ylim(0, 1.25 * max(line.get_ydata()[0] for line in fidelity.get_lines()[1::2]))
+    fidelity.set_ylim(0, 1.25 * highest)
     realism.set(ylabel="relative to noise", title="Realism: distance of statistics (σ = ∞)", yscale="log")
     if len(textures) > 1:
         realism.legend()
