@@ -25,7 +25,8 @@ def coder_version() -> tuple[int, int]:
     return int(major), int(minor)
 
 
-def _model(tables: Tables, t: int):
+def model(tables: Tables, t: int) -> constriction.stream.model.Categorical:
+    """The coder's model of one table."""
     # The coder takes floats; counts are integers below 2^24, so nothing is lost on the way.
     counts = tables.counts[t, : tables.lengths[t] + 1].astype(np.float64)
     if counts.size == 1:  # only the escape symbol: the coder wants two, and the second costs next to nothing
@@ -33,7 +34,7 @@ def _model(tables: Tables, t: int):
     return constriction.stream.model.Categorical(counts, perfect=False)
 
 
-def _groups(table_ids: np.ndarray) -> tuple[np.ndarray, list[tuple[int, slice]]]:
+def groups(table_ids: np.ndarray) -> tuple[np.ndarray, list[tuple[int, slice]]]:
     """Order that puts symbols of one table side by side, and each used table's slice of it."""
     # A stable sort of 16-bit integers is a radix sort, many times faster than that of wider ones.
     order = np.argsort(table_ids.astype(np.uint16) if table_ids.max(initial=0) < 2**16 else table_ids, kind="stable")
@@ -42,7 +43,7 @@ def _groups(table_ids: np.ndarray) -> tuple[np.ndarray, list[tuple[int, slice]]]
     return order, [(int(t), slice(int(a), int(b))) for t, a, b in zip(used, starts, ends)]
 
 
-def _check_ids(table_ids, size: int, tables: Tables) -> np.ndarray:
+def check_ids(table_ids, size: int, tables: Tables) -> np.ndarray:
     ids = np.zeros(size, np.int64) if table_ids is None else np.asarray(table_ids).reshape(-1)
     if ids.size != size:
         raise ValueError(f"table_ids must name a table for each of {size} symbols, got {ids.size}")
@@ -64,11 +65,11 @@ def escape_bits(symbols: np.ndarray, tables: Tables, table_ids: np.ndarray | Non
     """
     symbols = np.asarray(symbols, np.int64)
     ids = np.zeros(symbols.shape, np.int64) if table_ids is None else np.asarray(table_ids)
-    far = _escape_values(symbols - tables.offsets[ids], tables.lengths[ids].astype(np.int64))
+    far = escape_values(symbols - tables.offsets[ids], tables.lengths[ids].astype(np.int64))
     return np.where(far > 0, 2.0 * np.floor(np.log2(np.maximum(far, 1))) + 1.0, 0.0)
 
 
-def _escape_values(column: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+def escape_values(column: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """1, 3, 5, .. above the range; 2, 4, 6, .. below it; 0 inside."""
     return np.where(column < 0, -2 * column, np.where(column >= lengths, 2 * (column - lengths) + 1, 0))
 
@@ -91,15 +92,15 @@ def encode_symbols(symbols: np.ndarray, tables: Tables, table_ids: np.ndarray | 
     symbols = np.asarray(symbols).reshape(-1)
     if symbols.size and (symbols.dtype.kind not in "iu" or symbols.min() < _INT32.min or symbols.max() > _INT32.max):
         raise ValueError("symbols must be integers in the range of int32")
-    ids = _check_ids(table_ids, symbols.size, tables)
-    order, groups = _groups(ids)
+    ids = check_ids(table_ids, symbols.size, tables)
+    order, parts = groups(ids)
     lengths = tables.lengths[ids[order]].astype(np.int64)
     column = symbols[order].astype(np.int64) - tables.offsets[ids[order]]
-    far = _escape_values(column, lengths)
+    far = escape_values(column, lengths)
     column = np.where(far > 0, lengths, column)
     coder = constriction.stream.stack.AnsCoder()
-    for t, part in reversed(groups):
-        coder.encode_reverse(column[part].astype(np.int32), _model(tables, t))
+    for t, part in reversed(parts):
+        coder.encode_reverse(column[part].astype(np.int32), model(tables, t))
     return coder.get_compressed().astype("<u4").tobytes(), encode_gamma(far[far > 0])
 
 
@@ -121,17 +122,17 @@ def decode_symbols(coded: bytes, escapes: bytes, count: int, tables: Tables,
       ValueError: if the bytes are damaged, or indices or tables are invalid.
     """
     check_tables(tables)
-    ids = _check_ids(table_ids, count, tables)
+    ids = check_ids(table_ids, count, tables)
     if len(coded) % 4:
         raise ValueError("damaged message: the coded symbols are not whole words")
     try:
         coder = constriction.stream.stack.AnsCoder(np.frombuffer(coded, "<u4").astype(np.uint32))
     except ValueError:
         raise ValueError("damaged message: the coded symbols end in a zero word") from None
-    order, groups = _groups(ids)
+    order, parts = groups(ids)
     column = np.zeros(count, np.int64)
-    for t, part in groups:
-        column[part] = coder.decode(_model(tables, t), part.stop - part.start)
+    for t, part in parts:
+        column[part] = coder.decode(model(tables, t), part.stop - part.start)
     if not coder.is_empty():
         raise ValueError("damaged message: symbols are left over after the last one")
     lengths = tables.lengths[ids[order]].astype(np.int64)
