@@ -60,10 +60,11 @@ class StepEncoder:
         """
         bits = np.asarray(bits).reshape(-1)
         probabilities = _bit_probabilities(chances)
-        if bits.size != probabilities.size or not np.isin(bits, (0, 1)).all():
+        if bits.size != probabilities.size or (bits != (bits & 1)).any():
             raise ValueError(f"bits must be 0 or 1, one for each of {probabilities.size} chances")
-        family = constriction.stream.model.Bernoulli(perfect=False)
-        self._calls.append((bits.astype(np.int32), family, (probabilities,)))
+        if bits.size:
+            family = constriction.stream.model.Bernoulli(perfect=False)
+            self._calls.append((bits.astype(np.int32), family, (probabilities,)))
 
     def finish(self) -> tuple[bytes, bytes]:
         """Writes everything.
