@@ -60,7 +60,7 @@ class StepEncoder:
         """
         bits = np.asarray(bits).reshape(-1)
         probabilities = _bit_probabilities(chances)
-        if bits.size != probabilities.size or (bits != (bits & 1)).any():
+        if bits.size != probabilities.size or not ((bits == 0) | (bits == 1)).all():
             raise ValueError(f"bits must be 0 or 1, one for each of {probabilities.size} chances")
         if bits.size:
             family = constriction.stream.model.Bernoulli(perfect=False)

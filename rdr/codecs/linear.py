@@ -126,7 +126,7 @@ def linear_codec(quantizer: Quantizer, *, dither_levels: int, max_elements: int)
     Returns:
       The codec, for arrays [..., dimension]. `forward(params, x, *, key, realism=0.0)` has straight-through gradients
       without a dither; its bits are those of a density, which at low rates are a little more than the tables'.
-      `decode` of a dithered codec takes as condition a realism weight between 0 (least error) and 1 (the source's power).
+      `decode` of a dithered codec takes as condition a realism weight from 0 (least error) to 1 (the source's power).
 
     Raises:
       ValueError: if `dither_levels` is no such number.

@@ -8,6 +8,7 @@ so one search serves all: for every coset (m, c) each coordinate is rounded by i
 wrong, the coordinate that loses least goes to its second nearest integer.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -129,11 +130,11 @@ def closest_point(x: ArrayLike, lattice: Lattice) -> tuple[jax.Array, jax.Array]
 
     Args:
       x: [..., n], floating; computed with in float32, or float64 if it is.
-      lattice: from `lattice`.
+      lattice: from `lattice`; known by its name.
 
     Returns:
       The whole numbers m + a c + b z of the point, int32 [..., n], whose products with `lattice.scale` are its
-      coordinates; and its coset, int32 [..., 2]: m and the index of c. Ties go to the first coset.
+      coordinates; and its coset, int32 [..., 2]: m and the index of c. Ties go to any of the nearest points.
 
     Raises:
       ValueError: if the last axis does not have n entries.
@@ -149,17 +150,19 @@ def closest_point(x: ArrayLike, lattice: Lattice) -> tuple[jax.Array, jax.Array]
     flat = x.reshape(-1, n) / jnp.asarray(lattice.scale, x.dtype)[None]
     rows = max(1, _CHUNK // (len(lattice.code) * n))
     if flat.shape[0] <= rows:
-        points, cosets = _search(flat, lattice)
+        points, cosets = _search(flat, lattice.name)
     else:
         blocks = -(-flat.shape[0] // rows)
         padded = jnp.pad(flat, ((0, blocks * rows - flat.shape[0]), (0, 0)))
-        points, cosets = jax.lax.map(lambda part: _search(part, lattice), padded.reshape(blocks, rows, n))
+        points, cosets = jax.lax.map(lambda part: _search(part, lattice.name), padded.reshape(blocks, rows, n))
         points, cosets = (a.reshape(blocks * rows, -1)[: flat.shape[0]] for a in (points, cosets))
     return points.reshape(x.shape), cosets.reshape(*x.shape[:-1], 2)
 
 
-def _search(x: jax.Array, lattice: Lattice) -> tuple[jax.Array, jax.Array]:
+@functools.partial(jax.jit, static_argnames="name")
+def _search(x: jax.Array, name: str) -> tuple[jax.Array, jax.Array]:
     """The same for x [rows, n] in units of whole numbers."""
+    lattice = LATTICES[name]
     weight = jnp.asarray(lattice.scale**2, x.dtype)[None]
     code = jnp.asarray(lattice.code, x.dtype)
     exact = jax.lax.Precision.HIGHEST

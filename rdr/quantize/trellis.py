@@ -133,6 +133,7 @@ def nearest_path(x: ArrayLike, trellis: Trellis) -> jax.Array:
     return jax.lax.map(lambda part: _nearest_path(part, trellis), padded).reshape(-1, steps)[:batch]
 
 
+@jax.jit
 def _nearest_path(x: jax.Array, trellis: Trellis) -> jax.Array:
     residues = jnp.arange(4, dtype=x.dtype)[None, None]
     rounds = jnp.round((x[..., None] - residues) / 4)
