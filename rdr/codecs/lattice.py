@@ -41,6 +41,7 @@ def lattice_quantizer(name: str) -> Quantizer:
             points, dither, lattice, prior_from_tree(tree)),
         decode=lambda coded, escapes, dither, tree: lattice_points.decode_points(
             coded, escapes, dither, lattice, prior_from_tree(tree)),
+        bits=lambda points, dither, tree: lattice_points.point_bits(points, dither, lattice, prior_from_tree(tree)),
         tables=tables,
     )
 

@@ -39,6 +39,7 @@ class Quantizer(NamedTuple):
       nearest: float x / s + u [..., dimension] -> int32 points; under jit.
       encode: (points, dither, tables) -> two byte strings; both int [blocks, dimension].
       decode: (coded, escapes, dither, tables) -> int32 points.
+      bits: (points, dither, tables) -> ideal code length of each block, float64 [blocks].
       tables: (beta, step, dither_levels) -> a tree of integer tables.
     """
 
@@ -51,6 +52,7 @@ class Quantizer(NamedTuple):
     nearest: Callable[[jax.Array], jax.Array]
     encode: Callable[..., tuple[bytes, bytes]]
     decode: Callable[..., np.ndarray]
+    bits: Callable[..., np.ndarray]
     tables: Callable[..., Any]
 
 

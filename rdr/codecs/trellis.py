@@ -47,6 +47,8 @@ def trellis_quantizer(states: int) -> Quantizer:
         encode=lambda points, dither, tree: trellis_paths.encode_path(points, dither, trellis, prior_from_tree(tree)),
         decode=lambda coded, escapes, dither, tree: trellis_paths.decode_path(
             coded, escapes, dither, trellis, prior_from_tree(tree)),
+        bits=lambda points, dither, tree: trellis_paths.path_bits(
+            points, dither, trellis, prior_from_tree(tree)).sum(-1),
         tables=tables,
     )
 

@@ -30,7 +30,7 @@ def some_points(name: str, step: float, count: int, per_unit: int, seed: int = 0
 def test_at_high_rate_the_law_is_that_of_a_density(name):
     """Oracle: the sum of exp(-beta |point - u|^2) over a lattice of cells of volume V tends to (pi / beta)^(n/2) / V.
 
-    By Poisson's formula the error at this step is below 1e-8. Tolerance per coordinate: chances have 16 fractional bits.
+    By Poisson's formula the error at this step is below 1e-8. Tolerance: chances have 16 fractional bits.
     """
     step, beta, per_unit = 0.3, 0.5, 16
     found = lattice(name)
@@ -49,9 +49,7 @@ def test_at_low_rate_the_law_is_that_of_brute_force(name, step):
     found, beta, per_unit = lattice(name), 0.4, 8
     reach = {"A2": 9, "D4": 6, "E8": 2}[name]
     box = np.array(list(itertools.product(range(-reach, reach + 1), repeat=found.dimension)))
-    if name == "D4":
-        box = box[box.sum(1) % 2 == 0]
-    elif name == "A2":
+    if name == "D4" or name == "A2":
         box = box[box.sum(1) % 2 == 0]
     else:
         box = box[(box % 2 == box[:, :1] % 2).all(1) & (box.sum(1) % 4 == 0)]

@@ -27,7 +27,7 @@ def test_two_branches_lead_out_of_and_into_every_state(states):
 def test_free_distances_are_the_published_ones(states, squared):
     """Oracle: Ungerboeck 1982, table I: the least squared distance of two paths that part and meet again.
 
-    Paths are compared in pairs: residues at distance 0, 1 or 2 (modulo 4) cost 0, 1 or 4. Parallel branches lie 4 apart.
+    Paths are compared in pairs: residues 0, 1 or 2 apart (modulo 4) cost 0, 1 or 4. Parallel branches lie 4 apart.
     """
     found = trellis(states)
     square = np.array([0, 1, 4, 1])
