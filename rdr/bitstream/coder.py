@@ -36,11 +36,12 @@ def model(tables: Tables, t: int) -> constriction.stream.model.Categorical:
     Returns:
       A model of the columns 0, 1, .. of the table, the escape symbol last.
     """
-    # The coder takes floats; counts are integers below 2^24, so nothing is lost on the way.
-    counts = tables.counts[t, : tables.lengths[t] + 1].astype(np.float64)
-    if counts.size == 1:  # only the escape symbol: the coder wants two, and the second costs next to nothing
-        counts = np.array([counts[0], 0.0])
-    return constriction.stream.model.Categorical(counts, perfect=False, lazy=False)
+    # The coder takes floats, gives each of n columns 1 of 2^24, and shares the other 2^24 - n out in proportion: of
+    # counts less 1, which add up to that many, it makes exactly the counts.
+    weights = tables.counts[t, : tables.lengths[t] + 1].astype(np.float64) - 1.0
+    if weights.size == 1:  # only the escape symbol: the coder wants two, and the second costs next to nothing
+        weights = np.array([weights[0], 0.0])
+    return constriction.stream.model.Categorical(weights, perfect=False, lazy=False)
 
 
 def groups(table_ids: np.ndarray, count: int) -> tuple[np.ndarray, list[tuple[int, slice]]]:

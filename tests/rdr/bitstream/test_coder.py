@@ -123,6 +123,18 @@ def test_any_stream_round_trips(seed):
     assert len(escapes) == np.ceil(escape_bits(symbols, tables, ids).sum() / 8)
 
 
+@pytest.mark.parametrize("column", [1, 7, 33])
+def test_the_coder_s_probabilities_are_the_counts(column):
+    """Oracle: 24 - log2(count) bits a symbol, for a likely one, a rare one (count 1 to 3) and the escape."""
+    pmf = np.full(33, 1e-9)
+    pmf[0], pmf[1] = 0.7, 0.3 - 31e-9
+    tables = make_tables(pmf[None], -16, floor=0.0)
+    bits = 24 - np.log2(tables.counts[0, column])
+    assert column == 1 or bits > 22
+    coded, _ = encode_symbols(np.full(4000, column - 16), tables)
+    np.testing.assert_allclose(8 * len(coded), 4000 * bits, atol=64, rtol=1e-6)
+
+
 def test_size_is_the_entropy_of_the_model():
     """Oracle: the entropy of the pmfs that the tables were made from, for symbols drawn in exact proportion."""
     k = np.arange(-40, 41)
