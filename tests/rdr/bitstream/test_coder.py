@@ -96,6 +96,10 @@ def test_groups_are_a_stable_sort(size, count):
     ids = np.random.default_rng(size).integers(0, count, size)
     order, parts = groups(ids, count)
     np.testing.assert_array_equal(order, np.argsort(ids, kind="stable"))
+    values = np.random.default_rng(1).integers(-1, 2, size).astype(np.int32)  # zeros among them
+    moved, again = groups(ids, count, values)
+    np.testing.assert_array_equal(moved, values[order])
+    assert moved.dtype == np.int32 and again == parts
     assert [t for t, _ in parts] == sorted(set(ids.tolist()))
     for t, part in parts:
         assert (ids[order[part]] == t).all()
