@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from rdr.bitstream import container
+
 
 class Codec(NamedTuple):
     """A codec as pure functions.
@@ -31,3 +33,31 @@ class Codec(NamedTuple):
     symbols: Callable[..., Any]
     encode: Callable[..., bytes]
     decode: Callable[..., Any]
+
+
+def open_message(message: bytes, *, name: str, params: Any, payloads: int, max_elements: int) -> container.Message:
+    """Takes a message apart and makes sure that it is for this codec with these parameters.
+
+    Args:
+      message: the bytes.
+      name: of the codec.
+      params: what the decoder was given.
+      payloads: how many byte strings the message must hold.
+      max_elements: the largest reconstruction.
+
+    Returns:
+      The message's parts.
+
+    Raises:
+      ValueError: if `params` is None, or the message is damaged, by another codec, or for other parameters.
+    """
+    if params is None:
+        raise ValueError("this codec's messages do not carry its parameters: give params")
+    parts = container.unpack(message, max_elements=max_elements)
+    if parts.codec != name:
+        raise ValueError(f"the message was written by codec {parts.codec!r}, not by {name!r}")
+    if parts.fingerprint != container.fingerprint(params):
+        raise ValueError("the message was written with other parameters than those given")
+    if len(parts.payloads) != payloads:
+        raise ValueError(f"damaged message: {len(parts.payloads)} payloads instead of {payloads}")
+    return parts

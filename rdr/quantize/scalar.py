@@ -1,8 +1,12 @@
-"""Quantisation, and what stands for it while a codec is trained."""
+"""Quantisation of single numbers, and what stands for it while a codec is trained."""
+
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
+
+from rdr.randomness import dither_offsets, shared_integers
 
 
 def straight_through_round(x: ArrayLike) -> jax.Array:
@@ -113,3 +117,79 @@ def spread_noise(key: jax.Array, shape: tuple[int, ...], dimension: int = 0) -> 
     column = jax.random.bits(key, (1, *shape[1:]), jnp.uint32)
     index = jnp.arange(shape[0], dtype=jnp.uint32).reshape(-1, *(1,) * (len(shape) - 1))
     return ((column + index * alpha) >> 8).astype(jnp.float32) * 2.0**-24 - 0.5
+
+
+def universal_quantize(x: ArrayLike, shared_key: jax.Array, *, levels: int = 256) -> tuple[jax.Array, jax.Array]:
+    """Rounds with a dither that encoder and decoder share: k = round(x - u), reconstructed as k + u.
+
+    For u uniform on [-1/2, 1/2) the error k + u - x is uniform and independent of x, so that k + u has the law of
+    x plus uniform noise (up to the grid of u).
+
+    Args:
+      x: any shape, floating.
+      shared_key: from `rdr.randomness.shared_key`.
+      levels: number of values of u, a power of two up to 2^16.
+
+    Returns:
+      k, int32, and k + u, float32; both of the shape of `x`.
+
+    Raises:
+      ValueError: if the key is of another generator or `levels` is no such power.
+
+    Reference: Ziv, "On universal quantization", IEEE T-IT 31(3), 1985; Agustsson & Theis, NeurIPS 2020.
+    """
+    x = jnp.asarray(x, jnp.float32)
+    offset = dither_offsets(levels)[shared_integers(shared_key, x.shape, levels=levels)]
+    k = jnp.round(x - offset)
+    return k.astype(jnp.int32), k + offset
+
+
+def kumaraswamy_noise(key: jax.Array, shape: tuple[int, ...], a: ArrayLike) -> jax.Array:
+    """Noise on (-1/2, 1/2) that is peaked at 0: V - 1/2 with V of Kumaraswamy's law of mode 1/2.
+
+    P(V <= v) = 1 - (1 - v^a)^b with b = (2^a (a - 1) + 1) / a. At a = 1 it is uniform; annealed from a = 2 to 1 it
+    leads from gentle to full noise.
+
+    Args:
+      key: of the noise.
+      shape: of the result.
+      a: shape parameter, >= 1; broadcasts.
+
+    Returns:
+      float32 array.
+
+    Reference: Kim, Bauer, Theis, Schwarz and Dupont, "C3", CVPR 2024, arXiv 2312.02753.
+    """
+    a = jnp.asarray(a, jnp.float32)
+    b = (jnp.exp2(a) * (a - 1.0) + 1.0) / a
+    level = jax.random.uniform(key, shape, jnp.float32, 1e-7, 1.0 - 1e-7)
+    return (-jnp.expm1(jnp.log1p(-level) / b)) ** (1.0 / a) - 0.5
+
+
+def expected_gradient(function: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """Evaluates an elementwise function at noisy points with the gradient that it has on average.
+
+    The value is f(x + u); the derivative is d/dx E f(x + U) = f(x + 1/2) - f(x - 1/2) for U uniform on [-1/2, 1/2],
+    right even where f is constant between jumps, as rounding is.
+
+    Args:
+      function: f, elementwise.
+
+    Returns:
+      A function of x and u (of one shape), differentiable once in x.
+
+    Reference: Agustsson & Theis, NeurIPS 2020, section 4.
+    """
+
+    @jax.custom_jvp
+    def noisy(x: jax.Array, u: jax.Array) -> jax.Array:
+        return function(x + u)
+
+    @noisy.defjvp
+    def _(primals, tangents):
+        x, u = primals
+        # The next floats up: rounding's ties to even would give 0 or 2 at integers, among them latents that start at 0.
+        ends = [jnp.nextafter(x + half, jnp.full_like(x, jnp.inf)) for half in (0.5, -0.5)]
+        return noisy(x, u), (function(ends[0]) - function(ends[1])) * tangents[0]
+
+    return noisy

@@ -1,0 +1,35 @@
+"""Quantisation: of single numbers and its differentiable stand-ins, on lattices, and along trellises."""
+
+from rdr.quantize.lattices import LATTICES, Lattice, closest_point, lattice
+from rdr.quantize.scalar import (
+    expected_gradient,
+    kumaraswamy_noise,
+    soft_round,
+    soft_round_conditional_mean,
+    soft_round_inverse,
+    spread_noise,
+    straight_through_round,
+    uniform_noise,
+    universal_quantize,
+)
+from rdr.quantize.trellis import Trellis, nearest_path, quantize_path, trellis
+
+__all__ = [
+    "LATTICES",
+    "Lattice",
+    "Trellis",
+    "closest_point",
+    "expected_gradient",
+    "kumaraswamy_noise",
+    "lattice",
+    "nearest_path",
+    "quantize_path",
+    "soft_round",
+    "soft_round_conditional_mean",
+    "soft_round_inverse",
+    "spread_noise",
+    "straight_through_round",
+    "trellis",
+    "uniform_noise",
+    "universal_quantize",
+]
