@@ -155,7 +155,7 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
             noise = quantize.spread_noise(keys[1], z.shape, 1) if spread else quantize.uniform_noise(keys[1], z.shape)
         return synthesise(params, seen, noise), bits.sum(-1)
 
-    def offsets(shape: tuple[int, ...], shared_key: jax.Array | None) -> tuple[np.ndarray, jax.Array]:
+    def offsets(shape: tuple[int, ...], shared_key: jax.Array | None) -> tuple[Any, jax.Array]:
         if not dithered:
             if shared_key is not None:
                 raise ValueError("this codec shares no randomness: shared_key must be None")
@@ -163,7 +163,7 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
         if shared_key is None:
             raise ValueError("this codec needs the shared_key that encoder and decoder agreed on")
         ids = shared_integers(shared_key, shape, levels=dither_levels)
-        return np.asarray(ids, np.int64), dither_offsets(dither_levels)[ids]
+        return ids, dither_offsets(dither_levels)[ids]
 
     @jax.jit
     def rounded(params: Any, x: jax.Array, offset: jax.Array) -> jax.Array:
@@ -214,7 +214,7 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
         k = np.asarray(rounded(_network(params), x, offset)).astype(np.float64)
         if not (np.abs(k) < 2.0**31 - 1).all():
             raise ValueError("x must be quantised to integers below 2^31 in size: an element is too large")
-        return k.astype(np.int64), ids
+        return k.astype(np.int64), np.asarray(ids, np.int64)
 
     def encode(params: Any, x: Any, *, shared_key: jax.Array | None = None) -> bytes:
         stored = finalized(params)
@@ -256,8 +256,8 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
                 k[:, i] = cell.step * z + (k[:, i - 1] & 1 if cell.follows else 0)
             decoder.finish()
         else:
-            tables = _tables(stored)
-            k = coder.decode_symbols(*parts.payloads, ids.size, tables, factorized_ids(ids).reshape(-1)).reshape(shape)
+            at = factorized_ids(np.asarray(ids)).reshape(-1)
+            k = coder.decode_symbols(*parts.payloads, at.size, _tables(stored), at).reshape(shape)
         return reconstructed(_network(params), k.astype(np.float32), offset, private_key)
 
     return VectorCodec(name, init, forward, finalize, symbols, encode, decode, code_lengths)
