@@ -20,13 +20,13 @@ import dataclasses
 import pathlib
 import sys
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import command_line, vector_sources
+from experiments import brackets, command_line, vector_sources
 from experiments.vector_sources import Schedule
 from rdr.codecs.base import VectorCodec
 from rdr.codecs.block import cached_block_codec
@@ -209,64 +209,6 @@ def sliced_perception(reference: np.ndarray, directions: int):
     return perception
 
 
-class Bracket(NamedTuple):
-    """Points and lines that bracket R(D), each [slopes].
-
-    Attributes:
-      slope: bits per unit of distortion.
-      intercept: R(D) >= intercept - slope D for every D.
-      distortion: of a channel that was found.
-      rate: its mutual information, bits.
-    """
-
-    slope: np.ndarray
-    intercept: np.ndarray
-    distortion: np.ndarray
-    rate: np.ndarray
-
-
-def solve_bracket(config: Config, workdir: pathlib.Path) -> Bracket:
-    """Brackets R(D) at the configuration's slopes, once for a working directory."""
-    path = workdir / "bracket.npz"
-    if path.exists():
-        with np.load(path) as stored:
-            return Bracket(*(stored[name] for name in Bracket._fields))
-    rows = []
-    for slope, atoms in zip(config.slopes, config.atoms):  # one by one: each needs a grid of its own
-        point = continuous.rate_distortion(continuous.banana(tail_mass=1e-4), slope=slope, tolerance=config.tolerance,
-                                           max_atoms=atoms, rounds=3, steps=12)
-        rows.append([float(v) for v in (point.slope, point.intercept_lower, point.distortion, point.rate)])
-    found = Bracket(*np.array(rows).T)
-    partial = path.with_suffix(".partial.npz")
-    np.savez(partial, **found._asdict())
-    partial.replace(path)
-    return found
-
-
-def bracketing_bounds(found: Bracket) -> tuple[bounds.Bound, bounds.Bound]:
-    """Bounds on R(D) from a bracket.
-
-    Below: the largest of the lines. Above: at a channel of distortion D_i and rate R_i, R_i from D_i on, and R_i +
-    log2(D_i / D) below it: what is left of the source has a total variance of D_i in two components, and no vector of
-    that variance needs more bits than the Gaussian one, (2/2) log2(D_i / D).
-
-    Args:
-      found: from `solve_bracket`.
-
-    Returns:
-      A lower and an upper bound.
-    """
-    def bracket(distortion):
-        d = jnp.asarray(distortion, jnp.float64)[..., None]
-        lower = jnp.maximum(jnp.max(found.intercept - found.slope * d, -1), 0.0)
-        refined = jnp.maximum(jnp.log2(found.distortion / jnp.where(d > 0, d, jnp.nan)), 0.0)
-        return lower, jnp.min(found.rate + refined, -1)
-
-    return bounds.certified(bracket, name="certified solver, refined at smaller distortions",
-                            reference="theory.continuous.rate_distortion",
-                            conditions="the upper bound below the solved distortions adds a Gaussian's rate")
-
-
 def cell_maps(config: Config, chosen: dict[str, tuple[Any, float, float]]) -> dict[str, np.ndarray]:
     """What a figure of the cells needs: for each family the cell of every point of a grid, and reconstructions.
 
@@ -314,7 +256,9 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
     """
     started = time.monotonic()
     trained = {family: train_family(config, family, workdir / "training" / family) for family in FAMILIES}
-    found = bounds.bounds_of(sources.banana()) + bracketing_bounds(solve_bracket(config, workdir))
+    found = bounds.bounds_of(sources.banana()) + brackets.bracketing_bounds(brackets.solve(
+        continuous.banana(tail_mass=1e-4), config.slopes, config.atoms, tolerance=config.tolerance,
+        path=workdir / "bracket.npz"), dimension=2)
     draw = jax.jit(sources.banana().sample, static_argnums=1)
     x, reference = (np.asarray(draw(jax.random.fold_in(jax.random.key(config.seed), 2**20 + i), (config.samples,)),
                                np.float32) for i in range(2))

@@ -48,8 +48,9 @@ class VectorCodec(NamedTuple):
       symbols: see there.
       encode: see there.
       decode: see there.
-      code_lengths: `code_lengths(params, x, *, shared_key=None) -> float64 [batch]`: ideal code lengths under the
-        stored integer tables, in bits, escapes included; what `encode` writes is their sum and a header.
+      code_lengths: `code_lengths(params, x, *, shared_key=None) -> float64 [batch, symbols of a vector]`: ideal code
+        lengths under the stored integer tables, in bits, escapes included; what `encode` writes is their sum and a
+        header.
     """
 
     name: str

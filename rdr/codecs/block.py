@@ -101,16 +101,21 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
     def step(params: Any) -> jax.Array:
         return jnp.exp(params["log_step"]) * axes
 
+    def steps_of(params: Any, like: jax.Array) -> jax.Array:
+        return jnp.broadcast_to(step(params), like.shape)
+
     def analyse(params: Any, x: jax.Array) -> jax.Array:
-        return analysis.apply({"params": params["analysis"]}, x) / step(params)
+        z = analysis.apply({"params": params["analysis"]}, x)
+        return z / steps_of(params, z)
 
     def synthesise(params: Any, seen: jax.Array, noise: jax.Array | None) -> jax.Array:
         extras = () if noise is None else (noise,)
-        return synthesis.apply({"params": params["synthesis"]}, seen * step(params), *extras)
+        return synthesis.apply({"params": params["synthesis"]}, seen * steps_of(params, seen), *extras)
 
     def interval(params: Any, upper: jax.Array) -> jax.Array:
-        at = [factorized.apply({"params": params["prior"]}, edge * step(params)) for edge in (upper, upper - 1.0)]
-        return interval_bits(*at)
+        at = steps_of(params, upper)
+        edges = [factorized.apply({"params": params["prior"]}, edge * at) for edge in (upper, upper - 1.0)]
+        return interval_bits(*edges)
 
     def prior_bits(params: Any, upper: jax.Array, seen: jax.Array) -> jax.Array:
         if not context:
@@ -118,10 +123,19 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
         return causal.apply({"params": params["prior"]}, upper, seen, step(params), widths)
 
     def nearest(z: jax.Array) -> jax.Array:
-        return quantize.closest_point(z * axes, points)[0] if lattice == "A2" else jnp.round(z)
+        if lattice == "A2":
+            return quantize.closest_point(z * jnp.broadcast_to(axes, z.shape), points)[0]
+        return jnp.round(z)
 
-    def cell_noise(key: jax.Array, shape: tuple[int, ...], spread: bool, dimension: int) -> jax.Array:
-        noise = quantize.spread_noise(key, shape, dimension) if spread else quantize.uniform_noise(key, shape)
+    def draw(key: jax.Array, shape: tuple[int, ...], spread: bool, dimension: int) -> jax.Array:
+        if not spread:
+            return quantize.uniform_noise(key, shape)
+        noise = quantize.spread_noise(key, shape, dimension)
+        # Columns of spread noise differ by a shift; noises of different coordinates must be independent.
+        return noise if latent == 1 else jax.random.permutation(key, noise, axis=0, independent=True)
+
+    def cell_noise(key: jax.Array, shape: tuple[int, ...], spread: bool) -> jax.Array:
+        noise = draw(key, shape, spread, 0)
         if lattice == "A2":  # from a rectangle of twice the cell's area into the cell
             noise = 2.0 * noise
             noise = noise - nearest(noise).astype(jnp.float32)
@@ -135,24 +149,23 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
         keys = jax.random.split(key)
         z = analyse(params, x)
         offset = 0.0 if dither is None else dither
+        half = jnp.broadcast_to(0.5 * widths, z.shape)
         if temperature is None and dithered and dither is None:
-            seen = z + cell_noise(keys[0], z.shape, spread, 0)
+            seen = z + cell_noise(keys[0], z.shape, spread)
             upper = seen + 0.5
         elif temperature is None:
             shifted = z - offset
             seen = shifted + jax.lax.stop_gradient(nearest(shifted).astype(jnp.float32) - shifted) + offset
-            upper = seen + 0.5 * widths
+            upper = seen + half
         elif lattice == "A2":
-            seen = z + cell_noise(keys[0], z.shape, spread, 0)
-            upper = seen + 0.5 * widths
+            seen = z + cell_noise(keys[0], z.shape, spread)
+            upper = seen + half
         else:
-            noisy = quantize.soft_round(z - offset, temperature) + cell_noise(keys[0], z.shape, spread, 0)
+            noisy = quantize.soft_round(z - offset, temperature) + cell_noise(keys[0], z.shape, spread)
             seen = quantize.soft_round_conditional_mean(noisy, temperature) + offset
             upper = soft_rounded_upper(noisy, temperature) + offset
         bits = prior_bits(params, upper, seen)
-        noise = None
-        if private_noise:
-            noise = quantize.spread_noise(keys[1], z.shape, 1) if spread else quantize.uniform_noise(keys[1], z.shape)
+        noise = draw(keys[1], z.shape, spread, 1) if private_noise else None
         return synthesise(params, seen, noise), bits.sum(-1)
 
     def offsets(shape: tuple[int, ...], shared_key: jax.Array | None) -> tuple[Any, jax.Array]:
@@ -234,7 +247,7 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
         k, ids = quantised(params, x, shared_key)
         parts = steps(k, stored) if context else [(k, _tables(stored), factorized_ids(ids))]
         bits = [table_bits(z, t, at) + coder.escape_bits(z, t, at) for z, t, at in parts]
-        return np.stack(bits, -1).sum(-1) if context else bits[0].sum(-1)
+        return np.stack(bits, -1) if context else bits[0]
 
     def decode(message: bytes, *, params: Any = None, shared_key: jax.Array | None = None,
                private_key: jax.Array | None = None, condition: Any = None) -> jax.Array:

@@ -80,7 +80,7 @@ def codebook_codec(*, dimension: int, codewords: int, max_elements: int = contai
     def code_lengths(params: Any, x: Any, *, shared_key: jax.Array | None = None) -> np.ndarray:
         tables = _tables(finalized(params))
         k = np.asarray(symbols(params, check_vectors(x, dimension, max_elements), shared_key))
-        return table_bits(k, tables) + coder.escape_bits(k, tables)
+        return (table_bits(k, tables) + coder.escape_bits(k, tables))[:, None]
 
     def decode(message: bytes, *, params: Any = None, shared_key: jax.Array | None = None,
                private_key: jax.Array | None = None, condition: Any = None) -> jax.Array:

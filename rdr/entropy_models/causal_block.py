@@ -108,8 +108,11 @@ class CausalBlock(nn.Module):
         Returns:
           Three arrays [..., n, components], in units of the source.
         """
-        h = jnp.tanh(0.3 * context[..., None] * self.first + self.first_bias)
-        out = jnp.einsum("...nh,nhpk->...npk", h, self.second, precision=_EXACT) + self.second_bias
+        shape = (*context.shape, self.hidden)
+        first, bias = (jnp.broadcast_to(part, shape) for part in (self.first, self.first_bias))
+        h = jnp.tanh(0.3 * context[..., None] * first + bias)
+        out = jnp.einsum("...nh,nhpk->...npk", h, self.second, precision=_EXACT)
+        out = out + jnp.broadcast_to(self.second_bias, out.shape)
         return out[..., 0, :], out[..., 1, :], out[..., 2, :]
 
     def __call__(self, upper: jax.Array, values: jax.Array, step: jax.Array, widths: jax.Array) -> jax.Array:
@@ -141,8 +144,9 @@ class CausalBlock(nn.Module):
         Returns:
           Bits [..., n].
         """
+        step, widths = jnp.broadcast_to(step, upper.shape), jnp.broadcast_to(widths, upper.shape)
         logits, location, log_scale = self.laws(context * step)
-        scale = jnp.exp(log_scale) + _LEAST_SCALE * step[:, None]
+        scale = jnp.exp(log_scale) + _LEAST_SCALE * step[..., None]
         return mixture_bits(upper * step, logits, location, scale, width=widths * step)
 
 
@@ -171,7 +175,8 @@ def block_tables(prior: CausalBlock, params: dict, step: np.ndarray, cells: tupl
     @jax.jit
     def pmfs(q):
         # [contexts, z, n]: every coordinate at each context.
-        upper = widths * (z[None, :, None] + 0.5) + q * jnp.asarray([cell.follows for cell in cells], jnp.float32)
+        follows = jnp.asarray([cell.follows for cell in cells], jnp.float32)
+        upper = widths[None, None] * (z[None, :, None] + 0.5) + q * follows[None, None]
         grid = jnp.broadcast_to(context[:, None, None], (context.size, z.size, n))
         bits = prior.apply({"params": params}, jnp.broadcast_to(upper, grid.shape), grid, step, widths,
                            method=CausalBlock.bits_at)
