@@ -104,7 +104,7 @@ class FourierDensity(nn.Module):
           Bits [..., channels].
         """
         def start(key, shape, dtype):
-            first = (jnp.arange(shape[-1]) == 0).astype(dtype)  # a constant: the logistic law
+            first = (jnp.arange(shape[-1]) == 0).astype(dtype)[None]  # a constant: the logistic law
             return first + 0.01 * jax.random.normal(key, shape, dtype)
 
         shape = (self.channels, self.terms + 1)
