@@ -47,6 +47,7 @@ class Config:
 
     Attributes:
       target_rates: where the grid aims: lambda = 2^R / (3 ln 2), the slope of the Shannon lower bound at R.
+      dithered_rates: the same of the dithered family.
       realism_ratios: lambda_P / lambda of the dithered family.
       dither_levels: values of the shared dither.
       hidden: width of the two hidden layers of each transform.
@@ -66,6 +67,7 @@ class Config:
     """
 
     target_rates: tuple[float, ...] = (1.6, 2.2, 2.8, 3.4, 4.0, 4.6, 6.5, 9.5)
+    dithered_rates: tuple[float, ...] = (1.6, 2.8, 4.0)
     realism_ratios: tuple[float, ...] = (0.0, 4.0)
     dither_levels: int = 64
     hidden: int = 16
@@ -84,8 +86,8 @@ class Config:
     seed: int = 0
 
     def __post_init__(self):
-        vector_sources.check_positive(self, "target_rates", "codebook_rates", "dither_levels", "hidden", "codewords",
-                                      "slopes", "tolerance", "shown_rate", "codebook_steps")
+        vector_sources.check_positive(self, "target_rates", "codebook_rates", "dithered_rates", "dither_levels",
+                                      "hidden", "codewords", "slopes", "tolerance", "shown_rate", "codebook_steps")
         if not self.realism_ratios or not (np.isfinite(self.realism_ratios).all() and min(self.realism_ratios) >= 0):
             raise ValueError(f"realism_ratios must be non-negative numbers, got {self.realism_ratios}")
         if self.samples < 2:
@@ -108,10 +110,11 @@ class Config:
 
 
 PRESETS = {
-    "smoke": Config(target_rates=(3.0,), realism_ratios=(4.0,), hidden=8, codewords=16, codebook_rates=(3.0,), steps=60,
-                    codebook_steps=60, chunk=30, batch=128, samples=2**14, slopes=(0.4,), atoms=(40,), tolerance=0.1),
+    "smoke": Config(target_rates=(3.0,), dithered_rates=(3.0,), realism_ratios=(4.0,), hidden=8, codewords=16,
+                    codebook_rates=(3.0,), steps=60, codebook_steps=60, chunk=30, batch=128, samples=2**14, slopes=(0.4,), atoms=(40,), tolerance=0.1),
     "quick": Config(),
-    "full": Config(target_rates=tuple(np.arange(1.6, 6.2, 0.25).tolist()), realism_ratios=(0.0, 1.0, 4.0, 16.0),
+    "full": Config(target_rates=tuple(np.arange(1.6, 6.2, 0.25).tolist()),
+                   dithered_rates=tuple(np.arange(1.6, 6.2, 0.5).tolist()), realism_ratios=(0.0, 1.0, 4.0, 16.0),
                    hidden=64, codewords=256, codebook_rates=tuple(np.arange(1.6, 5.3, 0.3).tolist()), steps=20_000,
                    codebook_steps=10_000, chunk=1000, batch=4096, learning_rate=0.005, samples=2**20,
                    slopes=(0.4, 0.6, 0.9, 1.3, 1.9, 2.8, 4.0), atoms=(100, 130, 160, 230, 300, 400, 500),
@@ -131,7 +134,8 @@ def make_codec(config: Config, family: str) -> VectorCodec:
 def weights(config: Config, family: str) -> tuple[np.ndarray, np.ndarray]:
     """lambda and lambda_P of each codec of a family, float32, bits per unit."""
     ratios = config.realism_ratios if family == "dithered" else (0.0,)
-    rates = np.array(config.codebook_rates if family == "codebook" else config.target_rates)
+    rates = np.array({"codebook": config.codebook_rates, "dithered": config.dithered_rates}.get(
+        family, config.target_rates))
     price = np.repeat(2.0**rates / (3.0 * np.log(2.0)), len(ratios))
     return price.astype(np.float32), (price * np.tile(ratios, len(rates))).astype(np.float32)
 
@@ -187,7 +191,7 @@ def train_family(config: Config, family: str, directory: pathlib.Path) -> Any:
             metrics = {"rate": rate, "distortion": distortion}
             if family == "dithered":
                 metrics["realism"] = 2.0 * sliced_w2_squared(y, sample(keys[1], x.shape[0]), key=keys[2],
-                                                             num_projections=16)
+                                                             num_projections=8)
                 total = total + weight[1] * metrics["realism"]
             return total, metrics
 

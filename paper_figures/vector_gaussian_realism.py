@@ -67,7 +67,8 @@ def make_figure(data: Data) -> Figure:
         rows = np.flatnonzero(t["distortion_weight"] == level)
         plain = rows[np.argmin(t["perception_weight"][rows])]
         real = rows[np.argmax(t["perception_weight"][rows])]
-        looks = ((plain, "plain_rate", "--", "s", COLORS[4], "none"), (real, "realism_rate", "-", "^", COLORS[2], "full"))
+        looks = ((plain, "plain_rate", "--", "s", COLORS[4], "none"),
+                 (real, "realism_rate", "-", "^", COLORS[2], "full"))
         for row, theory, line, marker, color, fill in looks:
             axis.plot(place, [t[f"{theory}_{j}"][row] for j in place], line, color="k", lw=1.1)
             axis.plot(place, [t[f"rate_{j}"][row] for j in place], marker, color=color, fillstyle=fill, ms=6)
@@ -75,7 +76,8 @@ def make_figure(data: Data) -> Figure:
         axis.set_title("\n".join(f"{name}: {t['rate_bits'][row]:.2f} bit, D {t['distortion'][row]:.2f}"
                                  for name, row in (("plain", plain), ("real", real))), fontsize=7.5)
     axes[0, 0].set_ylabel("rate of the component (bits)")
-    figure.supxlabel("variance of the component", fontsize=9)
+    for axis in axes[0]:
+        axis.set_xlabel("variance")
     handles = [
         Line2D([], [], color="k", ls="--", lw=1.1, label="reverse water-filling at the codec's D"),
         Line2D([], [], color="k", lw=1.1, label="optimum at perfect realism, same D"),
