@@ -111,7 +111,8 @@ class Config:
 
 PRESETS = {
     "smoke": Config(target_rates=(3.0,), dithered_rates=(3.0,), realism_ratios=(4.0,), hidden=8, codewords=16,
-                    codebook_rates=(3.0,), steps=60, codebook_steps=60, chunk=30, batch=128, samples=2**14, slopes=(0.4,), atoms=(40,), tolerance=0.1),
+                    codebook_rates=(3.0,), steps=60, codebook_steps=60, chunk=30, batch=128, samples=2**14,
+                    slopes=(0.4,), atoms=(40,), tolerance=0.1),
     "quick": Config(),
     "full": Config(target_rates=tuple(np.arange(1.6, 6.2, 0.25).tolist()),
                    dithered_rates=tuple(np.arange(1.6, 6.2, 0.5).tolist()), realism_ratios=(0.0, 1.0, 4.0, 16.0),
