@@ -21,7 +21,7 @@ import numpy as np
 from rdr import quantize
 from rdr.bitstream import coder, container
 from rdr.bitstream.steps import StepDecoder, StepEncoder
-from rdr.codecs.base import VectorCodec, check_vectors, finalized, open_message
+from rdr.codecs.base import VectorCodec, check_vectors, finalized, open_vectors
 from rdr.entropy_models import causal_block
 from rdr.entropy_models.deep_factorized import DeepFactorized, interval_bits
 from rdr.entropy_models.location_scale import soft_rounded_upper
@@ -255,7 +255,7 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
             raise ValueError("this codec's decoder takes no condition")
         if private_noise != (private_key is not None):
             raise ValueError(f"private_key {'is needed' if private_noise else 'must be None'} for codec {name!r}")
-        parts = open_message(message, name, params, dimension, max_elements)
+        parts = open_vectors(message, name=name, params=params, dimension=dimension, max_elements=max_elements)
         stored, shape = finalized(params), (parts.shape[0], latent)
         ids, offset = offsets(shape, shared_key)
         if context:
