@@ -32,8 +32,9 @@ def solve(density: continuous.Density, slopes: Sequence[float], atoms: Sequence[
 
     Args:
       density: the source.
-      slopes: bits per unit of distortion; solved one by one, each on a grid of its own.
-      atoms: room for atoms of the channel at each slope.
+      slopes: bits per unit of distortion.
+      atoms: room for atoms of the channel at each slope. Slopes of equal room share a grid and a compilation; in the
+        plane, where a grid for the largest slope is a burden to the small ones, let them differ.
       tolerance: at which a slope counts as solved, bits.
       path: of the file, `.npz`.
 
@@ -43,12 +44,13 @@ def solve(density: continuous.Density, slopes: Sequence[float], atoms: Sequence[
     if path.exists():
         with np.load(path) as stored:
             return Bracket(*(stored[name] for name in Bracket._fields))
-    rows = []
-    for slope, room in zip(slopes, atoms):
-        point = continuous.rate_distortion(
-            density, slope=slope, tolerance=tolerance, max_atoms=room, rounds=3, steps=12)
-        rows.append([float(v) for v in (point.slope, point.intercept_lower, point.distortion, point.rate)])
-    found = Bracket(*np.array(rows).T)
+    solved = []
+    for room in sorted(set(atoms)):
+        curve = continuous.rate_distortion_curve(
+            density, [slope for slope, a in zip(slopes, atoms) if a == room], tolerance=tolerance, max_atoms=room,
+            rounds=3, steps=12)
+        solved.append([np.asarray(v) for v in (curve.slope, curve.intercept_lower, curve.distortion, curve.rate)])
+    found = Bracket(*(np.concatenate(parts) for parts in zip(*solved)))
     partial = path.with_suffix(".partial.npz")
     np.savez(partial, **found._asdict())
     partial.replace(path)

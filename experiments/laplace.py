@@ -61,8 +61,8 @@ class Config:
     batch: int = 512
     learning_rate: float = 0.01
     samples: int = 2**17
-    slopes: tuple[float, ...] = (0.4, 0.8, 1.6, 3.2, 8.0)
-    atoms: tuple[int, ...] = (60, 60, 80, 100, 140)
+    slopes: tuple[float, ...] = (0.4, 0.8, 1.6, 3.2, 6.4)
+    atoms: tuple[int, ...] = (100, 100, 100, 100, 100)
     tolerance: float = 1e-4
     seed: int = 0
 

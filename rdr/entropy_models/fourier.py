@@ -34,6 +34,14 @@ def coefficients(real: jax.Array, imaginary: jax.Array) -> tuple[jax.Array, jax.
             jnp.stack([p[1] for p in parts[1:]], -1) / power[:, None])
 
 
+def _sinc(x: jax.Array) -> jax.Array:
+    """sin(pi x) / (pi x); jax's own has a derivative of 0/0 where x^2 underflows."""
+    small = jnp.abs(x) < 1e-2
+    y = jnp.square(jnp.pi * jnp.where(small, x, 0.0))
+    apart = jnp.pi * jnp.where(small, 1.0, x)
+    return jnp.where(small, 1.0 - y / 6.0 * (1.0 - y / 20.0), jnp.sin(apart) / apart)
+
+
 def interval_bits(real: jax.Array, imaginary: jax.Array, offset: jax.Array, log_scale: jax.Array, guard: jax.Array,
                   upper: jax.Array, width: float = 1.0) -> jax.Array:
     """Information in the interval (upper - width, upper) under the wrapped density, mixed with a logistic law.
@@ -72,7 +80,7 @@ def interval_bits(real: jax.Array, imaginary: jax.Array, offset: jax.Array, log_
     order = jnp.broadcast_to(jnp.arange(1, c.shape[-1] + 1, dtype=u.dtype), shape)
     c, d = jnp.broadcast_to(c, shape), jnp.broadcast_to(d, shape)
     wave = c * jnp.cos(order * centre[..., None]) - d * jnp.sin(order * centre[..., None])
-    ratio = 1.0 + 2.0 * jnp.sum(wave * jnp.sinc(order * span[..., None]), axis=-1)
+    ratio = 1.0 + 2.0 * jnp.sum(wave * _sinc(order * span[..., None]), axis=-1)
     inside = (1.0 - guard) * jnp.maximum(ratio, 0.0) + guard
     return -nats_to_bits(log_span + jnp.log(inside))
 

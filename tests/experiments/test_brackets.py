@@ -32,6 +32,6 @@ def test_solving_is_done_once(tmp_path, monkeypatch):
     path = tmp_path / "bracket.npz"
     found = brackets.solve(continuous.uniform(), (8.0,), (12,), tolerance=1e-3, path=path)
     assert found.rate.shape == (1,) and found.intercept[0] - found.slope[0] * found.distortion[0] <= found.rate[0]
-    monkeypatch.setattr(continuous, "rate_distortion", None)
+    monkeypatch.setattr(continuous, "rate_distortion_curve", None)
     for before, after in zip(found, brackets.solve(None, (), (), tolerance=0.0, path=path)):
         np.testing.assert_array_equal(before, after)
