@@ -83,7 +83,7 @@ class Config:
         """How a family is trained."""
         if family == "codebook":
             return Schedule(self.steps, self.chunk, self.batch, 3 * self.learning_rate, hard_fraction=0.3,
-                            temperature_start=1.0, temperature_end=0.02)
+                            temperature_start=0.3, temperature_end=0.02)
         return Schedule(self.steps, self.chunk, self.batch, self.learning_rate,
                         hard_fraction=1.0 if family == "dithered" else 0.5)
 
@@ -134,6 +134,7 @@ def train_family(config: Config, family: str, directory: pathlib.Path) -> Any:
 
     if family == "codebook":
         params["log_weight"] = jnp.log(price)
+        params["points"] = jax.vmap(lambda k: sample(k, config.codewords))(jax.random.split(key, price.size))
 
         def loss(params, weight, x, key, temperature):
             d, bits = annealed_cost(x, params["points"], params["logits"], weight, temperature)

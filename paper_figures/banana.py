@@ -73,7 +73,7 @@ def gaps(data: Data) -> Figure:
     Returns:
       The figure.
     """
-    figure, axis = plt.subplots(figsize=(5.2, 3.4), layout="constrained")
+    figure, axis = plt.subplots(figsize=(5.6, 4.2), layout="constrained")
     t = data.columns
     order = np.argsort(t["rate_bits"])
     width = (t["bound_upper_bits"] - t["bound_lower_bits"])[order]
@@ -88,7 +88,7 @@ def gaps(data: Data) -> Figure:
                                                                            "hexagons")):
         axis.axhline(np.log2(factor), color="0.4", ls=line, lw=1.0, label=f"{name} at high rate: {np.log2(factor):.3f}")
     axis.set(xlabel="rate (bits per vector, bytes written)", ylabel="gap to R(D) (bits per vector)", ylim=(-0.08, None))
-    axis.legend(fontsize=6.5, loc="lower right", ncols=2)
+    figure.legend(fontsize=7, loc="outside lower center", ncols=2)
     return figure
 
 

@@ -31,7 +31,7 @@ from rdr.transforms.dense import ResidualDense
 
 _SPAN = 512  # integers with |k| <= this are tabulated
 _REACH = 160  # contexts are limited to this
-_SPECTRUM = {"Z": None, "A2": causal_block.A2_CELLS}
+_CELLS = {"Z": None, "A2": causal_block.A2_CELLS}
 
 
 def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z", context: bool = False,
@@ -70,7 +70,7 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
         raise ValueError(f"dimension and latent must be at least 1, got {dimension} and {latent}")
     if dither_levels < 0 or dither_levels > 2**16 or dither_levels & (dither_levels - 1):
         raise ValueError(f"dither_levels must be 0 or a power of two up to 2^16, got {dither_levels}")
-    if lattice not in _SPECTRUM:
+    if lattice not in _CELLS:
         raise ValueError(f"lattice must be 'Z' or 'A2', got {lattice!r}")
     if lattice == "A2" and (latent != 2 or not context):
         raise ValueError("lattice 'A2' needs latent=2 and context=True")
@@ -82,7 +82,7 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
     points = quantize.lattice(lattice)
     # Whole numbers times this, times the step, are places in the latent space.
     axes = np.asarray(points.scale if lattice == "A2" else np.ones(latent), np.float32)
-    cells = _SPECTRUM[lattice] or causal_block.plain_cells(latent)
+    cells = _CELLS[lattice] or causal_block.plain_cells(latent)
     widths = np.array([cell.step for cell in cells], np.float32)
     analysis, synthesis = ResidualDense(latent, hidden), ResidualDense(dimension, hidden)
     factorized = DeepFactorized(channels=latent, init_scale=prior_scale)
