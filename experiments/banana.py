@@ -301,8 +301,8 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
                 upper=lambda d, _: bounds.interval(found, d).upper, seed=config.seed, distortion_weight=price,
                 perception_weight=weight)
             table.setdefault("gap_bits_per_component", []).append(table["gap_bits"][-1] / 2)
-            closer = family not in nearest or abs(m.rate - config.shown_rate) < abs(nearest[family][1] - config.shown_rate)
-            if closer and weight >= price * max(config.realism_ratios) * dithered * (1 - 1e-6):  # the most realistic
+            far = [abs(rate - config.shown_rate) for rate in (m.rate, nearest.get(family, (None, np.inf))[1])]
+            if far[0] < far[1] and (not dithered or weight >= price * max(config.realism_ratios) * (1 - 1e-6)):
                 nearest[family] = (params, m.rate, m.distortion)
     np.savez_compressed(workdir / "cells.npz", **cell_maps(config, {f: nearest[f] for f in FAMILIES}))
     vector_sources.write(
