@@ -91,9 +91,12 @@ def train_grid(schedule: Schedule, params: Any, grid: Any, *, loss: Callable, sa
     size = jax.tree.leaves(grid)[0].shape[0]
     gradients = jax.vmap(jax.grad(loss, has_aux=True), in_axes=(0, 0, None, 0, None))
 
+    # Plain floats: numpy's would turn float32 into float64.
+    start, end = float(np.log(schedule.temperature_start)), float(np.log(schedule.temperature_end))
+
     def soft(params, x, keys, step):
         progress = step.astype(jnp.float32) / max(soft_steps, 1)
-        log_t = (1.0 - progress) * np.log(schedule.temperature_start) + progress * np.log(schedule.temperature_end)
+        log_t = (1.0 - progress) * start + progress * end
         return gradients(params, grid, x, keys, jnp.exp(log_t))
 
     def hard(params, x, keys, _):
