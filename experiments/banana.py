@@ -75,10 +75,10 @@ class Config:
     hidden: int = 16
     codewords: int = 64
     codebook_rates: tuple[float, ...] = (1.8, 2.6, 3.4, 4.2)
-    steps: int = 1200
-    codebook_steps: int = 1000
+    steps: int = 4000
+    codebook_steps: int = 3000
     chunk: int = 200
-    batch: int = 256
+    batch: int = 512
     learning_rate: float = 0.01
     samples: int = 2**17
     slopes: tuple[float, ...] = (0.5, 0.9, 1.5, 2.6)

@@ -6,7 +6,7 @@ from paper_figures.tables import read_table
 from theory.quantization.laplace import entropy_coded_rate_distortion
 from theory.shannon_lower_bounds import squared_error
 
-TINY = laplace.Config(target_rates=(1.5,), hidden=4, codewords=9, steps=150, chunk=75, batch=128, samples=8192,
+TINY = laplace.Config(target_rates=(1.5,), hidden=4, codewords=9, steps=600, chunk=300, batch=128, samples=2**15,
                       slopes=(1.6,), atoms=(40,), tolerance=1e-3, seed=1)
 
 
