@@ -12,7 +12,7 @@ import pathlib
 import sys
 import time
 
-from experiments import command_line, curves, vector_sources
+from experiments import command_line, curve_sources, vector_sources
 from experiments.vector_sources import Schedule
 
 
@@ -50,7 +50,7 @@ class Config:
             raise ValueError(f"samples must be at least 2, got {self.samples}")
         vector_sources.check_seed(self.seed)
         for source, cells in self.cells().items():
-            curves.vertex_prices(source, cells)
+            curve_sources.vertex_prices(source, cells)
         self.schedule()
 
     def cells(self) -> dict[str, tuple[int, ...]]:
@@ -88,8 +88,8 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
     table: dict[str, list] = {}
     shared = {"points": config.points, "starts": config.starts, "seed": config.seed}
     for source, cells in config.cells().items():
-        params, kept = curves.train(config.schedule(), source, cells, directory=workdir / "training" / source, **shared)
-        curves.evaluate(table, params, source, cells, kept, samples=config.samples, **shared)
+        params, kept = curve_sources.train(config.schedule(), source, cells, directory=workdir / "training" / source, **shared)
+        curve_sources.evaluate(table, params, source, cells, kept, samples=config.samples, **shared)
     vector_sources.write(
         workdir, "circle_and_ramp", config, PRESETS, table, started=started, samples=config.samples,
         units="rates: bits per realisation; distortion: squared error of a realisation; perception: not measured",

@@ -3,7 +3,7 @@
     python -m experiments.sawbridge --preset=quick --workdir=runs/sawbridge/quick
 
 X(t) = t - 1{t >= U} on 1024 points, squared error as in L^2([0, 1]). The hull's vertices are N equal cells of U:
-D = 1/(6N) at log2 N bits. For each N an entropy-coded vector quantiser is trained (`experiments.curves`), then fresh
+D = 1/(6N) at log2 N bits. For each N an entropy-coded vector quantiser is trained (`experiments.curve_sources`), then fresh
 realisations are encoded to bytes, decoded from them, and held against the hull; `linear_bits` is the rate of reverse
 water-filling over the Karhunen-Loeve eigenvalues at the same distortion.
 """
@@ -13,7 +13,7 @@ import pathlib
 import sys
 import time
 
-from experiments import command_line, curves, vector_sources
+from experiments import command_line, curve_sources, vector_sources
 from experiments.vector_sources import Schedule
 
 
@@ -48,7 +48,7 @@ class Config:
         if self.samples < 2:
             raise ValueError(f"samples must be at least 2, got {self.samples}")
         vector_sources.check_seed(self.seed)
-        curves.vertex_prices("sawbridge", self.cells)
+        curve_sources.vertex_prices("sawbridge", self.cells)
         self.schedule()
 
     def schedule(self) -> Schedule:
@@ -79,9 +79,9 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
     """
     started = time.monotonic()
     shared = {"points": config.points, "starts": config.starts, "seed": config.seed}
-    params, kept = curves.train(config.schedule(), "sawbridge", config.cells, directory=workdir / "training", **shared)
+    params, kept = curve_sources.train(config.schedule(), "sawbridge", config.cells, directory=workdir / "training", **shared)
     table: dict[str, list] = {}
-    curves.evaluate(table, params, "sawbridge", config.cells, kept, samples=config.samples, **shared)
+    curve_sources.evaluate(table, params, "sawbridge", config.cells, kept, samples=config.samples, **shared)
     vector_sources.write(
         workdir, "sawbridge", config, PRESETS, table, started=started, samples=config.samples,
         units="rates: bits per realisation; distortion: squared error of a realisation; perception: not measured",
