@@ -109,9 +109,8 @@ def _network(name, features, tap, dimension, least):
 def _efficientnet() -> Embedding:
     params = efficientnet.load_params()
     options = {"vector": "mean of the last map, after the head"}
-    return Embedding(
-        "efficientnet_lite0", jax.jit(efficientnet.pooled_features), params, 1280, 32, parameters_digest(params), options
-    )
+    call = jax.jit(efficientnet.pooled_features)
+    return Embedding("efficientnet_lite0", call, params, 1280, 32, parameters_digest(params), options)
 
 
 EMBEDDINGS: dict[str, Callable[[], Embedding]] = {

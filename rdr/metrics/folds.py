@@ -42,7 +42,9 @@ def make_folds(count: int, num_folds: int, *, seed: int, groups: ArrayLike | Non
         raise ValueError(f"groups must have shape ({count},), got {labels.shape}")
     names, index = np.unique(labels, return_inverse=True)
     if not 2 <= num_folds <= names.size:
-        raise ValueError(f"num_folds must be from 2 to the number of independent samples, {names.size}, got {num_folds}")
+        raise ValueError(
+            f"num_folds must be from 2 to the number of independent samples, {names.size}, got {num_folds}"
+        )
     order = np.random.default_rng(seed).permutation(names.size)
     fold_of_group = np.empty(names.size, np.int64)
     fold_of_group[order] = np.arange(names.size) % num_folds

@@ -31,7 +31,9 @@ class FrechetDistance(NamedTuple):
     values: np.ndarray
 
 
-def gaussian_frechet(mean: ArrayLike, covariance: ArrayLike, other_mean: ArrayLike, other_covariance: ArrayLike) -> float:
+def gaussian_frechet(
+    mean: ArrayLike, covariance: ArrayLike, other_mean: ArrayLike, other_covariance: ArrayLike
+) -> float:
     """Computes the squared 2-Wasserstein distance of two Gaussians.
 
         |m - m'|^2 + tr C + tr C' - 2 tr (C^{1/2} C' C^{1/2})^{1/2}
@@ -125,8 +127,8 @@ def extrapolated_frechet_distance(
       seed: of the division into folds.
       groups: [samples] labels of samples that are not independent: the image that a patch comes from. They stay
         in one fold.
-      reference_groups: the same for `reference`. If reference and candidate images are pairs, give both the same labels:
-        the same division is then used for both, so that the standard error knows of the pairing.
+      reference_groups: the same for `reference`. If reference and candidate images are pairs, give both the same
+        labels: the same division is then used for both, so that the standard error knows of the pairing.
       num_folds: a multiple of 4, at least 8 and at most the number of independent samples.
 
     Returns:

@@ -21,8 +21,8 @@ class Metric(NamedTuple):
 
     Attributes:
       name: of the metric.
-      call: function, compiled inside, of parameters, images and reference, both [batch, height, width, 3] float32 sRGB in
-        [0, 1], to [batch].
+      call: function, compiled inside, of parameters, images and reference, both [batch, height, width, 3] float32
+        sRGB in [0, 1], to [batch].
       params: what `call` takes first, a pytree (None without a network).
       higher_is_better: the direction of quality.
       least_side: pixels that images must have each way.

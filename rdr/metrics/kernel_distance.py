@@ -39,9 +39,9 @@ def kernel_distance(
 
         E k(X, X') - 2 E k(X, Y) + E k(Y, Y')
 
-    over all pairs of independent samples: pairs of a sample with itself are left out, and with `groups` all pairs within
-    a group, reference and candidate of one image included, because these would bias it. All samples are used at once;
-    the usual averages over subsets of 1,000 samples estimate the same number with more noise.
+    over all pairs of independent samples: pairs of a sample with itself are left out, and with `groups` all pairs
+    within a group, reference and candidate of one image included, because these would bias it. All samples are used at
+    once; the usual averages over subsets of 1,000 samples estimate the same number with more noise.
 
     Args:
       features: [samples, dimension].

@@ -1,4 +1,4 @@
-"""How natural an image looks without its original: distance of its local statistics to those of a folder of photographs.
+"""How natural an image looks without its original: distance of its local statistics to those of photographs.
 
 In the manner of NIQE. It is fitted on a folder of your choice, so its numbers compare with those of the same fit only.
 """

@@ -24,7 +24,9 @@ class NeighbourStatistics(NamedTuple):
     coverage: float
 
 
-def neighbour_statistics(features: ArrayLike, reference: ArrayLike, *, k: int = 5, block: int = 1024) -> NeighbourStatistics:
+def neighbour_statistics(
+    features: ArrayLike, reference: ArrayLike, *, k: int = 5, block: int = 1024
+) -> NeighbourStatistics:
     """Compares two sets by balls around each point that reach to its k-th neighbour in its own set.
 
     Args:
@@ -46,7 +48,8 @@ def neighbour_statistics(features: ArrayLike, reference: ArrayLike, *, k: int = 
     """
     features, reference = feature_pair(features, reference)
     if not 1 <= k < min(len(features), len(reference)):
-        raise ValueError(f"k must be from 1 to less than both sets' sizes, {len(features)} and {len(reference)}, got {k}")
+        sizes = f"{len(features)} and {len(reference)}"
+        raise ValueError(f"k must be from 1 to less than both sets' sizes, {sizes}, got {k}")
     radii, reference_radii = (_radii(values, k, block) for values in (features, reference))
     inside = np.zeros(len(features))
     recalled, covered = np.zeros(len(reference), bool), np.zeros(len(reference), bool)

@@ -29,11 +29,11 @@ class Protocol(NamedTuple):
     resizing: str = "none"
     patch_size: int | None = None
     num_samples: int | None = None
-    options: dict[str, Any] = {}
+    options: dict[str, Any] | None = None
 
     def tag(self) -> dict[str, Any]:
         """The protocol as a dict for JSON."""
-        return self._asdict()
+        return self._asdict() | {"options": dict(self.options or {})}
 
 
 def parameters_digest(params: Any) -> str:
