@@ -50,7 +50,7 @@ def make_figure(pairs: Sequence[Pair], records: Sequence[dict[str, Any]], metric
     """
     chosen, order = choose(records, metrics)
     images = [tuple(load_image(f) for f in (pairs[i].reference, pairs[i].candidate)) for i in chosen]
-    heights = [3.2 * reference.shape[0] / reference.shape[1] + 0.42 for reference, _ in images]
+    heights = [3.2 * reference.shape[0] / reference.shape[1] + 0.5 for reference, _ in images]
     figure = Figure(figsize=(9.9, sum(heights) + 0.5), layout="constrained")
     axes = figure.subplots(len(chosen), 3, squeeze=False, height_ratios=heights)
     for row, i, (reference, candidate) in zip(axes, chosen, images):
@@ -65,7 +65,8 @@ def make_figure(pairs: Sequence[Pair], records: Sequence[dict[str, Any]], metric
         said = [f"{name.upper().replace('_', ' ')} {float(values[name]):.4g}" for name in _SHOWN if name in values]
         if pairs[i].bits is not None:
             said.insert(0, f"{pairs[i].bits / (pairs[i].height * pairs[i].width):.3f} bpp")
-        row[1].set_title(" · ".join(said), fontsize=7, loc="left")
+        # Two lines of at most three, so that they end before the next column begins.
+        row[1].set_title("\n".join(" · ".join(line) for line in (said[:3], said[3:]) if line), fontsize=7, loc="left")
         row[2].set_title(f"difference × {_AMPLIFIED:g}", fontsize=8.5, loc="left")
     by = f", from the worst to the best {order.upper().replace('_', ' ')}" if order and len(chosen) > 1 else ""
     figure.suptitle(f"{len(chosen)} of {len(records)} images{by}", fontsize=10)
