@@ -280,6 +280,10 @@ def make_figure(curves: Sequence[Curve], metrics: Sequence[str]) -> Figure:
             axis.plot(rates[order], values[order], color=_COLORS[number % len(_COLORS)], lw=1.2, ms=4,
                       ls=("-", "--", "-.", ":")[number // len(_COLORS) % 4], marker=_MARKERS[number % len(_MARKERS)],
                       label=curve.name)
+        drawn = np.concatenate([line.get_xdata() for line in axis.get_lines()] or [[1.0]])
+        if drawn.min() > 0 and drawn.max() > 10 * drawn.min():
+            axis.set_xscale("log")
+            axis.xaxis.set_major_formatter("{x:g}")
         axis.set_xlabel(_LABELS[curves[0].rate_name])
         axis.set_ylabel(_LABELS.get(metric, metric.replace("_", " ")))
         axis.grid(color="0.9", linewidth=0.6)

@@ -82,7 +82,9 @@ def make_figure(data: Data) -> Figure:
 
 
 def _name(metric: str) -> str:
-    return NAMES.get(metric, metric)
+    # Similarities were searched as distances.
+    prefix = "1 \u2212 " if metric in ("ssim", "ms_ssim") else ""
+    return prefix + NAMES.get(metric, metric)
 
 
 def _key(columns: dict[str, np.ndarray], row: int) -> str:
