@@ -327,8 +327,8 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
                   curve.metrics.get(name, np.full(curve.rates.size, np.nan)).tolist()] for name in metrics},
     }  # fmt: skip
     points = {name: ["" if value != value else value for value in column] for name, column in points.items()}
-    sources = {f"source of {curve.name}": curve.source for curve in curves}
-    results.write_table(workdir / "curves.csv", points, sources)
+    sources = {curve.name: curve.source for curve in curves}
+    results.write_table(workdir / "curves.csv", points, {f"source of {k}": v for k, v in sources.items()})
     keys = ["metric", "codec", "anchor", "bd_rate_percent", "bd_rate_low", "bd_rate_high", "bd_metric",
             "bd_rate_percent_common", "bd_metric_common", "from", "to", "overlap", "note", "refused"]
     keys = [key for key in keys if any(key in row for row in rows)] or ["metric"]

@@ -81,11 +81,8 @@ def make_plan(config: Any, pairs: Sequence[Pair]) -> Plan:
     )
     display_luminance(np.zeros((1, 3), np.float32), display)  # refuses impossible displays
     side = min(min(pair.height, pair.width) for pair in pairs)
-    if config.patch_size < 0 or config.patch_size > side:
-        raise ValueError(
-            f"--patch_size must be at most the shortest side of all images, {side}, or 0 for whole images, "
-            f"got {config.patch_size}"
-        )
+    if config.patch_size < 0:
+        raise ValueError(f"--patch_size must be positive, or 0 for whole images, got {config.patch_size}")
     metrics, kinds, embeddings, notes, flags = {}, {}, {}, [], {"sliced": False, "natural": False}
     missing = available([name for name in wanted if name in FULL_REFERENCE])
 
@@ -119,6 +116,9 @@ def make_plan(config: Any, pairs: Sequence[Pair]) -> Plan:
             found = embeddings.get(network) or embedding(network)
             few = len(pairs) < 3 and kind == "kd"
             reason = f"{name} needs at least 3 images, there are {len(pairs)}" if few else None
+            if config.patch_size > side:
+                reason = (f"{name} needs images of at least --patch_size = {config.patch_size} pixels each way, there "
+                          f"are some of {side}")
             if possible(name, found.least_side, config.patch_size or side, reason):
                 embeddings[network] = found
                 kinds[network] = (*kinds.get(network, ()), kind)

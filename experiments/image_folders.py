@@ -46,9 +46,9 @@ def list_images(folder: str | pathlib.Path, flag: str) -> dict[str, pathlib.Path
     Raises:
       ValueError: if there is no such folder, no image in it, or two images of one name.
     """
-    folder = pathlib.Path(folder)
-    if not str(folder) or not folder.is_dir():
+    if not str(folder) or not pathlib.Path(folder).is_dir():  # Path("") would be the current folder
         raise ValueError(f"--{flag}: there is no folder {str(folder)!r}")
+    folder = pathlib.Path(folder)
     files = sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
     if not files:
         raise ValueError(f"--{flag}: there are no images in {folder} (looked for {' '.join(SUFFIXES)})")

@@ -44,7 +44,7 @@ def test_maps_are_thirty_two_times_smaller_and_do_not_depend_on_the_batch(params
     with jax.enable_x64(False):
         maps = call(params, images)["head"]
     assert maps.shape == (2, 2, 2, 1280) and maps.dtype == jnp.float32
-    assert 0.0 <= float(maps.min()) and float(maps.max()) <= 6.0
+    assert float(maps.min()) >= 0.0 and float(maps.max()) <= 6.0
     alone = call(params, images[1:])["head"]
     np.testing.assert_allclose(alone[0], maps[1], atol=1e-4)
 
