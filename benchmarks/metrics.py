@@ -87,7 +87,8 @@ def main(argv=None):
             print(f"| {name} | {done.stderr.strip().splitlines()[-1]} | | | | |", flush=True)
             continue
         m = json.loads(done.stdout.splitlines()[-1])
-        cells = (name, f"{m['value']:.5g}", *(f"{m[key]:.1f}" for key in ("wall", "cpu", "compile")), f"{m['peak']:.0f}")
+        times = (f"{m[key]:.1f}" for key in ("wall", "cpu", "compile"))
+        cells = (name, f"{m['value']:.5g}", *times, f"{m['peak']:.0f}")
         print("| " + " | ".join(cells) + " |", flush=True)
 
 
