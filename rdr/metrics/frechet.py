@@ -19,7 +19,7 @@ class FrechetDistance(NamedTuple):
     Attributes:
       value: the distance of all samples: the usual figure, too large by about its bias, which falls with 1/N.
       extrapolated: the intercept at 1/N = 0.
-      standard_error: of `extrapolated`, from a jackknife over folds; of `value` it is about the same.
+      standard_error: of both, from a jackknife over folds of `value`.
       sizes: numbers of samples (the harmonic mean of both sets') at which the fit was made, [points].
       values: distances at these sizes, [points].
     """
@@ -114,9 +114,9 @@ def extrapolated_frechet_distance(
 
     Both sets are divided at random into folds. The distance is computed for all folds together, for each half and for
     each quarter of them; a line in 1/N is fitted to these, weighted by the samples behind each point, and its value at
-    1/N = 0 is what is left when the bias of finite sets is gone. As the parts of a division are disjoint, they vary
-    together hardly more than the distance of all samples does. The standard error comes from leaving out one fold at a
-    time of both sets and repeating the whole fit.
+    1/N = 0 is what is left when the bias of finite sets is gone. As the parts of a division are disjoint, the intercept
+    varies hardly more than the distance of all samples does, whose standard error, from leaving out one fold of both
+    sets at a time, is the one given. (Repeating the fit without a fold overstates it by half: quarters lose too much.)
 
     The line describes the bias well once every quarter has several times as many samples as dimensions. Where the two
     laws are equal, the estimate scatters around 0 and may be negative.
@@ -154,18 +154,11 @@ def extrapolated_frechet_distance(
         for start in range(0, num_folds, num_folds // parts)
     ]
     for side in sides:
-        # A quarter that loses a fold must keep two samples, or there is no covariance.
-        if min(sum(side[f].count for f in block) - max(side[f].count for f in block) for block in blocks) < 2:
-            raise ValueError(f"features must have at least {4 * num_folds} samples on each side for num_folds = "
-                             f"{num_folds}, got {len(features)} and {len(reference)}")
+        if min(sum(side[f].count for f in block) for block in blocks) < 2:
+            raise ValueError(f"features must have at least 8 samples on each side, got {len(features)} and "
+                             f"{len(reference)}")
     full = [_of_folds(sides, block) for block in blocks]
-    jackknife = []
-    for left_out in range(num_folds):
-        points = [
-            _of_folds(sides, [fold for fold in block if fold != left_out]) if left_out in block else point
-            for block, point in zip(blocks, full)
-        ]
-        jackknife.append(_intercept(points))
+    jackknife = [_of_folds(sides, [f for f in range(num_folds) if f != left_out])[1] for left_out in range(num_folds)]
     sizes, values = (np.array(column) for column in zip(*full))
     return FrechetDistance(float(values[0]), _intercept(full), jackknife_error(jackknife), sizes, values)
 

@@ -49,23 +49,29 @@ def draw(rng, count):
     return MEAN + rng.normal(size=(count, 4)) @ MIXING.T, rng.normal(size=(count + 100, 4))
 
 
-def test_the_extrapolation_is_unbiased_and_its_error_honest():
+def draw_equal(rng, count):
+    return rng.normal(size=(count, 4)), rng.normal(size=(count + 100, 4))
+
+
+@pytest.mark.parametrize("sample,truth", [(draw, TRUTH), (draw_equal, 0.0)], ids=["far apart", "equal laws"])
+def test_the_extrapolation_is_unbiased_and_its_error_honest(sample, truth):
     trials, folds = 200, 16
     found = []
     for trial in range(trials):
-        x, y = draw(np.random.default_rng(trial), 200)
+        x, y = sample(np.random.default_rng(trial), 200)
         found.append(extrapolated_frechet_distance(x, y, seed=trial, num_folds=folds))
     estimates, errors = (np.array([getattr(f, name) for f in found]) for name in ("extrapolated", "standard_error"))
     plain = np.array([f.value for f in found])
-    noise = estimates.std() / np.sqrt(trials)
-    assert abs(estimates.mean() - TRUTH) < 4 * noise
+    assert abs(estimates.mean() - truth) < 4 * estimates.std() / np.sqrt(trials)
     # What it corrects: the bias of the plain figure stands out of the same noise.
-    assert plain.mean() - TRUTH > 4 * plain.std() / np.sqrt(trials)
+    assert plain.mean() - truth > 4 * plain.std() / np.sqrt(trials)
     # 95 % intervals with as many degrees of freedom as folds less one, within four binomial standard errors.
-    covered = np.mean(np.abs(estimates - TRUTH) < stats.t.ppf(0.975, folds - 1) * errors)
+    covered = np.mean(np.abs(estimates - truth) < stats.t.ppf(0.975, folds - 1) * errors)
     assert abs(covered - 0.95) < 4 * np.sqrt(0.95 * 0.05 / trials)
-    # And not by being too wide: a standard deviation of 200 values is off by 5 %, and less the mean of the errors.
-    np.testing.assert_allclose(np.sqrt(np.mean(errors**2)), estimates.std(), rtol=0.2)
+    # And not by being too wide: a standard deviation of 200 values is off by 5 %, and the mean of the errors by less.
+    # At equal laws the distance is of second order, where a jackknife overstates.
+    ratio = np.sqrt(np.mean(errors**2)) / estimates.std()
+    assert 0.8 < ratio < (1.2 if truth else 1.5)
 
 
 def test_groups_make_the_error_that_of_independent_images():
@@ -90,8 +96,8 @@ def test_options_and_small_sets_are_refused():
     x, y = draw(np.random.default_rng(0), 60)
     with pytest.raises(ValueError, match="num_folds must be a multiple of 4 and at least 8, got 10"):
         extrapolated_frechet_distance(x, y, seed=0, num_folds=10)
-    with pytest.raises(ValueError, match="at least 32 samples on each side for num_folds = 8, got 12 and 160"):
-        extrapolated_frechet_distance(x[:12], y, seed=0, num_folds=8)
+    with pytest.raises(ValueError, match="num_folds must be from 2 to the number of independent samples, 6, got 8"):
+        extrapolated_frechet_distance(x[:6], y, seed=0, num_folds=8)
     with pytest.raises(ValueError, match="covariance must be positive semidefinite, got an eigenvalue -1"):
         gaussian_frechet([0.0, 0.0], np.diag([1.0, -1.0]), [0.0, 0.0], np.eye(2))
     with pytest.raises(ValueError, match=r"covariance must have shape \(2, 2\), got \(3, 3\)"):
