@@ -285,7 +285,7 @@ def make_figure(curves: Sequence[Curve], metrics: Sequence[str]) -> Figure:
             axis.set_xscale("log")
             axis.xaxis.set_major_formatter("{x:g}")
         axis.set_xlabel(_LABELS[curves[0].rate_name])
-        axis.set_ylabel(_LABELS.get(metric, metric.replace("_", " ")))
+        axis.set_ylabel(_label(metric))
         axis.grid(color="0.9", linewidth=0.6)
         axis.set_axisbelow(True)
         axis.spines[["top", "right"]].set_visible(False)
@@ -295,6 +295,13 @@ def make_figure(curves: Sequence[Curve], metrics: Sequence[str]) -> Figure:
     figure.legend(handles.values(), handles.keys(), loc="outside upper center", frameon=False, fontsize=8,
                   ncols=3 if columns > 1 else 2)
     return figure
+
+
+def _label(metric: str) -> str:
+    kind, _, network = metric.partition("_")
+    if kind in ("fd", "kd"):
+        return f"{kind.upper()} ({network.replace('_', ' ')})"
+    return _LABELS.get(metric, metric.replace("_", " "))
 
 
 def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Feature vectors of patches, by name: what distances between sets compare."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -50,6 +51,12 @@ def embedding(name: str) -> Embedding:
     """
     if name not in EMBEDDINGS:
         raise ValueError(f"embedding must be one of {', '.join(map(repr, EMBEDDINGS))}, got {name!r}")
+    return _build(name)
+
+
+@functools.cache
+def _build(name: str) -> Embedding:
+    # The same embedding again is compiled and read once.
     return EMBEDDINGS[name]()
 
 

@@ -56,7 +56,13 @@ def full_reference(name: str, *, display: Display | None = None, sigma: float = 
         raise ValueError(f"metrics must be among {', '.join(FULL_REFERENCE)}, got {name!r}")
     if not sigma >= 0:
         raise ValueError(f"sigma must be >= 0, got {sigma}")
-    return FULL_REFERENCE[name](Display() if display is None else display, float(sigma))
+    return _build(name, Display() if display is None else display, float(sigma))
+
+
+@functools.lru_cache(maxsize=32)
+def _build(name: str, display: Display, sigma: float) -> Metric:
+    # The same metric again is compiled and read once.
+    return FULL_REFERENCE[name](display, sigma)
 
 
 def available(names: Sequence[str]) -> dict[str, str]:
