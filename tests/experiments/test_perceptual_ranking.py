@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments import perceptual_ranking
+from experiments import perceptual_ranking, perceptual_scoring
 from experiments.distortions import DISTORTIONS, NUM_LEVELS, distort
 from paper_figures import maximum_differentiation, metric_blindness
 from paper_figures.tables import read_table
@@ -19,19 +19,6 @@ SMOKE = perceptual_ranking.PRESETS["smoke"]
 def finished(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("ranking")
     return workdir, perceptual_ranking.run(SMOKE, workdir)
-
-
-def test_a_response_is_the_noise_of_equal_score_over_the_distortion():
-    errors = [1e-4, 4e-4, 1.6e-3, 6.4e-3]
-    # A score that is the root of the squared error for noise, and of an eighth of it for the distortion.
-    noise, distorted = np.sqrt(errors), np.sqrt(np.array(errors) / 8)
-    wide = [1e-7, *errors, 1.0]
-    found = perceptual_ranking.response(distorted.tolist(), errors, np.sqrt(wide).tolist(), wide)
-    np.testing.assert_allclose(found, -3.0, rtol=1e-12)
-    np.testing.assert_allclose(perceptual_ranking.response(noise, errors, np.sqrt(wide), wide), 0.0, atol=1e-12)
-    # Unseen, and seen beyond all noise: cut.
-    assert perceptual_ranking.response([0.0] * 4, errors, np.sqrt(wide), wide) == -6.0
-    assert perceptual_ranking.response([1e9] * 4, errors, np.sqrt(wide), wide) == 6.0
 
 
 def test_the_squared_error_responds_to_everything_as_to_noise_and_ssim_not_to_brightness(finished):
@@ -60,7 +47,7 @@ def test_the_search_holds_one_metric_and_drives_the_other(finished):
 
 def test_a_second_run_reads_what_was_kept(finished, monkeypatch):
     workdir, columns = finished
-    monkeypatch.setattr(perceptual_ranking.Scorer, "compare", None)  # would fail if anything were scored again
+    monkeypatch.setattr(perceptual_scoring.Scorer, "compare", None)  # would fail if anything were scored again
     assert perceptual_ranking.run(dataclasses.replace(SMOKE, steps=0), workdir) == columns
 
 
@@ -89,7 +76,7 @@ def test_opinions_are_compared_with_every_metric(tmp_path):
             rows.append(f"I0{r}_{level}.png,I0{r}.png,{5 - level},0.1")
     (tmp_path / "dmos.csv").write_text("\n".join(rows) + "\n")
     config = dataclasses.replace(SMOKE, metrics=("ssim",), scores=str(tmp_path / "dmos.csv"), images=str(tmp_path))
-    scorer = perceptual_ranking.Scorer(config)
+    scorer = perceptual_scoring.Scorer(config)
     found = perceptual_ranking.score_opinions(scorer, config, tmp_path)
     assert [row["metric"] for row in found] == ["mse", "ssim"]
     # Stronger noise is worse to both, and to these people.

@@ -12,7 +12,7 @@ from rdr.losses.wasserstein_distortion import wasserstein_distortion
 from rdr.metrics import full_reference as registry
 from rdr.metrics.contrast_sensitivity import Display
 from rdr.metrics.full_reference import FULL_REFERENCE, full_reference, merge_equal_sizes
-from rdr.metrics.protocol import Protocol, parameters_digest
+from rdr.metrics.protocol import parameters_digest
 
 WITH_WEIGHTS = ("lpips_alexnet", "lpips_vgg16", "dists", "wd_vgg16")
 SIDES = {"ms_ssim": 161, "wd_vgg16": 64}
@@ -75,10 +75,6 @@ def test_every_protocol_says_what_was_done():
 def test_weights_are_named_by_their_hash(trained_weights):
     metric = full_reference("lpips_alexnet")
     assert metric.protocol.network == "alexnet" and metric.protocol.weights_sha256 == parameters_digest(metric.params)
-    changed = jax.tree.map(lambda x: x, metric.params)
-    changed.network["conv1"]["bias"] = changed.network["conv1"]["bias"] + 1e-3
-    assert parameters_digest(changed) != metric.protocol.weights_sha256
-    assert len(metric.protocol.weights_sha256) == 64
 
 
 def test_maps_of_one_size_joined_have_the_same_wasserstein_distortion():
@@ -105,7 +101,6 @@ def test_unknown_metrics_and_options_are_refused():
     with pytest.raises(ValueError, match="sigma must be >= 0, got -1"):
         full_reference("mse", sigma=-1.0)
     assert registry.available(["mse", "ssim"]) == {}
-    assert Protocol("x").tag()["options"] == {}
 
 
 def test_missing_weights_are_explained(monkeypatch):
