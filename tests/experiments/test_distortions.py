@@ -1,0 +1,50 @@
+"""Distortions: each stronger level differs more, and noise has the squared error that was asked for."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from experiments.distortions import DISTORTIONS, NUM_LEVELS, distort, noise_of_equal_error
+
+# White noise smoothed a little: farther away means more different, so that every order is strict.
+IMAGE = ndimage.gaussian_filter(np.random.default_rng(0).random((64, 64, 3)), (6, 6, 0))
+IMAGE = np.float32((IMAGE - IMAGE.min()) / np.ptp(IMAGE) * 0.8 + 0.1)
+
+
+@pytest.mark.parametrize("name", DISTORTIONS)
+def test_squared_errors_rise_with_the_level(name):
+    images = [distort(IMAGE, name, level, seed=0) for level in range(NUM_LEVELS)]
+    errors = [np.mean((x - IMAGE) ** 2) for x in images]
+    assert errors[0] > 0 and (np.diff(errors) > 0).all()
+    assert all(x.dtype == np.float32 and x.min() >= 0 and x.max() <= 1 and x.shape == IMAGE.shape for x in images)
+    np.testing.assert_array_equal(distort(IMAGE, name, 1, seed=0), images[1])
+
+
+def test_each_distortion_does_what_its_name_says():
+    np.testing.assert_allclose(distort(IMAGE, "brightness", 1, seed=0) - IMAGE, 0.06, atol=1e-6)
+    np.testing.assert_array_equal(distort(IMAGE, "shift", 2, seed=0)[:, 4:], IMAGE[:, :-4])
+    np.testing.assert_allclose((distort(IMAGE, "noise", 0, seed=0) - IMAGE).std(), 0.02, rtol=0.05)
+    # Blocks from near by: every block is found in the image, two to three pixels away.
+    textured = distort(IMAGE, "texture", 0, seed=0)
+    block = textured[16:32, 16:32]
+    found = [
+        (r, c) for r in range(-2, 3) for c in range(-2, 3)
+        if np.array_equal(IMAGE[16 + r : 32 + r, 16 + c : 32 + c], block)
+    ]  # fmt: skip
+    assert len(found) == 1 and found != [(0, 0)]
+
+
+def test_noise_has_the_squared_error_asked_for_also_when_cut():
+    for error in (1e-5, 1e-3, 0.05):
+        found = noise_of_equal_error(IMAGE, error, seed=1)
+        # Rounded to float32 after the search.
+        np.testing.assert_allclose(np.mean((np.float64(found) - IMAGE) ** 2), error, rtol=1e-5)
+    with pytest.raises(ValueError, match="mean_squared_error must be reachable"):
+        noise_of_equal_error(IMAGE, 0.9, seed=1)
+
+
+def test_unknown_names_and_levels_are_refused():
+    with pytest.raises(ValueError, match="distortions must be among blur, .*, got 'haze'"):
+        distort(IMAGE, "haze", 0, seed=0)
+    with pytest.raises(ValueError, match="level must be from 0 to 3, got 4"):
+        distort(IMAGE, "blur", 4, seed=0)
