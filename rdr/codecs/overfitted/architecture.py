@@ -66,7 +66,8 @@ def shapes(arch: Architecture) -> dict[str, tuple[int, ...]]:
         "entropy_hidden_bias": (h,), "entropy_out": (2, h), "entropy_skip": (2, INPUTS), "entropy_out_bias": (2,),
         "upsampling": (max(arch.levels - 1, 1), TAPS),
         "pixel_in": (s, arch.levels + arch.noise_levels), "pixel_in_bias": (s,), "pixel_out": (c, s),
-        "pixel_skip": (c, arch.levels + arch.noise_levels), "pixel_out_bias": (c,), "refine_in": (r, len(KERNEL) * c), "refine_in_bias": (r,),
+        "pixel_skip": (c, arch.levels + arch.noise_levels), "pixel_out_bias": (c,),
+        "refine_in": (r, len(KERNEL) * c), "refine_in_bias": (r,),
         "refine_out": (c, len(KERNEL) * r), "refine_out_bias": (c,),
     }
 

@@ -66,7 +66,8 @@ def test_sizes_are_met():
 
 
 def test_batches_of_grey_noisy_pictures_have_files_of_their_own():
-    options = FAST._replace(noise_levels=2, objective="wd_mse", features="pixels", schedule=overfitted.Schedule(steps=10))
+    options = FAST._replace(noise_levels=2, objective="wd_mse", features="pixels",
+                            schedule=overfitted.Schedule(steps=10))
     pictures = [_picture(16, 12, 1), _picture(16, 12, 1)[::-1]]
     messages = overfitted.encode_batch(pictures, options)
     assert messages[0] != messages[1]
