@@ -57,14 +57,15 @@ def _define(name: str, annotation: Any, values: flags.FlagValues) -> Callable[[A
 
 
 def parse(
-    description: str, presets: Mapping[str, Any], argv: Sequence[str] | None
+    description: str, presets: Mapping[str, Any], argv: Sequence[str] | None, *, words: str | None = None
 ) -> tuple[Any, pathlib.Path]:
     """Reads a command line into a configuration and a working directory.
 
     Args:
       description: what `--help` says first.
-      presets: configurations by name, all of one frozen dataclass.
+      presets: configurations by name, all of one frozen dataclass; with a single one (tools) there is no `--preset`.
       argv: the command line with the program's name first; default `sys.argv`.
+      words: the field (a tuple of strings) that takes what is left of the command line; default: nothing may be left.
 
     Returns:
       The preset with the fields replaced that were given as flags, and the working directory.
@@ -76,12 +77,13 @@ def parse(
     argv = list(sys.argv if argv is None else argv)
     values = flags.FlagValues()
     default = next(iter(presets.values()))
-    flags.DEFINE_enum("preset", "quick" if "quick" in presets else next(iter(presets)), list(presets),
-                      "how much to run", flag_values=values)
+    if len(presets) > 1:
+        flags.DEFINE_enum("preset", "quick" if "quick" in presets else next(iter(presets)), list(presets),
+                          "how much to run", flag_values=values)
     flags.DEFINE_string("workdir", None, "where results are written, and resumed from", flag_values=values)
     flags.DEFINE_boolean("help", False, "show this text", flag_values=values, short_name="h")
     hints = typing.get_type_hints(type(default))
-    names = [field.name for field in dataclasses.fields(default)]
+    names = [field.name for field in dataclasses.fields(default) if field.name != words]
     readers = {name: _define(name, hints[name], values) for name in names}
     try:
         rest = values(argv)[1:]
@@ -90,12 +92,15 @@ def parse(
     if values.help:
         print(description.strip(), "\n\nFlags:", values.get_help(), sep="\n")
         raise SystemExit(0)
-    if rest:
+    if rest and words is None:
         raise ValueError(f"unexpected argument {rest[0]!r}: options start with --")
     if not values.workdir:
         raise ValueError("--workdir is missing: say where to write the results")
     given = {name: readers[name](values[name].value) for name in names if values[name].value is not None}
-    return dataclasses.replace(presets[values.preset], **given), pathlib.Path(values.workdir)
+    if words is not None:
+        given[words] = tuple(rest)
+    preset = presets[values.preset] if len(presets) > 1 else default
+    return dataclasses.replace(preset, **given), pathlib.Path(values.workdir)
 
 
 def open_workdir(workdir: pathlib.Path, config: Any) -> pathlib.Path:

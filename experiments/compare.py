@@ -1,0 +1,376 @@
+"""Compares codecs: their curves of rate, fidelity and realism, and Bjontegaard deltas to the first one.
+
+    python -m experiments.compare WORD... --workdir=OUT [--reference=DIR] [--anchor=NAME]
+
+Each WORD is one of: a published table (kodak_compressai, kodak_papers, clic2020_realism); a CSV table of your own in
+the same form (experiments/published/README.md); a working directory of experiments.evaluate, or a folder of them, an
+operating point each; a folder with points.csv of one of our experiments; or, with --reference=DIR, a folder of folders
+of decoded images, an operating point each, which are evaluated first (--metrics, default fast).
+
+--anchor   the curve that others are compared with; default the first
+--codecs   names of the curves to compare, separated by commas; default all
+--method   akima, pchip or cubic
+--hull     compare convex hulls: for curves that are not monotone
+--axis     the metric over which --other is compared: realism at equal fidelity, say --axis=psnr --other=fid
+
+Writes curves.csv (all points), comparison.csv and comparison.json (BD-rate in percent and BD-metric, per metric; with
+95 % intervals over images where both curves have values of the same images) and curves.png.
+"""
+
+import dataclasses
+import json
+import pathlib
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from experiments import command_line, evaluate, results
+from experiments.curves import Curve, read_curves
+from rdr.metrics.bjontegaard import METHODS, bd_difference, bd_metric, bd_rate
+from rdr.metrics.bootstrap import bootstrap_interval
+from rdr.metrics.hulls import lower_hull, upper_hull
+
+_COLORS = ("#1b1b4b", "#8a1c5c", "#d1495b", "#e8963a", "#7fb069", "#58a4b0")
+_MARKERS = "os^DvPX*<>"
+_LABELS = {
+    "psnr": "PSNR (dB)", "psnr_of_mean_mse": "PSNR of mean MSE (dB)", "ms_ssim": "MS-SSIM", "ssim": "SSIM",
+    "fid": "FID",
+    "rate_bpp": "rate (bits per pixel)", "rate_bits": "rate (bits per sample)", "mse": "mean squared error",
+    "distortion": "distortion (mean squared error)", "perception": "perception (W2²)", "nlpd": "NLPD",
+    "ciede2000": "CIEDE2000", "csf": "CSF-weighted error (thresholds)", "lpips_alexnet": "LPIPS (AlexNet)",
+    "lpips_vgg16": "LPIPS (VGG-16)", "dists": "DISTS", "wd_vgg16": "Wasserstein distortion (VGG-16)",
+}  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What to compare.
+
+    Attributes:
+      inputs: tables and folders.
+      reference: folder of originals, where inputs hold images.
+      metrics: of evaluations made here.
+      anchor: name of the curve that others are compared with; empty for the first.
+      codecs: names of the curves to compare; empty for all.
+      method: of interpolation.
+      hull: whether convex hulls are compared.
+      axis: metric over which `other` is compared; empty for none.
+      other: see `axis`.
+      seed: of evaluations and resamples.
+    """
+
+    inputs: tuple[str, ...] = ()
+    reference: str = ""
+    metrics: tuple[str, ...] = ("fast",)
+    anchor: str = ""
+    codecs: tuple[str, ...] = ()
+    method: str = "akima"
+    hull: bool = False
+    axis: str = ""
+    other: str = ""
+    seed: int = 0
+
+
+def gather(config: Config, workdir: pathlib.Path) -> list[Curve]:
+    """Reads all curves, evaluating folders of images first.
+
+    Args:
+      config: names them.
+      workdir: evaluations go to its folder `evaluations`.
+
+    Returns:
+      The curves, each of another name.
+
+    Raises:
+      ValueError: if an input cannot be used, names are not unique, or a codec that was named is not there.
+    """
+    curves: list[Curve] = []
+    for word in config.inputs:
+        found = read_curves(word)
+        if not found:
+            found = [evaluate_folder(pathlib.Path(word), config, workdir)]
+        curves += found
+    names = [curve.name for curve in curves]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"curves must have different names, but {names.count(name)} are called {name!r}")
+    for name in (*config.codecs, *((config.anchor,) if config.anchor else ())):
+        if name not in names:
+            raise ValueError(f"there is no curve {name!r}; there are {', '.join(names)}")
+    if config.codecs:
+        curves = [curve for curve in curves if curve.name in {*config.codecs, config.anchor}]
+    if config.anchor:
+        curves.sort(key=lambda curve: curve.name != config.anchor)
+    if len({curve.rate_name for curve in curves}) > 1:
+        raise ValueError("curves must have one kind of rate, got bits per pixel and bits per sample")
+    return curves
+
+
+def evaluate_folder(folder: pathlib.Path, config: Config, workdir: pathlib.Path) -> Curve:
+    """Evaluates a folder of folders of decoded images.
+
+    Args:
+      folder: holds one folder per operating point.
+      config: the reference, metrics and seed.
+      workdir: evaluations go to `evaluations/NAME/POINT`.
+
+    Returns:
+      The curve.
+
+    Raises:
+      ValueError: if there is no reference or there are no folders of images.
+    """
+    points = sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
+    if not config.reference or not points:
+        raise ValueError(
+            f"{folder} holds no results; to evaluate images, give --reference=DIR and a folder with one folder of "
+            "decoded images per operating point"
+        )
+    name = folder.resolve().name
+    for point in points:
+        print(f"evaluating {point}")
+        settings = evaluate.Config(
+            reference=config.reference, candidate=str(point), metrics=config.metrics, seed=config.seed
+        )
+        evaluate.run(settings, workdir / "evaluations" / name / point.name)
+    return read_curves(str(workdir / "evaluations" / name))[0]
+
+
+def points_of(curve: Curve, metric: str, *, hull: bool, resample: np.ndarray | None = None) -> tuple[Any, Any]:
+    """Returns rates and metric of a curve, its hull if asked for.
+
+    Args:
+      curve: the curve.
+      metric: the metric.
+      hull: keep only points on the convex hull.
+      resample: indices of images to average over, with repetitions; default: the curve's own values.
+
+    Returns:
+      Two arrays [points].
+    """
+    rates, values = curve.rates, curve.metrics[metric]
+    if resample is not None:
+        rates = curve.per_image[curve.rate_name][:, resample].mean(1)
+        values = curve.per_image[metric][:, resample].mean(1)
+    there = np.isfinite(values)
+    rates, values = rates[there], values[there]
+    if hull and rates.size:
+        # Better is more where the metric rises with the rate.
+        rising = np.corrcoef(rates, values)[0, 1] > 0 if rates.size > 1 else True
+        kept = (upper_hull if rising else lower_hull)(rates, values)
+        rates, values = rates[kept], values[kept]
+    return rates, values
+
+
+def compare_metric(curves: Sequence[Curve], metric: str, config: Config) -> list[dict[str, Any]]:
+    """Compares all curves that have a metric with the anchor.
+
+    Args:
+      curves: the anchor first.
+      metric: the metric.
+      config: method, hull and seed.
+
+    Returns:
+      One row per other curve: deltas, interval, or why they cannot be computed. With three curves or more also the
+      deltas over the range that all of them share.
+    """
+    anchor, rows = curves[0], []
+    own = [curve for curve in curves if metric in curve.metrics]
+    if anchor not in own or len(own) < 2:
+        return []
+
+    def deltas(chosen, resample=None):
+        axes = list(zip(*(points_of(curve, metric, hull=config.hull, resample=resample) for curve in chosen)))
+        options = {"method": config.method, "names": [curve.name for curve in chosen]}
+        return bd_rate(*axes, **options), bd_metric(*axes, **options)
+
+    try:
+        shared = [part.values for part in deltas(own)] if len(own) > 2 else None
+    except ValueError:
+        shared = None
+    for number, curve in enumerate(own[1:], 1):
+        row: dict[str, Any] = {"metric": metric, "codec": curve.name, "anchor": anchor.name}
+        try:
+            rate, value = deltas((anchor, curve))
+        except ValueError as error:
+            rows.append(row | {"refused": str(error)})
+            continue
+        row |= {
+            "bd_rate_percent": rate.values[1], "bd_metric": value.values[1], "from": rate.interval[0],
+            "to": rate.interval[1], "overlap": rate.overlap,
+        }  # fmt: skip
+        if shared is not None:
+            row |= {"bd_rate_percent_common": shared[0][number], "bd_metric_common": shared[1][number]}
+        if metric in anchor.per_image and metric in curve.per_image and anchor.images == curve.images:
+            count = len(anchor.images)
+            if count > 1:
+                try:
+                    found = bootstrap_interval(
+                        lambda index, pair=(anchor, curve): deltas(pair, index)[0].values[1], count, seed=config.seed,
+                        resamples=200,
+                    )  # fmt: skip
+                    row |= {"bd_rate_low": found.low, "bd_rate_high": found.high}
+                except ValueError:
+                    row["note"] = "no interval: most resamples of images cannot be compared"
+        rows.append(row)
+    return rows
+
+
+def compare_axes(curves: Sequence[Curve], config: Config) -> list[dict[str, Any]]:
+    """Compares one metric at equal values of another.
+
+    Args:
+      curves: the anchor first.
+      config: `axis` and `other`.
+
+    Returns:
+      One row per other curve.
+
+    Raises:
+      ValueError: if only one of `axis` and `other` is given, or the anchor lacks one.
+    """
+    if not (config.axis or config.other):
+        return []
+    both = [curve for curve in curves if config.axis in curve.metrics and config.other in curve.metrics]
+    if not both or both[0] is not curves[0]:
+        raise ValueError(f"--axis and --other must both name metrics of {curves[0].name}, got {config.axis!r} and "
+                         f"{config.other!r}; it has {', '.join(curves[0].metrics)}")
+    rows = []
+    for curve in both[1:]:
+        row: dict[str, Any] = {"metric": f"{config.other} at equal {config.axis}", "codec": curve.name,
+                               "anchor": both[0].name}
+        try:
+            found = bd_difference(
+                *([c.metrics[name] for c in (both[0], curve)] for name in (config.axis, config.other)),
+                method=config.method, names=[both[0].name, curve.name],
+            )  # fmt: skip
+            row |= {"bd_metric": found.values[1], "from": found.interval[0], "to": found.interval[1],
+                    "overlap": found.overlap}
+        except ValueError as error:
+            row["refused"] = str(error)
+        rows.append(row)
+    return rows
+
+
+def make_figure(curves: Sequence[Curve], metrics: Sequence[str]) -> Figure:
+    """Draws one panel per metric, all curves over their rates.
+
+    Args:
+      curves: the curves.
+      metrics: what to draw.
+
+    Returns:
+      The figure.
+    """
+    columns = min(3, len(metrics))
+    rows = -(-len(metrics) // columns)
+    legend_rows = -(-len(curves) // (3 if columns > 1 else 2))
+    figure = Figure(figsize=(3.6 * max(columns, 1.4), 2.9 * rows + 0.22 * legend_rows + 0.2), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for axis, metric in zip(axes.flat, metrics):
+        for number, curve in enumerate(curves):
+            if metric not in curve.metrics:
+                continue
+            rates, values = points_of(curve, metric, hull=False)
+            order = np.argsort(rates)
+            axis.plot(rates[order], values[order], color=_COLORS[number % len(_COLORS)], lw=1.2, ms=4,
+                      ls=("-", "--", "-.", ":")[number // len(_COLORS) % 4], marker=_MARKERS[number % len(_MARKERS)],
+                      label=curve.name)
+        drawn = np.concatenate([line.get_xdata() for line in axis.get_lines()] or [[1.0]])
+        if drawn.min() > 0 and drawn.max() > 10 * drawn.min():
+            axis.set_xscale("log")
+            axis.xaxis.set_major_formatter("{x:g}")
+        axis.set_xlabel(_LABELS[curves[0].rate_name])
+        axis.set_ylabel(_LABELS.get(metric, metric.replace("_", " ")))
+        axis.grid(color="0.9", linewidth=0.6)
+        axis.set_axisbelow(True)
+        axis.spines[["top", "right"]].set_visible(False)
+    for axis in list(axes.flat)[len(metrics):]:
+        axis.set_visible(False)
+    handles = {label: handle for axis in axes.flat for handle, label in zip(*axis.get_legend_handles_labels())}
+    figure.legend(handles.values(), handles.keys(), loc="outside upper center", frameon=False, fontsize=8,
+                  ncols=3 if columns > 1 else 2)
+    return figure
+
+
+def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
+    """Compares curves.
+
+    Args:
+      config: what to compare.
+      workdir: where to write; left alone when the input is refused.
+
+    Returns:
+      The rows of the comparison.
+
+    Raises:
+      ValueError: if an input or option cannot be used.
+    """
+    began = time.perf_counter()
+    if not config.inputs:
+        raise ValueError("say what to compare: tables or folders, for example kodak_compressai")
+    if config.method not in METHODS:
+        raise ValueError(f"--method must be one of {', '.join(METHODS)}, got {config.method!r}")
+    workdir = pathlib.Path(workdir)
+    curves = gather(config, workdir)
+    metrics = list(dict.fromkeys(name for curve in curves for name in curve.metrics))
+    rows = [row for metric in metrics for row in compare_metric(curves, metric, config)] + compare_axes(curves, config)
+    workdir = command_line.open_workdir(workdir, config)
+    points = {
+        "codec": [curve.name.replace(",", "_") for curve in curves for _ in curve.rates],
+        curves[0].rate_name: [rate for curve in curves for rate in curve.rates.tolist()],
+        **{name: [value for curve in curves for value in
+                  curve.metrics.get(name, np.full(curve.rates.size, np.nan)).tolist()] for name in metrics},
+    }  # fmt: skip
+    points = {name: ["" if value != value else value for value in column] for name, column in points.items()}
+    sources = {f"source of {curve.name}": curve.source for curve in curves}
+    results.write_table(workdir / "curves.csv", points, sources)
+    keys = ["metric", "codec", "anchor", "bd_rate_percent", "bd_rate_low", "bd_rate_high", "bd_metric",
+            "bd_rate_percent_common", "bd_metric_common", "from", "to", "overlap", "note", "refused"]
+    keys = [key for key in keys if any(key in row for row in rows)] or ["metric"]
+    cells = {key: [_cell(row.get(key, "")) for row in rows] for key in keys}
+    header = {
+        "method": config.method, "hull": config.hull,
+        "from and to": "range of the metric (or of --axis) that both curves have; overlap: its share of their union",
+    }  # fmt: skip
+    results.write_table(workdir / "comparison.csv", cells, header)
+    document = {
+        "anchor": curves[0].name, "method": config.method, "hull": config.hull, "rows": rows, "sources": sources
+    }  # fmt: skip
+    command_line.write_text(workdir / "comparison.json", json.dumps(document, indent=2, default=float) + "\n")
+    make_figure(curves, metrics).savefig(workdir / "curves.png", dpi=150, metadata={"Software": None})
+    results.write_run_record(
+        workdir, name="experiments.compare", config=config, duration_seconds=time.perf_counter() - began
+    )
+    if rows:
+        shown = [key for key in keys if key not in ("bd_metric_common", "from", "to", "note", "refused")]
+        print(results.render({key: [_number(row.get(key, "")) for row in rows] for key in shown}, digits=3))
+        for row in rows:
+            if "refused" in row:
+                print(f"no comparison of {row['codec']} by {row['metric']}: {row['refused']}", file=sys.stderr)
+    print(f"{len(curves)} curves; curves.csv, comparison.csv, comparison.json and curves.png are in {workdir}")
+    return rows
+
+
+def _cell(value: Any) -> Any:
+    return value.replace(",", ";") if isinstance(value, str) else float(value)
+
+
+def _number(value: Any) -> Any:
+    return value if isinstance(value, str) else float(value)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs from the command line; returns the exit status."""
+    def call():
+        run(*command_line.parse(__doc__, {"tool": Config()}, argv, words="inputs"))
+
+    return command_line.run_safely(call)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,194 @@
+"""Curves of codecs: read from tables, from evaluations and from our own results."""
+
+import json
+import pathlib
+from typing import NamedTuple
+
+import numpy as np
+
+from experiments.evaluate import read_finished
+from experiments.results import POINT_COLUMNS
+
+PUBLISHED = pathlib.Path(__file__).resolve().parent / "published"
+_NOT_METRICS = ("codec", "rate_bpp", "rate_bits")
+
+
+class Curve(NamedTuple):
+    """Operating points of a codec.
+
+    Attributes:
+      name: of the codec.
+      rate_name: "rate_bpp" (bits per pixel) or "rate_bits" (bits per sample).
+      rates: [points].
+      metrics: name -> [points]; NaN where there is no value.
+      source: where the numbers are from.
+      per_image: metric, and the rate, -> [points, images], where they are known.
+      images: names of these images.
+    """
+
+    name: str
+    rate_name: str
+    rates: np.ndarray
+    metrics: dict[str, np.ndarray]
+    source: str
+    per_image: dict[str, np.ndarray] = {}  # noqa: RUF012
+    images: tuple[str, ...] = ()
+
+
+def read_curves(word: str) -> list[Curve]:
+    """Reads curves from wherever a word points to.
+
+    Args:
+      word: a CSV file in the form of `experiments/published/README.md`, or the name of one that ships with it; a folder
+        with `points.csv` of an experiment; a folder with `results.json` of `experiments.evaluate`, or with subfolders
+        that have one, an operating point each.
+
+    Returns:
+      The curves, at least one; [] for a folder that holds none of these (images, say).
+
+    Raises:
+      ValueError: if there is no such file, or it is not of the form.
+    """
+    path = pathlib.Path(word)
+    shipped = PUBLISHED / f"{word}.csv"
+    if not path.exists() and shipped.is_file():
+        path = shipped
+    if path.is_file():
+        return read_table(path)
+    if not path.is_dir():
+        names = ", ".join(sorted(file.stem for file in PUBLISHED.glob("*.csv")))
+        raise ValueError(f"there is no file or folder {word!r}, nor a published table of this name (there are {names})")
+    if (path / "points.csv").is_file():
+        return read_points(path / "points.csv")
+    folders = [path] if (path / "results.json").is_file() else sorted(f.parent for f in path.glob("*/results.json"))
+    return [read_evaluations(path.resolve().name, folders)] if folders else []
+
+
+def _rows(path: pathlib.Path) -> tuple[dict[str, str], list[str], list[list[str]]]:
+    header, rows = {}, []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("#"):
+            key, _, value = line[1:].partition(":")
+            header[key.strip()] = value.strip()
+        elif line.strip():
+            rows.append([cell.strip() for cell in line.split(",")])
+    if len(rows) < 2:
+        raise ValueError(f"{path} holds no rows")
+    for number, row in enumerate(rows[1:], 1):
+        if len(row) != len(rows[0]):
+            raise ValueError(f"{path}: row {number} has {len(row)} cells, the heading has {len(rows[0])}")
+    return header, rows[0], rows[1:]
+
+
+def _number(path: pathlib.Path, column: str, text: str) -> float:
+    try:
+        return float(text) if text else float("nan")
+    except ValueError:
+        raise ValueError(f"{path}: column {column} must hold numbers, got {text!r}") from None
+
+
+def read_table(path: pathlib.Path) -> list[Curve]:
+    """Reads a table in the form of `experiments/published/README.md`.
+
+    Args:
+      path: the file.
+
+    Returns:
+      One curve per value of the column `codec`, in their order.
+
+    Raises:
+      ValueError: if a column or number is missing.
+    """
+    header, names, rows = _rows(path)
+    if names[:1] != ["codec"] and "codec" not in names:
+        raise ValueError(f"{path} must have a column codec, it has {', '.join(names)}")
+    rate_name = next((name for name in ("rate_bpp", "rate_bits") if name in names), None)
+    metrics = [name for name in names if name not in _NOT_METRICS]
+    if rate_name is None or not metrics:
+        raise ValueError(f"{path} must have a column rate_bpp and at least one metric, it has {', '.join(names)}")
+    curves = []
+    for codec in dict.fromkeys(row[names.index("codec")] for row in rows):
+        own = [row for row in rows if row[names.index("codec")] == codec]
+        columns = {
+            name: np.array([_number(path, name, row[names.index(name)]) for row in own])
+            for name in (rate_name, *metrics)
+        }
+        kept = {name: columns[name] for name in metrics if np.isfinite(columns[name]).any()}
+        curves.append(Curve(codec, rate_name, columns[rate_name], kept, header.get("source", path.name)))
+    return curves
+
+
+def read_points(path: pathlib.Path) -> list[Curve]:
+    """Reads the operating points of an experiment.
+
+    Args:
+      path: `points.csv`.
+
+    Returns:
+      One curve per codec and kind of shared randomness, with the metrics `distortion` and `perception`.
+
+    Raises:
+      ValueError: if a column is missing.
+    """
+    _, names, rows = _rows(path)
+    missing = [name for name in POINT_COLUMNS[:7] if name not in names]
+    if missing:
+        raise ValueError(f"{path} must have the columns of points.csv, it lacks {', '.join(missing)}")
+    place = {name: names.index(name) for name in names}
+    curves = []
+    for key in dict.fromkeys((row[place["source"]], row[place["codec"]], row[place["shared"]]) for row in rows):
+        own = [row for row in rows if (row[place["source"]], row[place["codec"]], row[place["shared"]]) == key]
+        column = {
+            name: np.array([_number(path, name, row[place[name]]) for row in own])
+            for name in ("rate_bits", "distortion", "perception")
+        }
+        metrics = {name: column[name] for name in ("distortion", "perception")}
+        curves.append(Curve(" ".join(key), "rate_bits", column["rate_bits"], metrics, str(path)))
+    return curves
+
+
+def read_evaluations(name: str, folders: list[pathlib.Path]) -> Curve:
+    """Reads evaluations of one codec at several rates.
+
+    Args:
+      name: of the codec.
+      folders: working directories of `experiments.evaluate`, an operating point each.
+
+    Returns:
+      The curve, with the values of each image.
+
+    Raises:
+      ValueError: if an evaluation has no rate, or they were made of different images or with different protocols.
+    """
+    documents = []
+    for folder in folders:
+        try:
+            documents.append(json.loads((folder / "results.json").read_text(encoding="utf-8"))["metrics"])
+        except (ValueError, KeyError):
+            raise ValueError(f"{folder / 'results.json'} is damaged") from None
+        if "rate_bpp" not in documents[-1]:
+            raise ValueError(
+                f"{folder} was evaluated without rates: give --bitstreams to experiments.evaluate, or candidates in "
+                "the format that they were compressed to"
+            )
+    common = [key for key in documents[0] if all(key in other for other in documents) and key != "rate_bpp"]
+    for key in common:
+        protocols = [document[key]["protocol"] for document in documents]
+        if any(protocol != protocols[0] for protocol in protocols):
+            raise ValueError(f"evaluations in {folders[0].parent} differ in the protocol of {key}")
+    records = [list(read_finished(folder / "images.jsonl").values()) for folder in folders]
+    names = [tuple(sorted(record["name"] for record in point)) for point in records]
+    per_image: dict[str, np.ndarray] = {}
+    if names[0] and all(other == names[0] for other in names):
+        ordered = [sorted(point, key=lambda record: record["name"]) for point in records]
+        for key in common:
+            if all(key in record["values"] for point in ordered for record in point):
+                per_image[key] = np.array([[float(record["values"][key]) for record in point] for point in ordered])
+        per_image["rate_bpp"] = np.array(
+            [[record["bits"] / (record["height"] * record["width"]) for record in point] for point in ordered]
+        )
+    rates, *values = (
+        np.array([float(document[key]["value"]) for document in documents]) for key in ("rate_bpp", *common)
+    )
+    images = names[0] if per_image else ()
+    return Curve(name, "rate_bpp", rates, dict(zip(common, values)), "experiments.evaluate", per_image, images)

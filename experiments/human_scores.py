@@ -1,0 +1,154 @@
+"""Human opinions of distorted images in a CSV file, and how well metrics agree with them."""
+
+import csv
+import pathlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rdr.metrics.bootstrap import bootstrap_interval
+from rdr.metrics.rank_correlation import forced_choice_accuracy, kendall, spearman
+
+# Names of the columns, in lower case: KADID-10k's dmos.csv, and TID2013 as tables of it name them.
+_DISTORTED = ("dist_img", "distorted", "image", "image_name", "filename", "dist")
+_REFERENCE = ("ref_img", "reference", "ref", "ref_name")
+_OPINION = ("dmos", "mos", "score")
+
+
+class Opinion(NamedTuple):
+    """An opinion of a distorted image.
+
+    Attributes:
+      distorted: file name.
+      reference: file name.
+      score: mean opinion, higher is better (as in both data sets, KADID-10k's "dmos" included).
+    """
+
+    distorted: str
+    reference: str
+    score: float
+
+
+def read_scores(path: str | pathlib.Path) -> list[Opinion]:
+    """Reads opinions.
+
+    Args:
+      path: a CSV file with the columns dist_img, ref_img and dmos (KADID-10k), or mos instead of dmos; or TID2013's
+        `mos_with_names.txt`, lines of a score and a name i01_01_1.bmp, whose reference is I01.BMP.
+
+    Returns:
+      The opinions, at least two.
+
+    Raises:
+      ValueError: if the file cannot be read or lacks a column or a number.
+    """
+    path = pathlib.Path(path)
+    try:
+        lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"--scores: {path} cannot be read ({error})") from None
+    if not lines:
+        raise ValueError(f"--scores: {path} is empty")
+    found = _named_lines(lines) if "," not in lines[0] else _table(path, lines)
+    if len(found) < 2:
+        raise ValueError(f"--scores: {path} must hold at least two opinions, got {len(found)}")
+    return found
+
+
+def _named_lines(lines: list[str]) -> list[Opinion]:
+    found = []
+    for line in lines:
+        parts = line.split()
+        try:
+            score, name = float(parts[0]), parts[1]
+        except (ValueError, IndexError):
+            raise ValueError(f"--scores: lines must hold a score and a file name, got {line!r}") from None
+        found.append(Opinion(name, name.split("_")[0].upper() + pathlib.Path(name).suffix.upper(), score))
+    return found
+
+
+def _table(path: pathlib.Path, lines: list[str]) -> list[Opinion]:
+    rows = list(csv.DictReader(lines))
+    names = {name.strip().lower(): name for name in rows[0]} if rows else {}
+
+    def column(candidates: tuple[str, ...], what: str) -> str:
+        for candidate in candidates:
+            if candidate in names:
+                return names[candidate]
+        raise ValueError(f"--scores: {path} must have a column for the {what} ({', '.join(candidates)}), it has "
+                         f"{', '.join(names.values())}")
+
+    keys = [column(*arguments) for arguments in
+            ((_DISTORTED, "distorted image"), (_REFERENCE, "reference"), (_OPINION, "opinion"))]
+    try:
+        return [Opinion(row[keys[0]].strip(), row[keys[1]].strip(), float(row[keys[2]])) for row in rows]
+    except (ValueError, AttributeError, TypeError):
+        raise ValueError(f"--scores: {path} must hold a number for every opinion") from None
+
+
+def find_file(folder: pathlib.Path, name: str) -> pathlib.Path:
+    """Finds an image that a table names, in a folder or below it, in upper or lower case.
+
+    Args:
+      folder: where to look.
+      name: the file's name.
+
+    Returns:
+      The file.
+
+    Raises:
+      ValueError: if there is none.
+    """
+    direct = folder / name
+    if direct.is_file():
+        return direct
+    for file in sorted(folder.rglob("*")):
+        if file.name.lower() == name.lower() and file.is_file():
+            return file
+    raise ValueError(f"--images: there is no {name} in {folder}")
+
+
+def agreement(
+    scores: Mapping[str, np.ndarray], higher_is_better: Mapping[str, bool], opinions: list[Opinion], *, seed: int,
+    resamples: int = 500,
+) -> list[dict[str, Any]]:
+    """Compares metrics with opinions.
+
+    Args:
+      scores: metric -> [images].
+      higher_is_better: metric -> its direction.
+      opinions: [images].
+      seed: of the bootstrap.
+      resamples: of the bootstrap, over originals (with all their distortions) if there are at least five, else over
+        images.
+
+    Returns:
+      One row per metric: Spearman's and Kendall's correlation and the accuracy of forced choices among distortions of
+      one original, each with the ends of its 95 % interval.
+    """
+    opinion = np.array([o.score for o in opinions])
+    names, groups = np.unique([o.reference for o in opinions], return_inverse=True)
+    members = [np.flatnonzero(groups == g) for g in range(names.size)]
+    by_original = names.size >= 5
+
+    def images(index):
+        return np.concatenate([members[i] for i in index]) if by_original else index
+
+    rows = []
+    for metric, values in scores.items():
+        oriented = np.asarray(values) if higher_is_better[metric] else -np.asarray(values)
+        row: dict[str, Any] = {"metric": metric}
+        statistics = {
+            "spearman": lambda i, v=oriented: spearman(v[i], opinion[i]),
+            "kendall": lambda i, v=oriented: kendall(v[i], opinion[i]),
+            "forced_choice": lambda i, v=oriented: forced_choice_accuracy(v[i], opinion[i], groups[i]),
+        }
+        for name, statistic in statistics.items():
+            found = bootstrap_interval(
+                lambda index, s=statistic: s(images(index)), names.size if by_original else opinion.size, seed=seed,
+                resamples=resamples, method="percentile",
+            )  # fmt: skip
+            row |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+        rows.append(row)
+    return rows

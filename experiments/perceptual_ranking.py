@@ -1,0 +1,496 @@
+"""Which metric is blind to what: distortions of known order, scored by every metric beside noise of the same error.
+
+    python -m experiments.perceptual_ranking --preset=quick --workdir=runs/perceptual_ranking/quick
+
+Every picture is distorted in six ways at four strengths: blur, noise, JPEG, shift, brightness, and texture (blocks from
+near by in place of the right ones). A metric's response to a distortion is the squared error of the white noise that it
+scores alike, over the distortion's own, in octaves: 0 is what the squared error says, -3 means that the metric takes
+eight times the squared error to mind it as much as noise. `order` is the rank correlation of score and strength. A
+maximum differentiation search then finds images that one metric cannot tell apart and another finds as different as
+possible.
+
+With --scores=CSV --images=DIR (columns dist_img, ref_img, dmos as in KADID-10k, or mos; or TID2013's
+mos_with_names.txt) the metrics are also compared with people's opinions.
+
+Pictures: scikit-image's by name (astronaut, coffee, rocket, grass; extra `textures`), `waves` (drawn here), or files.
+Writes blindness.csv, scores.csv, maximum_differentiation.csv and .npz, opinions.csv. A run that was interrupted
+goes on where it was. quick: about ten minutes on 2 quiet cores; full: for a GPU.
+"""
+
+import dataclasses
+import functools
+import json
+import pathlib
+import sys
+import time
+from typing import Any
+
+import jax
+import numpy as np
+
+from experiments import command_line, human_scores, results
+from experiments.distortions import DISTORTIONS, NUM_LEVELS, distort, noise_of_equal_error
+from experiments.image_folders import as_float, load_image
+from rdr.metrics import natural_statistics
+from rdr.metrics.embeddings import embedding
+from rdr.metrics.frechet import frechet_distance
+from rdr.metrics.full_reference import FULL_REFERENCE, Metric, full_reference
+from rdr.metrics.maximum_differentiation import differentiate
+from rdr.metrics.patches import split_patches
+from rdr.metrics.rank_correlation import spearman
+from rdr.metrics.sharding import batch_mesh, call_sharded, replicate
+
+_PATCH = 32  # of the Fréchet distance
+_NATURAL_PATCH = 48
+_LIMIT = 6.0  # octaves at which responses are cut: the noise that was scored is no weaker or stronger
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Settings of the experiment.
+
+    Attributes:
+      pictures: what is distorted.
+      size: side of the square cut out of their middle, pixels.
+      halvings: how often the resolution is halved before.
+      metrics: full-reference metrics; "mse" is always there.
+      embeddings: feature spaces of Fréchet distances.
+      natural: whether natural scene statistics are scored.
+      batch_size: images per call and device.
+      hold: metric that the maximum differentiation search keeps; and in a second search, the one that it varies.
+      vary: the other metric.
+      steps: of the search; 0 for none.
+      step_size: of the search's first step.
+      scores: CSV file of opinions; empty for none.
+      images: folder of the images that it names.
+      seed: of everything random.
+    """
+
+    pictures: tuple[str, ...] = ("astronaut", "coffee", "rocket", "grass")
+    size: int = 176
+    halvings: int = 1
+    metrics: tuple[str, ...] = (
+        "mse", "ssim", "ms_ssim", "nlpd", "ciede2000", "csf", "lpips_alexnet", "dists", "wd_vgg16",
+    )  # fmt: skip
+    embeddings: tuple[str, ...] = ("alexnet",)
+    natural: bool = True
+    batch_size: int = 4
+    hold: str = "mse"
+    vary: str = "lpips_alexnet"
+    steps: int = 60
+    step_size: float = 0.01
+    scores: str = ""
+    images: str = ""
+    seed: int = 0
+
+
+PRESETS = {
+    "smoke": Config(
+        pictures=("waves",), size=64, halvings=0, metrics=("mse", "ssim", "csf"), embeddings=("steerable",),
+        natural=False, batch_size=8, vary="ssim", steps=8,
+    ),
+    "quick": Config(),
+    "full": Config(
+        pictures=("astronaut", "coffee", "rocket", "grass", "gravel", "brick"), size=208, halvings=1,
+        metrics=tuple(name for name in FULL_REFERENCE if name != "psnr"),
+        embeddings=("alexnet", "vgg16", "efficientnet_lite0"), batch_size=8, steps=300,
+    ),
+}  # fmt: skip
+
+
+def load_colour(name: str, halvings: int) -> np.ndarray:
+    """Loads a picture.
+
+    Args:
+      name: of scikit-image, "waves", or a file.
+      halvings: how often its resolution is halved.
+
+    Returns:
+      [height, width, 3], float32, in [0, 1].
+
+    Raises:
+      ValueError: if there is no such picture; says what to install.
+    """
+    if name == "waves":
+        y, x = np.mgrid[:96, :96] / 8
+        waves = [np.sin(2 * np.pi * (x + 0.3 * np.sin(y))), np.cos(2 * np.pi * (y - 0.5 * x)), np.sin(x * y / 6)]
+        picture = 0.5 + 0.2 * np.stack(waves, -1) + 0.15 * (np.hypot(x - 6, y - 6) < 3)[..., None]
+    elif pathlib.Path(name).suffix:
+        picture = load_image(pathlib.Path(name)) / 255
+    else:
+        try:
+            from skimage import data
+
+            picture = getattr(data, name)() / 255
+        except (ImportError, AttributeError):
+            raise ValueError(
+                f"pictures: there is no {name!r}; scikit-image's need `pip install rdr-jax[textures]`, others are "
+                "'waves' or files"
+            ) from None
+    if picture.ndim == 2:
+        picture = np.repeat(picture[..., None], 3, 2)
+    for _ in range(halvings):
+        height, width = (n - n % 2 for n in picture.shape[:2])
+        picture = picture[:height, :width].reshape(height // 2, 2, width // 2, 2, 3).mean((1, 3))
+    return picture.astype(np.float32)
+
+
+def cut_middle(picture: np.ndarray, size: int, name: str) -> np.ndarray:
+    """Cuts the middle out of a picture and rounds it to 8 bits.
+
+    Args:
+      picture: [height, width, 3].
+      size: side of the square.
+      name: for messages.
+
+    Returns:
+      [size, size, 3], float32.
+
+    Raises:
+      ValueError: if the picture is smaller.
+    """
+    top, left = ((n - size) // 2 for n in picture.shape[:2])
+    if min(top, left) < 0:
+        raise ValueError(f"size must be at most that of every picture, {name} has {picture.shape[:2]}, got {size}")
+    return as_float(np.uint8(np.round(255 * picture[top : top + size, left : left + size])))
+
+
+def dissimilarity(metric: Metric, values: np.ndarray) -> np.ndarray:
+    """Turns similarities, which are 1 for equal images, into distances.
+
+    Args:
+      metric: the metric.
+      values: its values.
+
+    Returns:
+      Values that are 0 for equal images and larger for worse ones.
+    """
+    return 1.0 - values if metric.higher_is_better else values
+
+
+class Scorer:
+    """All metrics of a configuration, ready to score."""
+
+    def __init__(self, config: Config):
+        names = dict.fromkeys(("mse", *config.metrics))
+        if "psnr" in names:
+            raise ValueError("metrics must be distances or similarities from 0 to 1: psnr orders images as mse does")
+        self.config, self.mesh = config, batch_mesh()
+        self.metrics = {name: full_reference(name) for name in names}
+        for metric in self.metrics.values():
+            if config.size < metric.least_side:
+                raise ValueError(f"size must be at least {metric.least_side} for {metric.name}, got {config.size}")
+        self.embeddings = {name: embedding(name) for name in config.embeddings}
+        self._params = {name: replicate(m.params, self.mesh) for name, m in self.metrics.items()}
+        self._batch = config.batch_size * self.mesh.devices.size
+
+    def compare(self, images: np.ndarray, reference: np.ndarray) -> dict[str, np.ndarray]:
+        """Computes the distances of images to one reference, by metric."""
+        references = np.broadcast_to(reference, images.shape)
+        return {
+            name: dissimilarity(m, call_sharded(
+                m.call, self._params[name], images, references, mesh=self.mesh, batch_size=self._batch
+            ))
+            for name, m in self.metrics.items()
+        }  # fmt: skip
+
+    def features(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """Computes feature vectors of patches, [images, patches, dimension], and natural statistics."""
+        found = {}
+        if self.embeddings:
+            patches = np.asarray(split_patches(images, _PATCH))
+            flat = patches.reshape(-1, *patches.shape[2:])
+            for name, e in self.embeddings.items():
+                vectors = call_sharded(e.call, e.params, flat, mesh=self.mesh, batch_size=64 * self.mesh.devices.size)
+                found[f"fd_{name}"] = vectors.reshape(*patches.shape[:2], -1)
+        if self.config.natural:
+            found["natural"] = call_sharded(
+                lambda _, x: natural_statistics.compiled_patch_statistics(x, patch_size=_NATURAL_PATCH)[0],
+                None, images, mesh=self.mesh, batch_size=self._batch,
+            )  # fmt: skip
+        return found
+
+
+def score_picture(scorer: Scorer, name: str, picture: np.ndarray, workdir: pathlib.Path) -> list[dict[str, Any]]:
+    """Distorts a picture in every way and scores it, keeping what is done.
+
+    Args:
+      scorer: the metrics.
+      name: of the picture.
+      picture: [size, size, 3].
+      workdir: where `scored/` is.
+
+    Returns:
+      One record per kind of distortion: metric -> {"distorted", "noise"}: a value per level; and where features are.
+    """
+    folder = workdir / "scored"
+    folder.mkdir(exist_ok=True)
+    seed = scorer.config.seed
+    records = []
+    for kind in DISTORTIONS:
+        path = folder / f"{pathlib.Path(name).stem}_{kind}.json"
+        if path.exists():
+            records.append(json.loads(path.read_text(encoding="utf-8")))
+            continue
+        distorted = [distort(picture, kind, level, seed=seed) for level in range(NUM_LEVELS)]
+        errors = [float(np.mean((np.float64(x) - picture) ** 2)) for x in distorted]
+        noise = [noise_of_equal_error(picture, error, seed=seed) for error in errors]
+        images = np.stack([*distorted, *noise])
+        values = scorer.compare(images, picture)
+        features = scorer.features(np.concatenate([images, picture[None]]))
+        np.savez(path.with_suffix(".npz"), **features)
+        record = {
+            "picture": name, "distortion": kind, "mse": errors,
+            "scores": {metric: {"distorted": v[:NUM_LEVELS].tolist(), "noise": v[NUM_LEVELS:].tolist()}
+                       for metric, v in values.items()},
+        }  # fmt: skip
+        command_line.write_text(path, json.dumps(record) + "\n")
+        records.append(record)
+        print(f"{name} {kind}", flush=True)
+    return records
+
+
+def score_sets(scorer: Scorer, records: list[dict[str, Any]], workdir: pathlib.Path, fit: Any) -> dict[str, dict]:
+    """Scores distances between sets: all pictures' patches, for each kind and level of distortion.
+
+    Args:
+      scorer: the metrics.
+      records: of all pictures.
+      workdir: where `scored/` is.
+      fit: natural model, or None.
+
+    Returns:
+      (kind of distortion) -> metric -> {"distorted", "noise"}: a value per level.
+    """
+    table: dict[str, dict] = {}
+    for kind in DISTORTIONS:
+        own = [r for r in records if r["distortion"] == kind]
+        stored = [np.load(workdir / "scored" / f"{pathlib.Path(r['picture']).stem}_{kind}.npz") for r in own]
+        table[kind] = {}
+        for name in scorer.embeddings:
+            sets = [s[f"fd_{name}"].astype(np.float64) for s in stored]
+            reference = np.concatenate([s[-1] for s in sets])
+            values = [frechet_distance(np.concatenate([s[i] for s in sets]), reference) for i in range(2 * NUM_LEVELS)]
+            table[kind][f"fd_{name}"] = {"distorted": values[:NUM_LEVELS], "noise": values[NUM_LEVELS:]}
+        if fit is not None:
+            # How far an image has moved along the scale of naturalness, in either direction.
+            distances = np.array([[natural_statistics.natural_distance(fit, x) for x in s["natural"]] for s in stored])
+            moved = np.abs(distances[:, :-1] - distances[:, -1:]).mean(0).tolist()
+            table[kind]["natural"] = {"distorted": moved[:NUM_LEVELS], "noise": moved[NUM_LEVELS:]}
+    return table
+
+
+def response(scores: list[float], errors: list[float], noise: list[float], noise_errors: list[float]) -> float:
+    """Computes how much squared error of white noise a metric minds as much as a distortion.
+
+    Args:
+      scores: of the distortion, one per level.
+      errors: its mean squared errors.
+      noise: scores of white noise, any number.
+      noise_errors: its mean squared errors.
+
+    Returns:
+      The median over levels of log2(squared error of the noise of equal score / squared error), cut at 6 octaves. The
+      noise is interpolated in logarithms; scores beyond those of all noise count as the nearest.
+    """
+    tiny = np.finfo(np.float64).tiny
+    order = np.argsort(noise_errors)
+    # Where a metric does not rise with the noise, the least noise that reaches a score counts.
+    curve = np.maximum.accumulate(np.log2(np.maximum(np.asarray(noise)[order], tiny)))
+    equal = np.interp(np.log2(np.maximum(scores, tiny)), curve, np.log2(np.asarray(noise_errors)[order]))
+    return float(np.median(np.clip(equal - np.log2(errors), -_LIMIT, _LIMIT)))
+
+
+def blindness(records: list[dict[str, Any]], sets: dict[str, dict]) -> dict[str, list]:
+    """Summarises responses and orders.
+
+    Args:
+      records: of all pictures.
+      sets: of distances between sets.
+
+    Returns:
+      Columns: metric, distortion, response (octaves, mean over pictures), lowest and highest (over pictures), order.
+    """
+    rows = []
+    pictures = dict.fromkeys(r["picture"] for r in records)
+    for metric in records[0]["scores"]:
+        for kind in DISTORTIONS:
+            found, orders = [], []
+            for picture in pictures:
+                own = [r for r in records if r["picture"] == picture]
+                noise, noise_errors = _noise_curve([(r["scores"][metric], r["mse"]) for r in own])
+                (record,) = (r for r in own if r["distortion"] == kind)
+                scores = record["scores"][metric]["distorted"]
+                found.append(response(scores, record["mse"], noise, noise_errors))
+                orders.append(spearman(range(NUM_LEVELS), scores))
+            rows.append((metric, kind, float(np.mean(found)), min(found), max(found), float(np.mean(orders))))
+    errors = {kind: np.mean([r["mse"] for r in records if r["distortion"] == kind], 0).tolist() for kind in sets}
+    for metric in next(iter(sets.values())):
+        noise, noise_errors = _noise_curve([(sets[kind][metric], errors[kind]) for kind in sets])
+        for kind in sets:
+            scores = sets[kind][metric]["distorted"]
+            found = response(scores, errors[kind], noise, noise_errors)
+            rows.append((metric, kind, found, found, found, spearman(range(NUM_LEVELS), scores)))
+    names = ("metric", "distortion", "response", "lowest", "highest", "order")
+    return dict(zip(names, map(list, zip(*rows))))
+
+
+def _noise_curve(parts: list[tuple[dict[str, list[float]], list[float]]]) -> tuple[list[float], list[float]]:
+    """Collects the scores of all noise, and its squared errors."""
+    return [x for scores, _ in parts for x in scores["noise"]], [x for _, errors in parts for x in errors]
+
+
+def search(scorer: Scorer, picture: np.ndarray) -> tuple[dict[str, list], dict[str, np.ndarray]]:
+    """Searches for maximum differentiation between two metrics, both ways.
+
+    Args:
+      scorer: the configuration's metrics; those of the search are added if they are not among them.
+      picture: the reference.
+
+    Returns:
+      Columns held, varied, direction and the values of both metrics at start and end; and images in 8 bits by name.
+    """
+    config = scorer.config
+    start = noise_of_equal_error(picture, 0.05**2, seed=config.seed + 1)[None]
+    reference = picture[None]
+
+    def distance(name):
+        metric = scorer.metrics.get(name) or full_reference(name)
+
+        def call(image):
+            return dissimilarity(metric, metric.call(metric.params, image, reference)[0])
+
+        return call
+
+    images = {"reference": picture, "start": start[0]}
+    rows = []
+    for held, varied in ((config.hold, config.vary), (config.vary, config.hold)):
+        hold, vary = distance(held), distance(varied)
+        for maximise in (False, True):
+            found = differentiate(hold, vary, start, maximise=maximise, steps=config.steps, step_size=config.step_size)
+            direction = "most" if maximise else "least"
+            images[f"{held} held, {direction} {varied}"] = np.asarray(found.image[0])
+            # Of the image as it is kept, in 8 bits.
+            kept = np.round(255 * np.asarray(found.image)).astype(np.float32) / np.float32(255)
+            rows.append((held, varied, direction, float(hold(start)), float(hold(kept)), float(vary(start)),
+                         float(vary(kept))))
+            print(f"{held} held at {rows[-1][4]:.5g}, {direction} {varied}: {rows[-1][6]:.5g}", flush=True)
+    names = ("held", "varied", "direction", "held_start", "held_end", "varied_start", "varied_end")
+    return dict(zip(names, map(list, zip(*rows)))), {k: np.uint8(np.round(255 * v)) for k, v in images.items()}
+
+
+def score_opinions(scorer: Scorer, config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
+    """Scores the images that people have judged, keeping what is done, and compares.
+
+    Args:
+      scorer: the metrics.
+      config: names table and folder.
+      workdir: where `opinions.jsonl` is kept.
+
+    Returns:
+      Rows of `human_scores.agreement`.
+
+    Raises:
+      ValueError: if the table or an image cannot be read, or sizes differ.
+    """
+    opinions = human_scores.read_scores(config.scores)
+    folder, log = pathlib.Path(config.images or pathlib.Path(config.scores).parent), workdir / "opinions.jsonl"
+    done = {}
+    if log.exists():
+        for line in log.read_text(encoding="utf-8").splitlines():
+            if line.endswith("}"):
+                record = json.loads(line)
+                done[record["image"]] = record["scores"]
+    with open(log, "a", encoding="utf-8") as stream:
+        for opinion in opinions:
+            if opinion.distorted in done:
+                continue
+            image, reference = (
+                as_float(load_image(human_scores.find_file(folder, name)))
+                for name in (opinion.distorted, opinion.reference)
+            )
+            if image.shape != reference.shape:
+                raise ValueError(f"{opinion.distorted} and {opinion.reference} must have one size, got "
+                                 f"{image.shape[:2]} and {reference.shape[:2]}")
+            values = {
+                name: float(call_sharded(m.call, m.params, image[None], reference[None], mesh=scorer.mesh)[0])
+                for name, m in scorer.metrics.items()
+            }
+            done[opinion.distorted] = values
+            stream.write(json.dumps({"image": opinion.distorted, "scores": values}) + "\n")
+            stream.flush()
+    columns = {name: np.array([done[o.distorted][name] for o in opinions]) for name in scorer.metrics}
+    directions = {name: m.higher_is_better for name, m in scorer.metrics.items()}
+    return human_scores.agreement(columns, directions, opinions, seed=config.seed)
+
+
+def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
+    """Runs the experiment.
+
+    Args:
+      config: settings.
+      workdir: where to write and resume from.
+
+    Returns:
+      The columns of `blindness.csv`.
+
+    Raises:
+      ValueError: if a picture, metric or table cannot be used.
+    """
+    began = time.perf_counter()
+    workdir = pathlib.Path(workdir)
+    stems = [pathlib.Path(name).stem for name in config.pictures]
+    if not stems or len(set(stems)) < len(stems):
+        raise ValueError(f"pictures must be one or more of different names, got {', '.join(stems)}")
+    if config.scores:
+        human_scores.read_scores(config.scores)
+    whole = {name: load_colour(name, config.halvings) for name in config.pictures}
+    cut = {name: cut_middle(picture, config.size, name) for name, picture in whole.items()}
+    scorer = Scorer(config)
+    records = [r for name, picture in cut.items() for r in score_picture(scorer, name, picture, workdir)]
+    fit = None
+    if config.natural:
+        found = [natural_statistics.compiled_patch_statistics(x[None], patch_size=_NATURAL_PATCH)
+                 for x in whole.values()]
+        statistics, sharpness = (np.concatenate([np.asarray(f[k][0]) for f in found]) for k in range(2))
+        fit = natural_statistics.fit_natural_model(statistics, sharpness, patch_size=_NATURAL_PATCH, threshold=0.25)
+    sets = score_sets(scorer, records, workdir, fit)
+    columns = blindness(records, sets)
+    header = {
+        "response": "log2 of (squared error of the white noise of equal score / squared error); median over levels",
+        "order": "Spearman correlation of score and level; mean over pictures",
+        "pictures": " ".join(stems), "size": config.size, "seed": config.seed,
+        "device": jax.devices()[0].device_kind,
+    }  # fmt: skip
+    results.write_table(workdir / "blindness.csv", columns, header)
+    rows = [
+        (pathlib.Path(r["picture"]).stem, r["distortion"], level, r["mse"][level], metric, s["distorted"][level],
+         s["noise"][level])
+        for r in records for metric, s in r["scores"].items() for level in range(NUM_LEVELS)
+    ]  # fmt: skip
+    names = ("picture", "distortion", "level", "mse", "metric", "score", "score_of_noise")
+    results.write_table(workdir / "scores.csv", dict(zip(names, map(list, zip(*rows)))), {"seed": config.seed})
+    if config.steps:
+        first = next(iter(cut.values()))
+        table, images = search(scorer, first)
+        header = {"picture": stems[0], "steps": config.steps, "seed": config.seed}
+        results.write_table(workdir / "maximum_differentiation.csv", table, header)
+        np.savez_compressed(workdir / "maximum_differentiation.npz", **images)
+    if config.scores:
+        opinions = score_opinions(scorer, config, workdir)
+        results.write_table(
+            workdir / "opinions.csv", {key: [row[key] for row in opinions] for key in opinions[0]},
+            {"scores": pathlib.Path(config.scores).name, "intervals": "95 % bootstrap over originals"},
+        )  # fmt: skip
+        print(results.render({key: [row[key] for row in opinions] for key in opinions[0]}, digits=3))
+    results.write_run_record(
+        workdir, name="experiments.perceptual_ranking", config=config, duration_seconds=time.perf_counter() - began
+    )
+    print(results.render(columns, digits=2))
+    return columns
+
+
+main = functools.partial(command_line.main, __doc__, PRESETS, run)
+
+if __name__ == "__main__":
+    sys.exit(main())

