@@ -22,8 +22,10 @@ def test_wasserstein_distortion_of_all_features_tells_images_apart(features, tra
     image = IMAGE if features != "vgg16" else jnp.tile(IMAGE, (1, 2, 2, 1))
     target = goal.prepare(image, 2.0)
     assert float(goal.distance(target, image)[0]) < 1e-6
-    value, slope = jax.value_and_grad(lambda x: goal.distance(target, x)[0])(jnp.roll(image, 1, 1) * np.float32(0.9))
-    assert value > 1e-3 and bool(jnp.isfinite(slope).all())
+    other = jnp.roll(image, 1, 1) * np.float32(0.9)
+    assert float(goal.distance(target, other)[0]) > 1e-3
+    if features != "vgg16":  # whose gradient takes a minute to compile, and is tested by itself
+        assert bool(jnp.isfinite(jax.grad(lambda x: goal.distance(target, x)[0])(other)).all())
 
 
 def test_realism_ignores_where_things_are():
