@@ -52,7 +52,7 @@ def _jpeg_xl(image, stream, q):
 def _has_jpeg_xl() -> bool:
     if importlib.util.find_spec("pillow_jxl") is None:
         return False
-    import pillow_jxl  # noqa: F401, PLC0415
+    import pillow_jxl  # noqa: F401
 
     return True
 

@@ -34,7 +34,9 @@ from rdr.metrics.full_reference import available, full_reference
 
 PHOTOGRAPHS, TEXTURES = ("astronaut", "coffee", "chelsea", "rocket"), ("brick", "grass", "gravel")
 # Method -> objective, and whether there is shared noise.
-REALISM = {"overfitted WD": ("wd", False), "overfitted WD + noise": ("wd", True), "overfitted MSE + noise": ("mse", True)}
+REALISM = {
+    "overfitted WD": ("wd", False), "overfitted WD + noise": ("wd", True), "overfitted MSE + noise": ("mse", True),
+}
 MSE = "overfitted MSE"
 FEWEST = 4  # rates that a BD-rate takes
 
@@ -106,7 +108,7 @@ def load_pictures(config: Config) -> dict[str, np.ndarray]:
         pictures = {name: read_picture(files[name]) for name in names}
         return {name: (p // 257).astype(np.uint8) if p.dtype == np.uint16 else p for name, p in pictures.items()}
     try:
-        from skimage import data  # noqa: PLC0415
+        from skimage import data
     except ImportError:
         raise ValueError("--images is missing, and scikit-image is not installed: pip install scikit-image") from None
     names = config.names or PHOTOGRAPHS + TEXTURES
@@ -273,7 +275,7 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
 
     def note(part, name, codec, picture, data, decoded):
         rows.append({"part": part, "picture": name, "codec": codec, "bytes": len(data),
-                     "bits_per_pixel": 8 * len(data) / (picture.shape[0] * picture.shape[1]), **judge(picture, decoded)})
+                     "bits_per_pixel": 8 * len(data) / math.prod(picture.shape[:2]), **judge(picture, decoded)})
 
     for name, whole in pictures.items():
         picture = crop(whole, config.size)

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 # Codec -> colour, marker, line; ours is dark and solid.
 LOOKS = {
     "overfitted MSE": ("#1b1b4b", "o", "-"), "JPEG": ("#e8963a", "s", "--"), "JPEG 2000": ("#d1495b", "^", "-."),
-    "WebP": ("#7fb069", "D", ":"), "AVIF": ("#58a4b0", "v", (0, (5, 1, 1, 1))), "JPEG XL": ("#8a1c5c", "P", (0, (1, 1))),
+    "WebP": ("#7fb069", "D", ":"), "AVIF": ("#58a4b0", "v", (0, (5, 1, 1, 1))),
+    "JPEG XL": ("#8a1c5c", "P", (0, (1, 1))),
 }
 _COLUMNS = 5
 

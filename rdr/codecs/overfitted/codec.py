@@ -175,7 +175,7 @@ def encode_batch(images: Sequence[ArrayLike], options: Options = DEFAULT, *,
     for image in images:
         batch = jnp.asarray(image)[None]
         sigma = sigma_map(options.sigma, batch, saliency=options.saliency) if "wd" in goal.name else None
-        target = goal.prepare(batch, sigma)
+        target = jax.jit(lambda image, sigma=sigma: goal.prepare(image, sigma))(batch)
         data.append(training.Data(target, jnp.float32(wanted), noise, batch[0]))
     states = [training.initial_state(arch, weights, trade_off) for _ in images]
     states = _fit(arch, goal, options.schedule, options.seed, states, data, directory / "fit", goal.name)
