@@ -13,6 +13,7 @@ length counted. `pictures.csv` has a row for each file, `bd_rates.csv` each code
 """
 
 import dataclasses
+import functools
 import math
 import pathlib
 import sys
@@ -174,8 +175,8 @@ def mse_messages(config: Config, workdir: pathlib.Path, name: str, picture: np.n
         options = overfitted.Options(trade_off=trade_off, schedule=overfitted.Schedule(steps=config.steps),
                                      seed=config.seed)
         stem = f"{name}-mse-{trade_off:g}"
-        messages.append(kept(workdir / "messages" / f"{stem}.rdr", lambda options=options, stem=stem: overfitted.encode(
-            picture, options, directory=workdir / "progress" / stem)))
+        encode = functools.partial(overfitted.encode, picture, options, directory=workdir / "progress" / stem)
+        messages.append(kept(workdir / "messages" / f"{stem}.rdr", encode))
     return messages
 
 
@@ -198,9 +199,8 @@ def realism_messages(config: Config, workdir: pathlib.Path, name: str, picture: 
             objective=objective, size=size, schedule=overfitted.Schedule(steps=config.realism_steps), seed=config.seed,
             noise_levels=config.noise_levels if noisy else 0, sigma=config.sigma, features=config.features)
         stem = f"{name}-{method.replace(' ', '_').replace('+', 'and')}-{size}"
-        messages[method] = kept(
-            workdir / "messages" / f"{stem}.rdr", lambda options=options, stem=stem: overfitted.encode(
-                picture, options, directory=workdir / "progress" / stem))
+        encode = functools.partial(overfitted.encode, picture, options, directory=workdir / "progress" / stem)
+        messages[method] = kept(workdir / "messages" / f"{stem}.rdr", encode)
     return messages
 
 

@@ -2,8 +2,8 @@
 
     python -m experiments.texture_compression --preset=quick --workdir=OUT [--images=FOLDER]
 
-At each length a texture is fitted three ways: for Wasserstein distortion in local windows with shared noise, for squared
-error, and with shared noise for its statistics alone (sigma = infinity), the limit in which nothing has its place.
+At each length a texture is fitted three ways: for Wasserstein distortion in local windows with shared noise, for
+squared error, and with shared noise for its statistics alone (sigma = infinity): there nothing has its place.
 `textures.csv` has a row for each file; `NAME-BYTES.png` shows them side by side.
 
 --images   folder of textures; default: brick, grass and gravel of scikit-image
@@ -11,6 +11,7 @@ error, and with shared noise for its statistics alone (sigma = infinity), the li
 """
 
 import dataclasses
+import functools
 import math
 import pathlib
 import sys
@@ -103,9 +104,9 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
             shown = {"original": (picture, 0)}
             for method, options in methods(config).items():
                 stem = f"{name}-{method.replace(' + ', '-')}-{size}"
-                message = kept(workdir / "messages" / f"{stem}.rdr", lambda options=options, stem=stem, size=size:
-                               overfitted.encode(picture, options._replace(size=size),
-                                                 directory=workdir / "progress" / stem))
+                encode = functools.partial(overfitted.encode, picture, options._replace(size=size),
+                                           directory=workdir / "progress" / stem)
+                message = kept(workdir / "messages" / f"{stem}.rdr", encode)
                 decoded = overfitted.decode(message)
                 shown[method] = decoded, len(message)
                 rows.append({"picture": name, "method": method, "wanted_bytes": size, "bytes": len(message),
