@@ -136,7 +136,7 @@ def check_options(options: Options) -> None:
 @functools.lru_cache(maxsize=16)
 def _update(arch: Architecture, goal: Objective, schedule: training.Schedule, seed: int, batched: bool) -> Any:
     update = training.make_update(arch, goal.distance, schedule, jax.random.key(seed, impl="threefry2x32"))
-    return jax.vmap(update, in_axes=(0, None, 0)) if batched else update
+    return jax.vmap(update, in_axes=(0, None, training.Data(0, 0, 0, 0, None))) if batched else update
 
 
 def encode_batch(images: Sequence[ArrayLike], options: Options = DEFAULT, *,
@@ -175,8 +175,8 @@ def encode_batch(images: Sequence[ArrayLike], options: Options = DEFAULT, *,
     for image in images:
         batch = jnp.asarray(image)[None]
         sigma = sigma_map(options.sigma, batch, saliency=options.saliency) if "wd" in goal.name else None
-        target = jax.jit(lambda image, sigma=sigma: goal.prepare(image, sigma))(batch)
-        data.append(training.Data(target, jnp.float32(wanted), noise, batch[0]))
+        target = jax.jit(lambda params, image, sigma=sigma: goal.prepare(params, image, sigma))(goal.params, batch)
+        data.append(training.Data(target, jnp.float32(wanted), noise, batch[0], goal.params))
     states = [training.initial_state(arch, weights, trade_off) for _ in images]
     states = _fit(arch, goal, options.schedule, options.seed, states, data, directory / "fit", goal.name)
     return [_finish(arch, goal, options, state, one, directory / f"image{index}")
@@ -204,6 +204,7 @@ def _fit(arch: Architecture, goal: Objective, schedule: training.Schedule, seed:
          directory: pathlib.Path, description: str) -> list:
     """Fits one state by itself, or several stacked along a new first axis."""
     batched = len(states) > 1
+    params, data = data[0].params, [one._replace(params=None) for one in data]
     state, data = (jax.tree.map(lambda *a: jnp.stack(a), *tree) if batched else tree[0] for tree in (states, data))
     devices = jax.devices()
     if batched and len(states) % len(devices) == 0:
@@ -212,7 +213,7 @@ def _fit(arch: Architecture, goal: Objective, schedule: training.Schedule, seed:
         state, data = jax.device_put((state, data), sharding)
     update = _update(arch, goal, schedule, seed, batched)
     state = train(state, update, steps=schedule.steps, chunk=max(1, min(50, schedule.steps // 5)), directory=directory,
-                  description=description, data=data)
+                  description=description, data=data._replace(params=params))
     return [jax.tree.map(operator.itemgetter(i), state) for i in range(len(states))] if batched else [state]
 
 

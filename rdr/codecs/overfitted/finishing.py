@@ -43,17 +43,17 @@ def weight_bits(whole: np.ndarray) -> float:
 
 
 @functools.lru_cache(maxsize=8)
-def _cost(arch: Architecture, distance: Callable[[Any, jax.Array], jax.Array]) -> Callable[..., jax.Array]:
+def _cost(arch: Architecture, distance: Callable[[Any, Any, jax.Array], jax.Array]) -> Callable[..., jax.Array]:
     @jax.jit
     def cost(weights, grids, data, trade_off):
         image = jnp.clip(network.synthesize(weights, grids, data.noise), 0.0, 1.0).transpose(1, 2, 0)
         rate = network.bits(weights, grids).sum() / (arch.height * arch.width)
-        return rate + trade_off * distance(data.target, image[None])[0]
+        return rate + trade_off * distance(data.params, data.target, image[None])[0]
 
     return cost
 
 
-def finish(arch: Architecture, state: State, data: Data, distance: Callable[[Any, jax.Array], jax.Array],
+def finish(arch: Architecture, state: State, data: Data, distance: Callable[[Any, Any, jax.Array], jax.Array],
            seed: int | None) -> Description:
     """Rounds everything, looking for the step sizes of the weights that cost least.
 

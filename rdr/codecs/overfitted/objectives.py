@@ -16,6 +16,7 @@ from rdr.losses.wasserstein_distortion_sigma import intrinsic_sigma, sigma_from_
 
 OBJECTIVES = ("mse", "ms_ssim", "wd", "wd_mse", "lpips")
 FEATURES = ("pixels", "steerable", "alexnet", "vgg16")
+SCALES = {"alexnet": 1}  # its first maps see far, and more maps take long to compile; others have three resolutions
 # Bits per pixel for one unit of distortion, for about half a bit per pixel on photographs.
 TRADE_OFFS = {"mse": 0.01, "ms_ssim": 50.0, "wd": 1.0, "wd_mse": 1.0, "lpips": 3.0}
 PIXELS_PER_DEGREE = 40.0
@@ -27,16 +28,19 @@ class Objective(NamedTuple):
 
     Attributes:
       name: of `OBJECTIVES`.
-      prepare: `prepare(image [1, height, width, channels], sigma) -> target`, what the distance needs of the original.
-      distance: `distance(target, image [1, height, width, channels]) -> [1]`.
+      params: of networks; handed to both functions, so that compiled programs do not hold them.
+      prepare: `prepare(params, image [1, height, width, channels], sigma) -> target`, what the distance needs of the
+        original.
+      distance: `distance(params, target, image [1, height, width, channels]) -> [1]`.
     """
 
     name: str
+    params: Any
     prepare: Callable[[jax.Array, Any], Any]
     distance: Callable[[Any, jax.Array], jax.Array]
 
 
-def feature_maps(name: str, scales: int = 3) -> Callable[[jax.Array], dict[str, jax.Array]]:
+def feature_maps(name: str, scales: int) -> tuple[Any, Callable[[Any, jax.Array], dict[str, jax.Array]]]:
     """Builds the feature maps that Wasserstein distortion compares.
 
     Args:
@@ -44,7 +48,8 @@ def feature_maps(name: str, scales: int = 3) -> Callable[[jax.Array], dict[str, 
       scales: number of resolutions, except of the pyramid.
 
     Returns:
-      A function from images [batch, height, width, channels] to named maps.
+      A network's parameters, or None, and a function from these and images [batch, height, width, channels] to named
+      maps.
 
     Raises:
       ValueError: if there are no such features.
@@ -57,28 +62,27 @@ def feature_maps(name: str, scales: int = 3) -> Callable[[jax.Array], dict[str, 
         return (images - 0.449) / 0.226
 
     if name == "pixels":
-        return lambda images: multiscale(lambda x: {"pixels": normalized(x)}, images, num_scales=scales)
+        return None, lambda _, images: multiscale(lambda x: {"pixels": normalized(x)}, images, num_scales=scales)
     if name == "steerable":
 
-        def pyramid(images):
+        def pyramid(_, images):
             bands = steerable_pyramid.features(None, normalized(images), parts=("real", "magnitude"))
             return {"pixels": normalized(images), **bands}
 
-        return pyramid
-    params = weights.load_params(name)
+        return None, pyramid
     call, taps = {"alexnet": (alexnet.features, ("relu1", "relu2")),
                   "vgg16": (vgg.features, vgg.LAST_OF_EACH_BLOCK)}[name]
 
-    def network(images):
+    def network(params, images):
         images = jnp.repeat(images, 3, -1) if images.shape[-1] == 1 else images
         maps = multiscale(lambda x: call(params, x, taps=taps, pooling="average"), images, num_scales=scales)
         return {"pixels": normalized(images), **maps}
 
-    return network
+    return weights.load_params(name), network
 
 
 @functools.lru_cache(maxsize=16)
-def objective(name: str, *, features: str = "alexnet", scales: int = 3) -> Objective:
+def objective(name: str, *, features: str = "alexnet", scales: int | None = None) -> Objective:
     """Looks up an objective.
 
     * "mse": squared error in squared 8-bit levels, averaged over pixels and channels.
@@ -90,7 +94,7 @@ def objective(name: str, *, features: str = "alexnet", scales: int = 3) -> Objec
     Args:
       name: of `OBJECTIVES`.
       features: of "wd", see `feature_maps`.
-      scales: of "wd", number of resolutions.
+      scales: of "wd", number of resolutions; default 1 for "alexnet" and 3 for others.
 
     Returns:
       The objective; the same object for the same arguments.
@@ -100,32 +104,31 @@ def objective(name: str, *, features: str = "alexnet", scales: int = 3) -> Objec
       FileNotFoundError: if weights are not installed.
     """
     if name == "mse":
-        return Objective(name, lambda image, sigma: image,
-                         lambda target, image: jnp.square(target - image).mean((1, 2, 3)) * np.float32(255.0**2))
+        return Objective(name, None, lambda _, image, sigma: image,
+                         lambda _, target, image: jnp.square(target - image).mean((1, 2, 3)) * np.float32(255.0**2))
     if name == "ms_ssim":
-        return Objective(name, lambda image, sigma: image, lambda target, image: ssim.ms_ssim_loss(image, target))
+        return Objective(name, None, lambda _, image, sigma: image,
+                         lambda _, target, image: ssim.ms_ssim_loss(image, target))
     if name == "lpips":
-        params = lpips.load_params("alexnet")
-
         def colour(image):
             return jnp.repeat(image, 3, -1) if image.shape[-1] == 1 else image
 
-        return Objective(name, lambda image, sigma: image,
-                         lambda target, image: lpips.lpips(params, colour(image), colour(target)))
+        return Objective(name, lpips.load_params("alexnet"), lambda _, image, sigma: image,
+                         lambda params, target, image: lpips.lpips(params, colour(image), colour(target)))
     if name not in OBJECTIVES:
         raise ValueError(f"objective must be one of {', '.join(map(repr, OBJECTIVES))}, got {name!r}")
-    maps = feature_maps(features, scales)
+    params, maps = feature_maps(features, scales or SCALES.get(features, 3))
     error = WD_MSE_WEIGHT if name == "wd_mse" else 0.0
 
-    def prepare(image, sigma):
-        return image, wasserstein_distortion.prepare(maps(image), sigma, image_shape=image.shape[1:3])
+    def prepare(params, image, sigma):
+        return image, wasserstein_distortion.prepare(maps(params, image), sigma, image_shape=image.shape[1:3])
 
-    def distance(target, image):
+    def distance(params, target, image):
         image_itself, statistics = target
-        value = wasserstein_distortion.distance(statistics, maps(image))
+        value = wasserstein_distortion.distance(statistics, maps(params, image))
         return value + error * jnp.square(image_itself - image).mean((1, 2, 3)) if error else value
 
-    return Objective(name, prepare, distance)
+    return Objective(name, params, prepare, distance)
 
 
 def sigma_map(sigma: float | str, image: jax.Array, *, saliency: ArrayLike | None = None,

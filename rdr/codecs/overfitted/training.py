@@ -65,12 +65,14 @@ class Data(NamedTuple):
       wanted: bits per pixel that the grids should take, by moving lambda; 0 where lambda is fixed.
       noise: shared noise, float32 [rows, columns] for each of the finest resolutions that have it.
       image: float32 [height, width, channels], for PSNR.
+      params: the objective's, the same for all images.
     """
 
     target: Any
     wanted: jax.Array
     noise: tuple[jax.Array, ...]
     image: jax.Array
+    params: Any = None
 
 
 def initial_state(arch: Architecture, weights: dict[str, jax.Array], trade_off: float) -> State:
@@ -135,13 +137,13 @@ def learning_rate(step: jax.Array, schedule: Schedule) -> jax.Array:
     return jnp.where(step < noisy_steps, jnp.maximum(first, schedule.rounded_rate), last).astype(jnp.float32)
 
 
-def make_update(arch: Architecture, distance: Callable[[Any, jax.Array], jax.Array], schedule: Schedule,
+def make_update(arch: Architecture, distance: Callable[[Any, Any, jax.Array], jax.Array], schedule: Schedule,
                 key: jax.Array) -> Callable[[State, jax.Array, Data], tuple[State, dict[str, jax.Array]]]:
     """Makes the function that does a step.
 
     Args:
       arch: sizes of the decoder.
-      distance: `distance(target, images [1, height, width, channels]) -> [1]`, in the units of lambda.
+      distance: an objective's.
       schedule: of the fit.
       key: of the noise of training, known to the encoder only.
 
@@ -155,7 +157,7 @@ def make_update(arch: Architecture, distance: Callable[[Any, jax.Array], jax.Arr
         grids = quantized(grids, step, schedule, jax.random.fold_in(key, step))
         rate = network.bits(weights, grids).sum() / pixels
         image = network.synthesize(weights, grids, data.noise).transpose(1, 2, 0)
-        distortion = distance(data.target, image[None])[0]
+        distortion = distance(data.params, data.target, image[None])[0]
         error = jnp.mean((jnp.clip(image, 0.0, 1.0) - data.image) ** 2)
         psnr = -10.0 * jnp.log10(jnp.maximum(error, 1e-10))
         total = rate + trade_off * distortion
