@@ -23,14 +23,15 @@ _PIXELS = 2**15  # that go through the synthesis in one go
 Weights = Mapping[str, np.ndarray]
 
 
-def _snap(x: np.ndarray) -> np.ndarray:
-    x = np.rint(x * 2.0**FRACTION)
+def _snap(x: np.ndarray, least: float = -LIMIT) -> np.ndarray:
+    x = x * 2.0**FRACTION
+    np.rint(x, out=x)
     x *= 2.0**-FRACTION
-    return np.clip(x, -LIMIT, LIMIT, out=x)
+    return np.clip(x, least, LIMIT, out=x)
 
 
 def _relu(x: np.ndarray) -> np.ndarray:
-    return np.maximum(_snap(x), 0.0)
+    return _snap(x, 0.0)
 
 
 def whole_weights(weights: np.ndarray, exponent: int) -> np.ndarray:
