@@ -14,14 +14,27 @@ from tqdm import tqdm
 from rdr.training.checkpoints import Checkpoints
 
 
+@functools.lru_cache(maxsize=8)
+def _compiled(update: Callable[..., Any], with_data: bool) -> Callable[..., Any]:
+    """Many steps as one program; the same `update` again is not compiled again."""
+
+    @functools.partial(jax.jit, static_argnums=2)
+    def run(state, start, length, data):
+        step = (lambda state, number: update(state, number, data)) if with_data else update
+        return jax.lax.scan(step, state, start + jnp.arange(length, dtype=jnp.int32))
+
+    return run
+
+
 def train(
     state: Any,
-    update: Callable[[Any, jax.Array], tuple[Any, dict[str, jax.Array]]],
+    update: Callable[..., tuple[Any, dict[str, jax.Array]]],
     *,
     steps: int,
     chunk: int,
     directory: str | pathlib.Path,
     description: str = "training",
+    data: Any = None,
 ) -> Any:
     """Runs `update` for a number of steps and saves what it did after every chunk.
 
@@ -35,6 +48,8 @@ def train(
       chunk: how many of them run in one compiled scan.
       directory: of the checkpoints, and of `metrics.jsonl` with the means over each chunk.
       description: what the progress bar says.
+      data: a tree of arrays that `update` gets as its third argument, if not None. They are handed to the compiled
+        program, not built into it, and are not saved.
 
     Returns:
       The state after the last step.
@@ -56,14 +71,11 @@ def train(
     kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= done]
     log.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
 
-    @functools.partial(jax.jit, static_argnums=2)
-    def run(state, start, length):
-        return jax.lax.scan(update, state, start + jnp.arange(length, dtype=jnp.int32))
-
+    run = _compiled(update, data is not None)
     with tqdm(total=steps, initial=done, desc=description, unit="step") as bar:
         while done < steps:
             length = min(chunk, steps - done)
-            state, metrics = run(state, jnp.int32(done), length)
+            state, metrics = run(state, jnp.int32(done), length, data)
             metrics = {name: np.asarray(values) for name, values in metrics.items()}
             for name, values in metrics.items():
                 if not np.isfinite(values).all():

@@ -1,0 +1,316 @@
+"""The overfitted image codec as a command.
+
+    python -m experiments.codec encode IN.png OUT.rdr [--objective=mse --bpp=0.5 --preset=fast --seed=0 ..]
+    python -m experiments.codec decode OUT.rdr OUT.png
+    python -m experiments.codec info OUT.rdr
+    python -m experiments.codec evaluate DIR --workdir=OUT [options of encode]
+
+`encode` fits a small decoder to the picture: minutes for a photograph on a CPU. An interrupted call leaves its progress
+in OUT.rdr.progress, and the same call goes on from there. IN may be a folder, OUT then is one, too; pictures of one
+size are fitted side by side. `evaluate` encodes and decodes a folder and writes `images.csv`.
+"""
+
+import dataclasses
+import hashlib
+import itertools
+import math
+import pathlib
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from absl import flags
+
+from experiments import command_line
+from experiments.image_folders import list_images
+from experiments.pictures import read_picture, write_message, write_picture
+from experiments.results import write_table
+from rdr.codecs import overfitted
+from rdr.codecs.overfitted.objectives import FEATURES, OBJECTIVES
+
+USAGE = "say encode IN OUT, decode IN OUT, info IN, or evaluate DIR --workdir=OUT (--help says more)"
+BATCH = 8  # pictures that are fitted side by side at most
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """How pictures are encoded.
+
+    Fields:
+      objective: what is minimised beside the rate.
+      trade_off: lambda, bits per pixel for one unit of the objective; 0 for its usual value.
+      bpp: bits per pixel that the file should have; 0 for none.
+      size: bytes that the file should have; 0 for none.
+      preset: how long to fit.
+      steps: the same as a number; 0 for the preset's.
+      seed: of all randomness.
+      noise_levels: the finest so many resolutions get shared noise.
+      sigma: of Wasserstein distortion: pixels, eccentricity, intrinsic, or a picture with a saliency map.
+      features: of Wasserstein distortion.
+    """
+
+    objective: str = "mse"
+    trade_off: float = 0.0
+    bpp: float = 0.0
+    size: int = 0
+    preset: str = "medium"
+    steps: int = 0
+    seed: int = 0
+    noise_levels: int = 0
+    sigma: str = "4"
+    features: str = "alexnet"
+
+
+def parse(argv: Sequence[str]) -> tuple[list[str], Config, pathlib.Path | None]:
+    """Reads a command line.
+
+    Args:
+      argv: with the program's name first.
+
+    Returns:
+      Words that are no flags, the configuration, and the working directory if one was given.
+
+    Raises:
+      ValueError: on unknown or impossible flags.
+      SystemExit: after `--help`.
+    """
+    values = flags.FlagValues()
+    choices = {"objective": OBJECTIVES, "preset": tuple(overfitted.PRESETS), "features": FEATURES}
+    define = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
+    for field in dataclasses.fields(Config):
+        if field.name in choices:
+            flags.DEFINE_enum(field.name, field.default, choices[field.name], "", flag_values=values)
+        else:
+            define[field.type](field.name, field.default, "", flag_values=values)
+    flags.DEFINE_string("workdir", None, "where evaluate writes", flag_values=values)
+    flags.DEFINE_boolean("help", False, "show this text", flag_values=values, short_name="h")
+    values.set_gnu_getopt(True)
+    try:
+        words = values(list(argv))[1:]
+    except flags.Error as error:
+        raise ValueError(" ".join(str(error).split())) from None
+    if values.help:
+        print(__doc__.strip(), "\n\nFlags:", values.get_help(), sep="\n")
+        raise SystemExit(0)
+    config = Config(**{field.name: values[field.name].value for field in dataclasses.fields(Config)})
+    return words, config, pathlib.Path(values.workdir) if values.workdir else None
+
+
+def options(config: Config, shape: tuple[int, ...]) -> overfitted.Options:
+    """The library's options for pictures of a size.
+
+    Args:
+      config: of the command.
+      shape: height, width, channels.
+
+    Returns:
+      The options.
+
+    Raises:
+      ValueError: if flags contradict each other or are out of range.
+    """
+    for name in ("trade_off", "bpp", "size", "steps"):
+        value = getattr(config, name)
+        if not (value >= 0 and math.isfinite(value)):
+            raise ValueError(f"--{name} must be positive, got {value}")
+    if config.bpp and config.size:
+        raise ValueError("--bpp and --size say the same thing: give one of them")
+    size = config.size or (math.floor(config.bpp * shape[0] * shape[1] / 8) if config.bpp else None)
+    schedule = overfitted.PRESETS[config.preset]
+    schedule = schedule._replace(steps=config.steps) if config.steps else schedule
+    sigma, saliency = config.sigma, None
+    try:
+        sigma = float(config.sigma)
+    except ValueError:
+        if config.sigma not in ("eccentricity", "intrinsic"):
+            saliency = read_picture(config.sigma).astype(np.float32).mean(-1)
+            sigma = "saliency"
+    return overfitted.Options(
+        objective=config.objective, trade_off=config.trade_off or None, size=size, schedule=schedule,
+        seed=config.seed, noise_levels=config.noise_levels, sigma=sigma, features=config.features, saliency=saliency)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Progress:
+    """What a directory with progress belongs to."""
+
+    config: Config
+    pictures: tuple[str, ...]
+
+
+def encode_pictures(pictures: Sequence[np.ndarray], config: Config, progress: pathlib.Path) -> list[bytes]:
+    """Encodes pictures of one size; progress is removed when all is done.
+
+    Args:
+      pictures: [height, width, channels] each.
+      config: how.
+      progress: where progress is kept.
+
+    Returns:
+      The messages.
+
+    Raises:
+      ValueError: if a picture or an option is refused, or progress belongs to something else.
+    """
+    chosen = options(config, pictures[0].shape)
+    digests = tuple(hashlib.sha256(picture.tobytes()).hexdigest()[:16] for picture in pictures)
+    command_line.open_workdir(progress, _Progress(config, digests))
+    messages = overfitted.encode_batch(pictures, chosen, directory=progress)
+    shutil.rmtree(progress)
+    return messages
+
+
+def encode(source: pathlib.Path, target: pathlib.Path, config: Config) -> None:
+    """Encodes a picture, or a folder of them.
+
+    Args:
+      source: the picture or the folder.
+      target: the file or the folder to write.
+      config: how.
+
+    Raises:
+      ValueError: if something cannot be read or is refused.
+      OSError: if something cannot be written.
+    """
+    if not source.is_dir():
+        if not target.parent.is_dir():
+            raise ValueError(f"there is no folder {str(target.parent)!r} to write {target.name} to")
+        picture = read_picture(source)
+        [message] = encode_pictures([picture], config, target.with_name(target.name + ".progress"))
+        write_message(target, message)
+        _report(source.name, picture, message)
+        return
+    for names, pictures in _batches(list_images(source, "images")):
+        missing = [name for name in names if not (target / f"{name}.rdr").exists()]
+        if not missing:
+            continue
+        target.mkdir(parents=True, exist_ok=True)
+        messages = encode_pictures(pictures, config, target / f"{names[0]}.progress")
+        for name, picture, message in zip(names, pictures, messages):
+            write_message(target / f"{name}.rdr", message)
+            _report(name, picture, message)
+
+
+def _batches(files: dict[str, pathlib.Path]) -> list[tuple[list[str], list[np.ndarray]]]:
+    """Pictures of one size, at most eight together, in order of size and name."""
+    pictures = {name: read_picture(file) for name, file in files.items()}
+    found = []
+    for _, group in itertools.groupby(sorted(pictures, key=lambda name: (pictures[name].shape, name)),
+                                      key=lambda name: pictures[name].shape):
+        names = list(group)
+        for start in range(0, len(names), BATCH):
+            part = names[start : start + BATCH]
+            found.append((part, [pictures[name] for name in part]))
+    return found
+
+
+def psnr(picture: np.ndarray, decoded: np.ndarray) -> float:
+    """Peak signal-to-noise ratio over all pixels and channels.
+
+    Args:
+      picture: uint8 or uint16.
+      decoded: uint8, the same shape.
+
+    Returns:
+      dB; infinite for equal pictures.
+    """
+    error = picture / np.float64(np.iinfo(picture.dtype).max) - decoded / 255.0
+    mse = float(np.mean(error**2))
+    return -10 * math.log10(mse) if mse > 0 else math.inf
+
+
+def _report(name: str, picture: np.ndarray, message: bytes) -> None:
+    bits = 8 * len(message) / (picture.shape[0] * picture.shape[1])
+    quality = psnr(picture, overfitted.decode(message))
+    print(f"{name}: {len(message)} bytes, {bits:.4f} bits per pixel, PSNR {quality:.2f} dB")
+
+
+def evaluate(folder: pathlib.Path, workdir: pathlib.Path, config: Config) -> None:
+    """Encodes a folder, decodes it, and tabulates rate, PSNR and times.
+
+    Args:
+      folder: of pictures.
+      workdir: gets messages, decoded pictures and `images.csv`.
+      config: how.
+
+    Raises:
+      ValueError: if something cannot be read or is refused.
+      OSError: if something cannot be written.
+    """
+    command_line.open_workdir(workdir, config)
+    encode(folder, workdir / "messages", config)
+    rows: list[dict[str, Any]] = []
+    (workdir / "decoded").mkdir(exist_ok=True)
+    for name, file in list_images(folder, "images").items():
+        message = (workdir / "messages" / f"{name}.rdr").read_bytes()
+        picture, decoded = read_picture(file), overfitted.decode(message)
+        write_picture(workdir / "decoded" / f"{name}.png", decoded)
+        rows.append({"image": name, "bytes": len(message),
+                     "bits_per_pixel": 8 * len(message) / (picture.shape[0] * picture.shape[1]),
+                     "psnr_db": psnr(picture, decoded)})
+    write_table(workdir / "images.csv", {name: [row[name] for row in rows] for name in rows[0]},
+                {"units": "bytes of whole files; dB over all channels", **dataclasses.asdict(config)})
+    print(f"{len(rows)} pictures: {np.mean([row['bits_per_pixel'] for row in rows]):.4f} bits per pixel, "
+          f"PSNR {np.mean([row['psnr_db'] for row in rows]):.2f} dB; table in {workdir / 'images.csv'}")
+
+
+def read_message(path: pathlib.Path) -> bytes:
+    """Reads a file that should hold a message.
+
+    Args:
+      path: the file.
+
+    Returns:
+      Its bytes.
+
+    Raises:
+      ValueError: if there is no such file.
+    """
+    if not path.is_file():
+        raise ValueError(f"there is no file {str(path)!r}")
+    return path.read_bytes()
+
+
+def run(argv: Sequence[str]) -> None:
+    """Does what a command line says.
+
+    Args:
+      argv: with the program's name first.
+
+    Raises:
+      ValueError: if it cannot be done.
+      OSError: if something cannot be written.
+    """
+    words, config, workdir = parse(argv)
+    match words:
+        case ["encode", source, target]:
+            encode(pathlib.Path(source), pathlib.Path(target), config)
+        case ["decode", source, target]:
+            write_picture(target, overfitted.decode(read_message(pathlib.Path(source))))
+        case ["info", source]:
+            for name, value in overfitted.describe(read_message(pathlib.Path(source))).items():
+                print(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {value}")
+        case ["evaluate", folder]:
+            if workdir is None:
+                raise ValueError("--workdir is missing: say where to write the results")
+            evaluate(pathlib.Path(folder), workdir, config)
+        case _:
+            raise ValueError(f"{USAGE}; got {' '.join(words)!r}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command.
+
+    Args:
+      argv: the command line with the program's name first; default `sys.argv`.
+
+    Returns:
+      The exit status.
+    """
+    return command_line.run_safely(lambda: run(sys.argv if argv is None else argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,334 @@
+"""Rate, distortion and realism of pictures: the overfitted codec, with and without shared noise, beside other codecs.
+
+    python -m experiments.image_realism --preset=quick --workdir=OUT [--images=FOLDER]
+
+For each picture the overfitted codec is fitted for squared error at several rates. JPEG, JPEG 2000, WebP, AVIF and
+JPEG XL (those that Pillow has) get the same numbers of bytes. At the lowest rate it is also fitted for Wasserstein
+distortion with and without shared noise, and for squared error with shared noise. Every file is decoded, and its whole
+length counted. `pictures.csv` has a row for each file, `bd_rates.csv` each codec's rate at equal PSNR relative to JPEG,
+`rate_psnr.png` the curves, `NAME.png` the pictures side by side. Files are kept in `messages`, and not made again.
+
+--images    folder of pictures; default: photographs and textures of scikit-image
+--size      side of the square that is cut from the middle of each picture; 0 for the whole picture
+"""
+
+import dataclasses
+import functools
+import math
+import pathlib
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from experiments import command_line
+from experiments.conventional_codecs import CODECS, encode_at_most
+from experiments.image_folders import list_images
+from experiments.image_realism_figures import draw_curves, draw_pictures
+from experiments.pictures import read_picture, write_message
+from experiments.results import write_run_record, write_table
+from rdr.codecs import overfitted
+from rdr.metrics.bjontegaard import bd_rate
+from rdr.metrics.full_reference import available, full_reference
+
+PHOTOGRAPHS, TEXTURES = ("astronaut", "coffee", "chelsea", "rocket"), ("brick", "grass", "gravel")
+# Method -> objective, and whether there is shared noise.
+REALISM = {
+    "overfitted WD": ("wd", False), "overfitted WD + noise": ("wd", True), "overfitted MSE + noise": ("mse", True),
+}
+MSE = "overfitted MSE"
+FEWEST = 4  # rates that a BD-rate takes
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What is encoded and how.
+
+    Fields:
+      images: folder of pictures; empty for scikit-image's.
+      names: which of them; empty for all.
+      size: side of the square cut from the middle; 0 for the whole picture.
+      trade_offs: lambda of the squared error, one for each rate.
+      steps: of a fit for squared error.
+      realism_names: pictures that are also fitted for realism.
+      realism_steps: of such a fit.
+      realism_size: side of the square for these; 0 for the whole picture.
+      realism_bpp: bits per pixel of these files; 0 for the lowest rate of the squared error.
+      features: of Wasserstein distortion in fits.
+      sigma: its windows' width in pixels.
+      noise_levels: resolutions with shared noise.
+      metrics: of `rdr.metrics.full_reference`.
+      seed: of all randomness.
+    """
+
+    images: str = ""
+    names: tuple[str, ...] = ()
+    size: int = 256
+    trade_offs: tuple[float, ...] = (0.003, 0.01, 0.03, 0.1)
+    steps: int = 300
+    realism_names: tuple[str, ...] = ("brick",)
+    realism_steps: int = 500
+    realism_size: int = 128
+    realism_bpp: float = 0.2
+    features: str = "alexnet"
+    sigma: float = 8.0
+    noise_levels: int = 5
+    metrics: tuple[str, ...] = ("psnr", "ms_ssim", "lpips_alexnet", "dists", "wd_vgg16")
+    seed: int = 0
+
+
+PRESETS = {
+    "smoke": Config(names=("brick",), size=64, trade_offs=(0.01, 0.1), steps=12, realism_size=64, realism_bpp=0.5,
+                    realism_steps=12, features="pixels", noise_levels=2, metrics=("psnr", "ssim")),
+    "quick": Config(names=("astronaut", "coffee", "chelsea", "rocket", "brick")),
+    "full": Config(size=0, trade_offs=(0.001, 0.003, 0.01, 0.03, 0.1), steps=10_000, realism_names=(),
+                   realism_steps=10_000, realism_size=0, realism_bpp=0.0, features="vgg16"),
+}  # fmt: skip
+
+
+def load_pictures(config: Config) -> dict[str, np.ndarray]:
+    """Reads the pictures.
+
+    Args:
+      config: of the experiment.
+
+    Returns:
+      Name -> uint8 [height, width, 1 or 3].
+
+    Raises:
+      ValueError: if a picture is missing, or too small.
+    """
+    if config.images:
+        files = list_images(config.images, "images")
+        names = config.names or tuple(files)
+        for name in names:
+            if name not in files:
+                raise ValueError(f"--names: there is no picture {name!r} in {config.images}")
+        pictures = {name: read_picture(files[name]) for name in names}
+        return {name: (p // 257).astype(np.uint8) if p.dtype == np.uint16 else p for name, p in pictures.items()}
+    try:
+        from skimage import data
+    except ImportError:
+        raise ValueError("--images is missing, and scikit-image is not installed: pip install scikit-image") from None
+    names = config.names or PHOTOGRAPHS + TEXTURES
+    for name in names:
+        if name not in PHOTOGRAPHS + TEXTURES:
+            raise ValueError(f"--names: choose among {', '.join(PHOTOGRAPHS + TEXTURES)}, or give --images")
+    pictures = {name: np.asarray(getattr(data, name)()) for name in names}
+    return {name: picture[:, :, None] if picture.ndim == 2 else picture for name, picture in pictures.items()}
+
+
+def crop(picture: np.ndarray, size: int) -> np.ndarray:
+    """Cuts a square from the middle.
+
+    Args:
+      picture: [height, width, channels].
+      size: its side, 0 for everything.
+
+    Returns:
+      [size, size, channels].
+
+    Raises:
+      ValueError: if the picture is smaller.
+    """
+    if not size:
+        return picture
+    height, width, _ = picture.shape
+    if min(height, width) < size:
+        raise ValueError(f"--size must be at most the pictures' sides, got {size} for {height} x {width} pixels")
+    top, left = (height - size) // 2, (width - size) // 2
+    return picture[top : top + size, left : left + size]
+
+
+def kept(path: pathlib.Path, encode: Any) -> bytes:
+    """Reads a file, or makes it.
+
+    Args:
+      path: of the file.
+      encode: makes its bytes.
+
+    Returns:
+      The bytes.
+    """
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_message(path, encode())
+    return path.read_bytes()
+
+
+def mse_messages(config: Config, workdir: pathlib.Path, name: str, picture: np.ndarray) -> list[bytes]:
+    """Fits for squared error, a file for each lambda.
+
+    Args:
+      config: of the experiment.
+      workdir: where files and progress are kept.
+      name: of the picture.
+      picture: uint8.
+
+    Returns:
+      The messages.
+    """
+    messages = []
+    for trade_off in config.trade_offs:
+        options = overfitted.Options(trade_off=trade_off, schedule=overfitted.Schedule(steps=config.steps),
+                                     seed=config.seed)
+        stem = f"{name}-mse-{trade_off:g}"
+        encode = functools.partial(overfitted.encode, picture, options, directory=workdir / "progress" / stem)
+        messages.append(kept(workdir / "messages" / f"{stem}.rdr", encode))
+    return messages
+
+
+def realism_messages(config: Config, workdir: pathlib.Path, name: str, picture: np.ndarray) -> dict[str, bytes]:
+    """Fits at one number of bytes: for squared error and Wasserstein distortion, without and with shared noise.
+
+    Args:
+      config: of the experiment.
+      workdir: where files and progress are kept.
+      name: of the picture.
+      picture: uint8.
+
+    Returns:
+      Method -> message.
+    """
+    size = math.floor(config.realism_bpp * picture.shape[0] * picture.shape[1] / 8)
+    messages = {}
+    for method, (objective, noisy) in {MSE: ("mse", False), **REALISM}.items():
+        options = overfitted.Options(
+            objective=objective, size=size, schedule=overfitted.Schedule(steps=config.realism_steps), seed=config.seed,
+            noise_levels=config.noise_levels if noisy else 0, sigma=config.sigma, features=config.features)
+        stem = f"{name}-{method.replace(' ', '_').replace('+', 'and')}-{size}"
+        encode = functools.partial(overfitted.encode, picture, options, directory=workdir / "progress" / stem)
+        messages[method] = kept(workdir / "messages" / f"{stem}.rdr", encode)
+    return messages
+
+
+class Judge:
+    """Measures decoded pictures.
+
+    Args:
+      names: of metrics.
+      sigma: of Wasserstein distortion.
+    """
+
+    def __init__(self, names: Sequence[str], sigma: float) -> None:
+        missing = available(names)
+        self.metrics = [full_reference(name, sigma=sigma) for name in names if name not in missing]
+
+    def __call__(self, picture: np.ndarray, decoded: np.ndarray) -> dict[str, float]:
+        """Every metric of a pair of uint8 pictures; NaN where they are too small for it."""
+        pair = [np.repeat(x, 4 - x.shape[2], 2)[:, :, :3][None].astype(np.float32) / 255 for x in (decoded, picture)]
+        return {metric.name: float(metric.call(metric.params, *pair)[0])
+                if min(picture.shape[:2]) >= metric.least_side else math.nan for metric in self.metrics}
+
+
+def bd_rates(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rate at equal PSNR relative to JPEG, per picture and on average.
+
+    Args:
+      rows: of `pictures.csv`.
+
+    Returns:
+      A row for each picture and codec that has at least four rates.
+    """
+    found = []
+    for picture in dict.fromkeys(row["picture"] for row in rows):
+        curves = {}
+        for row in rows:
+            if row["picture"] == picture and row["part"] == "rates":
+                curves.setdefault(row["codec"], []).append((row["bytes"], row["psnr"]))
+        curves = {codec: sorted(set(points)) for codec, points in curves.items()}
+        curves = {codec: points for codec, points in curves.items() if len(points) >= FEWEST}
+        for codec, points in curves.items():
+            if codec != "JPEG" and "JPEG" in curves:
+                pair = [list(zip(*curves["JPEG"])), list(zip(*points))]
+                try:
+                    deltas = bd_rate([p[0] for p in pair], [p[1] for p in pair])
+                except ValueError as error:  # curves that do not rise or do not overlap have none
+                    print(f"{picture}, {codec}: no BD-rate ({error})")
+                    continue
+                found.append({"picture": picture, "codec": codec, "bd_rate_percent": float(deltas.values[1]),
+                              "overlap": deltas.overlap})
+    for codec in dict.fromkeys(row["codec"] for row in found):
+        values = [row["bd_rate_percent"] for row in found if row["codec"] == codec]
+        found.append({"picture": "mean", "codec": codec, "bd_rate_percent": float(np.mean(values)),
+                      "overlap": math.nan})
+    return found
+
+
+def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
+    """Encodes, decodes, measures, and writes tables and figures.
+
+    Args:
+      config: of the experiment.
+      workdir: where everything is kept.
+
+    Returns:
+      The rows of `pictures.csv`.
+
+    Raises:
+      ValueError: if a picture or an option is refused.
+    """
+    started = time.time()
+    pictures, judge, rows = load_pictures(config), Judge(config.metrics, config.sigma), []
+
+    def note(part, name, codec, picture, data, decoded):
+        rows.append({"part": part, "picture": name, "codec": codec, "bytes": len(data),
+                     "bits_per_pixel": 8 * len(data) / math.prod(picture.shape[:2]), **judge(picture, decoded)})
+
+    for name, whole in pictures.items():
+        picture = crop(whole, config.size)
+        for message in mse_messages(config, workdir, name, picture):
+            note("rates", name, MSE, picture, message, overfitted.decode(message))
+            for codec in CODECS.values():
+                if codec.available():
+                    note("rates", name, codec.name, picture, *encode_at_most(codec, picture, len(message)))
+    for name, whole in pictures.items():
+        if config.realism_names and name not in config.realism_names:
+            continue
+        picture = crop(whole, config.realism_size)
+        bits = config.realism_bpp or min(row["bits_per_pixel"] for row in rows if row["picture"] == name)
+        messages = realism_messages(dataclasses.replace(config, realism_bpp=bits), workdir, name, picture)
+        shown = {"original": (picture, 0)}
+        size = len(messages["overfitted WD + noise"])
+        for codec in CODECS.values():
+            if codec.available():
+                data, decoded = encode_at_most(codec, picture, size)
+                note("realism", name, codec.name, picture, data, decoded)
+                shown[codec.name] = decoded, len(data)
+        for method, message in messages.items():
+            decoded = overfitted.decode(message)
+            note("realism", name, method, picture, message, decoded)
+            shown[method] = decoded, len(message)
+        draw_pictures(workdir / f"{name}.png", shown)
+    header = {"units": "bytes of whole files; psnr in dB; bits per pixel", "seed": config.seed,
+              "rates": "squared error at several lambdas, other codecs at most as long",
+              "realism": "one length; other codecs at most as long, or as short as they can"}
+    write_table(workdir / "pictures.csv", {name: [row[name] for row in rows] for name in rows[0]}, header)
+    rates = bd_rates(rows) if "psnr" in rows[0] else []
+    columns = {name: [row[name] for row in rates] for name in ("picture", "codec", "bd_rate_percent", "overlap")}
+    write_table(workdir / "bd_rates.csv", columns, {"units": "percent of JPEG's bytes at equal PSNR, minus 100"})
+    for row in rates:
+        if row["picture"] == "mean":
+            print(f"{row['codec']}: {row['bd_rate_percent']:+.1f} % of JPEG's bytes at equal PSNR")
+    if "psnr" in rows[0]:
+        draw_curves(workdir / "rate_psnr.png", [row for row in rows if row["part"] == "rates"])
+    write_run_record(workdir, name="experiments.image_realism", config=config, duration_seconds=time.time() - started)
+    return rows
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command.
+
+    Args:
+      argv: the command line with the program's name first; default `sys.argv`.
+
+    Returns:
+      The exit status.
+    """
+    return command_line.main(__doc__, PRESETS, run, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

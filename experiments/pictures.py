@@ -1,0 +1,111 @@
+"""Pictures in and out of the codec's command: every kind of file either comes out right or is refused in a sentence."""
+
+import os
+import pathlib
+import warnings
+
+import numpy as np
+from PIL import Image
+
+MAX_NUMBERS = 2**24  # that a message may announce
+_SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
+
+
+def read_picture(path: str | pathlib.Path) -> np.ndarray:
+    """Reads a picture.
+
+    Grey pictures keep one channel and their 8 or 16 bits; palettes and CMYK become RGB as Pillow converts them, which
+    also reads 16-bit colour as 8 bits. An alpha channel is dropped where the picture is opaque.
+
+    Args:
+      path: the file.
+
+    Returns:
+      [height, width, 1 or 3], uint8, or uint16 for 16-bit grey.
+
+    Raises:
+      ValueError: if it is no picture, damaged, too large, transparent, or of another kind.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise ValueError(f"there is no file {str(path)!r}")
+    if path.stat().st_size == 0:
+        raise ValueError(f"{path} is empty")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(path)
+        with image:
+            channels = 1 if image.mode in ("1", "L", "LA", *_SIXTEEN_BITS) else 3
+            if image.width * image.height * channels > MAX_NUMBERS:
+                raise ValueError(f"{path} has {image.width} x {image.height} pixels, more than "
+                                 f"{MAX_NUMBERS // channels}: cut it into tiles")
+            image.load()
+            return _numbers(image, path)
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path} cannot be read as a picture ({error})") from None
+
+
+def _numbers(image: Image.Image, path: pathlib.Path) -> np.ndarray:
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
+    if image.mode in ("L", "RGB") and "transparency" in image.info:
+        image = image.convert("LA" if image.mode == "L" else "RGBA")
+    if "A" in image.getbands():
+        if np.asarray(image.getchannel("A")).min() < 255:
+            raise ValueError(f"{path} is transparent in places: this codec has no alpha channel")
+        image = image.convert("L" if image.mode == "LA" else "RGB")
+    if image.mode in _SIXTEEN_BITS:
+        return np.asarray(image).astype(np.uint16)[:, :, None]
+    if image.mode == "I":  # how Pillow reads some 16-bit files
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > 65535:
+            raise ValueError(f"{path} holds numbers beyond 16 bits")
+        return values.astype(np.uint16)[:, :, None]
+    if image.mode in ("1", "L"):
+        return np.asarray(image.convert("L"))[:, :, None]
+    if image.mode in ("P", "RGB", "CMYK", "YCbCr", "LAB", "HSV"):
+        return np.asarray(image.convert("RGB"))
+    raise ValueError(f"{path} is of mode {image.mode!r}, which this codec does not read")
+
+
+def write_picture(path: str | pathlib.Path, picture: np.ndarray) -> None:
+    """Writes a picture, whole or not at all.
+
+    Args:
+      path: the file; its suffix says the format.
+      picture: uint8 [height, width, 1 or 3].
+
+    Raises:
+      ValueError: if the suffix is of no known format.
+      OSError: if it cannot be written.
+    """
+    path = pathlib.Path(path)
+    if path.suffix.lower() not in Image.registered_extensions():
+        raise ValueError(f"{path} must end like a picture, .png say")
+    partial = path.with_name("partial." + path.name)
+    image = Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture)
+    try:
+        image.save(partial)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_message(path: str | pathlib.Path, message: bytes) -> None:
+    """Writes a message, whole or not at all.
+
+    Args:
+      path: the file.
+      message: the bytes.
+
+    Raises:
+      OSError: if it cannot be written.
+    """
+    path = pathlib.Path(path)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_bytes(message)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

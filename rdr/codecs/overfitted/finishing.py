@@ -1,0 +1,90 @@
+"""From a fitted state to what is coded: whole numbers, and weights with as few digits as they need."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rdr.bitstream import coder
+from rdr.codecs.overfitted import arithmetic, network
+from rdr.codecs.overfitted.architecture import Architecture, shapes
+from rdr.codecs.overfitted.file import Description, weight_table
+from rdr.codecs.overfitted.laws import PLACES, laplace_tables
+from rdr.codecs.overfitted.start import whole_start
+from rdr.codecs.overfitted.training import Data, State, rounded_grids
+from rdr.entropy_models.tables import table_bits
+
+# Weights of a group share one step size.
+GROUPS = (
+    ("pixel_in", "pixel_out", "pixel_skip", "refine_in", "refine_out"),
+    ("pixel_in_bias", "pixel_out_bias", "refine_in_bias", "refine_out_bias"),
+    ("upsampling",),
+    ("entropy_in", "entropy_hidden", "entropy_out", "entropy_skip"),
+    ("entropy_in_bias", "entropy_hidden_bias", "entropy_out_bias"),
+)
+_COARSEST = 2
+
+
+def weight_bits(whole: np.ndarray) -> float:
+    """Bits that weights take in the file, nearly.
+
+    Args:
+      whole: whole numbers, less those of the start.
+
+    Returns:
+      Bits.
+    """
+    ids = np.full(whole.shape, 2 * PLACES * weight_table(whole))
+    tables = laplace_tables()
+    return float((table_bits(whole, tables, ids) + coder.escape_bits(whole, tables, ids)).sum())
+
+
+@functools.lru_cache(maxsize=8)
+def _cost(arch: Architecture, distance: Callable[[Any, Any, jax.Array], jax.Array]) -> Callable[..., jax.Array]:
+    @jax.jit
+    def cost(weights, grids, data, trade_off):
+        image = jnp.clip(network.synthesize(weights, grids, data.noise), 0.0, 1.0).transpose(1, 2, 0)
+        rate = network.bits(weights, grids).sum() / (arch.height * arch.width)
+        return rate + trade_off * distance(data.params, data.target, image[None])[0]
+
+    return cost
+
+
+def finish(arch: Architecture, state: State, data: Data, distance: Callable[[Any, Any, jax.Array], jax.Array],
+           seed: int | None) -> Description:
+    """Rounds everything, looking for the step sizes of the weights that cost least.
+
+    Args:
+      arch: sizes of the decoder.
+      state: after the last step.
+      data: what the fit saw.
+      distance: the objective.
+      seed: of the shared noise, or None.
+
+    Returns:
+      All that a decoder needs.
+    """
+    grids = [np.clip(grid, -arithmetic.LIMIT, arithmetic.LIMIT) for grid in rounded_grids(state)]
+    floats = tuple(jnp.asarray(grid, jnp.float32) for grid in grids)
+    cost, trade_off = _cost(arch, distance), jnp.exp(state.log_trade_off)
+    exponents = dict.fromkeys(shapes(arch), arithmetic.MAX_EXPONENT)
+    whole = {name: arithmetic.whole_weights(w, exponents[name]) for name, w in state.weights.items()}
+
+    def total(whole, exponents):
+        start = whole_start(arch, exponents)
+        exact = {name: jnp.asarray(w * 2.0 ** -exponents[name], jnp.float32) for name, w in whole.items()}
+        bits = sum(weight_bits(w - start[name]) for name, w in whole.items())
+        return float(cost(exact, floats, data, trade_off)) + bits / (arch.height * arch.width)
+
+    for group in GROUPS:
+        best = total(whole, exponents)
+        for exponent in reversed(range(_COARSEST, arithmetic.MAX_EXPONENT)):
+            tried = whole | {name: arithmetic.whole_weights(state.weights[name], exponent) for name in group}
+            now = total(tried, exponents | dict.fromkeys(group, exponent))
+            if now > best:
+                break
+            best, whole, exponents = now, tried, exponents | dict.fromkeys(group, exponent)
+    return Description(arch, exponents, whole, grids, seed)

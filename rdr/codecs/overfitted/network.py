@@ -1,0 +1,193 @@
+"""The decoder's networks in floating point, as they are trained; `arithmetic` is the same in whole numbers."""
+
+from collections.abc import Mapping, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rdr.codecs.overfitted.architecture import CONTEXT, KERNEL, PARENTS, TAPS, Architecture, shapes
+
+MIN_LOG2_SCALE, MAX_LOG2_SCALE = -6.0, 6.0
+# Interpolation from samples at -7/4, -3/4, 1/4, 5/4: cubic, a = -1/2.
+CUBIC = (-0.0703125, 0.8671875, 0.2265625, -0.0234375)
+
+
+def initial_weights(arch: Architecture, key: jax.Array) -> dict[str, jax.Array]:
+    """Draws weights to start from.
+
+    Args:
+      arch: sizes of the decoder.
+      key: of the draw.
+
+    Returns:
+      float32 weights by name.
+    """
+    weights = {}
+    for index, (name, shape) in enumerate(shapes(arch).items()):
+        draw = jax.random.normal(jax.random.fold_in(key, index), shape, jnp.float32)
+        if name == "upsampling":
+            weights[name] = jnp.tile(jnp.asarray([CUBIC[::-1]], jnp.float32), (shape[0], 1))
+        elif name.endswith("bias") or name in ("entropy_out", "refine_out", "entropy_skip"):
+            weights[name] = jnp.zeros(shape, jnp.float32)
+        else:
+            weights[name] = draw * (1.0 / shape[-1]) ** 0.5
+    weights["pixel_in"] = weights["pixel_in"] * 0.1
+    # Grids are brightness to start with.
+    weights["pixel_skip"] = 0.05 + 0.01 * weights["pixel_skip"]
+    weights["pixel_out_bias"] = jnp.full((arch.channels,), 0.5, jnp.float32)
+    return weights
+
+
+def _upsample_axis(x: jax.Array, taps: jax.Array, size: int, axis: int) -> jax.Array:
+    """Twice as many samples along an axis of [maps, rows, columns]: one convolution makes both phases."""
+    n = x.shape[axis]
+    first, last = jax.lax.slice_in_dim(x, 0, 1, axis=axis), jax.lax.slice_in_dim(x, n - 1, n, axis=axis)
+    x = jnp.concatenate([first] * (TAPS // 2) + [x] + [last] * (TAPS // 2), axis)
+    kernel = jnp.stack([jnp.pad(taps, (0, 1)), jnp.pad(taps[::-1], (1, 0))])
+    kernel = kernel[:, None, :, None] if axis == 1 else kernel[:, None, None, :]
+    both = jax.lax.conv_general_dilated(x[:, None], kernel, (1, 1), "VALID", precision=jax.lax.Precision.HIGHEST)
+    both = jnp.moveaxis(both, 1, axis + 1).reshape(*x.shape[:axis], 2 * n, *x.shape[axis + 1:])
+    return jax.lax.slice_in_dim(both, 0, size, axis=axis)
+
+
+def upsample(weights: Mapping[str, jax.Array], grids: Sequence[jax.Array],
+             noise: Sequence[jax.Array] = ()) -> jax.Array:
+    """Brings all grids to full size.
+
+    Args:
+      weights: by name.
+      grids: [rows, columns] each, finest first.
+      noise: the same for the finest resolutions, or nothing.
+
+    Returns:
+      [grids + noises, height, width]; grids first, finest first.
+    """
+    up = grids[-1][None]
+    noisy = noise[-1][None] if len(noise) == len(grids) else None
+    for level in reversed(range(len(grids) - 1)):
+        rows, columns = grids[level].shape
+        both = up if noisy is None else jnp.concatenate([up, noisy])
+        taps = weights["upsampling"][level]
+        both = _upsample_axis(_upsample_axis(both, taps, rows, 1), taps, columns, 2)
+        count = up.shape[0]
+        up = jnp.concatenate([grids[level][None], both[:count]])
+        if level < len(noise):
+            noisy = noise[level][None] if noisy is None else jnp.concatenate([noise[level][None], both[count:]])
+    return up if noisy is None else jnp.concatenate([up, noisy])
+
+
+def _neighbourhood(x: jax.Array) -> jax.Array:
+    """The 3 x 3 surroundings of each pixel, edges repeated: [9 channels, height, width]."""
+    _, height, width = x.shape
+    x = jnp.pad(x, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    return jnp.concatenate([x[:, 1 + i:1 + i + height, 1 + j:1 + j + width] for i, j in KERNEL])
+
+
+def _matmul(a: jax.Array, b: jax.Array) -> jax.Array:
+    return jax.lax.dot_general(a, b, (((1,), (0,)), ((), ())), precision=jax.lax.Precision.HIGHEST)
+
+
+def synthesize(weights: Mapping[str, jax.Array], grids: Sequence[jax.Array],
+               noise: Sequence[jax.Array] = ()) -> jax.Array:
+    """Makes the image, not yet clipped or rounded.
+
+    Args:
+      weights: by name.
+      grids: [rows, columns] each, finest first.
+      noise: the same for the finest resolutions, or nothing.
+
+    Returns:
+      [channels, height, width], about in [0, 1].
+    """
+    height, width = grids[0].shape
+    x = upsample(weights, grids, noise).reshape(-1, height * width)
+    hidden = jax.nn.relu(_matmul(weights["pixel_in"], x) + weights["pixel_in_bias"][:, None])
+    x = _matmul(weights["pixel_out"], hidden) + _matmul(weights["pixel_skip"], x) + weights["pixel_out_bias"][:, None]
+    y = _neighbourhood(x.reshape(-1, height, width)).reshape(-1, height * width)
+    y = jax.nn.relu(_matmul(weights["refine_in"], y) + weights["refine_in_bias"][:, None])
+    y = _neighbourhood(y.reshape(-1, height, width)).reshape(-1, height * width)
+    x = x + _matmul(weights["refine_out"], y) + weights["refine_out_bias"][:, None]
+    return x.reshape(-1, height, width)
+
+
+def context(grid: jax.Array, parent: jax.Array | None) -> jax.Array:
+    """What the distribution of each number of a grid depends on.
+
+    Args:
+      grid: [rows, columns].
+      parent: the next coarser grid, or None at the coarsest one.
+
+    Returns:
+      [inputs, rows * columns]; zero where a neighbour lies outside.
+    """
+    rows, columns = grid.shape
+    top, side = (max(abs(offset[axis]) for offset in CONTEXT) for axis in (0, 1))
+    padded = jnp.pad(grid, ((top, 0), (side, side)))
+    parts = [padded[top + i:top + i + rows, side + j:side + j + columns] for i, j in CONTEXT]
+    if parent is None:
+        parts += [jnp.zeros_like(grid)] * len(PARENTS)
+    else:
+        padded = jnp.pad(parent, 1)
+        near = jnp.stack([padded[1 + i:1 + i + parent.shape[0], 1 + j:1 + j + parent.shape[1]] for i, j in PARENTS])
+        near = jnp.broadcast_to(near[:, :, None, :, None], (len(PARENTS), near.shape[1], 2, near.shape[2], 2))
+        near = near.reshape(len(PARENTS), 2 * parent.shape[0], 2 * parent.shape[1])[:, :rows, :columns]
+        parts += list(near)
+    return jnp.stack(parts).reshape(-1, rows * columns)
+
+
+def predict(weights: Mapping[str, jax.Array], inputs: jax.Array, level: int) -> tuple[jax.Array, jax.Array]:
+    """The entropy network: location and scale of each number.
+
+    Args:
+      weights: by name.
+      inputs: from `context`.
+      level: of the grid.
+
+    Returns:
+      Location [n], and the binary logarithm of the Laplace scale [n].
+    """
+    x = jax.nn.relu(_matmul(weights["entropy_in"], inputs) + weights["entropy_in_bias"][level][:, None])
+    x = jax.nn.relu(_matmul(weights["entropy_hidden"], x) + weights["entropy_hidden_bias"][:, None])
+    out = _matmul(weights["entropy_out"], x) + _matmul(weights["entropy_skip"], inputs)
+    out = out + weights["entropy_out_bias"][:, None]
+    return out[0], jnp.clip(out[1], MIN_LOG2_SCALE, MAX_LOG2_SCALE)
+
+
+def laplace_bits(distance: jax.Array, log2_scale: jax.Array) -> jax.Array:
+    """Bits of a whole number under a Laplace law, integrated over the unit interval around it.
+
+    Args:
+      distance: from the law's middle, any shape.
+      log2_scale: binary logarithm of its scale b, same shape.
+
+    Returns:
+      float32 bits, same shape.
+    """
+    inverse = jnp.exp2(-log2_scale)
+    d = jnp.abs(distance)
+    half = 0.5 * inverse
+    # Outside: log(exp(-d/b) sinh(1/(2b))); inside: log(1 - exp(-1/(2b)) cosh(d/b)).
+    outside = -d * inverse + half + jnp.log(-0.5 * jnp.expm1(-2.0 * half))
+    near = jnp.minimum(d, 0.5)
+    inner = 0.5 * (jnp.exp((near - 0.5) * inverse) + jnp.exp((-near - 0.5) * inverse))
+    inside = jnp.log1p(-jnp.minimum(inner, 1.0 - 1e-6))
+    return jnp.where(d >= 0.5, outside, inside) * np.float32(-1.0 / np.log(2.0))
+
+
+def bits(weights: Mapping[str, jax.Array], grids: Sequence[jax.Array]) -> jax.Array:
+    """Bits of all grids.
+
+    Args:
+      weights: by name.
+      grids: [rows, columns] each, finest first.
+
+    Returns:
+      float32 [grids], bits of each.
+    """
+    result = []
+    for level, grid in enumerate(grids):
+        parent = grids[level + 1] if level + 1 < len(grids) else None
+        location, log2_scale = predict(weights, context(grid, parent), level)
+        result.append(laplace_bits(grid.reshape(-1) - location, log2_scale).sum())
+    return jnp.stack(result)

@@ -1,0 +1,167 @@
+"""What a fit may minimise beside the rate."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from rdr.features import alexnet, steerable_pyramid, vgg, weights
+from rdr.features.multiscale import multiscale
+from rdr.losses import lpips, ssim, wasserstein_distortion
+from rdr.losses.wasserstein_distortion_sigma import intrinsic_sigma, sigma_from_eccentricity, sigma_from_saliency
+
+OBJECTIVES = ("mse", "ms_ssim", "wd", "wd_mse", "lpips")
+FEATURES = ("pixels", "steerable", "alexnet", "vgg16")
+SCALES = {"alexnet": 1}  # its first maps see far, and more maps take long to compile; others have three resolutions
+# Bits per pixel for one unit of distortion, for about half a bit per pixel on photographs.
+TRADE_OFFS = {"mse": 0.01, "ms_ssim": 50.0, "wd": 1.0, "wd_mse": 1.0, "lpips": 3.0}
+PIXELS_PER_DEGREE = 40.0
+WD_MSE_WEIGHT = 10.0
+
+
+class Objective(NamedTuple):
+    """A distortion, in two parts.
+
+    Attributes:
+      name: of `OBJECTIVES`.
+      params: of networks; handed to both functions, so that compiled programs do not hold them.
+      prepare: `prepare(params, image [1, height, width, channels], sigma) -> target`, what the distance needs of the
+        original.
+      distance: `distance(params, target, image [1, height, width, channels]) -> [1]`.
+    """
+
+    name: str
+    params: Any
+    prepare: Callable[[jax.Array, Any], Any]
+    distance: Callable[[Any, jax.Array], jax.Array]
+
+
+def feature_maps(name: str, scales: int) -> tuple[Any, Callable[[Any, jax.Array], dict[str, jax.Array]]]:
+    """Builds the feature maps that Wasserstein distortion compares.
+
+    Args:
+      name: "pixels", "steerable" (pixels and a steerable pyramid), "alexnet" or "vgg16" (pixels and the network's).
+      scales: number of resolutions, except of the pyramid.
+
+    Returns:
+      A network's parameters, or None, and a function from these and images [batch, height, width, channels] to named
+      maps.
+
+    Raises:
+      ValueError: if there are no such features.
+      FileNotFoundError: if a network's weights are not installed.
+    """
+    if name not in FEATURES:
+        raise ValueError(f"features must be one of {', '.join(map(repr, FEATURES))}, got {name!r}")
+
+    def normalized(images):
+        return (images - 0.449) / 0.226
+
+    if name == "pixels":
+        return None, lambda _, images: multiscale(lambda x: {"pixels": normalized(x)}, images, num_scales=scales)
+    if name == "steerable":
+
+        def pyramid(_, images):
+            bands = steerable_pyramid.features(None, normalized(images), parts=("real", "magnitude"))
+            return {"pixels": normalized(images), **bands}
+
+        return None, pyramid
+    call, taps = {"alexnet": (alexnet.features, ("relu1", "relu2")),
+                  "vgg16": (vgg.features, vgg.LAST_OF_EACH_BLOCK)}[name]
+
+    def network(params, images):
+        images = jnp.repeat(images, 3, -1) if images.shape[-1] == 1 else images
+        maps = multiscale(lambda x: call(params, x, taps=taps, pooling="average"), images, num_scales=scales)
+        return {"pixels": normalized(images), **maps}
+
+    return weights.load_params(name), network
+
+
+@functools.lru_cache(maxsize=16)
+def objective(name: str, *, features: str = "alexnet", scales: int | None = None) -> Objective:
+    """Looks up an objective.
+
+    * "mse": squared error in squared 8-bit levels, averaged over pixels and channels.
+    * "ms_ssim": 1 - MS-SSIM.
+    * "wd": Wasserstein distortion between feature maps.
+    * "wd_mse": that plus 10 times the squared error of values in [0, 1].
+    * "lpips": LPIPS v0.1 with AlexNet; grey images as grey RGB.
+
+    Args:
+      name: of `OBJECTIVES`.
+      features: of "wd", see `feature_maps`.
+      scales: of "wd", number of resolutions; default 1 for "alexnet" and 3 for others.
+
+    Returns:
+      The objective; the same object for the same arguments.
+
+    Raises:
+      ValueError: if there is no such objective.
+      FileNotFoundError: if weights are not installed.
+    """
+    if name == "mse":
+        return Objective(name, None, lambda _, image, sigma: image,
+                         lambda _, target, image: jnp.square(target - image).mean((1, 2, 3)) * np.float32(255.0**2))
+    if name == "ms_ssim":
+        return Objective(name, None, lambda _, image, sigma: image,
+                         lambda _, target, image: ssim.ms_ssim_loss(image, target))
+    if name == "lpips":
+        def colour(image):
+            return jnp.repeat(image, 3, -1) if image.shape[-1] == 1 else image
+
+        return Objective(name, lpips.load_params("alexnet"), lambda _, image, sigma: image,
+                         lambda params, target, image: lpips.lpips(params, colour(image), colour(target)))
+    if name not in OBJECTIVES:
+        raise ValueError(f"objective must be one of {', '.join(map(repr, OBJECTIVES))}, got {name!r}")
+    params, maps = feature_maps(features, scales or SCALES.get(features, 3))
+    error = WD_MSE_WEIGHT if name == "wd_mse" else 0.0
+
+    def prepare(params, image, sigma):
+        return image, wasserstein_distortion.prepare(maps(params, image), sigma, image_shape=image.shape[1:3])
+
+    def distance(params, target, image):
+        image_itself, statistics = target
+        value = wasserstein_distortion.distance(statistics, maps(params, image))
+        return value + error * jnp.square(image_itself - image).mean((1, 2, 3)) if error else value
+
+    return Objective(name, params, prepare, distance)
+
+
+def sigma_map(sigma: float | str, image: jax.Array, *, saliency: ArrayLike | None = None,
+              fixation: tuple[float, float] | None = None) -> Any:
+    """Where Wasserstein distortion asks for fidelity, and where for realism.
+
+    Args:
+      sigma: window width in pixels, the same everywhere (0 is fidelity, inf the image's statistics only), or
+        "eccentricity" (it grows with the distance from a fixated point), "saliency" (it falls with a map), or
+        "intrinsic" (as wide as the local texture needs).
+      image: [1, height, width, channels] in [0, 1].
+      saliency: non-negative [height, width], for "saliency".
+      fixation: row and column of the fixated point, for "eccentricity"; default the middle.
+
+    Returns:
+      A number, or float32 [height, width] or [1, height, width].
+
+    Raises:
+      ValueError: if sigma is neither, or a map is missing.
+    """
+    _, height, width, _ = image.shape
+    if not isinstance(sigma, str):
+        if not sigma >= 0:
+            raise ValueError(f"sigma must be >= 0, got {sigma}")
+        return float(sigma)
+    if sigma == "eccentricity":
+        middle = ((height - 1) / 2, (width - 1) / 2)
+        return sigma_from_eccentricity((height, width), fixation or middle, pixels_per_degree=PIXELS_PER_DEGREE)
+    if sigma == "intrinsic":
+        # Infinite windows, where statistics change up to the whole image, are held to an eighth of its longer side.
+        return jnp.minimum(intrinsic_sigma(image.mean(-1, keepdims=True)), max(height, width) / 8)
+    if sigma == "saliency":
+        if saliency is None or np.shape(saliency) != (height, width):
+            raise ValueError(f"saliency must be a map of {height} x {width} pixels, got shape {np.shape(saliency)}")
+        return sigma_from_saliency(jnp.asarray(saliency, jnp.float32)[None], minimum=0.1)
+    raise ValueError(f"sigma must be a number, 'eccentricity', 'saliency' or 'intrinsic', got {sigma!r}")

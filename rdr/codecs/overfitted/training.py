@@ -1,0 +1,191 @@
+"""Fitting grids and networks to one image."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from rdr import quantize
+from rdr.codecs.overfitted import network
+from rdr.codecs.overfitted.architecture import Architecture
+
+GRID_UNIT = 16.0  # grids are trained in units of 16, so that one learning rate suits them and the networks
+
+STEERING = 0.05  # how far log lambda moves in a step for a rate that is off by a factor of e
+SETTLING = 30  # steps before it moves
+
+
+class Schedule(NamedTuple):
+    """How a fit goes: with noise first, with rounded numbers at the end.
+
+    Attributes:
+      steps: in all.
+      rounded: fraction of them that round.
+      rate: learning rate at the start; it falls to zero as a cosine.
+      rounded_rate: of the last stage, falling to zero as a cosine.
+      temperatures: of soft rounding, first and last step with noise.
+      shapes: of Kumaraswamy's noise, first and last step with noise.
+      clip: largest norm of a gradient.
+    """
+
+    steps: int = 2000
+    rounded: float = 0.15
+    rate: float = 1e-2
+    rounded_rate: float = 2e-3
+    temperatures: tuple[float, float] = (0.3, 0.1)
+    shapes: tuple[float, float] = (2.0, 1.0)
+    clip: float = 0.1
+
+
+class State(NamedTuple):
+    """What is fitted.
+
+    Attributes:
+      grids: float32 [rows, columns] each, finest first, in units of 16.
+      weights: float32 by name.
+      log_trade_off: natural logarithm of lambda, float32 scalar; it moves where bits per pixel are given.
+      moments: the optimiser's.
+    """
+
+    grids: tuple[jax.Array, ...]
+    weights: dict[str, jax.Array]
+    log_trade_off: jax.Array
+    moments: Any
+
+
+class Data(NamedTuple):
+    """What a fit sees beside its state.
+
+    Attributes:
+      target: what the objective made of the image.
+      wanted: bits per pixel that the grids should take, by moving lambda; 0 where lambda is fixed.
+      noise: shared noise, float32 [rows, columns] for each of the finest resolutions that have it.
+      image: float32 [height, width, channels], for PSNR.
+      params: the objective's, the same for all images.
+    """
+
+    target: Any
+    wanted: jax.Array
+    noise: tuple[jax.Array, ...]
+    image: jax.Array
+    params: Any = None
+
+
+def initial_state(arch: Architecture, weights: dict[str, jax.Array], trade_off: float) -> State:
+    """Starts a fit from empty grids.
+
+    Args:
+      arch: sizes of the decoder.
+      weights: to start from.
+      trade_off: lambda, bits per pixel for one unit of distortion.
+
+    Returns:
+      The state.
+    """
+    grids = tuple(jnp.zeros(shape, jnp.float32) for shape in arch.grids)
+    return State(grids, weights, jnp.float32(math.log(trade_off)), optax.scale_by_adam().init((grids, weights)))
+
+
+def quantized(grids: Sequence[jax.Array], step: jax.Array, schedule: Schedule, key: jax.Array) -> tuple[jax.Array, ...]:
+    """The grids as a decoder would see them, or nearly.
+
+    Args:
+      grids: in units of 16.
+      step: number of the step.
+      schedule: of the fit.
+      key: of the noise.
+
+    Returns:
+      In units of 1: noisy softly rounded numbers in the first stage, rounded ones in the last.
+    """
+    noisy_steps = max(schedule.steps - math.ceil(schedule.rounded * schedule.steps), 1)
+    progress = jnp.minimum(step / noisy_steps, 1.0).astype(jnp.float32)
+    temperature = schedule.temperatures[0] + (schedule.temperatures[1] - schedule.temperatures[0]) * progress
+    shape = schedule.shapes[0] + (schedule.shapes[1] - schedule.shapes[0]) * progress
+
+    def noisy(grids):
+        result = []
+        for level, grid in enumerate(grids):
+            noise = quantize.kumaraswamy_noise(jax.random.fold_in(key, level), grid.shape, shape)
+            result.append(quantize.soft_round(quantize.soft_round(grid * GRID_UNIT, temperature) + noise, temperature))
+        return tuple(result)
+
+    def rounded(grids):
+        return tuple(quantize.straight_through_round(grid * GRID_UNIT) for grid in grids)
+
+    return jax.lax.cond(step < noisy_steps, noisy, rounded, tuple(grids))
+
+
+def learning_rate(step: jax.Array, schedule: Schedule) -> jax.Array:
+    """The learning rate of a step: a cosine in each stage.
+
+    Args:
+      step: number of the step.
+      schedule: of the fit.
+
+    Returns:
+      float32.
+    """
+    noisy_steps = max(schedule.steps - math.ceil(schedule.rounded * schedule.steps), 1)
+    first = schedule.rate * 0.5 * (1 + jnp.cos(jnp.pi * jnp.minimum(step / noisy_steps, 1.0)))
+    late = (step - noisy_steps) / max(schedule.steps - noisy_steps, 1)
+    last = schedule.rounded_rate * 0.5 * (1 + jnp.cos(jnp.pi * jnp.clip(late, 0.0, 1.0)))
+    return jnp.where(step < noisy_steps, jnp.maximum(first, schedule.rounded_rate), last).astype(jnp.float32)
+
+
+def make_update(arch: Architecture, distance: Callable[[Any, Any, jax.Array], jax.Array], schedule: Schedule,
+                key: jax.Array) -> Callable[[State, jax.Array, Data], tuple[State, dict[str, jax.Array]]]:
+    """Makes the function that does a step.
+
+    Args:
+      arch: sizes of the decoder.
+      distance: an objective's.
+      schedule: of the fit.
+      key: of the noise of training, known to the encoder only.
+
+    Returns:
+      `update(state, step, data) -> (state, metrics)`; metrics are loss, bits per pixel (grids only) and PSNR in dB.
+    """
+    pixels = arch.height * arch.width
+
+    def loss(trained, trade_off, step, data):
+        grids, weights = trained
+        grids = quantized(grids, step, schedule, jax.random.fold_in(key, step))
+        rate = network.bits(weights, grids).sum() / pixels
+        image = network.synthesize(weights, grids, data.noise).transpose(1, 2, 0)
+        distortion = distance(data.params, data.target, image[None])[0]
+        error = jnp.mean((jnp.clip(image, 0.0, 1.0) - data.image) ** 2)
+        psnr = -10.0 * jnp.log10(jnp.maximum(error, 1e-10))
+        total = rate + trade_off * distortion
+        return total, {"loss": total, "bpp": rate, "psnr": psnr}
+
+    def update(state, step, data):
+        trained, trade_off = (state.grids, state.weights), jnp.exp(state.log_trade_off)
+        gradient, metrics = jax.grad(loss, has_aux=True)(trained, trade_off, step, data)
+        norm = optax.global_norm(gradient)
+        gradient = jax.tree.map(lambda g: g * jnp.minimum(1.0, schedule.clip / jnp.maximum(norm, 1e-12)), gradient)
+        change, moments = optax.scale_by_adam().update(gradient, state.moments)
+        rate = learning_rate(step, schedule)
+        grids, weights = jax.tree.map(lambda p, c: p - rate * c, trained, change)
+        off = jnp.log(jnp.maximum(data.wanted, 1e-6)) - jnp.log(jnp.maximum(metrics["bpp"], 1e-6))
+        move = jnp.where((data.wanted > 0) & (step >= SETTLING), STEERING * jnp.clip(off, -1.0, 1.0), 0.0)
+        log_trade_off = (state.log_trade_off + move).astype(jnp.float32)
+        return State(grids, weights, log_trade_off, moments), metrics
+
+    return update
+
+
+def rounded_grids(state: State) -> list[np.ndarray]:
+    """The whole numbers that will be coded.
+
+    Args:
+      state: after the last step.
+
+    Returns:
+      int32 [rows, columns] each, finest first.
+    """
+    return [np.rint(np.asarray(grid, np.float64) * GRID_UNIT).astype(np.int32) for grid in state.grids]

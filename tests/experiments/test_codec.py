@@ -1,0 +1,103 @@
+"""The codec as a command."""
+
+import errno
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments import codec, pictures
+from rdr.codecs import overfitted
+
+PICTURE = np.add.outer(np.arange(17) * 9, np.arange(3) * 20).astype(np.uint8)
+
+
+def _main(*words):
+    return codec.main(["codec", *map(str, words)])
+
+
+@pytest.fixture(scope="module")
+def encoded(tmp_path_factory):
+    """A 17 x 3 picture, encoded by the command."""
+    folder = tmp_path_factory.mktemp("encoded")
+    Image.fromarray(PICTURE).save(folder / "in.png")
+    assert _main("encode", folder / "in.png", folder / "out.rdr", "--steps=8", "--trade_off=0.1") == 0
+    return folder
+
+
+def test_encode_decode_info(encoded, capsys):
+    assert _main("decode", encoded / "out.rdr", encoded / "out.png") == 0
+    message = (encoded / "out.rdr").read_bytes()
+    np.testing.assert_array_equal(pictures.read_picture(encoded / "out.png"), overfitted.decode(message))
+    assert _main("info", encoded / "out.rdr") == 0
+    shown = capsys.readouterr().out
+    assert "height: 17" in shown and f"bytes: {len(message)}" in shown
+    assert not (encoded / "out.rdr.progress").exists()
+
+
+def test_evaluate_a_folder_of_small_pictures(tmp_path, capsys):
+    images = tmp_path / "images"
+    images.mkdir()
+    for index in range(2):
+        Image.fromarray(PICTURE[index : index + 1, :1]).save(images / f"{index}.png")
+    words = ("evaluate", images, f"--workdir={tmp_path / 'out'}", "--steps=3")
+    assert _main(*words) == 0
+    table = (tmp_path / "out" / "images.csv").read_text()
+    sizes = [len((tmp_path / "out" / "messages" / f"{index}.rdr").read_bytes()) for index in range(2)]
+    rows = [line.split(",") for line in table.splitlines() if not line.startswith("#")][1:]
+    assert [(row[0], int(row[1]), float(row[2])) for row in rows] == [(str(i), s, 8.0 * s) for i, s in enumerate(sizes)]
+    assert _main(*words) == 0  # nothing is encoded again
+    assert "2 pictures" in capsys.readouterr().out
+
+
+def test_progress_of_other_settings_is_refused(tmp_path, capsys):
+    Image.fromarray(PICTURE).save(tmp_path / "in.png")
+    progress = tmp_path / "out.rdr.progress"
+    progress.mkdir()
+    (progress / "config.json").write_text("{}")
+    assert _main("encode", tmp_path / "in.png", tmp_path / "out.rdr") == 1
+    assert "other settings" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    ((), "say encode"), (("encode", "a.png"), "say encode"), (("info", "none.rdr"), "there is no file"),
+    (("decode", "none.rdr", "a.png"), "there is no file"), (("encode", "none.png", "a.rdr"), "there is no file"),
+    (("evaluate", "none"), "--workdir is missing"), (("encode", "a", "b", "--what"), "what"),
+    (("encode", "a", "b", "--objective=x"), "objective"), (("encode", "a", "b", "--steps=x"), "steps"),
+])  # fmt: skip
+def test_wrong_words_give_a_sentence(words, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert _main(*words) == 1
+    error = capsys.readouterr().err
+    assert message in error and error.startswith("error: ") and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(("flag", "message"), [
+    ("--bpp=-1", "--bpp must be positive"), ("--bpp=0.01", "size must be at least"), ("--trade_off=nan", "--trade_off"),
+    ("--seed=-1", "seed must be"), ("--noise_levels=9", "noise_levels must be"), ("--sigma=none.png", "no file"),
+])  # fmt: skip
+def test_wrong_numbers_give_a_sentence(flag, message, capsys, encoded, tmp_path):
+    assert _main("encode", encoded / "in.png", tmp_path / "x.rdr", flag) == 1
+    assert message in capsys.readouterr().err
+    assert _main("encode", encoded / "in.png", tmp_path / "no" / "x.rdr") == 1
+
+
+def test_contradicting_sizes_are_refused(encoded, capsys, tmp_path):
+    assert _main("encode", encoded / "in.png", tmp_path / "x.rdr", "--bpp=8", "--size=200") == 1
+    assert "give one of them" in capsys.readouterr().err
+
+
+def test_damaged_messages_and_full_disks_give_a_sentence(encoded, tmp_path, capsys, monkeypatch):
+    message = (encoded / "out.rdr").read_bytes()
+    for name, data in (("cut", message[:-9]), ("empty", b""), ("foreign", b"\x89PNG....")):
+        (tmp_path / name).write_bytes(data)
+        assert _main("decode", tmp_path / name, tmp_path / "a.png") == 1
+        assert "message" in capsys.readouterr().err
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pictures.os, "replace", full)
+    assert _main("decode", encoded / "out.rdr", tmp_path / "a.png") == 1
+    assert "No space left on device" in capsys.readouterr().err
+    assert not list(tmp_path.glob("*.png"))

@@ -1,0 +1,90 @@
+"""Pictures of all kinds, in and out."""
+
+import errno
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments import pictures
+
+COLOURS = np.random.default_rng(0).integers(0, 256, (3, 5, 3), dtype=np.uint8)
+
+
+def _saved(path, image, **options):
+    image.save(path, **options)
+    return path
+
+
+def test_colour_grey_and_black_and_white(tmp_path):
+    colour = pictures.read_picture(_saved(tmp_path / "a.png", Image.fromarray(COLOURS)))
+    np.testing.assert_array_equal(colour, COLOURS)
+    grey = pictures.read_picture(_saved(tmp_path / "b.png", Image.fromarray(COLOURS[:, :, 0])))
+    np.testing.assert_array_equal(grey, COLOURS[:, :, :1])
+    two = pictures.read_picture(_saved(tmp_path / "c.png", Image.fromarray(COLOURS[:, :, 0] > 99)))
+    np.testing.assert_array_equal(two[:, :, 0], np.where(COLOURS[:, :, 0] > 99, 255, 0))
+
+
+def test_sixteen_bits_are_kept(tmp_path):
+    deep = (COLOURS[:, :, 0].astype(np.uint16) * 257) ^ 5
+    got = pictures.read_picture(_saved(tmp_path / "a.png", Image.fromarray(deep)))
+    assert got.dtype == np.uint16
+    np.testing.assert_array_equal(got[:, :, 0], deep)
+
+
+def test_palettes_and_cmyk_become_colour(tmp_path):
+    few = Image.fromarray(COLOURS // 128 * 255)
+    got = pictures.read_picture(_saved(tmp_path / "a.png", few.convert("P", palette=Image.Palette.ADAPTIVE)))
+    np.testing.assert_array_equal(got, COLOURS // 128 * 255)
+    cmyk = few.convert("CMYK")
+    got = pictures.read_picture(_saved(tmp_path / "a.tif", cmyk))
+    np.testing.assert_array_equal(got, COLOURS // 128 * 255)
+
+
+def test_opaque_alpha_is_dropped_and_transparency_refused(tmp_path):
+    image = Image.fromarray(COLOURS).convert("RGBA")
+    np.testing.assert_array_equal(pictures.read_picture(_saved(tmp_path / "a.png", image)), COLOURS)
+    image.putpixel((1, 1), (0, 0, 0, 10))
+    with pytest.raises(ValueError, match="transparent"):
+        pictures.read_picture(_saved(tmp_path / "b.png", image))
+    palette = Image.fromarray(COLOURS).convert("P")
+    with pytest.raises(ValueError, match="transparent"):
+        pictures.read_picture(_saved(tmp_path / "c.png", palette, transparency=palette.getpixel((0, 0))))
+
+
+def test_what_is_no_picture_is_refused(tmp_path):
+    empty, text, cut = (tmp_path / name for name in ("a.png", "b.png", "c.png"))
+    empty.write_bytes(b"")
+    text.write_text("hello")
+    whole = _saved(tmp_path / "d.png", Image.fromarray(COLOURS)).read_bytes()
+    cut.write_bytes(whole[: len(whole) // 2])
+    for path, words in ((empty, "is empty"), (text, "cannot be read"), (cut, "cannot be read"),
+                        (tmp_path / "none.png", "there is no file"), (tmp_path, "there is no file")):
+        with pytest.raises(ValueError, match=words):
+            pictures.read_picture(path)
+
+
+def test_huge_pictures_are_refused_before_they_are_read(tmp_path):
+    path = _saved(tmp_path / "a.png", Image.new("1", (12_000, 10_000)))
+    with pytest.raises(ValueError, match="cut it into tiles"):
+        pictures.read_picture(path)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pictures_are_written_and_read(tmp_path, channels):
+    pictures.write_picture(tmp_path / "a.png", COLOURS[:, :, :channels])
+    np.testing.assert_array_equal(pictures.read_picture(tmp_path / "a.png"), COLOURS[:, :, :channels])
+    with pytest.raises(ValueError, match="must end like a picture"):
+        pictures.write_picture(tmp_path / "a.what", COLOURS)
+
+
+def test_full_disks_leave_nothing_behind(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pictures.os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        pictures.write_message(tmp_path / "a.rdr", b"abc")
+    with pytest.raises(OSError, match="No space"):
+        pictures.write_picture(tmp_path / "a.png", COLOURS)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,27 @@
+"""Few bytes for a texture."""
+
+import math
+
+import pytest
+
+from experiments import texture_compression
+from rdr.codecs import overfitted
+
+
+def test_smoke_run_writes_what_it_measured(tmp_path):
+    config = texture_compression.PRESETS["smoke"]
+    rows = texture_compression.run(config, tmp_path)
+    files = sorted(len(path.read_bytes()) for path in (tmp_path / "messages").glob("*.rdr"))
+    assert sorted(row["bytes"] for row in rows) == files and len(files) == 3
+    for name in ("textures.csv", "brick-330.png", "run.json"):
+        assert (tmp_path / name).stat().st_size > 0
+    seeds = {path.name: overfitted.describe(path.read_bytes())["seed"] for path in (tmp_path / "messages").iterdir()}
+    assert sorted(name for name, seed in seeds.items() if seed is not None) == [
+        "brick-WD-noise-330.rdr", "brick-statistics-noise-330.rdr"]
+
+
+@pytest.mark.parametrize("name", ["WD + noise", "statistics + noise"])
+def test_realism_has_noise_and_windows(name):
+    options = texture_compression.methods(texture_compression.PRESETS["quick"])[name]
+    assert options.objective == "wd" and options.noise_levels > 0
+    assert math.isinf(options.sigma) == (name == "statistics + noise")

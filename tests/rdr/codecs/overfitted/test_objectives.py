@@ -1,0 +1,73 @@
+"""What fits minimise."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rdr.codecs.overfitted.objectives import FEATURES, objective, sigma_map
+
+IMAGE = jnp.asarray(np.random.default_rng(0).uniform(0.2, 0.8, (1, 40, 48, 3)), jnp.float32)
+
+
+def test_squared_error_is_in_squared_levels():
+    goal = objective("mse")
+    value = goal.distance(goal.params, goal.prepare(goal.params, IMAGE, None), IMAGE + np.float32(2 / 255))
+    np.testing.assert_allclose(value, [4.0], rtol=1e-4)
+
+
+@pytest.mark.parametrize("features", FEATURES)
+def test_wasserstein_distortion_of_all_features_tells_images_apart(features, trained_weights):
+    goal = objective("wd", features=features, scales=2)
+    image = IMAGE if features != "vgg16" else jnp.tile(IMAGE, (1, 2, 2, 1))
+    target = goal.prepare(goal.params, image, 2.0)
+    assert float(goal.distance(goal.params, target, image)[0]) < 1e-6
+    other = jnp.roll(image, 1, 1) * np.float32(0.9)
+    assert float(goal.distance(goal.params, target, other)[0]) > 1e-3
+    if features != "vgg16":  # whose gradient takes a minute to compile, and is tested by itself
+        slope = jax.grad(lambda x: goal.distance(goal.params, target, x)[0])(other)
+        assert bool(jnp.isfinite(slope).all())
+
+
+def test_realism_ignores_where_things_are():
+    goal = objective("wd", features="pixels")
+    moved = jnp.roll(IMAGE, 16, 1)
+    targets = [goal.prepare(None, IMAGE, sigma) for sigma in (0.0, np.inf)]
+    fidelity, realism = (float(goal.distance(None, target, moved)[0]) for target in targets)
+    assert realism < 0.01 * fidelity
+
+
+def test_mixed_objective_adds_squared_error():
+    plain, mixed = objective("wd", features="pixels"), objective("wd_mse", features="pixels")
+    other = IMAGE + np.float32(0.1)
+    with_error, without = (goal.distance(None, goal.prepare(None, IMAGE, 4.0), other) for goal in (mixed, plain))
+    np.testing.assert_allclose(with_error - without, [0.1], rtol=1e-3)
+
+
+def test_sigma_maps():
+    assert sigma_map(3, IMAGE) == 3.0
+    foveated = np.asarray(sigma_map("eccentricity", IMAGE, fixation=(0, 0)))
+    assert foveated.shape == (40, 48) and foveated[0, 0] == 0 and foveated[39, 47] > 0
+    saliency = np.zeros((40, 48))
+    saliency[:10] = 1
+    looked_at = np.asarray(sigma_map("saliency", IMAGE, saliency=saliency))
+    assert looked_at[0, 5, 0] < looked_at[0, 30, 0]
+    assert 0 <= float(sigma_map("intrinsic", IMAGE).max()) <= 6
+
+
+@pytest.mark.parametrize(("sigma", "words"), [(-1, "sigma must be >= 0"), ("x", "sigma must be a number"),
+                                              ("saliency", "saliency must be a map")])
+def test_wrong_sigmas_are_named(sigma, words):
+    with pytest.raises(ValueError, match=words):
+        sigma_map(sigma, IMAGE)
+
+
+@pytest.mark.parametrize("name", ["psnr", ""])
+def test_wrong_objectives_are_named(name):
+    with pytest.raises(ValueError, match="objective must be one of"):
+        objective(name)
+
+
+def test_wrong_features_are_named():
+    with pytest.raises(ValueError, match="features must be one of"):
+        objective("wd", features="none")
