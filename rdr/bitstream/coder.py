@@ -43,7 +43,8 @@ def groups(table_ids: np.ndarray) -> tuple[np.ndarray, list[tuple[int, slice]]]:
     return order, [(int(t), slice(int(a), int(b))) for t, a, b in zip(used, starts, ends)]
 
 
-def check_ids(table_ids, size: int, tables: Tables) -> np.ndarray:
+def check_ids(table_ids: np.ndarray | None, size: int, tables: Tables) -> np.ndarray:
+    """Flattens indices of tables, and refuses what cannot be one."""
     ids = np.zeros(size, np.int64) if table_ids is None else np.asarray(table_ids).reshape(-1)
     if ids.size != size:
         raise ValueError(f"table_ids must name a table for each of {size} symbols, got {ids.size}")

@@ -1,6 +1,7 @@
 """Discrete Gaussian laws on lattices, coded bit by bit and coordinate by coordinate in integer arithmetic.
 
-A point of a lattice (`rdr.quantize.lattices`) minus a dither u has probability proportional to exp(-beta |point - u|^2).
+A point of a lattice (`rdr.quantize.lattices`) has, given a dither u, a probability proportional to
+exp(-beta |point - u|^2).
 With r the residue m + a c of a coordinate, its part is w(z) = exp(-beta s^2 (r + b z - u)^2), and with E and O the
 sums of w over even and odd z
 
