@@ -1,0 +1,153 @@
+"""Latents that are Gaussian given hyper-latents: bmshj2018-hyperprior (scales) and mbt2018-mean (means and scales).
+
+While coding, the hyper-decoder runs in integers (`rdr.entropy_models.integer_network`): what it says of a latent's
+mean, in units of 1/256, and of its scale, by its index in a table of 64, is the same on every device.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rdr.bitstream.steps import StepDecoder, StepEncoder
+from rdr.codecs.image import factorized
+from rdr.codecs.image.latent_model import LatentModel
+from rdr.entropy_models import scale_table
+from rdr.entropy_models.deep_factorized import DeepFactorized
+from rdr.entropy_models.integer_network import LayerSpec, apply_network, quantize_network
+from rdr.entropy_models.location_scale import at_least, interval_bits
+from rdr.quantize import straight_through_round, uniform_noise
+from rdr.transforms.image import HyperAnalysis, HyperSynthesis
+
+BITS = 8  # means and scales are in units of 2^-BITS
+
+
+def gaussian_bits(values: jax.Array, mean: jax.Array, scale: jax.Array) -> jax.Array:
+    """Information in unit intervals around values.
+
+    Args:
+      values: any shape.
+      mean: same shape.
+      scale: same shape; those below the table's smallest count as it.
+
+    Returns:
+      Bits, same shape.
+    """
+    scale = at_least(scale, jnp.float32(scale_table.SMALLEST))
+    return interval_bits(values + 0.5, mean, scale)
+
+
+def scale_thresholds() -> np.ndarray:
+    """Scales at which the index of the nearest table changes, in units of 2^-BITS: int32 [63]."""
+    scales = scale_table.scales()
+    return np.round(np.sqrt(scales[1:] * scales[:-1]) * 2**BITS).astype(np.int32)
+
+
+def scale_indices(scales: jax.Array, thresholds: jax.Array) -> jax.Array:
+    """Index of the table for integer scales: how many thresholds they reach.
+
+    Args:
+      scales: int32, any shape, in units of 2^-BITS.
+      thresholds: int32 [63], increasing.
+
+    Returns:
+      int32, same shape.
+    """
+    return jnp.searchsorted(thresholds, scales, side="right", method="compare_all").astype(jnp.int32)
+
+
+def hyperprior_model(*, channels: int, latents: int, means: bool) -> LatentModel:
+    """Makes the model of bmshj2018-hyperprior or mbt2018-mean.
+
+    Args:
+      channels: N.
+      latents: M.
+      means: whether the hyper-decoder says means as well as scales.
+
+    Returns:
+      The model.
+
+    Raises:
+      ValueError: if M is odd, which 3 M / 2 channels of mbt2018-mean do not allow.
+
+    Reference: Ballé et al., ICLR 2018; Minnen, Ballé, Toderici, NeurIPS 2018 (without the context model). The scale's
+      table and its lower bound 0.11 are those of their published code.
+    """
+    if means and latents % 2:
+        raise ValueError(f"latents must be even, got {latents}")
+    prior = DeepFactorized(channels=channels, features=factorized.WIDTHS)
+    analysis = HyperAnalysis(channels, leaky=means)
+    widths = (latents, latents * 3 // 2, 2 * latents) if means else (channels, channels, latents)
+    synthesis = HyperSynthesis(widths, leaky=means)
+    kind = "leaky" if means else "relu"
+    specs = (LayerSpec("double", kind, 7), LayerSpec("double", kind, 7), LayerSpec("same", "none", BITS))
+
+    def init(key: jax.Array) -> dict:
+        keys = jax.random.split(key, 3)
+        return {
+            "prior": prior.init(keys[0], jnp.zeros((1, channels), jnp.float32))["params"],
+            "analysis": analysis.init(keys[1], jnp.zeros((1, 4, 4, latents), jnp.float32))["params"],
+            "synthesis": synthesis.init(keys[2], jnp.zeros((1, 1, 1, channels), jnp.float32))["params"],
+        }
+
+    def split(parameters: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Scales come first, as in the published parameters of other implementations."""
+        if not means:
+            return jnp.zeros_like(parameters), parameters
+        return parameters[..., latents:], parameters[..., :latents]
+
+    def bits(params: Any, y: jax.Array, key: jax.Array | None):
+        z = analysis.apply({"params": params["analysis"]}, y)
+        if key is None:
+            z_seen = straight_through_round(z)
+        else:
+            key, noise_key = jax.random.split(key)
+            z_seen = z + uniform_noise(noise_key, z.shape)
+        mean, scale = split(synthesis.apply({"params": params["synthesis"]}, z_seen))
+        y_hat = straight_through_round(y - mean) + mean
+        seen = y_hat if key is None else y + uniform_noise(key, y.shape)
+        y_bits = factorized.batch_sum(gaussian_bits(seen, mean, scale))
+        return y_hat, y_bits + factorized.batch_sum(factorized.prior_bits(prior, params["prior"], z_seen))
+
+    def finalize(params: Any) -> dict:
+        layers = [(layer["kernel"], layer["bias"]) for layer in
+                  (params["synthesis"][f"Convolution_{i}"] for i in range(3))]
+        return {
+            "hyper_tables": factorized.prior_tables(prior, params["prior"])._asdict(),
+            "tables": scale_table.location_scale_tables(scale_table.scales(), fractions=1)._asdict(),
+            "network": quantize_network(layers, specs, input_bits=0),
+            "thresholds": scale_thresholds(),
+        }
+
+    @jax.jit
+    def hyper_analyse(params: Any, y: jax.Array) -> jax.Array:
+        return analysis.apply({"params": params["analysis"]}, y)
+
+    @jax.jit
+    def predict(network: Any, thresholds: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array]:
+        mean, scale = split(apply_network(network, specs, z))
+        return mean, scale_indices(scale, thresholds)
+
+    def encode(params: Any, coding: Any, y: Any):
+        z = factorized.rounded(hyper_analyse(params, y))
+        mean, ids = (np.asarray(part) for part in predict(coding["network"], coding["thresholds"], z))
+        symbols = factorized.rounded(np.asarray(y, np.float32) - mean.astype(np.float32) / 2**BITS)
+        encoder = StepEncoder()
+        encoder.add(z, factorized.as_tables(coding["hyper_tables"]), factorized.channel_ids(z.shape))
+        encoder.add(symbols, factorized.as_tables(coding["tables"]), ids)
+        return encoder.finish(), {"z": z, "y": symbols}
+
+    def decode(coding: Any, payloads: tuple[bytes, ...], shape: tuple[int, ...]) -> jax.Array:
+        batch, rows, columns, _ = shape
+        decoder = StepDecoder(*payloads)
+        z_shape = (batch, rows // 4, columns // 4, channels)
+        z = decoder.read(factorized.as_tables(coding["hyper_tables"]), factorized.channel_ids(z_shape))
+        mean, ids = predict(coding["network"], coding["thresholds"], jnp.clip(
+            z, -factorized.SYMBOL_LIMIT, factorized.SYMBOL_LIMIT))
+        symbols = decoder.read(factorized.as_tables(coding["tables"]), np.asarray(ids))
+        decoder.finish()
+        return jnp.asarray(symbols, jnp.float32) + mean.astype(jnp.float32) * 2.0**-BITS
+
+    name = "mbt2018-mean" if means else "bmshj2018-hyperprior"
+    return LatentModel(name, 4, init, bits, finalize, encode, decode)
