@@ -1,0 +1,101 @@
+"""Quantisation to a learned codebook with the code lengths in view: entropy-coded vector quantisation."""
+
+import jax
+import jax.numpy as jnp
+
+from rdr.units import nats_to_bits
+
+_EXACT = jax.lax.Precision.HIGHEST
+
+
+def squared_distances(x: jax.Array, codewords: jax.Array) -> jax.Array:
+    """Squared distances between vectors and codewords.
+
+    Args:
+      x: [..., d].
+      codewords: [K, d].
+
+    Returns:
+      [..., K], at least 0. With d <= 8 differences are squared; else |x|^2 + |y|^2 - 2 <x, y> is taken, whose error is
+      a rounding error of |x|^2.
+    """
+    if x.shape[-1] <= 8:
+        return jnp.sum(jnp.square(x[..., None, :] - codewords), -1)
+    product = jnp.matmul(x, codewords.T, precision=_EXACT)
+    return jnp.maximum(jnp.sum(jnp.square(x), -1)[..., None] + jnp.sum(jnp.square(codewords), -1) - 2.0 * product, 0.0)
+
+
+def code_lengths(logits: jax.Array) -> jax.Array:
+    """Ideal code lengths of probabilities given by logits.
+
+    Args:
+      logits: [K].
+
+    Returns:
+      Bits [K].
+    """
+    return -nats_to_bits(jax.nn.log_softmax(logits))
+
+
+def nearest_codeword(x: jax.Array, codewords: jax.Array, bits: jax.Array, weight: jax.Array) -> jax.Array:
+    """The index of least weight * squared distance + bits: what an encoder should choose.
+
+    Args:
+      x: [..., d].
+      codewords: [K, d].
+      bits: code lengths [K].
+      weight: bits per unit of squared distance.
+
+    Returns:
+      int32 [...]; ties go to the first.
+
+    Reference: Chou, Lookabaugh and Gray, "Entropy-constrained vector quantization", IEEE T-ASSP 37(1), 1989.
+    """
+    return jnp.argmin(weight * squared_distances(x, codewords) + bits, -1).astype(jnp.int32)
+
+
+def soft_assignment(costs: jax.Array, temperature: jax.Array) -> jax.Array:
+    """The assignment of least E cost - T H: probabilities proportional to 2^(-cost / T).
+
+    At T = 1 and costs weight * distance + bits it is the test channel of Blahut and Arimoto at the output law of the
+    code lengths; as T -> 0 the hard assignment.
+
+    Args:
+      costs: [..., K], bits.
+      temperature: T > 0.
+
+    Returns:
+      [..., K].
+
+    Reference: Rose, "Deterministic annealing for clustering, compression, classification, regression, and related
+      optimization problems", Proc. IEEE 86(11), 1998.
+    """
+    return jax.nn.softmax(-costs / nats_to_bits(temperature), -1)
+
+
+def annealed_cost(x: jax.Array, codewords: jax.Array, logits: jax.Array, weight: jax.Array,
+                  temperature: jax.Array | None) -> tuple[jax.Array, jax.Array]:
+    """Expected squared distance and bits under annealed assignments, with the gradient of the annealed objective.
+
+    The objective E [weight d + bits] - T H is least over assignments at those of `soft_assignment`, so that its
+    gradient is that of the expected cost with assignments held fixed, which is what these two have.
+
+    Args:
+      x: [..., d].
+      codewords: [K, d].
+      logits: [K], of the probabilities.
+      weight: bits per unit of squared distance.
+      temperature: T > 0, or None for hard assignments.
+
+    Returns:
+      Squared distances and bits, each [...].
+
+    Reference: as `soft_assignment`.
+    """
+    distances, bits = squared_distances(x, codewords), code_lengths(logits)
+    costs = jax.lax.stop_gradient(weight * distances + bits)
+    if temperature is None:
+        q = jax.nn.one_hot(jnp.argmin(costs, -1), costs.shape[-1], dtype=costs.dtype)
+    else:
+        q = soft_assignment(costs, temperature)
+    return jnp.sum(q * distances, -1), jnp.sum(q * bits, -1)
