@@ -34,7 +34,8 @@ def _gaussian(upper: jax.Array, width: jax.Array) -> jax.Array:
     # The average of exp(-m h t - h^2 t^2 / 2) over t in (-1, 1); eight nodes are exact to rounding while m h <= 2.
     narrow = (half < 0.5) & (middle * half < 2.0)
     m, h = (jnp.where(narrow, part, 0.25) for part in (middle, half))
-    nodes, weights = (jnp.asarray(part, upper.dtype) for part in (_NODES, 0.5 * _WEIGHTS))
+    axis = (1,) * upper.ndim + (-1,)
+    nodes, weights = (jnp.asarray(part, upper.dtype).reshape(axis) for part in (_NODES, 0.5 * _WEIGHTS))
     step = h[..., None] * nodes
     mean = jnp.sum(weights * jnp.exp(-m[..., None] * step - 0.5 * step**2), axis=-1)
     by_density = -0.5 * m**2 - _HALF_LOG_2_PI + jnp.log(2.0 * h) + jnp.log(mean)
