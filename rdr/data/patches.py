@@ -4,7 +4,9 @@ The images are cut once and stored uncompressed as array records, from which a r
 a second; decoding whole PNGs for every crop would be tens of times slower.
 """
 
+import contextlib
 import hashlib
+import io
 import json
 import pathlib
 from collections.abc import Callable, Iterable, Iterator
@@ -68,6 +70,9 @@ class ImagePatches(tfds.core.GeneratorBasedBuilder):
             for patch in patches:
                 yield f"{count:08d}", {"image": patch}
                 count += 1
+        if not count:
+            first = f", the first because {self.skipped[0].reason}" if self.skipped else ""
+            raise ValueError(f"no image of {len(self.skipped)} can be used{first}")
 
 
 def prepare_folder(folder: str | pathlib.Path, data_dir: str | pathlib.Path, *, size: int = 256,
@@ -138,10 +143,12 @@ def _prepare(images: Callable, config: str, data_dir: str | pathlib.Path, size: 
     record = pathlib.Path(data_dir) / f"{config}_skipped.json"
     if not builder.data_path.exists():
         try:
-            builder.download_and_prepare(download_config=tfds.download.DownloadConfig(num_shards=1))
+            tfds.disable_progress_bar()
+            with contextlib.redirect_stdout(io.StringIO()):  # TFDS speaks of a download; there is none
+                builder.download_and_prepare(download_config=tfds.download.DownloadConfig(num_shards=1))
         except Exception as error:
             cause = _cause(error, ValueError)
-            if strict and cause is not None:
+            if cause is not None:
                 raise ValueError(f"images: {cause}") from None
             raise
         record.write_text(json.dumps(builder.skipped), encoding="utf-8")
