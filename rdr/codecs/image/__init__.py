@@ -7,13 +7,36 @@ from rdr.codecs.base import Codec
 from rdr.codecs.image.codec import image_codec
 from rdr.codecs.image.factorized import factorized_model
 from rdr.codecs.image.hyperprior import hyperprior_model
+from rdr.codecs.image.latent_model import LatentModel
 
 NAMES = ("bmshj2018-factorized", "bmshj2018-hyperprior", "mbt2018-mean")
 
 
 @functools.cache
+def make_model(name: str, *, channels: int = 128, latents: int = 192) -> LatentModel:
+    """Makes the model of a published codec's latents.
+
+    Args:
+      name: one of `NAMES`.
+      channels: N.
+      latents: M.
+
+    Returns:
+      The model; the same object for the same arguments, so that it is compiled once.
+
+    Raises:
+      ValueError: if the name is unknown.
+    """
+    if name == "bmshj2018-factorized":
+        return factorized_model(latents=latents)
+    if name in ("bmshj2018-hyperprior", "mbt2018-mean"):
+        return hyperprior_model(channels=channels, latents=latents, means=name == "mbt2018-mean")
+    raise ValueError(f"codec must be one of {', '.join(NAMES)}, got {name!r}")
+
+
+@functools.cache
 def make_codec(name: str, *, channels: int = 128, latents: int = 192, **options: Any) -> Codec:
-    """Makes a published codec; the same object for the same arguments, so that it is compiled once.
+    """Makes a published codec.
 
     Args:
       name: one of `NAMES`.
@@ -22,18 +45,13 @@ def make_codec(name: str, *, channels: int = 128, latents: int = 192, **options:
       **options: of `image_codec`.
 
     Returns:
-      The codec.
+      The codec; the same object for the same arguments, so that it is compiled once.
 
     Raises:
       ValueError: if the name is unknown.
     """
-    if name == "bmshj2018-factorized":
-        model = factorized_model(latents=latents)
-    elif name in ("bmshj2018-hyperprior", "mbt2018-mean"):
-        model = hyperprior_model(channels=channels, latents=latents, means=name == "mbt2018-mean")
-    else:
-        raise ValueError(f"codec must be one of {', '.join(NAMES)}, got {name!r}")
-    return image_codec(model, channels=channels, latents=latents, **options)
+    return image_codec(make_model(name, channels=channels, latents=latents), channels=channels, latents=latents,
+                       **options)
 
 
-__all__ = ["NAMES", "image_codec", "make_codec"]
+__all__ = ["NAMES", "image_codec", "make_codec", "make_model"]

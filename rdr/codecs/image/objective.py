@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from rdr.codecs.base import Codec
+from rdr.losses import lpips
+from rdr.losses.wasserstein_distortion import wasserstein_distortion
 
 SQUARED_ERROR_UNIT = 255.0**2  # weights are given for values in 0 .. 255, as in the literature
 
@@ -47,11 +49,7 @@ def rate_distortion_loss(codec: Codec, *, rate_levels: int, weights: tuple[float
         level_key, noise_key = jax.random.split(key)
         rate, weight = None, jnp.full((x.shape[0],), weights[0], jnp.float32)
         if rate_levels:
-            # Evenly spread over the batch: the mean over levels has less variance than with independent ones.
-            shift = jax.random.uniform(level_key, (), jnp.float32)
-            part = (jnp.arange(x.shape[0], dtype=jnp.float32) + shift) / x.shape[0]
-            rate = part * (rate_levels - 1)
-            weight = weight_at(rate, levels=rate_levels, weights=weights)
+            rate, weight = _spread_levels(level_key, x.shape[0], rate_levels, weights)
         y, bits = codec.forward(params, x, key=noise_key, rate=rate, dtype=dtype)
         bits_per_pixel = bits / (x.shape[1] * x.shape[2])
         error = jnp.mean(jnp.square(x - y), axis=(1, 2, 3))
@@ -59,3 +57,57 @@ def rate_distortion_loss(codec: Codec, *, rate_levels: int, weights: tuple[float
         return total, {"bits_per_pixel": jnp.mean(bits_per_pixel), "mse": jnp.mean(error)}
 
     return loss
+
+
+def realism_loss(codec: Codec, rest: Any, *, rate_levels: int, weights: tuple[float, float], perceptual_weight: float,
+                 texture_weight: float, texture_sigma: float = 4.0, dtype: Any = jnp.float32) -> Callable:
+    """The loss of the decoder's second set of weights, with everything else at rest.
+
+    At a realism weight beta, uniform in [0, 1] and new in every step,
+
+        lambda 255^2 MSE + beta (w_p LPIPS + w_t lambda 255^2 WD),
+
+    WD the Wasserstein distortion of the image itself at one sigma, which asks for the local means and deviations of
+    the intensities. The rate does not change, so it is not in the loss.
+
+    Args:
+      codec: an image codec with a realism input.
+      rest: its parameters but for "realism"; constants here.
+      rate_levels: as the codec was made with.
+      weights: lambda of the first and the last level; without levels, the first.
+      perceptual_weight: w_p, of LPIPS on AlexNet; with 0 its weights are not needed.
+      texture_weight: w_t.
+      texture_sigma: in pixels.
+      dtype: of the transforms.
+
+    Returns:
+      `loss({"realism": delta}, batch, key, step) -> (loss, metrics)` for uint8 batches; metrics are "mse", "lpips" and
+      "texture", each at that step's beta, and "realism", beta.
+    """
+    perceptual = lpips.load_params("alexnet") if perceptual_weight else None
+
+    def loss(params: Any, batch: jax.Array, key: jax.Array, step: jax.Array):
+        del step
+        x = batch.astype(jnp.float32) / 255.0
+        level_key, beta_key = jax.random.split(key)
+        rate, weight = None, jnp.full((x.shape[0],), weights[0], jnp.float32)
+        if rate_levels:
+            rate, weight = _spread_levels(level_key, x.shape[0], rate_levels, weights)
+        beta = jax.random.uniform(beta_key, (), jnp.float32)
+        y, _ = codec.forward({**rest, **params}, x, key=None, rate=rate, realism=beta, dtype=dtype)
+        error = jnp.mean(jnp.square(x - y), axis=(1, 2, 3))
+        texture = wasserstein_distortion(x, y, texture_sigma) if texture_weight else jnp.zeros_like(error)
+        seen = lpips.lpips(perceptual, y, x) if perceptual_weight else jnp.zeros_like(error)
+        fidelity = weight * SQUARED_ERROR_UNIT
+        total = fidelity * error + beta * (perceptual_weight * seen + texture_weight * fidelity * texture)
+        return jnp.mean(total), {"mse": jnp.mean(error), "lpips": jnp.mean(seen), "texture": jnp.mean(texture),
+                                 "realism": beta}
+
+    return loss
+
+
+def _spread_levels(key: jax.Array, batch: int, levels: int, weights: tuple[float, float]):
+    """Levels that are evenly spread over the batch, whose means vary less than those of independent ones; weights."""
+    part = (jnp.arange(batch, dtype=jnp.float32) + jax.random.uniform(key, (), jnp.float32)) / batch
+    rate = part * (levels - 1)
+    return rate, weight_at(rate, levels=levels, weights=weights)
