@@ -159,7 +159,7 @@ def image_source(config: Config, data_dir: pathlib.Path) -> Any:
     skipped = []
     if not config.images:
         source, skipped = patches.prepare_pictures(data_dir, size=config.patch)
-    elif pathlib.Path(config.images).exists() or "/" in config.images.strip("/") and not config.images[0].isalpha():
+    elif pathlib.Path(config.images).exists() or config.images.startswith(("/", ".")):
         source, skipped = patches.prepare_folder(config.images, data_dir, size=config.patch, strict=config.strict)
     else:
         source = named.named_source(config.images)
@@ -203,7 +203,7 @@ def run(config: Config, workdir: pathlib.Path, place: Place = Place()) -> dict[s
     if config.start:
         loaded = files.load_codec(config.start)
         if {**loaded.options, "realism": None} != {**options, "realism": None}:
-            raise ValueError(f"start: {config.start} holds a codec with other options, {loaded.options}, than asked for, "
+            raise ValueError(f"start: {config.start} holds a codec with the options {loaded.options}, asked for are "
                              f"{options}")
         params |= {part: tree for part, tree in loaded.params.items() if part != "coding"}
     lambdas = (config.lambda_low, config.lambda_high)
@@ -280,8 +280,7 @@ def read_config_file(path: str) -> dict[str, dict]:
             raise ValueError(f"config: {path} sets {name!r}, which does not exist"
                              + (f"; did you mean {near[0]!r}?" if near else ""))
         kind = hints[name]
-        fits = isinstance(value, (int, float) if kind is float else kind) and (kind is bool or value is not True
-                                                                               and value is not False)
+        fits = isinstance(value, (int, float) if kind is float else kind) and isinstance(value, bool) == (kind is bool)
         if not fits:
             raise ValueError(f"config: {path} sets {name} to {value!r}, which is no {kind.__name__}")
     return {name: dataclasses.replace(preset, **values) for name, preset in PRESETS.items()}

@@ -27,7 +27,8 @@ def named_source(name: str, *, data_dir: str | pathlib.Path | None = None, split
     except Exception as error:
         # TFDS reports by many exception types, some of them pages long.
         lines = [line for line in str(error).splitlines() if line.strip()]
-        raise ValueError(f"images: the data set {name!r} is not ready in {where} ({lines[0] if lines else error!r:.120}): "
+        cause = lines[0] if lines else repr(error)
+        raise ValueError(f"images: the data set {name!r} is not ready in {where} ({cause}): "
                          f"prepare it where there is a network, with `{command}`, or name a folder") from None
     if "image" not in source.dataset_info.features:
         raise ValueError(f"images: the data set {name!r} has no feature \"image\", but "

@@ -27,8 +27,8 @@ class ImagePatches(tfds.core.GeneratorBasedBuilder):
 
     VERSION = tfds.core.Version("1.0.0")
 
-    def __init__(self, *, images: Callable[[], Iterable[tuple[str, Any]]] = tuple, size: int = 256, strict: bool = False,
-                 **options: Any):
+    def __init__(self, *, images: Callable[[], Iterable[tuple[str, Any]]] = tuple, size: int = 256,
+                 strict: bool = False, **options: Any):
         """Makes a builder; nothing is read yet.
 
         Args:

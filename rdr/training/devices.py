@@ -1,4 +1,4 @@
-"""Where training runs: a mesh of all devices of all processes along which batches are divided. One device is a mesh of one."""
+"""Where training runs: a mesh of all devices along which batches are divided. One device is a mesh of one."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator

@@ -4,8 +4,9 @@
     peers/bin/pip install --no-deps compressai==1.2.8 && peers/bin/pip install einops pybind11 scipy pandas requests ...
     peers/bin/python tests/data/record_image_codecs.py > tests/data/image_codecs.json
 
-(CompressAI imports torchvision, of which these models use nothing; where it did not match PyTorch's build, an empty
-module stood in for it.) CompressAI's FactorizedPrior, ScaleHyperprior and MeanScaleHyperprior in evaluation mode, N = 8, M = 12, medians 0.
+CompressAI's FactorizedPrior, ScaleHyperprior and MeanScaleHyperprior in evaluation mode, N = 8, M = 12, medians 0.
+CompressAI imports torchvision, of which these models use nothing; where its build did not match PyTorch's, an empty
+module stood in for it.
 """
 
 import json
@@ -57,7 +58,8 @@ def weights(name):
     model = {"prior": prior(m if name == MODELS[0] else n)}
     if name != MODELS[0]:
         wide = (m, m * 3 // 2, 2 * m) if name == MODELS[2] else (n, n, m)
-        model["analysis"] = {"Convolution_0": convolution(3, m, n, gain=2.0), "Convolution_1": convolution(5, n, n, 2.0),
+        model["analysis"] = {"Convolution_0": convolution(3, m, n, gain=2.0),
+                             "Convolution_1": convolution(5, n, n, gain=2.0),
                              "Convolution_2": convolution(5, n, n, gain=2.0)}
         model["synthesis"] = {"Convolution_0": convolution(5, n, wide[0], gain=2.0),
                               "Convolution_1": convolution(5, wide[0], wide[1], gain=2.0),
@@ -79,7 +81,8 @@ def load(net, params):
     def convolutions(prefix, places, tree, transposed):
         for i, place in enumerate(places):
             layer = tree[f"Convolution_{i}"]
-            put(f"{prefix}.{place}.weight", layer["kernel"].transpose((2, 3, 0, 1) if i in transposed else (3, 2, 0, 1)))
+            order = (2, 3, 0, 1) if i in transposed else (3, 2, 0, 1)
+            put(f"{prefix}.{place}.weight", layer["kernel"].transpose(order))
             put(f"{prefix}.{place}.bias", layer["bias"])
 
     for prefix, tree, transposed in (("g_a", params["analysis"], ()), ("g_s", params["synthesis"], (0, 1, 2, 3))):

@@ -74,7 +74,8 @@ def test_a_configuration_file_sets_what_flags_may_override_and_typos_are_named(t
     path.write_text('{"batch": 4, "learning_rate": 1, "strict": true}')
     presets = train.read_config_file(str(path))
     assert presets["smoke"].batch == 4 and presets["full"].learning_rate == 1 and presets["quick"].strict
-    for text, match in (('{"bach": 4}', "did you mean 'batch'"), ('{"batch": "4"}', "sets batch to '4', which is no int"),
+    for text, match in (('{"bach": 4}', "did you mean 'batch'"),
+                        ('{"batch": "4"}', "sets batch to '4', which is no int"),
                         ('{"batch": true}', "which is no int"), ("[1]", "one JSON object"), ("{", "is no JSON")):
         path.write_text(text)
         with pytest.raises(ValueError, match=match):

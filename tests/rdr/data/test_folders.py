@@ -38,7 +38,8 @@ def test_damaged_and_deep_images_are_refused_by_name(tmp_path):
     cut.write_bytes(good.read_bytes()[:5000])
     text.write_text("not an image")
     Image.fromarray(np.zeros((4, 4), np.uint16)).save(deep)
-    for path, match in ((cut, "cut.png is damaged"), (text, "text.png is no image"), (deep, "deep.png has more than 8 bits")):
+    for path, match in ((cut, "cut.png is damaged"), (text, "text.png is no image"),
+                        (deep, "deep.png has more than 8 bits")):
         with pytest.raises(ValueError, match=match):
             read_image(path)
 

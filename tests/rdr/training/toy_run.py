@@ -19,13 +19,14 @@ flags = parser.parse_args()
 os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={flags.devices}"
 os.environ["JAX_PLATFORMS"] = "cpu"
 
-import jax
-import jax.numpy as jnp
-import numpy as np
+# The flags decide what JAX sees when it is imported.
+import jax  # noqa: E402
+import jax.numpy as jnp  # noqa: E402
+import numpy as np  # noqa: E402
 
-from rdr.training import devices
-from rdr.training.engine import fit
-from rdr.training.step import initial_state, make_optimizer, make_step
+from rdr.training import devices  # noqa: E402
+from rdr.training.engine import fit  # noqa: E402
+from rdr.training.step import initial_state, make_optimizer, make_step  # noqa: E402
 
 BATCH = 16
 

@@ -78,7 +78,8 @@ def test_symbols_are_those_in_the_message_and_rates_rise_with_the_level(made):
 
 def test_the_realism_weight_moves_the_decoder_on_a_straight_line_of_parameters(made):
     codec, params, _, message = made
-    zero, default, half, one = (np.asarray(codec.decode(message, params=params, condition=c)) for c in (0.0, None, 0.5, 1.0))
+    zero, default, half, one = (np.asarray(codec.decode(message, params=params, condition=beta))
+                                for beta in (0.0, None, 0.5, 1.0))
     np.testing.assert_array_equal(zero, default)
     assert np.abs(one - zero).max() > 1e-3 and np.abs(half - zero).max() > 1e-4
     moved = {**params, "synthesis": jax.tree.map(np.add, params["synthesis"], params["realism"])}
@@ -147,7 +148,7 @@ print(len(jax.devices()), hashlib.sha256(found.tobytes()).hexdigest())
 
 
 def test_the_same_latents_come_out_with_jit_off_x64_on_or_off_other_threads_and_eight_devices(made, tmp_path):
-    codec, params, x, message = made
+    codec, params, _, message = made
     want = latents(codec, message, params)
     for x64 in (False, True):
         with jax.enable_x64(x64):
@@ -160,7 +161,7 @@ def test_the_same_latents_come_out_with_jit_off_x64_on_or_off_other_threads_and_
     (tmp_path / "message").write_bytes(message)
     digest = hashlib.sha256(want.tobytes()).hexdigest()
     flags = "--xla_force_host_platform_device_count=8 --xla_cpu_multi_thread_eigen=false"
-    output = subprocess.run([sys.executable, "-c", _ELSEWHERE, tmp_path / "codec.npz", tmp_path / "message", __file__], check=True,
-                            capture_output=True, text=True, cwd=ROOT,
+    output = subprocess.run([sys.executable, "-c", _ELSEWHERE, tmp_path / "codec.npz", tmp_path / "message", __file__],
+                            check=True, capture_output=True, text=True, cwd=ROOT,
                             env=os.environ | {"XLA_FLAGS": flags, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)})
     assert output.stdout.split() == ["8", digest]
