@@ -96,3 +96,22 @@ class HyperSynthesis(nn.Module):
         z = activation(Convolution(self.widths[1], scale="double")(z))
         z = Convolution(self.widths[2], size=3)(z)
         return z if self.leaky else activation(z)
+
+
+class Stack(nn.Module):
+    """Convolutions that keep the resolution, with leaky rectifiers between them.
+
+    Attributes:
+      widths: output channels of each.
+      size: of the kernels.
+    """
+
+    widths: tuple[int, ...]
+    size: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Maps [batch, rows, columns, channels] to [batch, rows, columns, widths[-1]]."""
+        for i, width in enumerate(self.widths):
+            x = Convolution(width, size=self.size)(x if i == 0 else nn.leaky_relu(x))
+        return x

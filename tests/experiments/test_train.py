@@ -42,7 +42,7 @@ def test_the_same_command_again_trains_nothing_and_another_configuration_is_refu
 
 def test_the_realism_stage_moves_the_second_decoder_only(trained, tmp_path):
     config = dataclasses.replace(train.PRESETS["smoke"], stage="realism", start=str(trained / "codec.npz"),
-                                 perceptual_weight=0.0, steps=2)
+                                 perceptual_weight=0.0, steps=2, warmup=1)
     train.run(config, tmp_path)
     first, second = files.load_codec(trained / "codec.npz").params, files.load_codec(tmp_path / "codec.npz").params
     np.testing.assert_array_equal(first["analysis"]["Convolution_0"]["kernel"],

@@ -4,17 +4,18 @@ import functools
 from typing import Any
 
 from rdr.codecs.base import Codec
+from rdr.codecs.image import context
 from rdr.codecs.image.codec import image_codec
 from rdr.codecs.image.factorized import factorized_model
 from rdr.codecs.image.hyperprior import hyperprior_model
 from rdr.codecs.image.latent_model import LatentModel
 
-NAMES = ("bmshj2018-factorized", "bmshj2018-hyperprior", "mbt2018-mean")
+NAMES = ("bmshj2018-factorized", "bmshj2018-hyperprior", "mbt2018-mean", context.NAME)
 
 
 @functools.cache
 def make_model(name: str, *, channels: int = 128, latents: int = 192) -> LatentModel:
-    """Makes the model of a published codec's latents.
+    """Makes the model of a codec's latents.
 
     Args:
       name: one of `NAMES`.
@@ -31,12 +32,14 @@ def make_model(name: str, *, channels: int = 128, latents: int = 192) -> LatentM
         return factorized_model(latents=latents)
     if name in ("bmshj2018-hyperprior", "mbt2018-mean"):
         return hyperprior_model(channels=channels, latents=latents, means=name == "mbt2018-mean")
+    if name == context.NAME:
+        return context.context_model(channels=channels, latents=latents)
     raise ValueError(f"codec must be one of {', '.join(NAMES)}, got {name!r}")
 
 
 @functools.cache
 def make_codec(name: str, *, channels: int = 128, latents: int = 192, **options: Any) -> Codec:
-    """Makes a published codec.
+    """Makes a codec.
 
     Args:
       name: one of `NAMES`.
