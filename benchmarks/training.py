@@ -79,7 +79,8 @@ def main(argv: list[str] | None = None) -> None:
     print("|---|---|---|---|---|---|---|---|", flush=True)
     for case in values.cases:
         name, what = case.split(":")
-        mine = time_coding(name, values.repetitions) if what == "code" else time_step(name, int(what), values.repetitions)
+        repetitions = values.repetitions
+        mine = time_coding(name, repetitions) if what == "code" else time_step(name, int(what), repetitions)
         peer = {}
         if values.peer and name != "mean":
             script = pathlib.Path(__file__).with_name("peer_training.py")

@@ -39,8 +39,8 @@ def test_the_table_holds_measured_bytes_close_to_the_estimate(inputs, tmp_path):
     assert image_curve.main(argv) == 0
     lines = [line for line in (tmp_path / "curve.csv").read_text().splitlines() if not line.startswith("#")]
     rows = list(csv.DictReader(lines))
-    assert [row["codec"] for row in rows] == ["bmshj2018-factorized realism 0", "bmshj2018-factorized realism 1"] * 2 + [
-        "JPEG (Pillow)"] * 2
+    names = [f"bmshj2018-factorized realism {beta}" for beta in (0, 1)]
+    assert [row["codec"] for row in rows] == names * 2 + ["JPEG (Pillow)"] * 2
     ours = [{name: float(row[name]) for name in ("rate_bpp", "estimated_bpp", "psnr")} for row in rows[:4]]
     assert ours[0]["rate_bpp"] == ours[1]["rate_bpp"] < ours[2]["rate_bpp"]  # one message, all realism weights
     for row in ours:

@@ -11,6 +11,7 @@ from rdr.bitstream import container
 from rdr.codecs.base import Codec
 from rdr.codecs.image import conditioning
 from rdr.codecs.image.latent_model import LatentModel
+from rdr.randomness import shared_integers
 from rdr.transforms.image import Analysis, Synthesis
 
 
@@ -100,7 +101,7 @@ def image_codec(model: LatentModel, *, channels: int, latents: int, rate_levels:
         params = jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), params)
         return {**params, "coding": model.finalize(params["model"])}
 
-    def encoded(params: Any, x: Any, rate: Any):
+    def encoded(params: Any, x: Any, rate: Any, shared_key: jax.Array | None):
         if "coding" not in params:
             raise ValueError("these parameters have no integer tables yet: pass them through the codec's finalize once")
         x = np.asarray(x)
@@ -120,23 +121,29 @@ def image_codec(model: LatentModel, *, channels: int, latents: int, rate_levels:
         batch, height, width, _ = x.shape
         padded = np.pad(x.astype(np.float32), ((0, 0), (0, -height % stride), (0, -width % stride), (0, 0)), "edge")
         y = jitted_analyse(params, padded, _level(step, batch))
-        payloads, symbols = model.encode(params["model"], params["coding"], y)
+        payloads, symbols = model.encode(params["model"], params["coding"], y, dither(shared_key, y.shape))
         head = b"" if step is None else step.to_bytes(2, "little")
         return (head, *payloads), symbols
 
+    def dither(shared_key: jax.Array | None, shape: tuple[int, ...]) -> np.ndarray | None:
+        if model.dither_levels == 0:
+            if shared_key is not None:
+                raise ValueError("this codec shares no randomness: shared_key must be None")
+            return None
+        if shared_key is None:
+            raise ValueError("this codec needs the shared_key that encoder and decoder agreed on")
+        return np.asarray(shared_integers(shared_key, shape, levels=model.dither_levels))
+
     def symbols(params: Any, x: Any, shared_key: jax.Array | None = None, *, rate: Any = None) -> dict:
-        _no_shared(shared_key)
-        return encoded(params, x, rate)[1]
+        return encoded(params, x, rate, shared_key)[1]
 
     def encode(params: Any, x: Any, *, shared_key: jax.Array | None = None, rate: Any = None) -> bytes:
-        _no_shared(shared_key)
-        payloads, _ = encoded(params, x, rate)
+        payloads, _ = encoded(params, x, rate, shared_key)
         shape = tuple(np.shape(x))
         return container.pack(container.Message(model.name, container.fingerprint(params), shape, payloads))
 
     def decode(message: bytes, *, params: Any = None, shared_key: jax.Array | None = None,
                private_key: jax.Array | None = None, condition: Any = None) -> jax.Array:
-        _no_shared(shared_key)
         if params is None or "coding" not in params:
             raise ValueError("this codec's messages do not carry its parameters: give finalised params")
         if private_key is not None:
@@ -161,7 +168,8 @@ def image_codec(model: LatentModel, *, channels: int, latents: int, rate_levels:
         rows, columns = (math.ceil(side / stride) * model.stride for side in (height, width))
         if batch * rows * columns * 256 * 3 > 4 * max_elements + 3 * stride * stride:
             raise ValueError(f"the message announces the shape {parts.shape}, too large when padded")
-        y_hat = model.decode(params["coding"], tuple(payloads), (batch, rows, columns, latents))
+        shape = (batch, rows, columns, latents)
+        y_hat = model.decode(params["coding"], tuple(payloads), shape, dither(shared_key, shape))
         x = jitted_synthesise(params, y_hat, _level(step, batch), beta, jnp.float32)
         return jnp.clip(x[:, :height, :width], 0.0, 1.0)
 
@@ -170,8 +178,3 @@ def image_codec(model: LatentModel, *, channels: int, latents: int, rate_levels:
 
 def _level(step: int | None, batch: int) -> jax.Array | None:
     return None if step is None else jnp.full((batch,), step / conditioning.RATE_STEPS, jnp.float32)
-
-
-def _no_shared(shared_key: Any) -> None:
-    if shared_key is not None:
-        raise ValueError("this codec shares no randomness: shared_key must be None")

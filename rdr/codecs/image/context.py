@@ -177,7 +177,7 @@ def context_model(*, channels: int, latents: int, groups: tuple[int, ...] | None
             done = np.concatenate([done, values], axis=-1)
         return done
 
-    def encode(params: Any, coding: Any, y: Any):
+    def encode(params: Any, coding: Any, y: Any, dither: None = None):
         z = factorized.rounded(hyper_analyse(params, y))
         y, tables = np.asarray(y, np.float32), factorized.as_tables(coding["tables"])
         symbols = np.zeros(y.shape, np.int32)
@@ -194,7 +194,7 @@ def context_model(*, channels: int, latents: int, groups: tuple[int, ...] | None
         walk(coding, z, exchange)
         return encoder.finish(), {"z": z, "y": symbols}
 
-    def decode(coding: Any, payloads: tuple[bytes, ...], shape: tuple[int, ...]) -> jax.Array:
+    def decode(coding: Any, payloads: tuple[bytes, ...], shape: tuple[int, ...], dither: None = None) -> jax.Array:
         batch, rows, columns, _ = shape
         decoder, tables = StepDecoder(*payloads), factorized.as_tables(coding["tables"])
         z_shape = (batch, rows // 4, columns // 4, channels)
@@ -205,4 +205,4 @@ def context_model(*, channels: int, latents: int, groups: tuple[int, ...] | None
         decoder.finish()
         return jnp.asarray(done, jnp.float32) * 2.0**-BITS
 
-    return LatentModel(NAME, 4, init, bits, finalize, encode, decode)
+    return LatentModel(NAME, 4, 0, init, bits, finalize, encode, decode)

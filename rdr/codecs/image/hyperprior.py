@@ -57,13 +57,15 @@ def scale_indices(scales: jax.Array, thresholds: jax.Array) -> jax.Array:
     return jnp.searchsorted(thresholds, scales, side="right", method="compare_all").astype(jnp.int32)
 
 
-def hyperprior_model(*, channels: int, latents: int, means: bool) -> LatentModel:
+def hyperprior_model(*, channels: int, latents: int, means: bool, dither_levels: int = 0) -> LatentModel:
     """Makes the model of bmshj2018-hyperprior or mbt2018-mean.
 
     Args:
       channels: N.
       latents: M.
       means: whether the hyper-decoder says means as well as scales.
+      dither_levels: values of a dither of the latents that both sides share (universal quantisation), a power of two;
+        0 for rounding. Hyper-latents are rounded in any case.
 
     Returns:
       The model.
@@ -81,6 +83,7 @@ def hyperprior_model(*, channels: int, latents: int, means: bool) -> LatentModel
     widths = (latents, latents * 3 // 2, 2 * latents) if means else (channels, channels, latents)
     synthesis = HyperSynthesis(widths, leaky=means)
     kind = "leaky" if means else "relu"
+    fractions = 2 * dither_levels if dither_levels else 1
     specs = (LayerSpec("double", kind, 7), LayerSpec("double", kind, 7), LayerSpec("same", "none", BITS))
 
     def init(key: jax.Array) -> dict:
@@ -107,6 +110,7 @@ def hyperprior_model(*, channels: int, latents: int, means: bool) -> LatentModel
         mean, scale = split(synthesis.apply({"params": params["synthesis"]}, z_seen))
         y_hat = straight_through_round(y - mean) + mean
         seen = y_hat if key is None else y + uniform_noise(key, y.shape)
+        y_hat = seen if dither_levels else y_hat
         y_bits = factorized.batch_sum(gaussian_bits(seen, mean, scale))
         return y_hat, y_bits + factorized.batch_sum(factorized.prior_bits(prior, params["prior"], z_seen))
 
@@ -115,7 +119,7 @@ def hyperprior_model(*, channels: int, latents: int, means: bool) -> LatentModel
                   (params["synthesis"][f"Convolution_{i}"] for i in range(3))]
         return {
             "hyper_tables": factorized.prior_tables(prior, params["prior"])._asdict(),
-            "tables": scale_table.location_scale_tables(scale_table.scales(), fractions=1)._asdict(),
+            "tables": scale_table.location_scale_tables(scale_table.scales(), fractions=fractions)._asdict(),
             "network": quantize_network(layers, specs, input_bits=0),
             "thresholds": scale_thresholds(),
         }
@@ -129,25 +133,35 @@ def hyperprior_model(*, channels: int, latents: int, means: bool) -> LatentModel
         mean, scale = split(apply_network(network, specs, z))
         return mean, scale_indices(scale, thresholds)
 
-    def encode(params: Any, coding: Any, y: Any):
+    def selection(ids: np.ndarray, dither: np.ndarray | None) -> scale_table.Selection:
+        """The symbol k has the law of the latent less its mean and its dither: -u = (L - 1 - 2 i) / (2 L)."""
+        location = np.zeros(ids.shape, np.int64) if dither is None else dither_levels - 1 - 2 * dither.astype(np.int64)
+        return scale_table.select(location, ids, fractions=fractions)
+
+    def encode(params: Any, coding: Any, y: Any, dither: np.ndarray | None = None):
         z = factorized.rounded(hyper_analyse(params, y))
         mean, ids = (np.asarray(part) for part in predict(coding["network"], coding["thresholds"], z))
-        symbols = factorized.rounded(np.asarray(y, np.float32) - mean.astype(np.float32) / 2**BITS)
+        offset = mean.astype(np.float32) / 2**BITS + factorized.offsets(dither, dither_levels)
+        symbols = factorized.rounded(np.asarray(y, np.float32) - offset)
+        chosen = selection(ids, dither)
         encoder = StepEncoder()
         encoder.add(z, factorized.as_tables(coding["hyper_tables"]), factorized.channel_ids(z.shape))
-        encoder.add(symbols, factorized.as_tables(coding["tables"]), ids)
+        encoder.add(symbols - chosen.shifts, factorized.as_tables(coding["tables"]), chosen.table_ids)
         return encoder.finish(), {"z": z, "y": symbols}
 
-    def decode(coding: Any, payloads: tuple[bytes, ...], shape: tuple[int, ...]) -> jax.Array:
+    def decode(coding: Any, payloads: tuple[bytes, ...], shape: tuple[int, ...],
+               dither: np.ndarray | None = None) -> jax.Array:
         batch, rows, columns, _ = shape
         decoder = StepDecoder(*payloads)
         z_shape = (batch, rows // 4, columns // 4, channels)
         z = decoder.read(factorized.as_tables(coding["hyper_tables"]), factorized.channel_ids(z_shape))
         mean, ids = predict(coding["network"], coding["thresholds"], jnp.clip(
             z, -factorized.SYMBOL_LIMIT, factorized.SYMBOL_LIMIT))
-        symbols = decoder.read(factorized.as_tables(coding["tables"]), np.asarray(ids))
+        chosen = selection(np.asarray(ids), dither)
+        symbols = decoder.read(factorized.as_tables(coding["tables"]), chosen.table_ids) + chosen.shifts
         decoder.finish()
-        return jnp.asarray(symbols, jnp.float32) + mean.astype(jnp.float32) * 2.0**-BITS
+        offset = mean.astype(jnp.float32) * 2.0**-BITS + factorized.offsets(dither, dither_levels)
+        return jnp.asarray(symbols, jnp.float32) + offset
 
     name = "mbt2018-mean" if means else "bmshj2018-hyperprior"
-    return LatentModel(name, 4, init, bits, finalize, encode, decode)
+    return LatentModel(name, 4, dither_levels, init, bits, finalize, encode, decode)

@@ -26,7 +26,8 @@ def test_it_starts_as_the_paper_does():
 
 def test_a_parameter_below_its_bound_can_come_back():
     x = jnp.ones((1, 1, 1, 2), jnp.float32)
-    params = {"params": {"root_beta": jnp.array([1.0, -1.0], jnp.float32), "root_gamma": 0.3 * jnp.eye(2, dtype=jnp.float32)}}
+    params = {"params": {"root_beta": jnp.array([1.0, -1.0], jnp.float32),
+                         "root_gamma": 0.3 * jnp.eye(2, dtype=jnp.float32)}}
 
     def value(params, sign):
         return sign * jnp.sum(GDN().apply(params, x)[..., 1])

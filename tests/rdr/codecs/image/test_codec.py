@@ -13,6 +13,7 @@ import pytest
 
 from rdr.bitstream import container
 from rdr.codecs.image import NAMES, files, make_codec, make_model
+from rdr.randomness import shared_key
 
 ROOT = pathlib.Path(__file__).parents[4]
 OPTIONS = dict(channels=8, latents=12, rate_levels=3, realism=True)
@@ -124,6 +125,28 @@ def test_foreign_damaged_and_wrong_input_is_refused(made):
         codec.encode({k: v for k, v in params.items() if k != "coding"}, x, rate=1)
     with pytest.raises(ValueError, match="shared_key must be None"):
         codec.encode(params, x, rate=1, shared_key=jax.random.key(0))
+
+
+@pytest.mark.parametrize("name", NAMES[:3])
+def test_a_shared_dither_makes_the_error_of_latents_uniform_and_is_needed_to_decode(name):
+    codec, model = (make(name, channels=8, latents=12, dither_levels=4, **more) for make, more in (
+        (make_codec, dict(rate_levels=3, realism=True)), (make_model, {})))
+    params = codec.finalize(lively(codec))
+    y = 5.0 * np.random.default_rng(4).standard_normal((1, 8, 8, 12)).astype(np.float32)
+    dither = np.random.default_rng(5).integers(0, 4, y.shape).astype(np.int32)
+    payloads, symbols = model.encode(params["model"], params["coding"], y, dither)
+    error = np.asarray(model.decode(params["coding"], payloads, y.shape, dither)) - y
+    assert np.abs(error).max() <= 0.5 + 1e-5
+    # Uniform: variance 1/12, and the same whatever the symbol; 768 draws, standard error of the variance 0.0027.
+    assert abs(np.var(error) - 1 / 12) < 0.0135 and symbols["y"].dtype == np.int32
+    x = np.random.default_rng(2).random((1, 64, 64, 3)).astype(np.float32)
+    message = codec.encode(params, x, rate=1, shared_key=shared_key(3))
+    decoded = codec.decode(message, params=params, shared_key=shared_key(3))
+    _, bits = codec.forward({k: v for k, v in params.items() if k != "coding"}, x, key=jax.random.key(0), rate=1.0)
+    # One draw of the dither against one of the noise: bits of 16 x 12 latents or more, each within a few bits.
+    assert decoded.shape == x.shape and abs(8 * len(message) - float(bits[0])) < 0.1 * float(bits[0]) + 8 * 70
+    with pytest.raises(ValueError, match="needs the shared_key"):
+        codec.decode(message, params=params)
 
 
 def latents(codec, message, params):
