@@ -95,11 +95,6 @@ class Meter:
         return found | {name: float(function(x, y)[0]) for name, function in self._functions.items()}
 
 
-def to_bytes(image: np.ndarray) -> np.ndarray:
-    """uint8 [height, width, 3] of a decoded batch of one in [0, 1]."""
-    return np.round(np.asarray(image[0]) * 255.0).astype(np.uint8)
-
-
 def estimate(loaded: files.LoadedCodec, image: np.ndarray, rate: float | None) -> float:
     """The model's estimate of an image's bits, with rounded latents.
 
@@ -144,13 +139,12 @@ def measure_codec(loaded: files.LoadedCodec, config: Config, image: np.ndarray, 
         # The message says the level in sixteenths.
         level = level if level is None else np.float32(round(float(level) * 16) / 16)
         started = time.perf_counter()
-        message = loaded.codec.encode(loaded.params, np.float32(image[None]) / np.float32(255.0),
-                                      **({} if level is None else {"rate": level}))
+        message = files.encode_picture(loaded, image, rate=level)
         encoding = time.perf_counter() - started
         bits = estimate(loaded, image, level)
         for beta in betas:
             started = time.perf_counter()
-            decoded = to_bytes(loaded.codec.decode(message, params=loaded.params, condition=beta))
+            decoded = files.decode_picture(loaded, message, realism=beta)
             decoding = time.perf_counter() - started
             name = loaded.codec.name + ("" if beta is None else f" realism {beta:g}")
             records.append({"codec": name, "level": -1.0 if level is None else float(level),

@@ -1,11 +1,11 @@
 """Networks in exact integer arithmetic: what they say of a symbol's table is the same on every device.
 
-Activations are 16-bit integers in units of 2^-bits, weights integers with one scale, a power of two, for each output
-channel. A layer is a product of matrices, taken twice: for the low and for the high byte of the activations. Each
-product holds integers in float32 whose partial sums stay below 2^24, so that no order of summation and no fused
-operation changes them; what follows is int32 arithmetic. For output channel c,
+Activations are 24-bit integers in units of 2^-bits, weights integers with one scale, a power of two, for each output
+channel. A layer is a product of matrices, taken four times: for each six bits of the activations. Each product holds
+integers in float32 whose partial sums stay below 2^24, so that no order of summation and no fused operation changes
+them; what follows is int32 arithmetic. For output channel c, with S_c = sum_i w_ci a_i,
 
-    out_c = (sum_i w_ci a_i + b_c + half) >> shift_c,   sum_i |w_ci| <= 2^15,   |a_i| < 2^15.
+    out_c = (floor(S_c / 2^12) + b_c + half) >> shift_c,   sum_i |w_ci| < 2^18,   |a_i| < 2^23.
 
 Reference: Ballé, Johnston, Minnen, "Integer networks for data compression with latent-variable models", ICLR 2019.
 """
@@ -19,9 +19,9 @@ import numpy as np
 
 from rdr.transforms.convolution import depth_to_space, phase_kernel
 
-ACTIVATION_LIMIT = 2**15 - 1
-_WEIGHT_SUM = 2**15
-_OUTPUT_LIMIT = 2**22
+ACTIVATION_LIMIT = 2**23 - 1
+_WEIGHT_SUM = 2**18 - 1
+_DROPPED = 12  # bits of a sum that are floored away before the bias is added
 _MOST_BITS = 20
 
 
@@ -49,10 +49,11 @@ def quantize_layer(kernel: Any, bias: Any, spec: LayerSpec, *, input_bits: int) 
       input_bits: the input is in units of 2^-input_bits.
 
     Returns:
-      "weights": float32 integers [size, size, in, out'], "bias" and "shift": int32 [out'] (out' = 4 out for doubling).
+      "weights": float32 integers [size, size, in, out'], "bias" and "shift": int32 [out'] (out' = 4 out for doubling);
+        a negative shift is one to the left.
 
     Raises:
-      ValueError: if the weights are not finite, or too large for 16 bits.
+      ValueError: if the weights are not finite, or sum up to 2^18 or more.
     """
     kernel, bias = np.asarray(kernel, np.float64), np.asarray(bias, np.float64)
     if not (np.isfinite(kernel).all() and np.isfinite(bias).all()):
@@ -64,15 +65,15 @@ def quantize_layer(kernel: Any, bias: Any, spec: LayerSpec, *, input_bits: int) 
     room = _WEIGHT_SUM - 0.5 * np.count_nonzero(kernel, axis=(0, 1, 2))
     exponent = np.minimum(np.floor(np.log2(room / np.maximum(total, 1e-12))), _MOST_BITS).astype(np.int64)
     # The accumulator, biases included, keeps within int32.
-    limit = np.floor(np.log2(2.0**29 / np.maximum(np.abs(bias), 1e-12))).astype(np.int64) - input_bits
+    limit = np.floor(np.log2(2.0**29 / np.maximum(np.abs(bias), 1e-12))).astype(np.int64) - input_bits + _DROPPED
     exponent = np.minimum(exponent, limit)
-    shift = input_bits + exponent - spec.bits
-    if (shift < 0).any():
-        raise ValueError("the weights of this network are too large for integers of 16 bits")
+    if (exponent < 0).any():
+        raise ValueError("the weights of this network are too large for its integers")
     weights = np.round(kernel * 2.0**exponent)
     assert np.abs(weights).sum((0, 1, 2)).max(initial=0) <= _WEIGHT_SUM
-    return {"weights": weights.astype(np.float32),
-            "bias": np.round(bias * 2.0 ** (input_bits + exponent)).astype(np.int32), "shift": shift.astype(np.int32)}
+    shift = input_bits + exponent - spec.bits - _DROPPED
+    return {"weights": weights.astype(np.float32), "shift": shift.astype(np.int32),
+            "bias": np.round(bias * 2.0 ** (input_bits + exponent - _DROPPED)).astype(np.int32)}
 
 
 def quantize_network(layers: Sequence[tuple[Any, Any]], specs: Sequence[LayerSpec], *, input_bits: int) -> list[dict]:
@@ -108,7 +109,7 @@ def apply_layer(layer: dict[str, jax.Array], spec: LayerSpec, x: jax.Array) -> j
     Args:
       layer: from `quantize_layer`.
       spec: what it does.
-      x: int32 [batch, height, width, in]; clipped to 16 bits.
+      x: int32 [batch, height, width, in]; clipped to 24 bits.
 
     Returns:
       int32 [batch, height', width', out].
@@ -117,16 +118,20 @@ def apply_layer(layer: dict[str, jax.Array], spec: LayerSpec, x: jax.Array) -> j
     size, _, fan_in, fan_out = layer["weights"].shape
     matrix = jnp.asarray(layer["weights"], jnp.float32).reshape(size * size * fan_in, fan_out)
     columns = _patches(x, size)
-    low, high = (jnp.matmul(part.astype(jnp.float32), matrix, precision=jax.lax.Precision.HIGHEST).astype(jnp.int32)
-                 for part in (columns & 255, columns >> 8))
+    s0, s1, s2, s3 = (
+        jnp.matmul(part.astype(jnp.float32), matrix, precision=jax.lax.Precision.HIGHEST).astype(jnp.int32)
+        for part in (columns & 63, columns >> 6 & 63, columns >> 12 & 63, columns >> 18))
+    total = s3 * 64 + s2 + jnp.right_shift(s1 + jnp.right_shift(s0, 6), 6)  # floor of the sum by 2^12
     shift = jnp.asarray(layer["shift"], jnp.int32)[None, :]
-    half = jnp.where(shift > 0, jnp.left_shift(jnp.int32(1), jnp.maximum(shift - 1, 0)), 0)
-    total = high * 256 + low + jnp.asarray(layer["bias"], jnp.int32)[None, :] + half
-    y = jnp.clip(jnp.right_shift(total, shift), -_OUTPUT_LIMIT, _OUTPUT_LIMIT)
+    right, left = jnp.maximum(shift, 0), jnp.maximum(-shift, 0)
+    half = jnp.where(right > 0, jnp.left_shift(jnp.int32(1), jnp.maximum(right - 1, 0)), 0)
+    total = jnp.right_shift(total + jnp.asarray(layer["bias"], jnp.int32)[None, :] + half, right)
+    limit = jnp.right_shift(jnp.int32(ACTIVATION_LIMIT), left)
+    y = jnp.left_shift(jnp.clip(total, -limit, limit), left)
     if spec.activation == "relu":
         y = jnp.maximum(y, 0)
     elif spec.activation == "leaky":
-        y = jnp.where(y < 0, jnp.right_shift(y * 41, 12), y)
+        y = jnp.where(y < 0, jnp.right_shift(y * 41 + 2048, 12), y)
     y = y.reshape(*x.shape[:3], fan_out)
     return depth_to_space(y) if spec.scale == "double" else y
 

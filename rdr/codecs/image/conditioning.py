@@ -47,6 +47,7 @@ def gain_at(table: jax.Array, level: jax.Array) -> jax.Array:
     Returns:
       [batch, 1, 1, M].
     """
+    table = jnp.asarray(table, jnp.float32)  # parameters from a file are numpy arrays
     last = table.shape[0] - 1
     level = jnp.clip(jnp.asarray(level, jnp.float32), 0.0, last)
     low = jnp.clip(jnp.floor(level), 0, last - 1).astype(jnp.int32)

@@ -4,7 +4,7 @@ Channels are divided into groups, and the positions of each group are coloured l
 latent's mean and scale comes from the hyper-latents, from the groups before, and, for the second colour, from the
 first colour of its own group. Each of the 2 x groups steps decodes all its symbols side by side.
 
-While coding, every network runs in integers (`rdr.entropy_models.integer_network`), on latents in units of 1/64.
+While coding, every network runs in integers (`rdr.entropy_models.integer_network`), on latents in units of 1/256.
 """
 
 import functools
@@ -17,7 +17,14 @@ import numpy as np
 
 from rdr.bitstream.steps import StepDecoder, StepEncoder
 from rdr.codecs.image import factorized
-from rdr.codecs.image.hyperprior import BITS, gaussian_bits, scale_indices, scale_thresholds
+from rdr.codecs.image.hyperprior import (
+    BITS,
+    INNER_BITS,
+    gaussian_bits,
+    network_input,
+    scale_indices,
+    scale_thresholds,
+)
 from rdr.codecs.image.latent_model import LatentModel
 from rdr.entropy_models import scale_table
 from rdr.entropy_models.deep_factorized import DeepFactorized
@@ -26,8 +33,6 @@ from rdr.quantize import straight_through_round, uniform_noise
 from rdr.transforms.image import HyperAnalysis, HyperSynthesis, Stack
 
 NAME = "channelwise-checkerboard"
-_INPUT_BITS = 6  # latents that networks see
-_INNER_BITS = 7
 
 
 def uneven_groups(latents: int) -> tuple[int, ...]:
@@ -83,12 +88,12 @@ def context_model(*, channels: int, latents: int, groups: tuple[int, ...] | None
         parts[f"spatial_{k}"] = Stack((2 * size,), 5), size
         known = 2 * latents + (4 if k else 2) * size
         parts[f"merge_{k}"] = Stack((2 * channels, channels, 2 * size), 1), known
-    hyper_specs = (LayerSpec("double", "leaky", _INNER_BITS), LayerSpec("double", "leaky", _INNER_BITS),
-                   LayerSpec("same", "none", _INNER_BITS))
+    hyper_specs = (LayerSpec("double", "leaky", INNER_BITS), LayerSpec("double", "leaky", INNER_BITS),
+                   LayerSpec("same", "none", INNER_BITS))
 
     def specs(name: str) -> tuple[LayerSpec, ...]:
-        depth, last = len(parts[name][0].widths), BITS if name.startswith("merge") else _INNER_BITS
-        return (LayerSpec("same", "leaky", _INNER_BITS),) * (depth - 1) + (LayerSpec("same", "none", last),)
+        depth, last = len(parts[name][0].widths), BITS if name.startswith("merge") else INNER_BITS
+        return (LayerSpec("same", "leaky", INNER_BITS),) * (depth - 1) + (LayerSpec("same", "none", last),)
 
     def init(key: jax.Array) -> dict:
         keys = iter(jax.random.split(key, 3 + len(parts)))
@@ -139,18 +144,18 @@ def context_model(*, channels: int, latents: int, groups: tuple[int, ...] | None
         def layers(tree):
             return [(tree[f"Convolution_{i}"]["kernel"], tree[f"Convolution_{i}"]["bias"]) for i in range(len(tree))]
 
-        networks = {name: quantize_network(
-            layers(params[name]), specs(name), input_bits=_INNER_BITS if name.startswith("merge") else _INPUT_BITS)
-            for name in parts}
+        networks = {name: quantize_network(layers(params[name]), specs(name), input_bits=INNER_BITS) for name in parts}
         return {
             "hyper_tables": factorized.prior_tables(prior, params["prior"])._asdict(),
             "tables": scale_table.location_scale_tables(scale_table.scales(), fractions=1)._asdict(),
-            "networks": {**networks, "hyper": quantize_network(layers(params["synthesis"]), hyper_specs, input_bits=0)},
+            "networks": {**networks, "hyper": quantize_network(layers(params["synthesis"]), hyper_specs,
+                                                                input_bits=INNER_BITS)},
             "thresholds": scale_thresholds(),
         }
 
     hyper_analyse = jax.jit(lambda params, y: analysis.apply({"params": params["analysis"]}, y))
-    hyper_said = jax.jit(lambda coding, z: apply_network(coding["networks"]["hyper"], hyper_specs, z))
+    hyper_said = jax.jit(lambda coding, z: apply_network(coding["networks"]["hyper"], hyper_specs,
+                                                            network_input(z)))
 
     @functools.partial(jax.jit, static_argnums=1)
     def predict(coding: Any, k: int, said: jax.Array, done: jax.Array, own: jax.Array | None):
@@ -158,8 +163,8 @@ def context_model(*, channels: int, latents: int, groups: tuple[int, ...] | None
         def run(name, x):
             return apply_network(coding["networks"][name], specs(name), x)
 
-        seen = [jnp.right_shift(part, BITS - _INPUT_BITS) for part in (done, *(() if own is None else (own,)))]
-        mean, scale = parameters(run, k, said, seen[0], seen[1] if own is not None else None)
+        seen = [None if part is None else jnp.left_shift(part, INNER_BITS - BITS) for part in (done, own)]
+        mean, scale = parameters(run, k, said, *seen)
         return mean, scale_indices(scale, coding["thresholds"])
 
     def walk(coding: Any, z: np.ndarray, exchange: Callable) -> np.ndarray:

@@ -125,6 +125,49 @@ def load_codec(path: str | pathlib.Path, *, sha256: str | None = None) -> Loaded
     return LoadedCodec(codec, params, options, header["notes"])
 
 
+def encode_picture(loaded: LoadedCodec, picture: np.ndarray, *, rate: float | None = None,
+                   shared_key: jax.Array | None = None) -> bytes:
+    """Encodes one 8-bit picture.
+
+    Args:
+      loaded: the codec.
+      picture: uint8 [height, width, 3].
+      rate: level of a codec with a rate input.
+      shared_key: of a codec with a dither.
+
+    Returns:
+      The message.
+
+    Raises:
+      ValueError: if the picture is none, or the codec refuses an argument.
+    """
+    picture = np.asarray(picture)
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[-1] != 3:
+        raise ValueError(f"picture must be uint8 [height, width, 3], got {picture.dtype}{list(picture.shape)}")
+    x = picture[None].astype(np.float32) / np.float32(255.0)
+    return loaded.codec.encode(loaded.params, x, shared_key=shared_key, rate=rate)
+
+
+def decode_picture(loaded: LoadedCodec, message: bytes, *, realism: float | None = None,
+                   shared_key: jax.Array | None = None) -> np.ndarray:
+    """Decodes one picture.
+
+    Args:
+      loaded: the codec.
+      message: from `encode_picture`.
+      realism: weight, of a codec that takes one; 0 if it is not given.
+      shared_key: of a codec with a dither.
+
+    Returns:
+      uint8 [height, width, 3].
+
+    Raises:
+      ValueError: if the message is damaged or by another codec, or the codec refuses an argument.
+    """
+    x = loaded.codec.decode(message, params=loaded.params, shared_key=shared_key, condition=realism)
+    return np.round(np.asarray(x[0]) * 255.0).astype(np.uint8)
+
+
 def _nested(flat: dict[str, np.ndarray]) -> Any:
     tree: dict = {}
     for name, value in flat.items():

@@ -21,6 +21,7 @@ from rdr.quantize import straight_through_round, uniform_noise
 from rdr.transforms.image import HyperAnalysis, HyperSynthesis
 
 BITS = 8  # means and scales are in units of 2^-BITS
+INNER_BITS = 12  # what networks see and say among themselves, in a range of +-2048
 
 
 def gaussian_bits(values: jax.Array, mean: jax.Array, scale: jax.Array) -> jax.Array:
@@ -36,6 +37,12 @@ def gaussian_bits(values: jax.Array, mean: jax.Array, scale: jax.Array) -> jax.A
     """
     scale = at_least(scale, jnp.float32(scale_table.SMALLEST))
     return interval_bits(values + 0.5, mean, scale)
+
+
+def network_input(z: jax.Array) -> jax.Array:
+    """Hyper-latents in units of 2^-INNER_BITS; those beyond +-2047 count as that."""
+    limit = 2**11 - 1
+    return jnp.left_shift(jnp.clip(jnp.asarray(z, jnp.int32), -limit, limit), INNER_BITS)
 
 
 def scale_thresholds() -> np.ndarray:
@@ -84,7 +91,8 @@ def hyperprior_model(*, channels: int, latents: int, means: bool, dither_levels:
     synthesis = HyperSynthesis(widths, leaky=means)
     kind = "leaky" if means else "relu"
     fractions = 2 * dither_levels if dither_levels else 1
-    specs = (LayerSpec("double", kind, 7), LayerSpec("double", kind, 7), LayerSpec("same", "none", BITS))
+    specs = (LayerSpec("double", kind, INNER_BITS), LayerSpec("double", kind, INNER_BITS),
+             LayerSpec("same", "none", BITS))
 
     def init(key: jax.Array) -> dict:
         keys = jax.random.split(key, 3)
@@ -120,7 +128,7 @@ def hyperprior_model(*, channels: int, latents: int, means: bool, dither_levels:
         return {
             "hyper_tables": factorized.prior_tables(prior, params["prior"])._asdict(),
             "tables": scale_table.location_scale_tables(scale_table.scales(), fractions=fractions)._asdict(),
-            "network": quantize_network(layers, specs, input_bits=0),
+            "network": quantize_network(layers, specs, input_bits=INNER_BITS),
             "thresholds": scale_thresholds(),
         }
 
@@ -130,7 +138,7 @@ def hyperprior_model(*, channels: int, latents: int, means: bool, dither_levels:
 
     @jax.jit
     def predict(network: Any, thresholds: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array]:
-        mean, scale = split(apply_network(network, specs, z))
+        mean, scale = split(apply_network(network, specs, network_input(z)))
         return mean, scale_indices(scale, thresholds)
 
     def selection(ids: np.ndarray, dither: np.ndarray | None) -> scale_table.Selection:
@@ -155,8 +163,7 @@ def hyperprior_model(*, channels: int, latents: int, means: bool, dither_levels:
         decoder = StepDecoder(*payloads)
         z_shape = (batch, rows // 4, columns // 4, channels)
         z = decoder.read(factorized.as_tables(coding["hyper_tables"]), factorized.channel_ids(z_shape))
-        mean, ids = predict(coding["network"], coding["thresholds"], jnp.clip(
-            z, -factorized.SYMBOL_LIMIT, factorized.SYMBOL_LIMIT))
+        mean, ids = predict(coding["network"], coding["thresholds"], z)
         chosen = selection(np.asarray(ids), dither)
         symbols = decoder.read(factorized.as_tables(coding["tables"]), chosen.table_ids) + chosen.shifts
         decoder.finish()

@@ -44,3 +44,14 @@ def test_forward_values_equal_those_of_the_published_code(recorder, name):
     np.testing.assert_allclose(bits[0], want["bits"], rtol=1e-4)
     np.testing.assert_allclose(reconstruction[0, 40:44, 77], want["reconstruction"], rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(jnp.mean(reconstruction), want["reconstruction_mean"], rtol=1e-3, atol=1e-4)
+
+
+def test_transforms_in_half_precision_stay_close_and_the_rate_is_float32(recorder):
+    name = "bmshj2018-factorized"
+    codec, params, want = make_codec(name, channels=8, latents=12), recorder.weights(name), RECORDED[name]
+    forward = jax.jit(lambda p, x: codec.forward(p, x, key=None, dtype=jnp.bfloat16))
+    reconstruction, bits = forward(params, jnp.asarray(recorder.image()))
+    assert reconstruction.dtype == bits.dtype == jnp.float32
+    # bfloat16 has 8 bits: each latent is off by half a percent, and bits by the same order.
+    np.testing.assert_allclose(bits[0], want["bits"], rtol=2e-2)
+    assert float(bits[0]) != pytest.approx(want["bits"], rel=1e-6)
