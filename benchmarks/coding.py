@@ -1,4 +1,4 @@
-"""Speed of entropy coding with integer tables, beside constriction's own Gaussian model.
+"""Speed of entropy coding with integer tables, beside constriction's own Gaussian model; of lattices and trellises.
 
     python -m benchmarks.coding
 """
@@ -6,33 +6,42 @@
 import time
 
 import constriction
+import jax
 import numpy as np
+from scipy.special import ndtr
 
 from rdr.bitstream.coder import decode_symbols, encode_symbols
+from rdr.codecs.lattice import lattice_codec, lattice_quantizer
+from rdr.codecs.linear import gaussian_params, step_for_rate
+from rdr.codecs.trellis import trellis_codec, trellis_quantizer
 from rdr.entropy_models.tables import make_tables
+from rdr.randomness import shared_key
+
+SYMBOLS = 10**6
 
 
 def best(call, repeats=5):
+    """Shortest wall and CPU seconds of a few calls."""
     times = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = time.perf_counter(), time.process_time()
         call()
-        times.append(time.perf_counter() - start)
-    return min(times)
+        times.append((time.perf_counter() - start[0], time.process_time() - start[1]))
+    return np.min(times, 0)
 
 
-def measure(tables_count):
-    """Seconds to encode and decode, ours and the baseline's."""
+def gaussian_symbols(tables_count, largest):
+    """Seconds to encode and decode, ours and the baseline's, and the ratio of their sizes."""
     rng = np.random.default_rng(0)
-    k = np.arange(-64, 65)
-    sigma = np.geomspace(0.3, 8.0, tables_count)
-    pmfs = np.exp(-0.5 * (k / sigma[:, None]) ** 2)
-    tables = make_tables(pmfs / pmfs.sum(1, keepdims=True), -64)
-    ids = rng.integers(0, tables_count, 10**6)
-    x = np.clip(np.round(rng.standard_normal(10**6) * sigma[ids]), -64, 64).astype(np.int32)
+    reach = int(8 * largest) + 2
+    k = np.arange(-reach, reach + 1)
+    sigma = np.geomspace(0.11, largest, tables_count)
+    edges = np.append(k - 0.5, k[-1] + 0.5)
+    tables = make_tables(np.diff(ndtr(edges / sigma[:, None]), axis=1).clip(0.0), -reach)
+    ids = rng.integers(0, tables_count, SYMBOLS)
+    x = np.clip(np.round(rng.standard_normal(SYMBOLS) * sigma[ids]), -reach, reach).astype(np.int32)
     coded = encode_symbols(x, tables, ids)
-    ours = best(lambda: encode_symbols(x, tables, ids)), best(lambda: decode_symbols(*coded, x.size, tables, ids))
-    family = constriction.stream.model.QuantizedGaussian(-64, 64)
+    family = constriction.stream.model.QuantizedGaussian(-reach, reach)
     means, scales = np.zeros(x.size), sigma[ids]
 
     def encode():
@@ -41,17 +50,48 @@ def measure(tables_count):
         return coder.get_compressed()
 
     words = encode()
+    np.testing.assert_array_equal(decode_symbols(*coded, x.size, tables, ids), x)
+    ours = best(lambda: encode_symbols(x, tables, ids)), best(lambda: decode_symbols(*coded, x.size, tables, ids))
     theirs = best(encode), best(lambda: constriction.stream.stack.AnsCoder(words).decode(family, means, scales))
-    return ours, theirs
+    return ours, theirs, sum(map(len, coded)) / (4 * words.size)
+
+
+def block_codec(quantizer, codec, samples):
+    """Seconds to quantise, to encode (with quantising) and to decode samples at 1.5 bits each."""
+    n = quantizer.dimension or 1024
+    x = np.random.default_rng(0).standard_normal((samples // n, n)).astype(np.float32)
+    params = codec.finalize(gaussian_params(quantizer, step_for_rate(quantizer, 1.5)))
+    shared = {"shared_key": shared_key(0)} if codec.name.endswith("-dither") else {}
+    message = codec.encode(params, x, **shared)  # compiles
+    jax.block_until_ready(codec.decode(message, params=params, **shared))
+    calls = (lambda: jax.block_until_ready(codec.symbols(params, x, **shared)),
+             lambda: codec.encode(params, x, **shared), lambda: codec.decode(message, params=params, **shared))
+    return x.size, *(best(call, 3) for call in calls)
 
 
 def main():
-    print("10^6 symbols; the ratios are to constriction's own Gaussian model, one call with a scale for each symbol")
-    print("tables | encode Msym/s | decode Msym/s | encode ratio | decode ratio")
-    for count in (1, 64):
-        ours, theirs = measure(count)
-        print(f"{count:6d} | {1 / ours[0]:13.1f} | {1 / ours[1]:13.1f} | {theirs[0] / ours[0]:12.2f} | "
-              f"{theirs[1] / ours[1]:12.2f}")
+    print("10^6 Gaussian symbols; ratios to constriction's own Gaussian model, one call with a scale for each symbol;")
+    print("by wall time and, in brackets, by CPU time")
+    print("| tables | sigma | encode Msym/s | decode Msym/s | encode ratio | decode ratio | size ratio |")
+    print("|---|---|---|---|---|---|---|")
+    for count, largest in ((1, 0.11), (64, 4.0), (64, 64.0)):
+        ours, theirs, size = gaussian_symbols(count, largest)
+        speed = [f"{SYMBOLS / 1e6 / t[0]:.1f} ({SYMBOLS / 1e6 / t[1]:.1f})" for t in ours]
+        ratio = [f"{b[0] / a[0]:.2f} ({b[1] / a[1]:.2f})" for a, b in zip(ours, theirs)]
+        print(f"| {count} | 0.11-{largest:g} | {' | '.join(speed)} | {' | '.join(ratio)} | {size:.5f} |", flush=True)
+    print()
+    print("Codecs of blocks at 1.5 bits per sample, 10^3 samples a second, by wall time and, in brackets, by CPU time")
+    print("| codec | quantise | encode (with quantising) | decode |")
+    print("|---|---|---|---|")
+    cases = [(lattice_quantizer(name), lattice_codec, name, samples)
+             for name, samples in (("Z", 2**18), ("E8", 2**18), ("BW16", 2**17), ("Leech", 2**14))]
+    cases += [(trellis_quantizer(states), trellis_codec, states, 2**17) for states in (8, 64, 256)]
+    for quantizer, make, argument, samples in cases:
+        for levels in (0, 256):
+            codec = make(argument, dither_levels=levels)
+            size, *times = block_codec(quantizer, codec, samples)
+            cells = [f"{size / 1e3 / t[0]:.0f} ({size / 1e3 / t[1]:.0f})" for t in times]
+            print(f"| {codec.name} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

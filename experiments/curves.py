@@ -67,7 +67,7 @@ def realise(source: str, points: int, turns: jax.Array) -> jax.Array:
     if source == "circle":
         angle = 2.0 * jnp.pi * turns
         return jnp.stack([jnp.cos(angle), jnp.sin(angle)], -1)
-    t = (jnp.arange(points, dtype=jnp.float32) + 0.5) / points
+    t = ((jnp.arange(points, dtype=jnp.float32) + 0.5) / points)[None]
     if source == "sawbridge":
         x = t - (t >= turns[:, None])
     else:

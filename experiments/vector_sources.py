@@ -91,9 +91,12 @@ def train_grid(schedule: Schedule, params: Any, grid: Any, *, loss: Callable, sa
     size = jax.tree.leaves(grid)[0].shape[0]
     gradients = jax.vmap(jax.grad(loss, has_aux=True), in_axes=(0, 0, None, 0, None))
 
+    # Plain floats: numpy's would turn float32 into float64.
+    start, end = float(np.log(schedule.temperature_start)), float(np.log(schedule.temperature_end))
+
     def soft(params, x, keys, step):
         progress = step.astype(jnp.float32) / max(soft_steps, 1)
-        log_t = (1.0 - progress) * np.log(schedule.temperature_start) + progress * np.log(schedule.temperature_end)
+        log_t = (1.0 - progress) * start + progress * end
         return gradients(params, grid, x, keys, jnp.exp(log_t))
 
     def hard(params, x, keys, _):
@@ -181,7 +184,7 @@ def measure(codec: VectorCodec, params: Any, x: np.ndarray, *, perception: Calla
     """
     message = codec.encode(params, x, shared_key=shared_key)
     y = np.asarray(codec.decode(message, params=params, shared_key=shared_key, private_key=private_key), np.float64)
-    bits = codec.code_lengths(params, x, shared_key=shared_key)
+    bits = codec.code_lengths(params, x, shared_key=shared_key).sum(-1)
     if len(message) > 1.005 * bits.sum() / 8 + 64:
         raise ValueError(f"{len(message)} bytes were written where the cross-entropy is {bits.sum() / 8:.0f} bytes")
     errors = np.square(x - y).sum(-1)

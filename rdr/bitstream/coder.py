@@ -8,6 +8,7 @@ import importlib.metadata
 
 import constriction
 import numpy as np
+from scipy.sparse import csr_array
 
 from rdr.bitstream.escapes import decode_gamma, encode_gamma
 from rdr.entropy_models.tables import Tables, check_tables
@@ -26,31 +27,79 @@ def coder_version() -> tuple[int, int]:
 
 
 def model(tables: Tables, t: int) -> constriction.stream.model.Categorical:
-    """The coder's model of one table."""
+    """The coder's model of one table.
+
+    Args:
+      tables: the tables.
+      t: index of the table.
+
+    Returns:
+      A model of the columns 0, 1, .. of the table, the escape symbol last.
+    """
     # The coder takes floats; counts are integers below 2^24, so nothing is lost on the way.
     counts = tables.counts[t, : tables.lengths[t] + 1].astype(np.float64)
     if counts.size == 1:  # only the escape symbol: the coder wants two, and the second costs next to nothing
         counts = np.array([counts[0], 0.0])
-    return constriction.stream.model.Categorical(counts, perfect=False)
+    return constriction.stream.model.Categorical(counts, perfect=False, lazy=False)
 
 
-def groups(table_ids: np.ndarray) -> tuple[np.ndarray, list[tuple[int, slice]]]:
-    """Order that puts symbols of one table side by side, and each used table's slice of it."""
-    # A stable sort of 16-bit integers is a radix sort, many times faster than that of wider ones.
-    order = np.argsort(table_ids.astype(np.uint16) if table_ids.max(initial=0) < 2**16 else table_ids, kind="stable")
-    used, starts = np.unique(table_ids[order], return_index=True)
-    ends = np.append(starts[1:], table_ids.size)
-    return order, [(int(t), slice(int(a), int(b))) for t, a, b in zip(used, starts, ends)]
+def groups(table_ids: np.ndarray, count: int) -> tuple[np.ndarray, list[tuple[int, slice]]]:
+    """Order that puts symbols of one table side by side, and each used table's slice of it.
+
+    Args:
+      table_ids: [n], integers in [0, count).
+      count: number of tables.
+
+    Returns:
+      A stable order of the symbols, and (table, slice) for each table in use.
+    """
+    # Columns of a sparse matrix with one entry a row: scipy transposes it by counting, which no sort is as fast as.
+    n = table_ids.size
+    rows = csr_array((np.arange(n, dtype=np.int32), table_ids.astype(np.int32, copy=False),
+                      np.arange(n + 1, dtype=np.int32)), shape=(n, count)).tocsc()
+    starts = rows.indptr
+    used = np.flatnonzero(np.diff(starts))
+    return rows.data, [(int(t), slice(int(starts[t]), int(starts[t + 1]))) for t in used]
 
 
 def check_ids(table_ids: np.ndarray | None, size: int, tables: Tables) -> np.ndarray:
-    """Flattens indices of tables, and refuses what cannot be one."""
-    ids = np.zeros(size, np.int64) if table_ids is None else np.asarray(table_ids).reshape(-1)
+    """Flattens indices of tables, and refuses what cannot be one.
+
+    Args:
+      table_ids: indices, or None for table 0 throughout.
+      size: how many there must be.
+      tables: the tables.
+
+    Returns:
+      Integers [size].
+
+    Raises:
+      ValueError: if there is another number of them, or one is no index of a table.
+    """
+    ids = np.zeros(size, np.int32) if table_ids is None else np.asarray(table_ids).reshape(-1)
     if ids.size != size:
         raise ValueError(f"table_ids must name a table for each of {size} symbols, got {ids.size}")
     if ids.dtype.kind not in "iu" or (ids.size and (ids.min() < 0 or ids.max() >= len(tables.lengths))):
         raise ValueError(f"table_ids must be integers in [0, {len(tables.lengths)})")
     return ids
+
+
+def check_symbols(symbols: np.ndarray) -> np.ndarray:
+    """Flattens symbols, and refuses what is no int32.
+
+    Args:
+      symbols: any shape.
+
+    Returns:
+      int32 [n].
+
+    Raises:
+      ValueError: if a symbol is no integer in the range of int32.
+    """
+    symbols = np.asarray(symbols).reshape(-1)
+    if symbols.size and (symbols.dtype.kind not in "iu" or symbols.min() < _INT32.min or symbols.max() > _INT32.max):
+        raise ValueError("symbols must be integers in the range of int32")
+    return symbols.astype(np.int32, copy=False)
 
 
 def escape_bits(symbols: np.ndarray, tables: Tables, table_ids: np.ndarray | None = None) -> np.ndarray:
@@ -66,13 +115,84 @@ def escape_bits(symbols: np.ndarray, tables: Tables, table_ids: np.ndarray | Non
     """
     symbols = np.asarray(symbols, np.int64)
     ids = np.zeros(symbols.shape, np.int64) if table_ids is None else np.asarray(table_ids)
-    far = escape_values(symbols - tables.offsets[ids], tables.lengths[ids].astype(np.int64))
+    far = _escape_values(symbols - tables.offsets[ids], tables.lengths[ids].astype(np.int64))
     return np.where(far > 0, 2.0 * np.floor(np.log2(np.maximum(far, 1))) + 1.0, 0.0)
 
 
-def escape_values(column: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+def _escape_values(column, length):
     """1, 3, 5, .. above the range; 2, 4, 6, .. below it; 0 inside."""
-    return np.where(column < 0, -2 * column, np.where(column >= lengths, 2 * (column - lengths) + 1, 0))
+    return np.where(column < 0, -2 * column, np.where(column >= length, 2 * (column - length) + 1, 0))
+
+
+def to_columns(symbols: np.ndarray, tables: Tables, table_ids: np.ndarray
+               ) -> tuple[list[tuple[int, np.ndarray]], np.ndarray]:
+    """What is coded of integers: columns of their tables, grouped by table, and what follows the escapes.
+
+    Args:
+      symbols: int32 [n].
+      tables: the tables.
+      table_ids: [n].
+
+    Returns:
+      (table, int32 columns) for each table in use, and the escapes' values, int64, in the same order.
+    """
+    order, parts = groups(table_ids, len(tables.lengths))
+    ordered, columns, outside = symbols[order], [], []
+    for t, part in parts:
+        values, first, length = ordered[part], int(tables.offsets[t]), int(tables.lengths[t])
+        if first <= values.min() and values.max() < first + length:
+            columns.append((t, values - np.int32(first)))
+            continue
+        column = values.astype(np.int64) - first
+        far = _escape_values(column, length)
+        outside.append(far[far > 0])
+        columns.append((t, np.where(far > 0, length, column).astype(np.int32)))
+    return columns, np.concatenate(outside) if outside else np.zeros(0, np.int64)
+
+
+def from_columns(column: np.ndarray, far: np.ndarray, first: int, length: int) -> np.ndarray:
+    """The inverse of `to_columns` for one table.
+
+    Args:
+      column: int32 [n], decoded columns.
+      far: values of the escapes among them.
+      first: the table's offset.
+      length: the table's length.
+
+    Returns:
+      int32 [n] symbols.
+
+    Raises:
+      ValueError: if a symbol leaves the range of int32.
+    """
+    if not far.size:
+        return column + np.int32(first)
+    values = column.astype(np.int64)
+    values[column >= length] = np.where(far % 2 == 1, length + far // 2, -(far // 2))
+    values += first
+    if values.min() < _INT32.min or values.max() > _INT32.max:
+        raise ValueError("damaged message: an escape code leaves the range of int32")
+    return values.astype(np.int32)
+
+
+def open_coder(coded: bytes) -> constriction.stream.stack.AnsCoder:
+    """A coder that reads bytes.
+
+    Args:
+      coded: what a coder wrote.
+
+    Returns:
+      The coder.
+
+    Raises:
+      ValueError: if no coder writes such bytes.
+    """
+    if len(coded) % 4:
+        raise ValueError("damaged message: the coded symbols are not whole words")
+    try:
+        return constriction.stream.stack.AnsCoder(np.frombuffer(coded, "<u4").astype(np.uint32))
+    except ValueError:
+        raise ValueError("damaged message: the coded symbols end in a zero word") from None
 
 
 def encode_symbols(symbols: np.ndarray, tables: Tables, table_ids: np.ndarray | None = None) -> tuple[bytes, bytes]:
@@ -90,19 +210,12 @@ def encode_symbols(symbols: np.ndarray, tables: Tables, table_ids: np.ndarray | 
       ValueError: if a symbol is no int32, or indices or tables are invalid.
     """
     check_tables(tables)
-    symbols = np.asarray(symbols).reshape(-1)
-    if symbols.size and (symbols.dtype.kind not in "iu" or symbols.min() < _INT32.min or symbols.max() > _INT32.max):
-        raise ValueError("symbols must be integers in the range of int32")
-    ids = check_ids(table_ids, symbols.size, tables)
-    order, parts = groups(ids)
-    lengths = tables.lengths[ids[order]].astype(np.int64)
-    column = symbols[order].astype(np.int64) - tables.offsets[ids[order]]
-    far = escape_values(column, lengths)
-    column = np.where(far > 0, lengths, column)
+    symbols = check_symbols(symbols)
+    columns, escapes = to_columns(symbols, tables, check_ids(table_ids, symbols.size, tables))
     coder = constriction.stream.stack.AnsCoder()
-    for t, part in reversed(parts):
-        coder.encode_reverse(column[part].astype(np.int32), model(tables, t))
-    return coder.get_compressed().astype("<u4").tobytes(), encode_gamma(far[far > 0])
+    for t, column in reversed(columns):  # the coder is a stack: first in, last out
+        coder.encode_reverse(column, model(tables, t))
+    return coder.get_compressed().astype("<u4").tobytes(), encode_gamma(escapes)
 
 
 def decode_symbols(coded: bytes, escapes: bytes, count: int, tables: Tables,
@@ -124,25 +237,14 @@ def decode_symbols(coded: bytes, escapes: bytes, count: int, tables: Tables,
     """
     check_tables(tables)
     ids = check_ids(table_ids, count, tables)
-    if len(coded) % 4:
-        raise ValueError("damaged message: the coded symbols are not whole words")
-    try:
-        coder = constriction.stream.stack.AnsCoder(np.frombuffer(coded, "<u4").astype(np.uint32))
-    except ValueError:
-        raise ValueError("damaged message: the coded symbols end in a zero word") from None
-    order, parts = groups(ids)
-    column = np.zeros(count, np.int64)
-    for t, part in parts:
-        column[part] = coder.decode(model(tables, t), part.stop - part.start)
+    coder = open_coder(coded)
+    order, parts = groups(ids, len(tables.lengths))
+    columns = [coder.decode(model(tables, t), part.stop - part.start) for t, part in parts]
     if not coder.is_empty():
         raise ValueError("damaged message: symbols are left over after the last one")
-    lengths = tables.lengths[ids[order]].astype(np.int64)
-    outside = column >= lengths
-    far = decode_gamma(escapes, int(outside.sum()))
-    column[outside] = np.where(far % 2 == 1, lengths[outside] + far // 2, -(far // 2))
-    values = column + tables.offsets[ids[order]]
-    if values.size and (values.min() < _INT32.min or values.max() > _INT32.max):
-        raise ValueError("damaged message: an escape code leaves the range of int32")
-    symbols = np.zeros(count, np.int32)
-    symbols[order] = values
+    outside = [int((column >= tables.lengths[t]).sum()) for (t, _), column in zip(parts, columns)]
+    far = np.split(decode_gamma(escapes, sum(outside)), np.cumsum(outside)[:-1])
+    symbols = np.empty(count, np.int32)
+    for (t, part), column, beyond in zip(parts, columns, far):
+        symbols[order[part]] = from_columns(column, beyond, int(tables.offsets[t]), int(tables.lengths[t]))
     return symbols

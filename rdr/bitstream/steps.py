@@ -7,27 +7,35 @@ before anything is written; the decoder names those of a step when it has decode
 import constriction
 import numpy as np
 
-from rdr.bitstream.coder import check_ids, escape_values, groups, model
+from rdr.bitstream.coder import check_ids, check_symbols, from_columns, groups, model, open_coder, to_columns
 from rdr.bitstream.escapes import GammaReader, encode_gamma
 from rdr.entropy_models.tables import Tables, check_tables
 
-_INT32 = np.iinfo(np.int32)
+CHANCE_BITS = 16  # probabilities of single bits are multiples of 2^-16
+
+
+def _bit_probabilities(chances: np.ndarray) -> np.ndarray:
+    chances = np.asarray(chances)
+    if chances.size and (chances.dtype.kind not in "iu" or chances.min() < 1 or chances.max() >= 2**CHANCE_BITS):
+        raise ValueError(f"chances must be integers in [1, 2^{CHANCE_BITS})")
+    return chances.reshape(-1).astype(np.float64) / 2**CHANCE_BITS  # exact
 
 
 class StepEncoder:
     """Collects steps and writes them."""
 
     def __init__(self) -> None:
-        self._steps = []
+        self._calls = []  # (columns, model, parameters) in the order in which they are decoded
+        self._outside = []
         self._checked = []
 
-    def add(self, symbols: np.ndarray, tables: Tables, table_ids: np.ndarray) -> None:
+    def add(self, symbols: np.ndarray, tables: Tables, table_ids: np.ndarray | None = None) -> None:
         """Adds a step.
 
         Args:
           symbols: integers of any shape; every int32 can be coded.
           tables: the tables of this step.
-          table_ids: index of each symbol's table, same shape.
+          table_ids: index of each symbol's table, same shape; default table 0 for all.
 
         Raises:
           ValueError: if a symbol is no int32, or indices or tables are invalid.
@@ -35,13 +43,28 @@ class StepEncoder:
         if not any(tables is known for known in self._checked):
             check_tables(tables)
             self._checked.append(tables)
-        symbols = np.asarray(symbols).reshape(-1)
-        if symbols.size and (
-            symbols.dtype.kind not in "iu" or symbols.min() < _INT32.min or symbols.max() > _INT32.max
-        ):
-            raise ValueError("symbols must be integers in the range of int32")
-        ids = check_ids(table_ids, symbols.size, tables)
-        self._steps.append((symbols.astype(np.int64), tables, ids))
+        symbols = check_symbols(symbols)
+        columns, outside = to_columns(symbols, tables, check_ids(table_ids, symbols.size, tables))
+        self._outside.append(outside)
+        self._calls += [(column, model(tables, t), ()) for t, column in columns]
+
+    def add_bits(self, bits: np.ndarray, chances: np.ndarray) -> None:
+        """Adds a step of bits, each with a probability of its own.
+
+        Args:
+          bits: 0 or 1, any shape.
+          chances: integers of the same shape, 2^16 P(bit = 1), from 1 to 2^16 - 1.
+
+        Raises:
+          ValueError: if a bit or a chance is none, or their numbers differ.
+        """
+        bits = np.asarray(bits).reshape(-1)
+        probabilities = _bit_probabilities(chances)
+        if bits.size != probabilities.size or not ((bits == 0) | (bits == 1)).all():
+            raise ValueError(f"bits must be 0 or 1, one for each of {probabilities.size} chances")
+        if bits.size:
+            family = constriction.stream.model.Bernoulli(perfect=False)
+            self._calls.append((bits.astype(np.int32), family, (probabilities,)))
 
     def finish(self) -> tuple[bytes, bytes]:
         """Writes everything.
@@ -49,19 +72,10 @@ class StepEncoder:
         Returns:
           Two byte strings: the coded symbols, and the escape codes.
         """
-        coder, outside = constriction.stream.stack.AnsCoder(), []
-        prepared = []
-        for symbols, tables, ids in self._steps:
-            order, parts = groups(ids)
-            lengths = tables.lengths[ids[order]].astype(np.int64)
-            column = symbols[order] - tables.offsets[ids[order]]
-            far = escape_values(column, lengths)
-            outside.append(far[far > 0])
-            prepared.append((np.where(far > 0, lengths, column).astype(np.int32), tables, parts))
-        for column, tables, parts in reversed(prepared):  # the coder is a stack: first in, last out
-            for t, part in reversed(parts):
-                coder.encode_reverse(column[part], model(tables, t))
-        escapes = np.concatenate(outside) if outside else np.zeros(0, np.int64)
+        coder = constriction.stream.stack.AnsCoder()
+        for columns, family, parameters in reversed(self._calls):  # the coder is a stack: first in, last out
+            coder.encode_reverse(columns, family, *parameters)
+        escapes = np.concatenate(self._outside) if self._outside else np.zeros(0, np.int64)
         return coder.get_compressed().astype("<u4").tobytes(), encode_gamma(escapes)
 
 
@@ -77,12 +91,7 @@ class StepDecoder:
     """
 
     def __init__(self, coded: bytes, escapes: bytes) -> None:
-        if len(coded) % 4:
-            raise ValueError("damaged message: the coded symbols are not whole words")
-        try:
-            self._coder = constriction.stream.stack.AnsCoder(np.frombuffer(coded, "<u4").astype(np.uint32))
-        except ValueError:
-            raise ValueError("damaged message: the coded symbols end in a zero word") from None
+        self._coder = open_coder(coded)
         self._escapes = GammaReader(escapes)
 
     def read(self, tables: Tables, table_ids: np.ndarray) -> np.ndarray:
@@ -100,20 +109,31 @@ class StepDecoder:
         """
         shape = np.shape(table_ids)
         ids = check_ids(table_ids, int(np.prod(shape)), tables)
-        order, parts = groups(ids)
-        column = np.zeros(ids.size, np.int64)
+        order, parts = groups(ids, len(tables.lengths))
+        symbols = np.empty(ids.size, np.int32)
         for t, part in parts:
-            column[part] = self._coder.decode(model(tables, t), part.stop - part.start)
-        lengths = tables.lengths[ids[order]].astype(np.int64)
-        outside = column >= lengths
-        far = self._escapes.read(int(outside.sum()))
-        column[outside] = np.where(far % 2 == 1, lengths[outside] + far // 2, -(far // 2))
-        values = column + tables.offsets[ids[order]]
-        if values.size and (values.min() < _INT32.min or values.max() > _INT32.max):
-            raise ValueError("damaged message: an escape code leaves the range of int32")
-        symbols = np.zeros(ids.size, np.int32)
-        symbols[order] = values
+            column = self._coder.decode(model(tables, t), part.stop - part.start)
+            far = self._escapes.read(int((column >= tables.lengths[t]).sum()))
+            symbols[order[part]] = from_columns(column, far, int(tables.offsets[t]), int(tables.lengths[t]))
         return symbols.reshape(shape)
+
+    def read_bits(self, chances: np.ndarray) -> np.ndarray:
+        """Decodes a step of bits.
+
+        Args:
+          chances: integers, 2^16 P(bit = 1), as they were encoded with.
+
+        Returns:
+          int32 bits, of the shape of `chances`.
+
+        Raises:
+          ValueError: if a chance is none.
+        """
+        family = constriction.stream.model.Bernoulli(perfect=False)
+        probabilities = _bit_probabilities(chances)
+        if not probabilities.size:
+            return np.zeros(np.shape(chances), np.int32)
+        return self._coder.decode(family, probabilities).reshape(np.shape(chances))
 
     def finish(self) -> None:
         """Makes sure that nothing is left.

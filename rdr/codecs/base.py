@@ -37,6 +37,34 @@ class Codec(NamedTuple):
     decode: Callable[..., Any]
 
 
+def open_message(message: bytes, *, name: str, params: Any, payloads: int, max_elements: int) -> container.Message:
+    """Takes a message apart and makes sure that it is for this codec with these parameters.
+
+    Args:
+      message: the bytes.
+      name: of the codec.
+      params: what the decoder was given.
+      payloads: how many byte strings the message must hold.
+      max_elements: the largest reconstruction.
+
+    Returns:
+      The message's parts.
+
+    Raises:
+      ValueError: if `params` is None, or the message is damaged, by another codec, or for other parameters.
+    """
+    if params is None:
+        raise ValueError("this codec's messages do not carry its parameters: give params")
+    parts = container.unpack(message, max_elements=max_elements)
+    if parts.codec != name:
+        raise ValueError(f"the message was written by codec {parts.codec!r}, not by {name!r}")
+    if parts.fingerprint != container.fingerprint(params):
+        raise ValueError("the message was written with other parameters than those given")
+    if len(parts.payloads) != payloads:
+        raise ValueError(f"damaged message: {len(parts.payloads)} payloads instead of {payloads}")
+    return parts
+
+
 class VectorCodec(NamedTuple):
     """A codec of vectors: a `Codec` that can also say what each vector costs.
 
@@ -48,8 +76,9 @@ class VectorCodec(NamedTuple):
       symbols: see there.
       encode: see there.
       decode: see there.
-      code_lengths: `code_lengths(params, x, *, shared_key=None) -> float64 [batch]`: ideal code lengths under the
-        stored integer tables, in bits, escapes included; what `encode` writes is their sum and a header.
+      code_lengths: `code_lengths(params, x, *, shared_key=None) -> float64 [batch, symbols of a vector]`: ideal code
+        lengths under the stored integer tables, in bits, escapes included; what `encode` writes is their sum and a
+        header.
     """
 
     name: str
@@ -86,31 +115,23 @@ def check_vectors(x: Any, dimension: int, max_elements: int) -> np.ndarray:
     return x
 
 
-def open_message(message: bytes, name: str, params: Any, dimension: int, max_elements: int) -> container.Message:
-    """Unpacks a message of a codec of vectors and makes sure that it is meant for this decoder.
+def open_vectors(message: bytes, *, name: str, params: Any, dimension: int, max_elements: int) -> container.Message:
+    """As `open_message`, for a batch of vectors in two payloads.
 
     Args:
-      message: what the encoder wrote.
-      name: the codec's.
-      params: the parameters that the decoder was given.
+      message: the bytes.
+      name: of the codec.
+      params: what the decoder was given.
       dimension: components of a vector.
-      max_elements: how many numbers the reconstruction may have.
+      max_elements: the largest reconstruction.
 
     Returns:
       The message's parts.
 
     Raises:
-      ValueError: if it is damaged, of another codec, of other parameters, or of other shapes.
+      ValueError: as `open_message`, or if the shape is not [batch, dimension].
     """
-    if params is None:
-        raise ValueError("this codec's messages do not carry its parameters: give params")
-    parts = container.unpack(message, max_elements=max_elements)
-    if parts.codec != name:
-        raise ValueError(f"the message was written by codec {parts.codec!r}, not by {name!r}")
-    if parts.fingerprint != container.fingerprint(params):
-        raise ValueError("the message was written with other parameters than those given")
-    if len(parts.payloads) != 2:
-        raise ValueError(f"damaged message: {len(parts.payloads)} payloads instead of 2")
+    parts = open_message(message, name=name, params=params, payloads=2, max_elements=max_elements)
     if len(parts.shape) != 2 or parts.shape[1] != dimension:
         raise ValueError(f"damaged message: vectors of {dimension} components cannot have the shape {parts.shape}")
     return parts

@@ -21,7 +21,7 @@ import numpy as np
 from rdr import quantize
 from rdr.bitstream import coder, container
 from rdr.bitstream.steps import StepDecoder, StepEncoder
-from rdr.codecs.base import VectorCodec, check_vectors, finalized, open_message
+from rdr.codecs.base import VectorCodec, check_vectors, finalized, open_vectors
 from rdr.entropy_models import causal_block
 from rdr.entropy_models.deep_factorized import DeepFactorized, interval_bits
 from rdr.entropy_models.location_scale import soft_rounded_upper
@@ -31,7 +31,7 @@ from rdr.transforms.dense import ResidualDense
 
 _SPAN = 512  # integers with |k| <= this are tabulated
 _REACH = 160  # contexts are limited to this
-_SPECTRUM = {"Z": None, "A2": causal_block.A2_CELLS}
+_CELLS = {"Z": None, "A2": causal_block.A2_CELLS}
 
 
 def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z", context: bool = False,
@@ -70,7 +70,7 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
         raise ValueError(f"dimension and latent must be at least 1, got {dimension} and {latent}")
     if dither_levels < 0 or dither_levels > 2**16 or dither_levels & (dither_levels - 1):
         raise ValueError(f"dither_levels must be 0 or a power of two up to 2^16, got {dither_levels}")
-    if lattice not in _SPECTRUM:
+    if lattice not in _CELLS:
         raise ValueError(f"lattice must be 'Z' or 'A2', got {lattice!r}")
     if lattice == "A2" and (latent != 2 or not context):
         raise ValueError("lattice 'A2' needs latent=2 and context=True")
@@ -82,7 +82,7 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
     points = quantize.lattice(lattice)
     # Whole numbers times this, times the step, are places in the latent space.
     axes = np.asarray(points.scale if lattice == "A2" else np.ones(latent), np.float32)
-    cells = _SPECTRUM[lattice] or causal_block.plain_cells(latent)
+    cells = _CELLS[lattice] or causal_block.plain_cells(latent)
     widths = np.array([cell.step for cell in cells], np.float32)
     analysis, synthesis = ResidualDense(latent, hidden), ResidualDense(dimension, hidden)
     factorized = DeepFactorized(channels=latent, init_scale=prior_scale)
@@ -101,16 +101,21 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
     def step(params: Any) -> jax.Array:
         return jnp.exp(params["log_step"]) * axes
 
+    def steps_of(params: Any, like: jax.Array) -> jax.Array:
+        return jnp.broadcast_to(step(params), like.shape)
+
     def analyse(params: Any, x: jax.Array) -> jax.Array:
-        return analysis.apply({"params": params["analysis"]}, x) / step(params)
+        z = analysis.apply({"params": params["analysis"]}, x)
+        return z / steps_of(params, z)
 
     def synthesise(params: Any, seen: jax.Array, noise: jax.Array | None) -> jax.Array:
         extras = () if noise is None else (noise,)
-        return synthesis.apply({"params": params["synthesis"]}, seen * step(params), *extras)
+        return synthesis.apply({"params": params["synthesis"]}, seen * steps_of(params, seen), *extras)
 
     def interval(params: Any, upper: jax.Array) -> jax.Array:
-        at = [factorized.apply({"params": params["prior"]}, edge * step(params)) for edge in (upper, upper - 1.0)]
-        return interval_bits(*at)
+        at = steps_of(params, upper)
+        edges = [factorized.apply({"params": params["prior"]}, edge * at) for edge in (upper, upper - 1.0)]
+        return interval_bits(*edges)
 
     def prior_bits(params: Any, upper: jax.Array, seen: jax.Array) -> jax.Array:
         if not context:
@@ -118,10 +123,19 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
         return causal.apply({"params": params["prior"]}, upper, seen, step(params), widths)
 
     def nearest(z: jax.Array) -> jax.Array:
-        return quantize.closest_point(z * axes, points)[0] if lattice == "A2" else jnp.round(z)
+        if lattice == "A2":
+            return quantize.closest_point(z * jnp.broadcast_to(axes, z.shape), points)[0]
+        return jnp.round(z)
 
-    def cell_noise(key: jax.Array, shape: tuple[int, ...], spread: bool, dimension: int) -> jax.Array:
-        noise = quantize.spread_noise(key, shape, dimension) if spread else quantize.uniform_noise(key, shape)
+    def draw(key: jax.Array, shape: tuple[int, ...], spread: bool, dimension: int) -> jax.Array:
+        if not spread:
+            return quantize.uniform_noise(key, shape)
+        noise = quantize.spread_noise(key, shape, dimension)
+        # Columns of spread noise differ by a shift; noises of different coordinates must be independent.
+        return noise if latent == 1 else jax.random.permutation(key, noise, axis=0, independent=True)
+
+    def cell_noise(key: jax.Array, shape: tuple[int, ...], spread: bool) -> jax.Array:
+        noise = draw(key, shape, spread, 0)
         if lattice == "A2":  # from a rectangle of twice the cell's area into the cell
             noise = 2.0 * noise
             noise = noise - nearest(noise).astype(jnp.float32)
@@ -135,27 +149,26 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
         keys = jax.random.split(key)
         z = analyse(params, x)
         offset = 0.0 if dither is None else dither
+        half = jnp.broadcast_to(0.5 * widths, z.shape)
         if temperature is None and dithered and dither is None:
-            seen = z + cell_noise(keys[0], z.shape, spread, 0)
+            seen = z + cell_noise(keys[0], z.shape, spread)
             upper = seen + 0.5
         elif temperature is None:
             shifted = z - offset
             seen = shifted + jax.lax.stop_gradient(nearest(shifted).astype(jnp.float32) - shifted) + offset
-            upper = seen + 0.5 * widths
+            upper = seen + half
         elif lattice == "A2":
-            seen = z + cell_noise(keys[0], z.shape, spread, 0)
-            upper = seen + 0.5 * widths
+            seen = z + cell_noise(keys[0], z.shape, spread)
+            upper = seen + half
         else:
-            noisy = quantize.soft_round(z - offset, temperature) + cell_noise(keys[0], z.shape, spread, 0)
+            noisy = quantize.soft_round(z - offset, temperature) + cell_noise(keys[0], z.shape, spread)
             seen = quantize.soft_round_conditional_mean(noisy, temperature) + offset
             upper = soft_rounded_upper(noisy, temperature) + offset
         bits = prior_bits(params, upper, seen)
-        noise = None
-        if private_noise:
-            noise = quantize.spread_noise(keys[1], z.shape, 1) if spread else quantize.uniform_noise(keys[1], z.shape)
+        noise = draw(keys[1], z.shape, spread, 1) if private_noise else None
         return synthesise(params, seen, noise), bits.sum(-1)
 
-    def offsets(shape: tuple[int, ...], shared_key: jax.Array | None) -> tuple[np.ndarray, jax.Array]:
+    def offsets(shape: tuple[int, ...], shared_key: jax.Array | None) -> tuple[Any, jax.Array]:
         if not dithered:
             if shared_key is not None:
                 raise ValueError("this codec shares no randomness: shared_key must be None")
@@ -163,7 +176,7 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
         if shared_key is None:
             raise ValueError("this codec needs the shared_key that encoder and decoder agreed on")
         ids = shared_integers(shared_key, shape, levels=dither_levels)
-        return np.asarray(ids, np.int64), dither_offsets(dither_levels)[ids]
+        return ids, dither_offsets(dither_levels)[ids]
 
     @jax.jit
     def rounded(params: Any, x: jax.Array, offset: jax.Array) -> jax.Array:
@@ -214,7 +227,7 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
         k = np.asarray(rounded(_network(params), x, offset)).astype(np.float64)
         if not (np.abs(k) < 2.0**31 - 1).all():
             raise ValueError("x must be quantised to integers below 2^31 in size: an element is too large")
-        return k.astype(np.int64), ids
+        return k.astype(np.int64), np.asarray(ids, np.int64)
 
     def encode(params: Any, x: Any, *, shared_key: jax.Array | None = None) -> bytes:
         stored = finalized(params)
@@ -234,7 +247,7 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
         k, ids = quantised(params, x, shared_key)
         parts = steps(k, stored) if context else [(k, _tables(stored), factorized_ids(ids))]
         bits = [table_bits(z, t, at) + coder.escape_bits(z, t, at) for z, t, at in parts]
-        return np.stack(bits, -1).sum(-1) if context else bits[0].sum(-1)
+        return np.stack(bits, -1) if context else bits[0]
 
     def decode(message: bytes, *, params: Any = None, shared_key: jax.Array | None = None,
                private_key: jax.Array | None = None, condition: Any = None) -> jax.Array:
@@ -242,7 +255,7 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
             raise ValueError("this codec's decoder takes no condition")
         if private_noise != (private_key is not None):
             raise ValueError(f"private_key {'is needed' if private_noise else 'must be None'} for codec {name!r}")
-        parts = open_message(message, name, params, dimension, max_elements)
+        parts = open_vectors(message, name=name, params=params, dimension=dimension, max_elements=max_elements)
         stored, shape = finalized(params), (parts.shape[0], latent)
         ids, offset = offsets(shape, shared_key)
         if context:
@@ -256,8 +269,8 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
                 k[:, i] = cell.step * z + (k[:, i - 1] & 1 if cell.follows else 0)
             decoder.finish()
         else:
-            tables = _tables(stored)
-            k = coder.decode_symbols(*parts.payloads, ids.size, tables, factorized_ids(ids).reshape(-1)).reshape(shape)
+            at = factorized_ids(np.asarray(ids)).reshape(-1)
+            k = coder.decode_symbols(*parts.payloads, at.size, _tables(stored), at).reshape(shape)
         return reconstructed(_network(params), k.astype(np.float32), offset, private_key)
 
     return VectorCodec(name, init, forward, finalize, symbols, encode, decode, code_lengths)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rdr.bitstream import coder, container
-from rdr.codecs.base import VectorCodec, check_vectors, finalized, open_message
+from rdr.codecs.base import VectorCodec, check_vectors, finalized, open_vectors
 from rdr.entropy_models.tables import Tables, make_tables, table_bits
 from rdr.quantize.codebook import code_lengths as lengths_of
 from rdr.quantize.codebook import nearest_codeword
@@ -80,14 +80,14 @@ def codebook_codec(*, dimension: int, codewords: int, max_elements: int = contai
     def code_lengths(params: Any, x: Any, *, shared_key: jax.Array | None = None) -> np.ndarray:
         tables = _tables(finalized(params))
         k = np.asarray(symbols(params, check_vectors(x, dimension, max_elements), shared_key))
-        return table_bits(k, tables) + coder.escape_bits(k, tables)
+        return (table_bits(k, tables) + coder.escape_bits(k, tables))[:, None]
 
     def decode(message: bytes, *, params: Any = None, shared_key: jax.Array | None = None,
                private_key: jax.Array | None = None, condition: Any = None) -> jax.Array:
         for given, what in ((shared_key, "shared_key"), (private_key, "private_key"), (condition, "condition")):
             if given is not None:
                 raise ValueError(f"{what} must be None: this codec's decoder uses none")
-        parts = open_message(message, name, params, dimension, max_elements)
+        parts = open_vectors(message, name=name, params=params, dimension=dimension, max_elements=max_elements)
         k = coder.decode_symbols(*parts.payloads, parts.shape[0], _tables(finalized(params)))
         if k.size and (k.min() < 0 or k.max() >= codewords):
             raise ValueError(f"damaged message: a codeword's index is outside of 0 .. {codewords - 1}")

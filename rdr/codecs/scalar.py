@@ -20,7 +20,7 @@ import numpy as np
 
 from rdr import quantize
 from rdr.bitstream import coder, container
-from rdr.codecs.base import Codec
+from rdr.codecs.base import Codec, open_message
 from rdr.entropy_models.deep_factorized import DeepFactorized, interval_bits
 from rdr.entropy_models.tables import Tables, make_tables
 from rdr.randomness import dither_offsets, shared_integers
@@ -142,19 +142,11 @@ def scalar_codec(*, dither_levels: int = 0, private_noise: bool = False, hidden:
 
     def decode(message: bytes, *, params: Any = None, shared_key: jax.Array | None = None,
                private_key: jax.Array | None = None, condition: Any = None) -> jax.Array:
-        if params is None:
-            raise ValueError("this codec's messages do not carry its parameters: give params")
         if condition is not None:
             raise ValueError("this codec's decoder takes no condition")
         if private_noise != (private_key is not None):
             raise ValueError(f"private_key {'is needed' if private_noise else 'must be None'} for codec {name!r}")
-        parts = container.unpack(message, max_elements=max_elements)
-        if parts.codec != name:
-            raise ValueError(f"the message was written by codec {parts.codec!r}, not by {name!r}")
-        if parts.fingerprint != container.fingerprint(params):
-            raise ValueError("the message was written with other parameters than those given")
-        if len(parts.payloads) != 2:
-            raise ValueError(f"damaged message: {len(parts.payloads)} payloads instead of 2")
+        parts = open_message(message, name=name, params=params, payloads=2, max_elements=max_elements)
         ids, offset = dither(parts.shape, shared_key)
         k = coder.decode_symbols(*parts.payloads, math.prod(parts.shape), _tables(params), np.asarray(ids).reshape(-1))
         return reconstructed(_network(params), k.reshape(parts.shape), offset, private_key)

@@ -5,6 +5,7 @@ laws whose weights, locations and scales are a network's outputs at c_i. Coding 
 takes the table that was stored for it, so that no float decides.
 """
 
+import functools
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -108,8 +109,11 @@ class CausalBlock(nn.Module):
         Returns:
           Three arrays [..., n, components], in units of the source.
         """
-        h = jnp.tanh(0.3 * context[..., None] * self.first + self.first_bias)
-        out = jnp.einsum("...nh,nhpk->...npk", h, self.second, precision=_EXACT) + self.second_bias
+        shape = (*context.shape, self.hidden)
+        first, bias = (jnp.broadcast_to(part, shape) for part in (self.first, self.first_bias))
+        h = jnp.tanh(0.3 * context[..., None] * first + bias)
+        out = jnp.einsum("...nh,nhpk->...npk", h, self.second, precision=_EXACT)
+        out = out + jnp.broadcast_to(self.second_bias, out.shape)
         return out[..., 0, :], out[..., 1, :], out[..., 2, :]
 
     def __call__(self, upper: jax.Array, values: jax.Array, step: jax.Array, widths: jax.Array) -> jax.Array:
@@ -141,8 +145,9 @@ class CausalBlock(nn.Module):
         Returns:
           Bits [..., n].
         """
+        step, widths = jnp.broadcast_to(step, upper.shape), jnp.broadcast_to(widths, upper.shape)
         logits, location, log_scale = self.laws(context * step)
-        scale = jnp.exp(log_scale) + _LEAST_SCALE * step[:, None]
+        scale = jnp.exp(log_scale) + _LEAST_SCALE * step[..., None]
         return mixture_bits(upper * step, logits, location, scale, width=widths * step)
 
 
@@ -162,22 +167,8 @@ def block_tables(prior: CausalBlock, params: dict, step: np.ndarray, cells: tupl
       For each coordinate `Tables`, number (context + reach) * 2 + q where the cells follow a parity q, else
       context + reach.
     """
-    n = prior.dimension
-    context = jnp.arange(-reach, reach + 1, dtype=jnp.float32)
-    z = jnp.arange(-span, span + 1, dtype=jnp.float32)
-    widths = jnp.asarray([cell.step for cell in cells], jnp.float32)
     step = jnp.asarray(step, jnp.float32)
-
-    @jax.jit
-    def pmfs(q):
-        # [contexts, z, n]: every coordinate at each context.
-        upper = widths * (z[None, :, None] + 0.5) + q * jnp.asarray([cell.follows for cell in cells], jnp.float32)
-        grid = jnp.broadcast_to(context[:, None, None], (context.size, z.size, n))
-        bits = prior.apply({"params": params}, jnp.broadcast_to(upper, grid.shape), grid, step, widths,
-                           method=CausalBlock.bits_at)
-        return jnp.exp2(-bits)
-
-    by_parity = [np.asarray(pmfs(jnp.float32(q)), np.float64) for q in (0, 1)]
+    by_parity = [np.asarray(_pmfs(params, step, jnp.float32(q), prior, cells, reach, span), np.float64) for q in (0, 1)]
     tables = []
     for i, cell in enumerate(cells):
         if i == 0:  # no context: one law
@@ -188,6 +179,20 @@ def block_tables(prior: CausalBlock, params: dict, step: np.ndarray, cells: tupl
         else:
             tables.append(make_tables(by_parity[0][:, :, i], -span))
     return tables
+
+
+@functools.partial(jax.jit, static_argnums=(3, 4, 5, 6))
+def _pmfs(params: dict, step: jax.Array, parity: jax.Array, prior: CausalBlock, cells: tuple[Cells, ...], reach: int,
+          span: int) -> jax.Array:
+    """Probabilities [contexts, z, n] of every coordinate's cells at each context."""
+    context = jnp.arange(-reach, reach + 1, dtype=jnp.float32)
+    z = jnp.arange(-span, span + 1, dtype=jnp.float32)
+    widths, follows = (jnp.asarray(part, jnp.float32) for part in zip(*cells))
+    upper = widths[None, None] * (z[None, :, None] + 0.5) + parity * follows[None, None]
+    grid = jnp.broadcast_to(context[:, None, None], (context.size, z.size, prior.dimension))
+    bits = prior.apply({"params": params}, jnp.broadcast_to(upper, grid.shape), grid, step, widths,
+                       method=CausalBlock.bits_at)
+    return jnp.exp2(-bits)
 
 
 def table_index(context: np.ndarray, before: np.ndarray, i: int, cell: Cells, reach: int) -> np.ndarray:

@@ -34,6 +34,14 @@ def coefficients(real: jax.Array, imaginary: jax.Array) -> tuple[jax.Array, jax.
             jnp.stack([p[1] for p in parts[1:]], -1) / power[:, None])
 
 
+def _sinc(x: jax.Array) -> jax.Array:
+    """sin(pi x) / (pi x); jax's own has a derivative of 0/0 where x^2 underflows."""
+    small = jnp.abs(x) < 1e-2
+    y = jnp.square(jnp.pi * jnp.where(small, x, 0.0))
+    apart = jnp.pi * jnp.where(small, 1.0, x)
+    return jnp.where(small, 1.0 - y / 6.0 * (1.0 - y / 20.0), jnp.sin(apart) / apart)
+
+
 def interval_bits(real: jax.Array, imaginary: jax.Array, offset: jax.Array, log_scale: jax.Array, guard: jax.Array,
                   upper: jax.Array, width: float = 1.0) -> jax.Array:
     """Information in the interval (upper - width, upper) under the wrapped density, mixed with a logistic law.
@@ -59,19 +67,20 @@ def interval_bits(real: jax.Array, imaginary: jax.Array, offset: jax.Array, log_
     Returns:
       Bits, [..., channels].
     """
-    scale = jnp.exp(log_scale)
     c, d = coefficients(real, imaginary)
+    offset, scale, guard = (jnp.broadcast_to(part, upper.shape) for part in (offset, jnp.exp(log_scale), guard))
     u = (upper - offset) / scale
-    w = jnp.broadcast_to(width / scale, u.shape)
+    w = width / scale
     low = u - w
     # log of s(2u) - s(2l) = s(2u) s(-2l) (1 - e^{-2w}), which is also (tanh u - tanh l) / 2.
     log_span = nn.log_sigmoid(2.0 * u) + nn.log_sigmoid(-2.0 * low) + jnp.log(-jnp.expm1(-2.0 * w))
     span = jnp.exp(log_span)  # (t_u - t_l) / 2
     centre = jnp.pi * (jnp.tanh(u) + jnp.tanh(low)) / 2.0
-    order = jnp.arange(1, c.shape[-1] + 1, dtype=u.dtype)
-    # 1 + (2 / span) sum_n Re(c_n e^{i n centre}) sin(pi n span) / (pi n), a ratio to the uniform density.
+    shape = (*u.shape, c.shape[-1])
+    order = jnp.broadcast_to(jnp.arange(1, c.shape[-1] + 1, dtype=u.dtype), shape)
+    c, d = jnp.broadcast_to(c, shape), jnp.broadcast_to(d, shape)
     wave = c * jnp.cos(order * centre[..., None]) - d * jnp.sin(order * centre[..., None])
-    ratio = 1.0 + 2.0 * jnp.sum(wave * jnp.sinc(order * span[..., None]), axis=-1)
+    ratio = 1.0 + 2.0 * jnp.sum(wave * _sinc(order * span[..., None]), axis=-1)
     inside = (1.0 - guard) * jnp.maximum(ratio, 0.0) + guard
     return -nats_to_bits(log_span + jnp.log(inside))
 
@@ -103,7 +112,7 @@ class FourierDensity(nn.Module):
           Bits [..., channels].
         """
         def start(key, shape, dtype):
-            first = (jnp.arange(shape[-1]) == 0).astype(dtype)  # a constant: the logistic law
+            first = (jnp.arange(shape[-1]) == 0).astype(dtype)[None]  # a constant: the logistic law
             return first + 0.01 * jax.random.normal(key, shape, dtype)
 
         shape = (self.channels, self.terms + 1)

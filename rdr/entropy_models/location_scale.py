@@ -34,10 +34,10 @@ def _gaussian(upper: jax.Array, width: jax.Array) -> jax.Array:
     # The average of exp(-m h t - h^2 t^2 / 2) over t in (-1, 1); eight nodes are exact to rounding while m h <= 2.
     narrow = (half < 0.5) & (middle * half < 2.0)
     m, h = (jnp.where(narrow, part, 0.25) for part in (middle, half))
-    axis = (1,) * upper.ndim + (-1,)
-    nodes, weights = (jnp.asarray(part, upper.dtype).reshape(axis) for part in (_NODES, 0.5 * _WEIGHTS))
-    step = h[..., None] * nodes
-    mean = jnp.sum(weights * jnp.exp(-m[..., None] * step - 0.5 * step**2), axis=-1)
+    nodes, weights = (jnp.asarray(part, upper.dtype) for part in (_NODES, 0.5 * _WEIGHTS))
+    shape = (*h.shape, len(_NODES))
+    step = h[..., None] * jnp.broadcast_to(nodes, shape)
+    mean = jnp.sum(jnp.broadcast_to(weights, shape) * jnp.exp(-m[..., None] * step - 0.5 * step**2), axis=-1)
     by_density = -0.5 * m**2 - _HALF_LOG_2_PI + jnp.log(2.0 * h) + jnp.log(mean)
     # The mirror image in the left tail: ends -middle + half and -middle - half.
     m, h = (jnp.where(narrow, 1.0, part) for part in (middle, half))
@@ -118,7 +118,7 @@ def mixture_bits(upper: ArrayLike, log_weights: ArrayLike, location: ArrayLike, 
     """
     parts = _log_probability(family, jnp.asarray(upper)[..., None], jnp.asarray(width)[..., None], location, scale)
     weights = jax.nn.log_softmax(jnp.asarray(log_weights, parts.dtype), axis=-1)
-    return -nats_to_bits(jax.nn.logsumexp(parts + weights, axis=-1))
+    return -nats_to_bits(jax.nn.logsumexp(parts + jnp.broadcast_to(weights, parts.shape), axis=-1))
 
 
 def soft_rounded_upper(value: ArrayLike, temperature: ArrayLike) -> jax.Array:

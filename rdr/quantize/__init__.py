@@ -12,7 +12,7 @@ from rdr.quantize.scalar import (
     uniform_noise,
     universal_quantize,
 )
-from rdr.quantize.trellis import Trellis, quantize_path, trellis
+from rdr.quantize.trellis import Trellis, nearest_path, quantize_path, trellis
 
 __all__ = [
     "LATTICES",
@@ -22,6 +22,7 @@ __all__ = [
     "expected_gradient",
     "kumaraswamy_noise",
     "lattice",
+    "nearest_path",
     "quantize_path",
     "soft_round",
     "soft_round_conditional_mean",

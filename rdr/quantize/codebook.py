@@ -20,9 +20,11 @@ def squared_distances(x: jax.Array, codewords: jax.Array) -> jax.Array:
       a rounding error of |x|^2.
     """
     if x.shape[-1] <= 8:
-        return jnp.sum(jnp.square(x[..., None, :] - codewords), -1)
+        shape = (*x.shape[:-1], *codewords.shape)
+        return jnp.sum(jnp.square(x[..., None, :] - jnp.broadcast_to(codewords, shape)), -1)
     product = jnp.matmul(x, codewords.T, precision=_EXACT)
-    return jnp.maximum(jnp.sum(jnp.square(x), -1)[..., None] + jnp.sum(jnp.square(codewords), -1) - 2.0 * product, 0.0)
+    norms = jnp.broadcast_to(jnp.sum(jnp.square(codewords), -1), product.shape)
+    return jnp.maximum(jnp.sum(jnp.square(x), -1)[..., None] + norms - 2.0 * product, 0.0)
 
 
 def code_lengths(logits: jax.Array) -> jax.Array:
@@ -51,7 +53,8 @@ def nearest_codeword(x: jax.Array, codewords: jax.Array, bits: jax.Array, weight
 
     Reference: Chou, Lookabaugh and Gray, "Entropy-constrained vector quantization", IEEE T-ASSP 37(1), 1989.
     """
-    return jnp.argmin(weight * squared_distances(x, codewords) + bits, -1).astype(jnp.int32)
+    distances = squared_distances(x, codewords)
+    return jnp.argmin(weight * distances + jnp.broadcast_to(bits, distances.shape), -1).astype(jnp.int32)
 
 
 def soft_assignment(costs: jax.Array, temperature: jax.Array) -> jax.Array:
@@ -92,7 +95,8 @@ def annealed_cost(x: jax.Array, codewords: jax.Array, logits: jax.Array, weight:
 
     Reference: as `soft_assignment`.
     """
-    distances, bits = squared_distances(x, codewords), code_lengths(logits)
+    distances = squared_distances(x, codewords)
+    bits = jnp.broadcast_to(code_lengths(logits), distances.shape)
     costs = jax.lax.stop_gradient(weight * distances + bits)
     if temperature is None:
         q = jax.nn.one_hot(jnp.argmin(costs, -1), costs.shape[-1], dtype=costs.dtype)

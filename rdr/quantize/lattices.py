@@ -8,6 +8,7 @@ so one search serves all: for every coset (m, c) each coordinate is rounded by i
 wrong, the coordinate that loses least goes to its second nearest integer.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -30,7 +31,7 @@ class Lattice(NamedTuple):
       outer: b, the step of z; for every coset b z runs through all of b Z^n, or those of one parity.
       code: words of C, int32 [words, n].
       parities: target(m) for each m, or None without a parity rule.
-      second_moment: G, mean squared error per dimension of a cell of volume 1.
+      second_moment: G, mean squared error per dimension of a cell of volume 1 (Leech: to six digits).
     """
 
     name: str
@@ -42,6 +43,11 @@ class Lattice(NamedTuple):
     code: np.ndarray
     parities: tuple[int, ...] | None
     second_moment: float
+
+    @property
+    def period(self) -> int:
+        """Of the lattice along every axis, in whole numbers: adding it to a coordinate leads to another point."""
+        return self.outer * (1 if self.parities is None else 2)
 
 
 def _span(generator: np.ndarray) -> np.ndarray:
@@ -89,7 +95,7 @@ def lattice(name: str) -> Lattice:
       ValueError: if there is no such lattice here.
 
     Reference: Conway and Sloane, "Sphere packings, lattices and groups", 3rd ed., chapters 4 and 21 (second moments);
-      Agrell and Allen 2022 for BW16's.
+      Pook-Kolb, Agrell and Allen 2023, arXiv 2301.06092, for BW16's.
     """
     if name not in LATTICES:
         raise ValueError(f"name must be one of {', '.join(map(repr, LATTICES))}, got {name!r}")
@@ -109,9 +115,10 @@ LATTICES = {
     for lattice in (
         _make("Z", 1, 1.0, 1 / 12),
         _make("A2", 2, 2.0, 5 / (36 * 3**0.5), glues=2, outer=2, stretch=(1.0, 3**0.5)),
-        _make("D4", 4, 2.0, 0.0766032346, parities=(0,)),
+        _make("D4", 4, 2.0, 13 / (120 * 2**0.5), parities=(0,)),
         _make("E8", 8, 2.0**8, 929 / 12960, glues=2, outer=2, parities=(0, 0)),
-        _make("BW16", 16, 2.0**12, 0.0682976, inner=1, outer=2, code=reed_muller_code(), parities=(0,)),
+        _make("BW16", 16, 2.0**12, 207049815983 * 2**0.5 / 4287303820800, inner=1, outer=2, code=reed_muller_code(),
+              parities=(0,)),
         _make("Leech", 24, 8.0**12, 0.0657710, glues=2, inner=2, outer=4, code=golay_code(), parities=(0, 1)),
     )
 }
@@ -123,11 +130,11 @@ def closest_point(x: ArrayLike, lattice: Lattice) -> tuple[jax.Array, jax.Array]
 
     Args:
       x: [..., n], floating; computed with in float32, or float64 if it is.
-      lattice: from `lattice`.
+      lattice: from `lattice`; known by its name.
 
     Returns:
       The whole numbers m + a c + b z of the point, int32 [..., n], whose products with `lattice.scale` are its
-      coordinates; and its coset, int32 [..., 2]: m and the index of c. Ties go to the first coset.
+      coordinates; and its coset, int32 [..., 2]: m and the index of c. Ties go to any of the nearest points.
 
     Raises:
       ValueError: if the last axis does not have n entries.
@@ -140,21 +147,23 @@ def closest_point(x: ArrayLike, lattice: Lattice) -> tuple[jax.Array, jax.Array]
     n = lattice.dimension
     if x.ndim == 0 or x.shape[-1] != n:
         raise ValueError(f"x must have shape [..., {n}] for {lattice.name}, got {x.shape}")
-    flat = x.reshape(-1, n) / jnp.asarray(lattice.scale, x.dtype)
+    flat = x.reshape(-1, n) / jnp.asarray(lattice.scale, x.dtype)[None]
     rows = max(1, _CHUNK // (len(lattice.code) * n))
     if flat.shape[0] <= rows:
-        points, cosets = _search(flat, lattice)
+        points, cosets = _search(flat, lattice.name)
     else:
         blocks = -(-flat.shape[0] // rows)
         padded = jnp.pad(flat, ((0, blocks * rows - flat.shape[0]), (0, 0)))
-        points, cosets = jax.lax.map(lambda part: _search(part, lattice), padded.reshape(blocks, rows, n))
+        points, cosets = jax.lax.map(lambda part: _search(part, lattice.name), padded.reshape(blocks, rows, n))
         points, cosets = (a.reshape(blocks * rows, -1)[: flat.shape[0]] for a in (points, cosets))
     return points.reshape(x.shape), cosets.reshape(*x.shape[:-1], 2)
 
 
-def _search(x: jax.Array, lattice: Lattice) -> tuple[jax.Array, jax.Array]:
+@functools.partial(jax.jit, static_argnames="name")
+def _search(x: jax.Array, name: str) -> tuple[jax.Array, jax.Array]:
     """The same for x [rows, n] in units of whole numbers."""
-    weight = jnp.asarray(lattice.scale**2, x.dtype)
+    lattice = LATTICES[name]
+    weight = jnp.asarray(lattice.scale**2, x.dtype)[None]
     code = jnp.asarray(lattice.code, x.dtype)
     exact = jax.lax.Precision.HIGHEST
     best = None
@@ -163,7 +172,7 @@ def _search(x: jax.Array, lattice: Lattice) -> tuple[jax.Array, jax.Array]:
         places = [(x - m - lattice.inner * c) / lattice.outer for c in range(2)]
         nearest = [jnp.round(place) for place in places]
         errors = [place - z for place, z in zip(places, nearest)]
-        step = lattice.outer**2 * weight[None]
+        step = lattice.outer**2 * weight
         costs = [step * e**2 for e in errors]
         flips = [step * (1 - 2 * jnp.abs(e)) for e in errors]
 

@@ -15,6 +15,7 @@ from jax.typing import ArrayLike
 _POLYNOMIALS = {
     8: (0o13, 0o4), 16: (0o23, 0o4), 32: (0o45, 0o10), 64: (0o103, 0o24), 128: (0o235, 0o126), 256: (0o515, 0o362),
 }  # fmt: skip
+_CHUNK = 2**26  # branches remembered in one go
 
 
 class Trellis(NamedTuple):
@@ -64,58 +65,93 @@ def trellis(states: int) -> Trellis:
     return Trellis(following.astype(np.int32), previous, residue)
 
 
-def quantize_path(costs: ArrayLike, trellis: Trellis, *, start: int | None = 0) -> tuple[jax.Array, jax.Array]:
-    """Finds the path of least total cost through a trellis (Viterbi's algorithm).
+def quantize_path(costs: ArrayLike, trellis: Trellis) -> jax.Array:
+    """Finds the path of least total cost through a trellis, from state 0 (Viterbi's algorithm).
 
     Args:
-      costs: [batch, steps, 4], the cost of the best integer of each residue modulo 4 at each step.
+      costs: [batch, steps, 4], floating, the cost of the best integer of each residue modulo 4 at each step.
       trellis: from `trellis`.
-      start: the first state, or None to choose the best one.
 
     Returns:
-      The residue at each step, int32 [batch, steps], and the first state, int32 [batch].
+      The residue at each step, int32 [batch, steps].
+
+    Raises:
+      ValueError: if the last axis does not have 4 entries.
 
     Reference: Viterbi, IEEE T-IT 13(2), 1967; Forney, Proc. IEEE 61(3), 1973.
     """
     costs = jnp.asarray(costs)
+    if costs.ndim != 3 or costs.shape[-1] != 4:
+        raise ValueError(f"costs must have shape [batch, steps, 4], got {costs.shape}")
     batch, states = costs.shape[0], len(trellis.previous)
     previous, residue = jnp.asarray(trellis.previous), jnp.asarray(trellis.residue)
-    first = jnp.zeros((batch, states), costs.dtype)
-    if start is not None:
-        first = jnp.where(jnp.arange(states)[None] == start, first, jnp.inf)
+    first = jnp.where(jnp.arange(states) == 0, jnp.zeros((), costs.dtype), jnp.full((), jnp.inf, costs.dtype))
 
     def forward(total, cost):
-        # The two ways into each state.
-        ways = [total[:, previous[:, j]] + cost[:, residue[:, j]] for j in range(2)]
+        # The two ways into each state; batch is the last axis, so that states are moved as whole rows.
+        ways = [total[previous[:, j]] + cost[residue[:, j]] for j in range(2)]
         second = ways[1] < ways[0]
         best = jnp.where(second, ways[1], ways[0])
         # Only differences matter; without this float32 would run out of digits on long blocks.
-        return best - best.min(-1, keepdims=True), second
+        return best - best.min(0, keepdims=True), second
 
-    total, choices = jax.lax.scan(forward, first, jnp.moveaxis(costs, 1, 0))
-    last = jnp.argmin(total, -1)
+    start = jnp.broadcast_to(first[:, None], (states, batch))
+    total, choices = jax.lax.scan(forward, start, jnp.transpose(costs, (1, 2, 0)))
+    last = jnp.argmin(total, 0).astype(jnp.int32)
 
     def backward(state, choice):
-        branch = jnp.take_along_axis(choice, state[:, None], 1)[:, 0].astype(jnp.int32)
+        branch = jnp.take_along_axis(choice, state[None], 0)[0].astype(jnp.int32)
         return previous[state, branch], residue[state, branch]
 
-    begin, residues = jax.lax.scan(backward, last, choices, reverse=True)
-    return jnp.moveaxis(residues, 0, 1).astype(jnp.int32), begin.astype(jnp.int32)
+    _, residues = jax.lax.scan(backward, last, choices, reverse=True)
+    return jnp.transpose(residues)
 
 
-def walk(integers: np.ndarray, trellis: Trellis, start: np.ndarray) -> np.ndarray:
-    """Follows the states that a path of integers goes through.
+def nearest_path(x: ArrayLike, trellis: Trellis) -> jax.Array:
+    """Quantises sequences to the integers of the nearest path from state 0.
 
     Args:
-      integers: [batch, steps] coded integers.
+      x: [batch, steps], floating, in units of the integers; computed with in float32, or float64 if it is.
+      trellis: from `trellis`.
+
+    Returns:
+      int32 [batch, steps].
+
+    Raises:
+      ValueError: if `x` has another rank.
+    """
+    x = jnp.asarray(x)
+    x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    if x.ndim != 2:
+        raise ValueError(f"x must have shape [batch, steps], got {x.shape}")
+    batch, steps = x.shape
+    rows = max(1, _CHUNK // (max(steps, 1) * len(trellis.previous)))
+    if batch <= rows:
+        return _nearest_path(x, trellis)
+    blocks = -(-batch // rows)
+    padded = jnp.pad(x, ((0, blocks * rows - batch), (0, 0))).reshape(blocks, rows, steps)
+    return jax.lax.map(lambda part: _nearest_path(part, trellis), padded).reshape(-1, steps)[:batch]
+
+
+@jax.jit
+def _nearest_path(x: jax.Array, trellis: Trellis) -> jax.Array:
+    residues = jnp.arange(4, dtype=x.dtype)[None, None]
+    rounds = jnp.round((x[..., None] - residues) / 4)
+    found = quantize_path(jnp.square(x[..., None] - residues - 4 * rounds), trellis)
+    return found + 4 * jnp.take_along_axis(rounds, found[..., None], -1)[..., 0].astype(jnp.int32)
+
+
+def walk(integers: np.ndarray, trellis: Trellis) -> np.ndarray:
+    """Follows the states that a path of integers goes through, from state 0.
+
+    Args:
+      integers: [batch, steps].
       trellis: the trellis.
-      start: [batch] first states.
 
     Returns:
       int32 [batch, steps], the state in which each integer was taken.
     """
-    state, states = np.asarray(start), []
-    for step in range(integers.shape[1]):
-        states.append(state)
-        state = trellis.next_state[state, (integers[:, step] >> 1) & 1]
-    return np.stack(states, 1) if states else np.zeros(integers.shape, np.int32)
+    states = np.zeros(integers.shape, np.int32)
+    for step in range(1, integers.shape[1]):
+        states[:, step] = trellis.next_state[states[:, step - 1], (integers[:, step - 1] >> 1) & 1]
+    return states

@@ -33,7 +33,8 @@ class ResidualDense(nn.Module):
         Returns:
           [..., features].
         """
-        out = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
+        out = jnp.broadcast_to(bias, (*x.shape[:-1], self.features))
         if self.line:
             line = self.param("line", nn.initializers.orthogonal(), (x.shape[-1], self.features), jnp.float32)
             out = out + jnp.matmul(x, line, precision=_EXACT)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rdr.bitstream.coder import decode_symbols, encode_symbols, escape_bits
+from rdr.bitstream.coder import decode_symbols, encode_symbols, escape_bits, groups
 from rdr.entropy_models.tables import make_tables, table_bits
 
 
@@ -88,3 +88,61 @@ def test_damage_is_refused():
                 (coded, escapes + b"\x01"), (b"\0\0\0\0", escapes)]:
         with pytest.raises(ValueError, match="damaged message"):
             decode_symbols(*bad, 1000, tables, ids)
+
+
+@pytest.mark.parametrize("size, count", [(0, 1), (1, 1), (1000, 3), (1000, 4097)])
+def test_groups_are_a_stable_sort(size, count):
+    """Oracle: numpy's stable argsort."""
+    ids = np.random.default_rng(size).integers(0, count, size)
+    order, parts = groups(ids, count)
+    np.testing.assert_array_equal(order, np.argsort(ids, kind="stable"))
+    assert [t for t, _ in parts] == sorted(set(ids.tolist()))
+    for t, part in parts:
+        assert (ids[order[part]] == t).all()
+    assert sum(part.stop - part.start for _, part in parts) == size
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_stream_round_trips(seed):
+    """Random tables of random widths and offsets, some next to the ends of int32, and any symbols."""
+    rng = np.random.default_rng(seed)
+    count, width = int(rng.integers(1, 40)), int(rng.integers(1, 200))
+    tables = make_tables(rng.dirichlet(np.full(width, rng.choice([0.05, 1.0])), size=count), 0, floor=0.0)
+    places = [rng.integers(-300, 300, count), np.full(count, -(2**31)), np.full(count, 2**31 - 1 - width)]
+    tables = tables._replace(offsets=places[rng.integers(3)].astype(np.int32))
+    size = int(rng.choice([1, 2, 500, 3000]))
+    ids = rng.integers(0, count, size)
+    symbols = tables.offsets[ids].astype(np.int64) + rng.integers(-3, width + 3, size)
+    wild = rng.random(size) < 0.05
+    symbols[wild] = rng.choice([-(2**31), 2**31 - 1, 0, -1], wild.sum())
+    symbols = np.clip(symbols, -(2**31), 2**31 - 1)
+    coded, escapes = encode_symbols(symbols, tables, ids)
+    np.testing.assert_array_equal(decode_symbols(coded, escapes, size, tables, ids), symbols)
+    bits = table_bits(symbols, tables, ids).sum()
+    assert bits / 8 - 8 <= len(coded) <= 1.001 * bits / 8 + 64
+    assert len(escapes) == np.ceil(escape_bits(symbols, tables, ids).sum() / 8)
+
+
+def test_size_is_the_entropy_of_the_model():
+    """Oracle: the entropy of the pmfs that the tables were made from, for symbols drawn in exact proportion."""
+    k = np.arange(-40, 41)
+    pmfs = np.exp(-0.5 * (k / np.array([0.4, 1.0, 5.0])[:, None]) ** 2)
+    pmfs /= pmfs.sum(1, keepdims=True)
+    tables = make_tables(pmfs, -40)
+    each = [np.repeat(k, np.rint(200_000 * pmf).astype(int)) for pmf in pmfs]
+    symbols, ids = np.concatenate(each), np.repeat(np.arange(3), [part.size for part in each])
+    order = np.random.default_rng(0).permutation(symbols.size)
+    entropy = sum(part.size * -(pmf * np.log2(np.maximum(pmf, 1e-300))).sum() for part, pmf in zip(each, pmfs))
+    written = sum(map(len, encode_symbols(symbols[order], tables, ids[order])))
+    assert abs(written - entropy / 8) < 0.001 * entropy / 8 + 64
+
+
+@pytest.mark.parametrize("size", [10**6, pytest.param(10**7, marks=pytest.mark.stress)])
+def test_many_symbols(size):
+    rng = np.random.default_rng(6)
+    tables = random_tables(rng, 64)
+    ids = rng.integers(0, 64, size)
+    symbols = rng.integers(-16, 17, size)
+    symbols[:: size // 10] = 2**31 - 1
+    coded, escapes = encode_symbols(symbols, tables, ids)
+    np.testing.assert_array_equal(decode_symbols(coded, escapes, size, tables, ids), symbols)

@@ -1,0 +1,85 @@
+"""A discrete Gaussian law along a trellis as integer tables.
+
+In a state of parity q a sample may be an integer k = q + 2 j (`rdr.quantize.trellis`). Given a dither u in [0, 4) its
+probability is proportional to exp(-beta step^2 (k - u)^2), normalised over these k alone, so that what is coded
+depends on the past through q only. First the bit j mod 2 is coded, which decides the next state and the residue
+r = k mod 4, then k given r. The dither lies on a grid of steps of 4 / levels.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rdr.bitstream.steps import CHANCE_BITS
+from rdr.entropy_models.lattice import reach
+from rdr.entropy_models.tables import Tables, make_tables
+
+
+class TrellisPrior(NamedTuple):
+    """The law as integer tables.
+
+    Attributes:
+      chances: int32 [2, levels], 2^16 P(j is odd) in a state of parity q for each value of the dither.
+      integers: `Tables` [levels], of z + h where k = r + 4 z and (r - u) / 4 = h + g / levels; one for each g.
+    """
+
+    chances: np.ndarray
+    integers: Tables
+
+
+def trellis_prior(*, beta: float, step: float, levels: int) -> TrellisPrior:
+    """Makes the tables.
+
+    Args:
+      beta: weight of exp(-beta step^2 (k - u)^2), > 0.
+      step: distance of neighbouring integers, > 0.
+      levels: number of values of the dither, a multiple of 4; 4 without dither.
+
+    Returns:
+      The prior.
+
+    Raises:
+      ValueError: if a number is not positive, `levels` is no such multiple, or the step is too small for tables.
+    """
+    if not (0 < beta < np.inf and 0 < step < np.inf):
+        raise ValueError(f"beta and step must be positive and finite, got {beta} and {step}")
+    if levels < 4 or levels % 4:
+        raise ValueError(f"levels must be a multiple of 4, got {levels}")
+    spacing = 4.0 * step
+    far = reach(float((0.5 / beta) ** 0.5 / spacing))
+    z = np.arange(-far, far + 1)
+    exponent = -beta * (spacing * (z + np.arange(levels)[:, None] / levels)) ** 2
+    top = exponent.max(-1, keepdims=True)
+    weights = np.exp(exponent - top)
+    sums = np.log(weights.sum(-1)) + top[:, 0]
+    d = np.arange(levels)
+    parity = np.arange(2)[:, None]
+    even, odd = (sums[((parity + 2 * j) * (levels // 4) - d) % levels] for j in (0, 1))
+    chance = 1.0 / (1.0 + np.exp(np.clip(even - odd, -40.0, 40.0)))
+    scale = 2**CHANCE_BITS
+    return TrellisPrior(np.clip(np.rint(chance * scale), 1, scale - 1).astype(np.int32),
+                        make_tables(weights / weights.sum(-1, keepdims=True), -far))
+
+
+def prior_tree(prior: TrellisPrior) -> dict[str, Any]:
+    """The prior as a tree of arrays, to be stored with parameters.
+
+    Args:
+      prior: the prior.
+
+    Returns:
+      Nested dictionaries.
+    """
+    return {"chances": prior.chances, "integers": prior.integers._asdict()}
+
+
+def prior_from_tree(tree: dict[str, Any]) -> TrellisPrior:
+    """The inverse of `prior_tree`.
+
+    Args:
+      tree: the tree.
+
+    Returns:
+      The prior.
+    """
+    return TrellisPrior(np.asarray(tree["chances"]), Tables(**{k: np.asarray(v) for k, v in tree["integers"].items()}))
