@@ -58,7 +58,7 @@ class Config:
     """
 
     lattices: tuple[str, ...] = tuple(LATTICES)
-    trellises: tuple[int, ...] = (8, 64)
+    trellises: tuple[int, ...] = (8, 64, 256)
     rates: tuple[float, ...] = (1.0, 2.0)
     dither_levels: int = 256
     trellis_block: int = 1024

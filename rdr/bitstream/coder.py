@@ -36,30 +36,34 @@ def model(tables: Tables, t: int) -> constriction.stream.model.Categorical:
     Returns:
       A model of the columns 0, 1, .. of the table, the escape symbol last.
     """
-    # The coder takes floats; counts are integers below 2^24, so nothing is lost on the way.
-    counts = tables.counts[t, : tables.lengths[t] + 1].astype(np.float64)
-    if counts.size == 1:  # only the escape symbol: the coder wants two, and the second costs next to nothing
-        counts = np.array([counts[0], 0.0])
-    return constriction.stream.model.Categorical(counts, perfect=False, lazy=False)
+    # The coder takes floats, gives each of n columns 1 of 2^24, and shares the other 2^24 - n out in proportion: of
+    # counts less 1, which add up to that many, it makes exactly the counts.
+    weights = tables.counts[t, : tables.lengths[t] + 1].astype(np.float64) - 1.0
+    if weights.size == 1:  # only the escape symbol: the coder wants two, and the second costs next to nothing
+        weights = np.array([weights[0], 0.0])
+    return constriction.stream.model.Categorical(weights, perfect=False, lazy=False)
 
 
-def groups(table_ids: np.ndarray, count: int) -> tuple[np.ndarray, list[tuple[int, slice]]]:
-    """Order that puts symbols of one table side by side, and each used table's slice of it.
+def groups(table_ids: np.ndarray, count: int, values: np.ndarray | None = None
+           ) -> tuple[np.ndarray, list[tuple[int, slice]]]:
+    """Puts symbols of one table side by side, in their order.
 
     Args:
       table_ids: [n], integers in [0, count).
       count: number of tables.
+      values: [n], what is to be put into this order, or None for the order itself.
 
     Returns:
-      A stable order of the symbols, and (table, slice) for each table in use.
+      The values, or the symbols' indices, in the order of tables, and (table, slice) for each table in use.
     """
     # Columns of a sparse matrix with one entry a row: scipy transposes it by counting, which no sort is as fast as.
     n = table_ids.size
-    rows = csr_array((np.arange(n, dtype=np.int32), table_ids.astype(np.int32, copy=False),
-                      np.arange(n + 1, dtype=np.int32)), shape=(n, count)).tocsc()
+    entries = np.zeros(n, np.int8) if values is None else values
+    rows = csr_array((entries, table_ids.astype(np.int32, copy=False), np.arange(n + 1, dtype=np.int32)),
+                     shape=(n, count)).tocsc()
     starts = rows.indptr
-    used = np.flatnonzero(np.diff(starts))
-    return rows.data, [(int(t), slice(int(starts[t]), int(starts[t + 1]))) for t in used]
+    parts = [(int(t), slice(int(starts[t]), int(starts[t + 1]))) for t in np.flatnonzero(np.diff(starts))]
+    return rows.indices if values is None else rows.data, parts
 
 
 def check_ids(table_ids: np.ndarray | None, size: int, tables: Tables) -> np.ndarray:
@@ -136,8 +140,8 @@ def to_columns(symbols: np.ndarray, tables: Tables, table_ids: np.ndarray
     Returns:
       (table, int32 columns) for each table in use, and the escapes' values, int64, in the same order.
     """
-    order, parts = groups(table_ids, len(tables.lengths))
-    ordered, columns, outside = symbols[order], [], []
+    ordered, parts = groups(table_ids, len(tables.lengths), symbols)
+    columns, outside = [], []
     for t, part in parts:
         values, first, length = ordered[part], int(tables.offsets[t]), int(tables.lengths[t])
         if first <= values.min() and values.max() < first + length:
@@ -150,14 +154,29 @@ def to_columns(symbols: np.ndarray, tables: Tables, table_ids: np.ndarray
     return columns, np.concatenate(outside) if outside else np.zeros(0, np.int64)
 
 
-def from_columns(column: np.ndarray, far: np.ndarray, first: int, length: int) -> np.ndarray:
+def escapes_in(column: np.ndarray, tables: Tables, t: int) -> int:
+    """How many of a table's columns are the escape symbol.
+
+    Args:
+      column: int32 [n], decoded columns, n >= 1.
+      tables: the tables.
+      t: index of the table.
+
+    Returns:
+      The number.
+    """
+    length = tables.lengths[t]
+    return int((column >= length).sum()) if column.max() >= length else 0
+
+
+def from_columns(column: np.ndarray, far: np.ndarray, tables: Tables, t: int) -> np.ndarray:
     """The inverse of `to_columns` for one table.
 
     Args:
-      column: int32 [n], decoded columns.
+      column: int32 [n], decoded columns; may be overwritten.
       far: values of the escapes among them.
-      first: the table's offset.
-      length: the table's length.
+      tables: the tables.
+      t: index of the table.
 
     Returns:
       int32 [n] symbols.
@@ -165,8 +184,9 @@ def from_columns(column: np.ndarray, far: np.ndarray, first: int, length: int) -
     Raises:
       ValueError: if a symbol leaves the range of int32.
     """
+    first, length = int(tables.offsets[t]), int(tables.lengths[t])
     if not far.size:
-        return column + np.int32(first)
+        return np.add(column, np.int32(first), out=column)
     values = column.astype(np.int64)
     values[column >= length] = np.where(far % 2 == 1, length + far // 2, -(far // 2))
     values += first
@@ -242,9 +262,9 @@ def decode_symbols(coded: bytes, escapes: bytes, count: int, tables: Tables,
     columns = [coder.decode(model(tables, t), part.stop - part.start) for t, part in parts]
     if not coder.is_empty():
         raise ValueError("damaged message: symbols are left over after the last one")
-    outside = [int((column >= tables.lengths[t]).sum()) for (t, _), column in zip(parts, columns)]
+    outside = [escapes_in(column, tables, t) for (t, _), column in zip(parts, columns)]
     far = np.split(decode_gamma(escapes, sum(outside)), np.cumsum(outside)[:-1])
     symbols = np.empty(count, np.int32)
     for (t, part), column, beyond in zip(parts, columns, far):
-        symbols[order[part]] = from_columns(column, beyond, int(tables.offsets[t]), int(tables.lengths[t]))
+        symbols[order[part]] = from_columns(column, beyond, tables, t)
     return symbols

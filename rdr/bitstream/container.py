@@ -20,7 +20,7 @@ import numpy as np
 from rdr.bitstream.coder import coder_version
 
 MAGIC = b"rdr"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 gave rare symbols twice their count
 MAX_ELEMENTS = 2**24
 _FINGERPRINT_BYTES = 8
 

@@ -7,7 +7,16 @@ before anything is written; the decoder names those of a step when it has decode
 import constriction
 import numpy as np
 
-from rdr.bitstream.coder import check_ids, check_symbols, from_columns, groups, model, open_coder, to_columns
+from rdr.bitstream.coder import (
+    check_ids,
+    check_symbols,
+    escapes_in,
+    from_columns,
+    groups,
+    model,
+    open_coder,
+    to_columns,
+)
 from rdr.bitstream.escapes import GammaReader, encode_gamma
 from rdr.entropy_models.tables import Tables, check_tables
 
@@ -113,8 +122,8 @@ class StepDecoder:
         symbols = np.empty(ids.size, np.int32)
         for t, part in parts:
             column = self._coder.decode(model(tables, t), part.stop - part.start)
-            far = self._escapes.read(int((column >= tables.lengths[t]).sum()))
-            symbols[order[part]] = from_columns(column, far, int(tables.offsets[t]), int(tables.lengths[t]))
+            far = self._escapes.read(escapes_in(column, tables, t))
+            symbols[order[part]] = from_columns(column, far, tables, t)
         return symbols.reshape(shape)
 
     def read_bits(self, chances: np.ndarray) -> np.ndarray:

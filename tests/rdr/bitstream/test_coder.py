@@ -96,6 +96,10 @@ def test_groups_are_a_stable_sort(size, count):
     ids = np.random.default_rng(size).integers(0, count, size)
     order, parts = groups(ids, count)
     np.testing.assert_array_equal(order, np.argsort(ids, kind="stable"))
+    values = np.random.default_rng(1).integers(-1, 2, size).astype(np.int32)  # zeros among them
+    moved, again = groups(ids, count, values)
+    np.testing.assert_array_equal(moved, values[order])
+    assert moved.dtype == np.int32 and again == parts
     assert [t for t, _ in parts] == sorted(set(ids.tolist()))
     for t, part in parts:
         assert (ids[order[part]] == t).all()
@@ -121,6 +125,18 @@ def test_any_stream_round_trips(seed):
     bits = table_bits(symbols, tables, ids).sum()
     assert bits / 8 - 8 <= len(coded) <= 1.001 * bits / 8 + 64
     assert len(escapes) == np.ceil(escape_bits(symbols, tables, ids).sum() / 8)
+
+
+@pytest.mark.parametrize("column", [1, 7, 33])
+def test_the_coder_s_probabilities_are_the_counts(column):
+    """Oracle: 24 - log2(count) bits a symbol, for a likely one, a rare one (count 1 to 3) and the escape."""
+    pmf = np.full(33, 1e-9)
+    pmf[0], pmf[1] = 0.7, 0.3 - 31e-9
+    tables = make_tables(pmf[None], -16, floor=0.0)
+    bits = 24 - np.log2(tables.counts[0, column])
+    assert column == 1 or bits > 22
+    coded, _ = encode_symbols(np.full(4000, column - 16), tables)
+    np.testing.assert_allclose(8 * len(coded), 4000 * bits, atol=64, rtol=1e-6)
 
 
 def test_size_is_the_entropy_of_the_model():

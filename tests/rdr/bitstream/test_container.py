@@ -62,7 +62,7 @@ def test_foreign_input_is_refused(data, said):
 
 def test_other_versions_say_what_to_do(monkeypatch):
     data = pack(MESSAGE)
-    with pytest.raises(ValueError, match="format version 9, this program reads version 1"):
+    with pytest.raises(ValueError, match="format version 9, this program reads version 2"):
         unpack(data[:3] + b"\x09" + data[4:])
     monkeypatch.setattr(container, "coder_version", lambda: (9, 9))
     with pytest.raises(ValueError, match="install that version to decode it"):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rdr.bitstream.escapes import decode_gamma, encode_gamma
+from rdr.bitstream.escapes import GammaReader, decode_gamma, encode_gamma
 
 
 def test_known_code_words():
@@ -27,3 +27,15 @@ def test_values_out_of_range_are_refused(value):
 def test_damage_is_refused(data, count):
     with pytest.raises(ValueError, match="damaged message"):
         decode_gamma(data, count)
+
+
+def test_reading_a_few_at_a_time():
+    values = np.array([1, 9, 2**35, 3, 3, 70])
+    reader = GammaReader(encode_gamma(values))
+    read = [reader.read(count) for count in (2, 0, 1, 3)]
+    np.testing.assert_array_equal(np.concatenate(read), values)
+    reader.finish()
+    reader = GammaReader(encode_gamma(values))
+    reader.read(5)
+    with pytest.raises(ValueError, match="damaged message: bytes are left over after the escape codes"):
+        reader.finish()

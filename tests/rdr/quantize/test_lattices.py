@@ -53,19 +53,19 @@ def test_mean_squared_error_is_the_second_moment(name):
 @pytest.mark.parametrize("name", ["Z", "A2", "D4", "E8"])
 def test_nearest_points_are_those_of_brute_force(name):
     """Oracle: all vectors of whole numbers within reach that satisfy the textbook definition."""
-    found = lattice(name)
-    n = found.dimension
-    reach = {"Z": 3, "A2": 4, "D4": 3, "E8": 2}[name]
-    box = np.array(list(itertools.product(range(-reach, reach + 1), repeat=n)))
-    if name == "D4":
-        box = box[box.sum(1) % 2 == 0]
-    elif name == "E8":  # twice D8 and D8 + 1/2
-        odd = box % 2
-        box = box[(odd == odd[:, :1]).all(1) & (box.sum(1) % 4 == 0)]
-    elif name == "A2":  # the hexagonal lattice as a rectangular one with its centres
-        box = box[box.sum(1) % 2 == 0]
-    x = np.random.default_rng(1).uniform(-0.5, 0.5, (200, n)) * found.scale
-    best = np.min(distance(x[:, None], box[None], name), 1)
+    n = lattice(name).dimension
+    # Vectors whose nearest points lie within reach, as covering radii are at most 2 whole numbers.
+    width = {"Z": 2.0, "A2": 1.5, "D4": 1.9, "E8": 1.2}[name]
+    if name == "E8":  # twice D8 and D8 + 1/2
+        box = np.concatenate([np.array(list(itertools.product(values, repeat=8)))
+                              for values in ((-2, 0, 2), (-3, -1, 1, 3))])
+        box = box[box.sum(1) % 4 == 0]
+    else:
+        box = np.array(list(itertools.product(range(-4, 5), repeat=n)))
+        if name != "Z":  # D4; the hexagonal lattice as a rectangular one with its centres
+            box = box[box.sum(1) % 2 == 0]
+    x = np.random.default_rng(1).uniform(-width, width, (100, n)) * lattice(name).scale
+    best = np.array([distance(row, box, name).min() for row in x])
     points = np.asarray(nearest(jnp.asarray(x), name)[0])
     assert (points[:, None] == box[None]).all(-1).any(-1).all()  # they are points, within the box
     np.testing.assert_allclose(distance(x, points, name), best, rtol=1e-9)
