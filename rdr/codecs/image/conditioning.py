@@ -21,18 +21,20 @@ import jax.numpy as jnp
 RATE_STEPS = 16  # a message says the level in sixteenths
 
 
-def init_gains(levels: int, latents: int, *, ratio: float = 5.0) -> dict:
+def init_gains(levels: int, latents: int, *, ratio: float = 5.0, mean: float = 10.0) -> dict:
     """Gains that rise from the first level to the last.
 
     Args:
       levels: at least 2.
       latents: channels M.
-      ratio: of the last level's gain to the first's; their geometric mean is 1.
+      ratio: of the last level's gain to the first's.
+      mean: geometric mean of the gains. Untrained latents are around 0.3: without it they would all be rounded to
+        zero, and training would be slow to find out what to say.
 
     Returns:
       "log_gain" and "log_inverse", float32 [levels, M].
     """
-    ramp = jnp.linspace(-0.5, 0.5, levels, dtype=jnp.float32) * math.log(ratio)
+    ramp = jnp.linspace(-0.5, 0.5, levels, dtype=jnp.float32) * math.log(ratio) + math.log(mean)
     table = jnp.broadcast_to(ramp[:, None], (levels, latents))
     return {"log_gain": table, "log_inverse": -table}
 
