@@ -1,0 +1,134 @@
+"""Latents that are independent, each channel with a learned density: bmshj2018-factorized, and every hyper-latent."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rdr.bitstream.steps import StepDecoder, StepEncoder
+from rdr.codecs.image.latent_model import LatentModel
+from rdr.entropy_models.deep_factorized import DeepFactorized, interval_bits
+from rdr.entropy_models.tables import Tables, make_tables
+from rdr.quantize import straight_through_round, uniform_noise
+from rdr.randomness import dither_offsets
+
+TABLE_REACH = 256
+SYMBOL_LIMIT = 2**15 - 1
+WIDTHS = (3, 3, 3, 3)  # one layer more than in the appendix of the paper, as in its published implementations
+
+
+def prior_bits(prior: DeepFactorized, params: Any, values: jax.Array) -> jax.Array:
+    """Information in unit intervals around values, under each channel's density.
+
+    Args:
+      prior: the module.
+      params: its parameters.
+      values: [batch, rows, columns, channels].
+
+    Returns:
+      Bits, same shape.
+    """
+    upper = prior.apply({"params": params}, values + 0.5)
+    lower = prior.apply({"params": params}, values - 0.5)
+    return interval_bits(upper, lower)
+
+
+def prior_tables(prior: DeepFactorized, params: Any, *, dither_levels: int = 0) -> Tables:
+    """Integer tables of each channel.
+
+    Args:
+      prior: the module.
+      params: its parameters.
+      dither_levels: values of the dither; 0 without.
+
+    Returns:
+      One table a channel, or `dither_levels` of them side by side: number channel * dither_levels + dither.
+    """
+    grid = jnp.arange(-TABLE_REACH, TABLE_REACH + 1, dtype=jnp.float32)
+    offsets = dither_offsets(dither_levels) if dither_levels else jnp.zeros((1,), jnp.float32)
+    grid = jnp.broadcast_to((grid[:, None] + offsets[None, :])[..., None], (grid.size, offsets.size, prior.channels))
+    bits = jax.jit(lambda p: prior_bits(prior, p, grid))(params)
+    pmfs = np.exp2(-np.asarray(bits, np.float64)).transpose(2, 1, 0).reshape(-1, grid.shape[0])
+    return make_tables(pmfs / np.maximum(pmfs.sum(1, keepdims=True), 1.0), -TABLE_REACH)
+
+
+def channel_ids(shape: tuple[int, ...], dither: np.ndarray | None = None, levels: int = 0) -> np.ndarray:
+    """The table of each symbol of an array [..., channels]: that of its channel, and of its dither if it has one."""
+    ids = np.broadcast_to(np.arange(shape[-1], dtype=np.int64), shape)
+    return ids if dither is None else ids * levels + dither
+
+
+def rounded(values: Any) -> np.ndarray:
+    """Rounds to integers that every network takes.
+
+    Args:
+      values: any shape, floating.
+
+    Returns:
+      int32, within 16 bits.
+
+    Raises:
+      ValueError: if a value is not finite.
+    """
+    values = np.asarray(values, np.float32)
+    if not np.isfinite(values).all():
+        raise ValueError("the latents are not finite: are the image and the parameters?")
+    return np.clip(np.round(values), -SYMBOL_LIMIT, SYMBOL_LIMIT).astype(np.int32)
+
+
+def offsets(dither: np.ndarray | None, levels: int) -> np.ndarray:
+    """Values of the dither, float32 of its shape; 0 without one."""
+    return np.zeros((), np.float32) if dither is None else np.asarray(dither_offsets(levels))[dither]
+
+
+def batch_sum(bits: jax.Array) -> jax.Array:
+    """Sums over all but the first axis."""
+    return jnp.sum(bits.reshape(bits.shape[0], -1), axis=-1)
+
+
+def factorized_model(*, latents: int, dither_levels: int = 0) -> LatentModel:
+    """Makes the model of bmshj2018-factorized.
+
+    Args:
+      latents: M.
+      dither_levels: values of a shared dither (universal quantisation), a power of two; 0 for rounding.
+
+    Returns:
+      The model.
+
+    Reference: Ballé, Minnen, Singh, Hwang, Johnston, ICLR 2018, section 2 and appendix 6.1.
+    """
+    prior = DeepFactorized(channels=latents, features=WIDTHS)
+
+    def init(key: jax.Array) -> dict:
+        return {"prior": prior.init(key, jnp.zeros((1, latents), jnp.float32))["params"]}
+
+    def bits(params: Any, y: jax.Array, key: jax.Array | None):
+        y_hat = straight_through_round(y)
+        seen = y_hat if key is None else y + uniform_noise(key, y.shape)
+        y_hat = seen if dither_levels else y_hat
+        return y_hat, batch_sum(prior_bits(prior, params["prior"], seen))
+
+    def finalize(params: Any) -> dict:
+        return {"tables": prior_tables(prior, params["prior"], dither_levels=dither_levels)._asdict()}
+
+    def encode(params: Any, coding: Any, y: Any, dither: np.ndarray | None = None):
+        symbols = rounded(np.asarray(y, np.float32) - offsets(dither, dither_levels))
+        encoder = StepEncoder()
+        encoder.add(symbols, as_tables(coding["tables"]), channel_ids(symbols.shape, dither, dither_levels))
+        return encoder.finish(), {"y": symbols}
+
+    def decode(coding: Any, payloads: tuple[bytes, ...], shape: tuple[int, ...],
+               dither: np.ndarray | None = None) -> jax.Array:
+        decoder = StepDecoder(*payloads)
+        symbols = decoder.read(as_tables(coding["tables"]), channel_ids(shape, dither, dither_levels))
+        decoder.finish()
+        return jnp.asarray(symbols, jnp.float32) + offsets(dither, dither_levels)
+
+    return LatentModel("bmshj2018-factorized", 1, dither_levels, init, bits, finalize, encode, decode)
+
+
+def as_tables(stored: Any) -> Tables:
+    """Tables from what a tree of parameters holds of them."""
+    return Tables(**{part: np.asarray(value) for part, value in stored.items()})

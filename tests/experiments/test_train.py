@@ -1,0 +1,93 @@
+"""Training from the command line: it writes a codec that codes, resumes, and refuses in one sentence."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from experiments import train
+from rdr.codecs.image import files
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("trained")
+    assert train.main(["train", "--preset=smoke", f"--workdir={workdir}"]) == 0
+    return workdir
+
+
+def test_smoke_writes_a_codec_that_codes(trained):
+    loaded = files.load_codec(trained / "codec.npz")
+    assert loaded.options == {"name": "bmshj2018-factorized", "channels": 8, "latents": 12, "rate_levels": 2,
+                              "realism": False}
+    assert loaded.notes["training"]["steps_done"] == 8 and loaded.notes["training"]["images"] == "scikit-image"
+    x = np.full((1, 20, 30, 3), 0.5, np.float32)
+    message = loaded.codec.encode(loaded.params, x, rate=0.5)
+    assert loaded.codec.decode(message, params=loaded.params).shape == x.shape
+    lines = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 4, 6, 8]
+    assert lines[-1]["loss"] < lines[0]["loss"]
+    assert json.loads((trained / "run.json").read_text())
+
+
+def test_the_same_command_again_trains_nothing_and_another_configuration_is_refused(trained, capsys):
+    before = (trained / "codec.npz").read_bytes()
+    log = (trained / "metrics.jsonl").read_bytes()
+    assert train.main(["train", "--preset=smoke", f"--workdir={trained}"]) == 0
+    assert (trained / "codec.npz").read_bytes() == before and (trained / "metrics.jsonl").read_bytes() == log
+    assert train.main(["train", "--preset=smoke", "--batch=4", f"--workdir={trained}"]) == 1
+    assert "other settings (batch)" in capsys.readouterr().err
+
+
+def test_the_realism_stage_moves_the_second_decoder_only(trained, tmp_path):
+    config = dataclasses.replace(train.PRESETS["smoke"], stage="realism", start=str(trained / "codec.npz"),
+                                 perceptual_weight=0.0, steps=2, warmup=1)
+    train.run(config, tmp_path)
+    first, second = files.load_codec(trained / "codec.npz").params, files.load_codec(tmp_path / "codec.npz").params
+    np.testing.assert_array_equal(first["analysis"]["Convolution_0"]["kernel"],
+                                  second["analysis"]["Convolution_0"]["kernel"])
+    np.testing.assert_array_equal(first["synthesis"]["Convolution_3"]["kernel"],
+                                  second["synthesis"]["Convolution_3"]["kernel"])
+    assert np.abs(second["realism"]["Convolution_3"]["kernel"]).max() > 0
+
+
+@pytest.mark.parametrize("options, message", [
+    (["--images=/no/such/folder"], "there is no folder /no/such/folder"),
+    (["--images=div2k"], "data set 'div2k' is not ready"),
+    (["--codec=jpeg"], "codec must be one of"),
+    (["--stage=realism"], "give --start="),
+    (["--start=/no/such.npz"], "there is no file /no/such.npz"),
+    (["--crop=100"], "crop must be a multiple of 64"),
+    (["--num_processes=2"], "several processes need a coordinator"),
+    (["--nonsense=1"], "nonsense"),
+    (["--config=/no/such.json"], "cannot be read"),
+])
+def test_refusals_are_one_sentence(options, message, tmp_path, capsys):
+    assert train.main(["train", "--preset=smoke", f"--workdir={tmp_path / 'w'}", *options]) == 1
+    error = capsys.readouterr().err
+    assert message in error and len(error.strip().splitlines()) == 1
+
+
+def test_a_configuration_file_sets_what_flags_may_override_and_typos_are_named(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text('{"batch": 4, "learning_rate": 1, "strict": true}')
+    presets = train.read_config_file(str(path))
+    assert presets["smoke"].batch == 4 and presets["full"].learning_rate == 1 and presets["quick"].strict
+    for text, match in (('{"bach": 4}', "did you mean 'batch'"),
+                        ('{"batch": "4"}', "sets batch to '4', which is no int"),
+                        ('{"batch": true}', "which is no int"), ("[1]", "one JSON object"), ("{", "is no JSON")):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=match):
+            train.read_config_file(str(path))
+
+
+def test_files_that_hold_no_codec_are_refused(trained, tmp_path):
+    path = tmp_path / "codec.npz"
+    data = (trained / "codec.npz").read_bytes()
+    for damaged in (b"", b"text", data[: len(data) // 2], data[:2000] + b"x" + data[2001:]):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match="is no image codec, or damaged"):
+            files.load_codec(path)
+    with pytest.raises(ValueError, match="has SHA-256"):
+        files.load_codec(trained / "codec.npz", sha256="0" * 64)
