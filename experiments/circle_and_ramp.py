@@ -88,7 +88,8 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
     table: dict[str, list] = {}
     shared = {"points": config.points, "starts": config.starts, "seed": config.seed}
     for source, cells in config.cells().items():
-        params, kept = curve_sources.train(config.schedule(), source, cells, directory=workdir / "training" / source, **shared)
+        params, kept = curve_sources.train(
+            config.schedule(), source, cells, directory=workdir / "training" / source, **shared)
         curve_sources.evaluate(table, params, source, cells, kept, samples=config.samples, **shared)
     vector_sources.write(
         workdir, "circle_and_ramp", config, PRESETS, table, started=started, samples=config.samples,

@@ -3,9 +3,9 @@
     python -m experiments.sawbridge --preset=quick --workdir=runs/sawbridge/quick
 
 X(t) = t - 1{t >= U} on 1024 points, squared error as in L^2([0, 1]). The hull's vertices are N equal cells of U:
-D = 1/(6N) at log2 N bits. For each N an entropy-coded vector quantiser is trained (`experiments.curve_sources`), then fresh
-realisations are encoded to bytes, decoded from them, and held against the hull; `linear_bits` is the rate of reverse
-water-filling over the Karhunen-Loeve eigenvalues at the same distortion.
+D = 1/(6N) at log2 N bits. For each N an entropy-coded vector quantiser is trained (`experiments.curve_sources`), then
+fresh realisations are encoded to bytes, decoded from them, and held against the hull; `linear_bits` is the rate of
+reverse water-filling over the Karhunen-Loeve eigenvalues at the same distortion.
 """
 
 import dataclasses
@@ -79,7 +79,8 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
     """
     started = time.monotonic()
     shared = {"points": config.points, "starts": config.starts, "seed": config.seed}
-    params, kept = curve_sources.train(config.schedule(), "sawbridge", config.cells, directory=workdir / "training", **shared)
+    params, kept = curve_sources.train(
+        config.schedule(), "sawbridge", config.cells, directory=workdir / "training", **shared)
     table: dict[str, list] = {}
     curve_sources.evaluate(table, params, "sawbridge", config.cells, kept, samples=config.samples, **shared)
     vector_sources.write(

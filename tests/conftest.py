@@ -1,10 +1,27 @@
 """The suite runs in float64 and refuses silent rank promotion."""
 
+import gc
 import os
 
 os.environ.setdefault("MPLBACKEND", "agg")
 
 import jax
+import pytest
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+_MAPS = "/proc/self/maps"
+_MOST_MAPS = 20_000
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _room_for_programs():
+    # Each compiled program maps some memory, Linux allows a process 65,530 maps, and the compiler dies at the next.
+    yield
+    if os.path.exists(_MAPS):
+        with open(_MAPS, encoding="utf-8") as maps:
+            crowded = sum(1 for _ in maps) > _MOST_MAPS
+        if crowded:
+            jax.clear_caches()
+            gc.collect()
