@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from rdr.losses import wasserstein_distortion_blocks as blocks
 from rdr.losses import wasserstein_distortion_exact as exactly
 from rdr.losses import wasserstein_distortion_pooling as pooling
 from rdr.losses.wasserstein_distortion_windows import as_map, sigma_squared, window_weights
@@ -223,12 +224,16 @@ def _moments(maps: jax.Array, needed: list[bool]) -> list[tuple[jax.Array, jax.A
     found: list = [(mean, None)]
     lowest = found[0]
     for level in range(1, highest + 1):
-        # Windows at every half block are compared; every second one of them goes on.
-        mean, variance = pooling.pool_moments(mean, variance)
-        found.append((mean, variance))
-        if level < highest or (level == 1 and whole):
-            for axis in (1, 2):
-                mean, variance = (pooling.every_second(x, axis) for x in (mean, variance))
+        if levels[level]:
+            # Windows at every half block are compared; every second one of them goes on.
+            mean, variance = pooling.pool_moments(mean, variance)
+            found.append((mean, variance))
+            if level < highest or (level == 1 and whole):
+                for axis in (1, 2):
+                    mean, variance = (pooling.every_second(x, axis) for x in (mean, variance))
+        else:
+            mean, variance = blocks.pool_blocks(mean, variance)
+            found.append(None)
         if level == 1:
             # The whole map from the first level, whose windows are few but still count every pixel alike.
             lowest = (mean, variance)

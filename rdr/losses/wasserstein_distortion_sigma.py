@@ -8,6 +8,7 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
+from rdr.losses import wasserstein_distortion_blocks as blocks
 from rdr.losses import wasserstein_distortion_pooling as pooling
 from rdr.losses.wasserstein_distortion_windows import as_map
 
@@ -150,9 +151,7 @@ def intrinsic_sigma(maps: ArrayLike, *, threshold: float = 0.1) -> jax.Array:
     rows, columns = (np.eye(n) for n in maps.shape[1:3])
     moments = [(mean, variance)]
     for _ in range(len(knots) - 2):
-        mean, variance = pooling.pool_moments(mean, variance)
-        for axis in (1, 2):
-            mean, variance = (pooling.every_second(x, axis) for x in (mean, variance))
+        mean, variance = blocks.pool_blocks(mean, variance)
         rows, columns = (a @ pooling.interpolation_matrix(a.shape[1]) for a in (rows, columns))
         moments.append(tuple(_interpolate(x, rows, columns) for x in (mean, variance)))
     if len(knots) > 1:
