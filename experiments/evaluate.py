@@ -14,14 +14,13 @@ Writes results.json and results.csv (aggregates with 95 % intervals over images,
 image) and contact_sheet.png. A run that was interrupted goes on where it was when the command is repeated.
 """
 
-import contextlib
 import dataclasses
 import json
 import math
 import pathlib
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -80,13 +79,7 @@ def read_finished(path: pathlib.Path) -> dict[str, dict[str, Any]]:
     Returns:
       name -> record; a last line that was cut short is left out.
     """
-    found = {}
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            with contextlib.suppress(ValueError):
-                record = json.loads(line)
-                found[record["name"]] = record
-    return found
+    return {record["name"]: record for record in command_line.read_lines(path)}
 
 
 def evaluate_images(
@@ -155,6 +148,28 @@ def save_features(workdir: pathlib.Path, name: str, arrays: dict[str, np.ndarray
     partial = workdir / "features" / f"{name}.partial.npz"
     np.savez(partial, **arrays)
     partial.replace(workdir / "features" / f"{name}.npz")
+
+
+class FeatureFile(Mapping):
+    """The feature vectors of one image, read when they are asked for.
+
+    Args:
+      path: of the file, which is not kept open: a system allows some thousand open files.
+    """
+
+    def __init__(self, path: pathlib.Path):
+        self._path = path
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        with np.load(self._path) as archive:
+            return archive[key]
+
+    def __iter__(self):
+        with np.load(self._path) as archive:
+            return iter(archive.files)
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
 
 
 def encode(value: float) -> float | str:
@@ -287,7 +302,7 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, dict[str, Any]]:
     notes = list(plan.notes)
     table = aggregate(plan, records, config)
     if evaluator.needs_features:
-        images = [np.load(workdir / "features" / f"{record['name']}.npz") for record in records]
+        images = [FeatureFile(workdir / "features" / f"{record['name']}.npz") for record in records]
         table |= evaluator.between_sets(images, records, notes)
     for note in notes[len(plan.notes):]:
         print(f"note: {note}", file=sys.stderr)

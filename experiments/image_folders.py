@@ -11,6 +11,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", "
 # Formats whose files are messages of a codec, so that their length is a rate.
 LOSSY = (".jpg", ".jpeg", ".webp", ".avif", ".jp2")
 _MODES = ("1", "L", "P", "RGB", "RGBA", "LA", "CMYK", "YCbCr")
+_ORIENTATION = 0x0112  # EXIF's tag; 1 is upright
 
 
 class Pair(NamedTuple):
@@ -70,7 +71,8 @@ def image_size(file: pathlib.Path) -> tuple[int, int]:
       Height and width in pixels.
 
     Raises:
-      ValueError: if it is empty, not an image, or of a kind that 8-bit colour cannot hold.
+      ValueError: if it is empty, not an image, of a kind that 8-bit colour cannot hold, not stored upright, or of
+        several pictures.
     """
     try:
         if file.stat().st_size == 0:
@@ -78,6 +80,14 @@ def image_size(file: pathlib.Path) -> tuple[int, int]:
         with Image.open(file) as image:
             if image.mode not in _MODES:
                 raise ValueError(f"{file} must hold 8-bit grey or colour, it is of mode {image.mode!r}")
+            if any(";16" in str(tile[3]) for tile in image.tile):
+                # Pillow would drop eight of the bits without a word.
+                raise ValueError(f"{file} must hold 8-bit grey or colour, it has 16 bits per channel")
+            if getattr(image, "n_frames", 1) > 1:
+                raise ValueError(f"{file} must hold one picture, it has {image.n_frames}")
+            orientation = image.getexif().get(_ORIENTATION, 1)
+            if orientation not in (0, 1):
+                raise ValueError(f"{file} must be stored upright, its EXIF orientation is {orientation}")
             return image.height, image.width
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"{file} cannot be read as an image ({error})") from None
@@ -99,7 +109,8 @@ def load_image(file: pathlib.Path) -> np.ndarray:
     try:
         with Image.open(file) as image:
             image.load()
-            if "A" in image.getbands() and np.asarray(image.getchannel("A")).min() < 255:
+            see_through = "A" in image.getbands() or "transparency" in image.info
+            if see_through and np.asarray(image.convert("RGBA").getchannel("A")).min() < 255:
                 raise ValueError(f"{file} is transparent in places: compare opaque images")
             return np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
