@@ -4,8 +4,10 @@
 
 Each WORD is one of: a published table (kodak_compressai, kodak_papers, clic2020_realism); a CSV table of your own in
 the same form (experiments/published/README.md); a working directory of experiments.evaluate, or a folder of them, an
-operating point each; a folder with points.csv of one of our experiments; or, with --reference=DIR, a folder of folders
-of decoded images, an operating point each, which are evaluated first (--metrics, default fast).
+operating point each; a working directory of experiments.image_curve (our trained image codecs), of
+experiments.image_realism (our overfitted codec beside others) or, with points.csv, of any other of our experiments; or,
+with --reference=DIR, a folder of folders of decoded images, an operating point each, which are evaluated first
+(--metrics, default fast).
 
 --anchor   the curve that others are compared with; default the first
 --codecs   names of the curves to compare, separated by commas; default all

@@ -146,10 +146,10 @@ def pair_folders(reference: str, candidate: str, bitstreams: str = "") -> list[P
     """
     references, candidates = list_images(reference, "reference"), list_images(candidate, "candidate")
     for ours, others, kind in ((references, candidates, "candidate"), (candidates, references, "reference")):
-        alone = [name for name in ours if name not in others]
+        alone, left = ([n for n in names if n not in rest] for names, rest in ((ours, others), (others, ours)))
         if alone:
-            shown = ", ".join(alone[:5]) + (f" and {len(alone) - 5} more" if len(alone) > 5 else "")
-            raise ValueError(f"images must come in pairs of one name, but there is no {kind} for {shown}")
+            also = f" (but there is {_some(left)})" if left else ""
+            raise ValueError(f"images must come in pairs of one name, but there is no {kind} for {_some(alone)}{also}")
     messages = _messages(bitstreams, references) if bitstreams else {}
     if not bitstreams and all(file.suffix.lower() in LOSSY for file in candidates.values()):
         messages = candidates
@@ -158,12 +158,16 @@ def pair_folders(reference: str, candidate: str, bitstreams: str = "") -> list[P
         size, other = image_size(file), image_size(candidates[name])
         if size != other:
             raise ValueError(
-                f"images of a pair must have one size, but {file} has {size[0]} x {size[1]} pixels and "
-                f"{candidates[name]} has {other[0]} x {other[1]}"
+                f"images of a pair must have one size, but {file} has {size[1]} x {size[0]} pixels (width x height) "
+                f"and {candidates[name]} has {other[1]} x {other[0]}"
             )
         bits = 8 * messages[name].stat().st_size if messages else None
         pairs.append(Pair(name, file, candidates[name], *size, bits))
     return pairs
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def file_digest(file: pathlib.Path) -> str:

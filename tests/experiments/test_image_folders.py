@@ -67,6 +67,10 @@ def test_unpaired_images_are_named(tmp_path):
         pair_folders(reference, candidate)
     with pytest.raises(ValueError, match="there is no reference for c$"):
         pair_folders(candidate, reference)
+    save(tmp_path / "cand" / "c_decoded.png")
+    with pytest.raises(ValueError, match=r"there is no candidate for c \(but there is c_decoded\)$"):
+        pair_folders(reference, candidate)
+    (tmp_path / "cand" / "c_decoded.png").unlink()
     for i in range(7):
         save(tmp_path / "ref" / f"x{i}.png")
     with pytest.raises(ValueError, match="no candidate for c, x0, x1, x2, x3 and 3 more"):
@@ -76,7 +80,7 @@ def test_unpaired_images_are_named(tmp_path):
 def test_other_faults_are_told_in_words(tmp_path):
     reference, candidate = folders(tmp_path)
     save(tmp_path / "cand" / "b.jpg", PIXELS[:10])
-    with pytest.raises(ValueError, match="one size, but .*b.png has 12 x 16 pixels and .*b.jpg has 10 x 16"):
+    with pytest.raises(ValueError, match=r"b.png has 16 x 12 pixels \(width x height\) and .*b.jpg has 16 x 10"):
         pair_folders(reference, candidate)
     (tmp_path / "cand" / "b.jpg").write_bytes(b"")
     with pytest.raises(ValueError, match="b.jpg is empty"):
