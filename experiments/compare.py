@@ -159,6 +159,7 @@ def compare_metric(curves: Sequence[Curve], metric: str, config: Config) -> list
     for number, curve in enumerate(own[1:], 1):
         row: dict[str, Any] = {"metric": metric, "codec": curve.name, "anchor": anchor.name}
         try:
+            check_protocols(metric, anchor, curve)
             rate, value = deltas((anchor, curve))
         except ValueError as error:
             rows.append(row | {"refused": str(error)})
@@ -182,6 +183,26 @@ def compare_metric(curves: Sequence[Curve], metric: str, config: Config) -> list
                     row["note"] = "no interval: most resamples of images cannot be compared"
         rows.append(row)
     return rows
+
+
+def check_protocols(metric: str, anchor: Curve, curve: Curve) -> None:
+    """Refuses numbers that mean different things.
+
+    Args:
+      metric: the metric.
+      anchor: a curve.
+      curve: another.
+
+    Raises:
+      ValueError: if both say what they computed the metric under, and it differs.
+    """
+    ours, theirs = (c.protocols.get(metric) for c in (anchor, curve))
+    if ours is None or theirs is None or ours == theirs:
+        return
+    flat = [{**protocol, **(protocol.get("options") or {})} for protocol in (ours, theirs)]
+    differ = sorted(key for key in flat[0] | flat[1] if key != "options" and flat[0].get(key) != flat[1].get(key))
+    raise ValueError(f"{curve.name} and {anchor.name} must have one protocol of {metric}, they differ in "
+                     f"{', '.join(differ)}")
 
 
 def compare_axes(curves: Sequence[Curve], config: Config) -> list[dict[str, Any]]:
@@ -208,6 +229,8 @@ def compare_axes(curves: Sequence[Curve], config: Config) -> list[dict[str, Any]
         row: dict[str, Any] = {"metric": f"{config.other} at equal {config.axis}", "codec": curve.name,
                                "anchor": both[0].name}
         try:
+            for name in (config.axis, config.other):
+                check_protocols(name, both[0], curve)
             found = bd_difference(
                 *([c.metrics[name] for c in (both[0], curve)] for name in (config.axis, config.other)),
                 method=config.method, names=[both[0].name, curve.name],

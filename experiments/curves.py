@@ -2,7 +2,7 @@
 
 import json
 import pathlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,7 @@ class Curve(NamedTuple):
       source: where the numbers are from.
       per_image: metric, and the rate, -> [points, images], where they are known.
       images: names of these images.
+      protocols: metric -> what its values were computed under, where it is known.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Curve(NamedTuple):
     source: str
     per_image: dict[str, np.ndarray] = {}  # noqa: RUF012
     images: tuple[str, ...] = ()
+    protocols: dict[str, dict[str, Any]] = {}  # noqa: RUF012
 
 
 def read_curves(word: str) -> list[Curve]:
@@ -237,4 +239,6 @@ def read_evaluations(name: str, folders: list[pathlib.Path]) -> Curve:
         np.array([float(document[key]["value"]) for document in documents]) for key in ("rate_bpp", *common)
     )
     images = names[0] if per_image else ()
-    return Curve(name, "rate_bpp", rates, dict(zip(common, values)), "experiments.evaluate", per_image, images)
+    protocols = {key: documents[0][key]["protocol"] for key in common}
+    metrics = dict(zip(common, values))
+    return Curve(name, "rate_bpp", rates, metrics, "experiments.evaluate", per_image, images, protocols)

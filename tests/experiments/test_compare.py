@@ -55,6 +55,20 @@ def test_intervals_over_images_hold_the_truth_and_are_narrow_for_paired_images()
     assert "bd_rate_low" not in compare.compare_metric([anchor, other], "psnr", Config())[0]
 
 
+def test_metrics_of_different_protocols_are_not_compared():
+    rng = np.random.default_rng(0)
+    protocol = {"metric": "psnr", "patch_size": None, "options": {"range": 1.0, "sigma": 8.0}}
+    anchor = curve("anchor", 1.0, rng)._replace(protocols={"psnr": protocol})
+    other = anchor._replace(name="other", rates=0.8 * anchor.rates)
+    assert "refused" not in compare.compare_metric([anchor, other], "psnr", Config())[0]
+    for change, said in (({"patch_size": 64}, "patch_size"), ({"options": {"range": 1.0, "sigma": 4.0}}, "sigma")):
+        changed = other._replace(protocols={"psnr": protocol | change})
+        (row,) = compare.compare_metric([anchor, changed], "psnr", Config())
+        assert row["refused"] == f"other and anchor must have one protocol of psnr, they differ in {said}"
+    # A table says nothing of its protocol: its reader has to know.
+    assert "refused" not in compare.compare_metric([anchor, other._replace(protocols={})], "psnr", Config())[0]
+
+
 def test_curves_that_bend_are_refused_or_taken_by_their_hulls():
     rates = np.array([0.1, 0.2, 0.3, 0.4, 0.8])
     straight = Curve("a", "rate_bpp", rates, {"psnr": 30 + 10 * np.sqrt(rates)}, "")
