@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 
 import numpy as np
 import pytest
@@ -112,16 +111,6 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(finished, images, tmp_path
     assert len(counted) == 2
     for name in ("images.csv", "results.csv", "results.json"):
         assert (tmp_path / name).read_bytes() == (workdir / name).read_bytes()
-
-
-def test_features_of_many_images_do_not_stay_open(finished):
-    _, workdir, _ = finished
-    # The archive is held open by numpy as long as it lives; systems allow a process about a thousand files.
-    files = [evaluate.FeatureFile(workdir / "features" / f"{name}.npz") for name in "abcd"]
-    before = len(os.listdir("/dev/fd"))
-    arrays = [file[key] for file in files for key in file]
-    assert len(os.listdir("/dev/fd")) == before and len(arrays) == sum(map(len, files)) == 8
-    np.testing.assert_array_equal(arrays[0], np.load(workdir / "features" / "a.npz")[next(iter(files[0]))])
 
 
 def test_changed_files_are_computed_again(images, tmp_path):
