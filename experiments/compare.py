@@ -32,6 +32,7 @@ import numpy as np
 from experiments import command_line, evaluate, results
 from experiments.curves import Curve, read_curves
 from experiments.curves_figure import make_figure, points_of
+from experiments.image_folders import pair_folders
 from rdr.metrics.bjontegaard import METHODS, bd_difference, bd_metric, bd_rate
 from rdr.metrics.bootstrap import bootstrap_interval
 
@@ -78,19 +79,20 @@ def gather(config: Config, workdir: pathlib.Path) -> list[Curve]:
     Raises:
       ValueError: if an input cannot be used, names are not unique, or a codec that was named is not there.
     """
-    curves: list[Curve] = []
-    for word in config.inputs:
-        found = read_curves(word)
-        if not found:
-            found = [evaluate_folder(pathlib.Path(word), config, workdir)]
-        curves += found
-    names = [curve.name for curve in curves]
+    read = {word: read_curves(word) for word in config.inputs}
+    # Whatever can be refused is refused before the first image is evaluated.
+    points = {word: folders_of_points(pathlib.Path(word), config) for word, found in read.items() if not found}
+    names = [name for word in config.inputs
+             for name in ([pathlib.Path(word).resolve().name] if word in points else [c.name for c in read[word]])]
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"curves must have different names, but {names.count(name)} are called {name!r}")
     for name in (*config.codecs, *((config.anchor,) if config.anchor else ())):
         if name not in names:
             raise ValueError(f"there is no curve {name!r}; there are {', '.join(names)}")
+    curves = []
+    for word in config.inputs:
+        curves += [evaluate_folder(pathlib.Path(word), points[word], config, workdir)] if word in points else read[word]
     if config.codecs:
         curves = [curve for curve in curves if curve.name in {*config.codecs, config.anchor}]
     if config.anchor:
@@ -100,19 +102,18 @@ def gather(config: Config, workdir: pathlib.Path) -> list[Curve]:
     return curves
 
 
-def evaluate_folder(folder: pathlib.Path, config: Config, workdir: pathlib.Path) -> Curve:
-    """Evaluates a folder of folders of decoded images.
+def folders_of_points(folder: pathlib.Path, config: Config) -> list[pathlib.Path]:
+    """Finds the folders of decoded images in a folder, and checks them.
 
     Args:
       folder: holds one folder per operating point.
-      config: the reference, metrics and seed.
-      workdir: evaluations go to `evaluations/NAME/POINT`.
+      config: the reference.
 
     Returns:
-      The curve.
+      The folders.
 
     Raises:
-      ValueError: if there is no reference or there are no folders of images.
+      ValueError: if there is no reference or there are no folders, or images are not pairs or have no rates.
     """
     points = sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
     if not config.reference or not points:
@@ -120,6 +121,27 @@ def evaluate_folder(folder: pathlib.Path, config: Config, workdir: pathlib.Path)
             f"{folder} holds no results; to evaluate images, give --reference=DIR and a folder with one folder of "
             "decoded images per operating point"
         )
+    for point in points:
+        if pair_folders(config.reference, str(point))[0].bits is None:
+            raise ValueError(f"{point} has no rates, as its images are not in the format that they were compressed to: "
+                             "evaluate it by experiments.evaluate with --bitstreams, and compare that")
+    return points
+
+
+def evaluate_folder(
+    folder: pathlib.Path, points: Sequence[pathlib.Path], config: Config, workdir: pathlib.Path
+) -> Curve:
+    """Evaluates a folder of folders of decoded images.
+
+    Args:
+      folder: what the curve is named after.
+      points: its folders, one per operating point.
+      config: the reference, metrics and seed.
+      workdir: evaluations go to `evaluations/NAME/POINT`.
+
+    Returns:
+      The curve.
+    """
     name = folder.resolve().name
     for point in points:
         print(f"evaluating {point}")

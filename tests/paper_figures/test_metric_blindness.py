@@ -19,6 +19,8 @@ def test_the_committed_table_is_drawn_whole():
     for name, values in row.items():
         assert abs(values[1]) < (1.5 if name == "natural" else 0.1), name
     assert data.header["codec"].startswith("rdr.codecs.overfitted fitted for squared error in 150 steps")
+    rates = [float(rate) for rate in data.header["codec"].split("; ")[2].split(" bits")[0].split()]
+    assert len(rates) == 4 and (np.diff(rates) < 0).all() and data.order[data.metrics.index("mse"), 6] == 1.0
     # SSIM hardly sees brightness; distances of statistics hardly see a shift.
     assert row["ssim"][4] < -3 and row["dists"][3] < row["ssim"][3] - 1
     figure = metric_blindness.make_figure(data)
