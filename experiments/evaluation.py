@@ -237,6 +237,9 @@ class Evaluator:
                 except ValueError as error:
                     notes.append(f"left out: {kind}_{name} ({error})")
                     continue
+                if settings.get("extrapolation", "").startswith("none"):
+                    notes.append(f"{kind}_{name} is not corrected for the number of samples, which makes it too large: "
+                                 "the correction needs 8 images and four samples for each dimension")
                 protocol = Protocol(
                     f"{kind}_{name}", network=name if e.params is not None else None, weights_sha256=e.weights_sha256,
                     patch_size=self.plan.patch_size or None, num_samples=settings.pop("num_samples"),
