@@ -18,6 +18,7 @@ and every field of `Config` is a flag beside `--preset` and `--workdir`. Only `m
 call `run`.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -150,6 +151,23 @@ def write_text(path: pathlib.Path, text: str) -> None:
     partial = path.with_name(path.name + ".partial")
     partial.write_text(text, encoding="utf-8")
     os.replace(partial, path)
+
+
+def read_lines(path: pathlib.Path) -> list[Any]:
+    """Reads a file of JSON lines that a run appends to.
+
+    Args:
+      path: the file, which need not exist.
+
+    Returns:
+      What the lines hold; a line that was cut short is left out.
+    """
+    found = []
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            with contextlib.suppress(ValueError):
+                found.append(json.loads(line))
+    return found
 
 
 def run_safely(call: Callable[[], Any]) -> int:

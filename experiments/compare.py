@@ -4,8 +4,10 @@
 
 Each WORD is one of: a published table (kodak_compressai, kodak_papers, clic2020_realism); a CSV table of your own in
 the same form (experiments/published/README.md); a working directory of experiments.evaluate, or a folder of them, an
-operating point each; a folder with points.csv of one of our experiments; or, with --reference=DIR, a folder of folders
-of decoded images, an operating point each, which are evaluated first (--metrics, default fast).
+operating point each; a working directory of experiments.image_curve (our trained image codecs), of
+experiments.image_realism (our overfitted codec beside others) or, with points.csv, of any other of our experiments; or,
+with --reference=DIR, a folder of folders of decoded images, an operating point each, which are evaluated first
+(--metrics, default fast).
 
 --anchor   the curve that others are compared with; default the first
 --codecs   names of the curves to compare, separated by commas; default all
@@ -30,6 +32,7 @@ import numpy as np
 from experiments import command_line, evaluate, results
 from experiments.curves import Curve, read_curves
 from experiments.curves_figure import make_figure, points_of
+from experiments.image_folders import pair_folders
 from rdr.metrics.bjontegaard import METHODS, bd_difference, bd_metric, bd_rate
 from rdr.metrics.bootstrap import bootstrap_interval
 
@@ -76,19 +79,20 @@ def gather(config: Config, workdir: pathlib.Path) -> list[Curve]:
     Raises:
       ValueError: if an input cannot be used, names are not unique, or a codec that was named is not there.
     """
-    curves: list[Curve] = []
-    for word in config.inputs:
-        found = read_curves(word)
-        if not found:
-            found = [evaluate_folder(pathlib.Path(word), config, workdir)]
-        curves += found
-    names = [curve.name for curve in curves]
+    read = {word: read_curves(word) for word in config.inputs}
+    # Whatever can be refused is refused before the first image is evaluated.
+    points = {word: folders_of_points(pathlib.Path(word), config) for word, found in read.items() if not found}
+    names = [name for word in config.inputs
+             for name in ([pathlib.Path(word).resolve().name] if word in points else [c.name for c in read[word]])]
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"curves must have different names, but {names.count(name)} are called {name!r}")
     for name in (*config.codecs, *((config.anchor,) if config.anchor else ())):
         if name not in names:
             raise ValueError(f"there is no curve {name!r}; there are {', '.join(names)}")
+    curves = []
+    for word in config.inputs:
+        curves += [evaluate_folder(pathlib.Path(word), points[word], config, workdir)] if word in points else read[word]
     if config.codecs:
         curves = [curve for curve in curves if curve.name in {*config.codecs, config.anchor}]
     if config.anchor:
@@ -98,19 +102,18 @@ def gather(config: Config, workdir: pathlib.Path) -> list[Curve]:
     return curves
 
 
-def evaluate_folder(folder: pathlib.Path, config: Config, workdir: pathlib.Path) -> Curve:
-    """Evaluates a folder of folders of decoded images.
+def folders_of_points(folder: pathlib.Path, config: Config) -> list[pathlib.Path]:
+    """Finds the folders of decoded images in a folder, and checks them.
 
     Args:
       folder: holds one folder per operating point.
-      config: the reference, metrics and seed.
-      workdir: evaluations go to `evaluations/NAME/POINT`.
+      config: the reference.
 
     Returns:
-      The curve.
+      The folders.
 
     Raises:
-      ValueError: if there is no reference or there are no folders of images.
+      ValueError: if there is no reference or there are no folders, or images are not pairs or have no rates.
     """
     points = sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
     if not config.reference or not points:
@@ -118,6 +121,27 @@ def evaluate_folder(folder: pathlib.Path, config: Config, workdir: pathlib.Path)
             f"{folder} holds no results; to evaluate images, give --reference=DIR and a folder with one folder of "
             "decoded images per operating point"
         )
+    for point in points:
+        if pair_folders(config.reference, str(point))[0].bits is None:
+            raise ValueError(f"{point} has no rates, as its images are not in the format that they were compressed to: "
+                             "evaluate it by experiments.evaluate with --bitstreams, and compare that")
+    return points
+
+
+def evaluate_folder(
+    folder: pathlib.Path, points: Sequence[pathlib.Path], config: Config, workdir: pathlib.Path
+) -> Curve:
+    """Evaluates a folder of folders of decoded images.
+
+    Args:
+      folder: what the curve is named after.
+      points: its folders, one per operating point.
+      config: the reference, metrics and seed.
+      workdir: evaluations go to `evaluations/NAME/POINT`.
+
+    Returns:
+      The curve.
+    """
     name = folder.resolve().name
     for point in points:
         print(f"evaluating {point}")
@@ -157,6 +181,7 @@ def compare_metric(curves: Sequence[Curve], metric: str, config: Config) -> list
     for number, curve in enumerate(own[1:], 1):
         row: dict[str, Any] = {"metric": metric, "codec": curve.name, "anchor": anchor.name}
         try:
+            check_protocols(metric, anchor, curve)
             rate, value = deltas((anchor, curve))
         except ValueError as error:
             rows.append(row | {"refused": str(error)})
@@ -180,6 +205,26 @@ def compare_metric(curves: Sequence[Curve], metric: str, config: Config) -> list
                     row["note"] = "no interval: most resamples of images cannot be compared"
         rows.append(row)
     return rows
+
+
+def check_protocols(metric: str, anchor: Curve, curve: Curve) -> None:
+    """Refuses numbers that mean different things.
+
+    Args:
+      metric: the metric.
+      anchor: a curve.
+      curve: another.
+
+    Raises:
+      ValueError: if both say what they computed the metric under, and it differs.
+    """
+    ours, theirs = (c.protocols.get(metric) for c in (anchor, curve))
+    if ours is None or theirs is None or ours == theirs:
+        return
+    flat = [{**protocol, **(protocol.get("options") or {})} for protocol in (ours, theirs)]
+    differ = sorted(key for key in flat[0] | flat[1] if key != "options" and flat[0].get(key) != flat[1].get(key))
+    raise ValueError(f"{curve.name} and {anchor.name} must have one protocol of {metric}, they differ in "
+                     f"{', '.join(differ)}")
 
 
 def compare_axes(curves: Sequence[Curve], config: Config) -> list[dict[str, Any]]:
@@ -206,6 +251,8 @@ def compare_axes(curves: Sequence[Curve], config: Config) -> list[dict[str, Any]
         row: dict[str, Any] = {"metric": f"{config.other} at equal {config.axis}", "codec": curve.name,
                                "anchor": both[0].name}
         try:
+            for name in (config.axis, config.other):
+                check_protocols(name, both[0], curve)
             found = bd_difference(
                 *([c.metrics[name] for c in (both[0], curve)] for name in (config.axis, config.other)),
                 method=config.method, names=[both[0].name, curve.name],

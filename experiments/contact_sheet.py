@@ -12,7 +12,7 @@ from rdr.metrics.full_reference import Metric
 
 MAX_ROWS = 6
 _THUMBNAIL = 480  # pixels of the longer side
-_AMPLIFIED = 4.0
+_AMPLIFIED = 2.0
 # What images are ordered by: the first of these that was computed.
 _ORDER = ("dists", "lpips_vgg16", "lpips_alexnet", "ms_ssim", "ssim", "mse")
 _SHOWN = ("psnr", "ms_ssim", "lpips_vgg16", "lpips_alexnet", "dists")
@@ -46,7 +46,7 @@ def make_figure(pairs: Sequence[Pair], records: Sequence[dict[str, Any]], metric
       metrics: full-reference metrics that were computed.
 
     Returns:
-      The figure: a row per image; original, decoded, and difference (grey is none, four times amplified).
+      The figure: a row per image; original, decoded, and difference (grey is none, twice amplified).
     """
     chosen, order = choose(records, metrics)
     images = [tuple(load_image(f) for f in (pairs[i].reference, pairs[i].candidate)) for i in chosen]
@@ -54,7 +54,7 @@ def make_figure(pairs: Sequence[Pair], records: Sequence[dict[str, Any]], metric
     figure = Figure(figsize=(9.9, sum(heights) + 0.5), layout="constrained")
     axes = figure.subplots(len(chosen), 3, squeeze=False, height_ratios=heights)
     for row, i, (reference, candidate) in zip(axes, chosen, images):
-        difference = 0.5 + _AMPLIFIED / 2 * (candidate.astype(np.float32) - reference) / 255
+        difference = 0.5 + _AMPLIFIED * (candidate.astype(np.float32) - reference) / 255
         for axis, image in zip(row, (reference, candidate, np.clip(difference, 0, 1))):
             axis.imshow(_thumbnail(image), interpolation="nearest")
             axis.set(xticks=[], yticks=[])

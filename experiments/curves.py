@@ -2,7 +2,7 @@
 
 import json
 import pathlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,7 +10,9 @@ from experiments.evaluate import read_finished
 from experiments.results import POINT_COLUMNS
 
 PUBLISHED = pathlib.Path(__file__).resolve().parent / "published"
-_NOT_METRICS = ("codec", "rate_bpp", "rate_bits")
+_NOT_METRICS = ("codec", "rate_bpp", "rate_bits", "estimated_bpp")
+_SHORT = {"lpips": "lpips_alexnet"}
+_NOT_PICTURE_METRICS = ("part", "picture", "codec", "bytes", "bits_per_pixel")
 
 
 class Curve(NamedTuple):
@@ -24,6 +26,7 @@ class Curve(NamedTuple):
       source: where the numbers are from.
       per_image: metric, and the rate, -> [points, images], where they are known.
       images: names of these images.
+      protocols: metric -> what its values were computed under, where it is known.
     """
 
     name: str
@@ -33,6 +36,7 @@ class Curve(NamedTuple):
     source: str
     per_image: dict[str, np.ndarray] = {}  # noqa: RUF012
     images: tuple[str, ...] = ()
+    protocols: dict[str, dict[str, Any]] = {}  # noqa: RUF012
 
 
 def read_curves(word: str) -> list[Curve]:
@@ -40,8 +44,9 @@ def read_curves(word: str) -> list[Curve]:
 
     Args:
       word: a CSV file in the form of `experiments/published/README.md`, or the name of one that ships with it; a folder
-        with `points.csv` of an experiment; a folder with `results.json` of `experiments.evaluate`, or with subfolders
-        that have one, an operating point each.
+        with `points.csv` of an experiment, `curve.csv` of `experiments.image_curve`, or `pictures.csv` of
+        `experiments.image_realism`; a folder with `results.json` of `experiments.evaluate`, or with subfolders that
+        have one, an operating point each.
 
     Returns:
       The curves, at least one; [] for a folder that holds none of these (images, say).
@@ -60,6 +65,12 @@ def read_curves(word: str) -> list[Curve]:
         raise ValueError(f"there is no file or folder {word!r}, nor a published table of this name (there are {names})")
     if (path / "points.csv").is_file():
         return read_points(path / "points.csv")
+    if (path / "curve.csv").is_file():
+        # LPIPS there is on AlexNet, as its default everywhere.
+        return [curve._replace(metrics={_SHORT.get(name, name): values for name, values in curve.metrics.items()})
+                for curve in read_table(path / "curve.csv")]
+    if (path / "pictures.csv").is_file():
+        return read_pictures(path / "pictures.csv")
     folders = [path] if (path / "results.json").is_file() else sorted(f.parent for f in path.glob("*/results.json"))
     return [read_evaluations(path.resolve().name, folders)] if folders else []
 
@@ -97,7 +108,7 @@ def read_table(path: pathlib.Path) -> list[Curve]:
       One curve per value of the column `codec`, in their order.
 
     Raises:
-      ValueError: if a column or number is missing.
+      ValueError: if a column or number is missing, or a rate is not positive.
     """
     header, names, rows = _rows(path)
     if names[:1] != ["codec"] and "codec" not in names:
@@ -113,6 +124,8 @@ def read_table(path: pathlib.Path) -> list[Curve]:
             name: np.array([_number(path, name, row[names.index(name)]) for row in own])
             for name in (rate_name, *metrics)
         }
+        if not (columns[rate_name] > 0).all():
+            raise ValueError(f"{path}: {codec} must have a positive {rate_name} in every row")
         kept = {name: columns[name] for name in metrics if np.isfinite(columns[name]).any()}
         curves.append(Curve(codec, rate_name, columns[rate_name], kept, header.get("source", path.name)))
     return curves
@@ -144,6 +157,41 @@ def read_points(path: pathlib.Path) -> list[Curve]:
         }
         metrics = {name: column[name] for name in ("distortion", "perception")}
         curves.append(Curve(" ".join(key), "rate_bits", column["rate_bits"], metrics, str(path)))
+    return curves
+
+
+def read_pictures(path: pathlib.Path) -> list[Curve]:
+    """Reads the rates of `experiments.image_realism`: every picture in the same number of files by every codec.
+
+    Args:
+      path: `pictures.csv`.
+
+    Returns:
+      One curve per codec, with rates and metrics averaged over the pictures, and the values of each.
+
+    Raises:
+      ValueError: if a column is missing, or a codec has another number of files for some picture.
+    """
+    _, names, rows = _rows(path)
+    metrics = [name for name in names if name not in _NOT_PICTURE_METRICS]
+    missing = [name for name in _NOT_PICTURE_METRICS if name not in names]
+    if missing or not metrics:
+        raise ValueError(f"{path} must have the columns of pictures.csv, it lacks {', '.join(missing) or 'a metric'}")
+    table = [dict(zip(names, row)) for row in rows]
+    table = [row for row in table if row["part"] == "rates"]
+    pictures = tuple(dict.fromkeys(row["picture"] for row in table))
+    curves = []
+    for codec in dict.fromkeys(row["codec"] for row in table):
+        files = [[row for row in table if row["codec"] == codec and row["picture"] == name] for name in pictures]
+        if len({len(own) for own in files}) > 1:
+            raise ValueError(f"{path}: {codec} must have as many files for every picture, got {list(map(len, files))}")
+        per_image = {
+            name: np.array([[_number(path, column, row[column]) for row in own] for own in files]).T
+            for name, column in (("rate_bpp", "bits_per_pixel"), *((metric, metric) for metric in metrics))
+        }
+        per_image = {name: values for name, values in per_image.items() if np.isfinite(values).all()}
+        means = {name: values.mean(1) for name, values in per_image.items()}
+        curves.append(Curve(codec, "rate_bpp", means.pop("rate_bpp"), means, str(path), per_image, pictures))
     return curves
 
 
@@ -191,4 +239,6 @@ def read_evaluations(name: str, folders: list[pathlib.Path]) -> Curve:
         np.array([float(document[key]["value"]) for document in documents]) for key in ("rate_bpp", *common)
     )
     images = names[0] if per_image else ()
-    return Curve(name, "rate_bpp", rates, dict(zip(common, values)), "experiments.evaluate", per_image, images)
+    protocols = {key: documents[0][key]["protocol"] for key in common}
+    metrics = dict(zip(common, values))
+    return Curve(name, "rate_bpp", rates, metrics, "experiments.evaluate", per_image, images, protocols)

@@ -12,13 +12,15 @@ from rdr.metrics.hulls import lower_hull, upper_hull
 _COLORS = ("#1b1b4b", "#8a1c5c", "#d1495b", "#e8963a", "#7fb069", "#58a4b0")
 _MARKERS = "os^DvPX*<>"
 _LABELS = {
-    "psnr": "PSNR (dB)", "psnr_of_mean_mse": "PSNR of mean MSE (dB)", "ms_ssim": "MS-SSIM", "ssim": "SSIM",
+    "psnr": "PSNR (dB)", "psnr_of_mean_mse": "PSNR of mean MSE (dB)",
+    "ssim": "SSIM, −10 log₁₀(1 − x) (dB)", "ms_ssim": "MS-SSIM, −10 log₁₀(1 − x) (dB)",
     "fid": "FID",
     "rate_bpp": "rate (bits per pixel)", "rate_bits": "rate (bits per sample)", "mse": "mean squared error",
     "distortion": "distortion (mean squared error)", "perception": "perception (W2²)", "nlpd": "NLPD",
     "ciede2000": "CIEDE2000", "csf": "CSF-weighted error (thresholds)", "lpips_alexnet": "LPIPS (AlexNet)",
     "lpips_vgg16": "LPIPS (VGG-16)", "dists": "DISTS", "wd_vgg16": "Wasserstein distortion (VGG-16)",
 }  # fmt: skip
+_SIMILARITIES = ("ssim", "ms_ssim")
 
 
 def points_of(curve: Curve, metric: str, *, hull: bool, resample: np.ndarray | None = None) -> tuple[Any, Any]:
@@ -48,7 +50,7 @@ def points_of(curve: Curve, metric: str, *, hull: bool, resample: np.ndarray | N
 
 
 def make_figure(curves: Sequence[Curve], metrics: Sequence[str]) -> Figure:
-    """Draws one panel per metric, all curves over their rates.
+    """Draws one panel per metric, all curves over their rates; similarities in decibels of what they lack to 1.
 
     Args:
       curves: the curves.
@@ -67,6 +69,9 @@ def make_figure(curves: Sequence[Curve], metrics: Sequence[str]) -> Figure:
             if metric not in curve.metrics:
                 continue
             rates, values = points_of(curve, metric, hull=False)
+            if metric in _SIMILARITIES:
+                # They crowd below 1, which is infinitely good.
+                rates, values = rates[values < 1], -10 * np.log10(1 - values[values < 1])
             order = np.argsort(rates)
             axis.plot(rates[order], values[order], color=_COLORS[number % len(_COLORS)], lw=1.2, ms=4,
                       ls=("-", "--", "-.", ":")[number // len(_COLORS) % 4], marker=_MARKERS[number % len(_MARKERS)],

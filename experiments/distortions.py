@@ -1,13 +1,18 @@
 """Distortions of an image in a known order, from hardly visible to strong, and noise of the same squared error."""
 
 import io
+import pathlib
 from collections.abc import Callable
 
 import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from rdr.codecs import overfitted
+
 NUM_LEVELS = 4
+CODEC = "codec"  # the kind that `compress` makes
+TRADE_OFFS = (0.1, 0.03, 0.01, 0.003)  # lambda of its levels: bits per pixel for one unit of squared error in 8 bits
 
 
 def _blur(image, level, rng):
@@ -81,6 +86,33 @@ def distort(image: np.ndarray, name: str, level: int, *, seed: int) -> np.ndarra
         raise ValueError(f"level must be from 0 to {NUM_LEVELS - 1}, got {level}")
     rng = np.random.default_rng((seed, sorted(DISTORTIONS).index(name), level))
     return np.clip(DISTORTIONS[name](np.asarray(image, np.float64), level, rng), 0, 1).astype(np.float32)
+
+
+def compress(
+    image: np.ndarray, level: int, *, steps: int, seed: int, directory: pathlib.Path | None = None
+) -> tuple[np.ndarray, float]:
+    """Compresses an image with our overfitted codec, fitted for squared error, and decodes the message.
+
+    Args:
+      image: [height, width, 3], in [0, 1].
+      level: 0 (most bits) to `NUM_LEVELS` - 1 (fewest): an index of `TRADE_OFFS`.
+      steps: of the fit.
+      seed: of its noise.
+      directory: where the fit's progress is kept.
+
+    Returns:
+      The decoded image, the same shape, float32, in [0, 1]; and the length of the message in bits per pixel.
+
+    Raises:
+      ValueError: if there is no such level, or the fit is refused.
+    """
+    if not 0 <= level < NUM_LEVELS:
+        raise ValueError(f"level must be from 0 to {NUM_LEVELS - 1}, got {level}")
+    schedule = overfitted.Schedule(steps=steps)
+    options = overfitted.Options(trade_off=TRADE_OFFS[level], schedule=schedule, seed=seed)
+    message = overfitted.encode(image, options, directory=directory)
+    decoded = overfitted.decode(message).astype(np.float32) / np.float32(255)
+    return decoded, 8 * len(message) / (image.shape[0] * image.shape[1])
 
 
 def noise_of_equal_error(image: np.ndarray, mean_squared_error: float, *, seed: int) -> np.ndarray:

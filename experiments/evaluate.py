@@ -14,7 +14,6 @@ Writes results.json and results.csv (aggregates with 95 % intervals over images,
 image) and contact_sheet.png. A run that was interrupted goes on where it was when the command is repeated.
 """
 
-import contextlib
 import dataclasses
 import json
 import math
@@ -29,6 +28,7 @@ from tqdm import tqdm
 
 from experiments import command_line, contact_sheet, results
 from experiments.evaluation import Evaluator, Plan, make_plan
+from experiments.feature_files import FeatureFile, feature_path, save_features
 from experiments.image_folders import Pair, as_float, file_digest, load_image, pair_folders
 from rdr.metrics.bootstrap import bootstrap_interval
 from rdr.metrics.psnr import psnr_of_mean
@@ -80,13 +80,7 @@ def read_finished(path: pathlib.Path) -> dict[str, dict[str, Any]]:
     Returns:
       name -> record; a last line that was cut short is left out.
     """
-    found = {}
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            with contextlib.suppress(ValueError):
-                record = json.loads(line)
-                found[record["name"]] = record
-    return found
+    return {record["name"]: record for record in command_line.read_lines(path)}
 
 
 def evaluate_images(
@@ -104,14 +98,13 @@ def evaluate_images(
       One record per pair, in their order.
     """
     log = workdir / "images.jsonl"
-    (workdir / "features").mkdir(exist_ok=True)
     kept = read_finished(log)
     digests = {pair.name: [file_digest(pair.reference), file_digest(pair.candidate)] for pair in pairs}
     finished = {
         pair.name: kept[pair.name]
         for pair in pairs
         if pair.name in kept and kept[pair.name]["sha256"] == digests[pair.name]
-        and (not evaluator.needs_features or (workdir / "features" / f"{pair.name}.npz").exists())
+        and (not evaluator.needs_features or feature_path(workdir, pair.name).exists())
     }
     # Without lines that were cut short, and without those of files that have changed.
     command_line.write_text(log, "".join(json.dumps(record) + "\n" for record in finished.values()))
@@ -142,19 +135,6 @@ def evaluate_images(
                         finished[pair.name] = record
                 progress.update(len(batch))
     return [finished[pair.name] for pair in pairs]
-
-
-def save_features(workdir: pathlib.Path, name: str, arrays: dict[str, np.ndarray]) -> None:
-    """Writes the feature vectors of one image so that they are there whole or not at all.
-
-    Args:
-      workdir: the working directory.
-      name: the image's.
-      arrays: to write.
-    """
-    partial = workdir / "features" / f"{name}.partial.npz"
-    np.savez(partial, **arrays)
-    partial.replace(workdir / "features" / f"{name}.npz")
 
 
 def encode(value: float) -> float | str:
@@ -287,7 +267,7 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, dict[str, Any]]:
     notes = list(plan.notes)
     table = aggregate(plan, records, config)
     if evaluator.needs_features:
-        images = [np.load(workdir / "features" / f"{record['name']}.npz") for record in records]
+        images = [FeatureFile(feature_path(workdir, record["name"])) for record in records]
         table |= evaluator.between_sets(images, records, notes)
     for note in notes[len(plan.notes):]:
         print(f"note: {note}", file=sys.stderr)

@@ -1,12 +1,14 @@
 """Which metrics an evaluation computes, and their computation batch by batch, on all devices."""
 
+import hashlib
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from experiments.image_folders import Pair, as_float, list_images, load_image
+from experiments.image_folders import Pair, as_float, file_digest, list_images, load_image
 from rdr.metrics import natural_statistics, pyramid_sliced
 from rdr.metrics.between_sets import KINDS, set_distances
 from rdr.metrics.contrast_sensitivity import Display, display_luminance
@@ -235,6 +237,9 @@ class Evaluator:
                 except ValueError as error:
                     notes.append(f"left out: {kind}_{name} ({error})")
                     continue
+                if settings.get("extrapolation", "").startswith("none"):
+                    notes.append(f"{kind}_{name} is not corrected for the number of samples, which makes it too large: "
+                                 "the correction needs 8 images and four samples for each dimension")
                 protocol = Protocol(
                     f"{kind}_{name}", network=name if e.params is not None else None, weights_sha256=e.weights_sha256,
                     patch_size=self.plan.patch_size or None, num_samples=settings.pop("num_samples"),
@@ -272,8 +277,12 @@ class Evaluator:
         return table
 
     def _natural_distances(self, images, records, notes) -> dict[str, dict[str, Any]]:
+        options: dict[str, Any] = {"fitted_on": "the references"}
         if self.plan.natural:
             files = list_images(self.plan.natural, "natural").values()
+            digests = "".join(map(file_digest, files))
+            options = {"fitted_on": pathlib.Path(self.plan.natural).resolve().name,
+                       "files_sha256": hashlib.sha256(digests.encode()).hexdigest()}
             found = [self._natural(as_float(load_image(file))[None], self.mesh.devices.size) for file in files]
             statistics, sharpness = (np.concatenate([part[0] for part in parts]) for parts in zip(*found))
         else:
@@ -283,12 +292,11 @@ class Evaluator:
         model = natural_statistics.fit_natural_model(statistics, sharpness, patch_size=_NATURAL_PATCH)
         if model.num_patches < _FEW_PATCHES:
             notes.append(f"natural was fitted on {model.num_patches} patches only: give --natural=DIR with more images")
-        table = {}
+        table, options = {}, options | {"fitted_patches": model.num_patches}
         for side, name in (("candidate", "natural"), ("reference", "natural_of_reference")):
             values = [natural_statistics.natural_distance(model, image[f"natural {side}"]) for image in images]
             for record, value in zip(records, values):
                 record["values"][name] = value
-            options = {"fitted_on": self.plan.natural or "the references", "fitted_patches": model.num_patches}
             protocol = Protocol(name, input="luma (BT.601) in [0, 255]", patch_size=_NATURAL_PATCH,
                                 num_samples=len(images), options=options)
             entry = {"value": float(np.mean(values))}

@@ -1,6 +1,7 @@
 """Human opinions of distorted images in a CSV file, and how well metrics agree with them."""
 
 import csv
+import functools
 import pathlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -103,10 +104,16 @@ def find_file(folder: pathlib.Path, name: str) -> pathlib.Path:
     direct = folder / name
     if direct.is_file():
         return direct
-    for file in sorted(folder.rglob("*")):
-        if file.name.lower() == name.lower() and file.is_file():
-            return file
-    raise ValueError(f"--images: there is no {name} in {folder}")
+    found = _files_below(folder).get(name.lower())
+    if found is None:
+        raise ValueError(f"--images: there is no {name} in {folder}")
+    return found
+
+
+@functools.lru_cache(maxsize=4)
+def _files_below(folder: pathlib.Path) -> dict[str, pathlib.Path]:
+    # Read once: a data set has thousands of files. The first of each name is kept.
+    return {file.name.lower(): file for file in sorted(folder.rglob("*"), reverse=True) if file.is_file()}
 
 
 def agreement(
@@ -125,30 +132,37 @@ def agreement(
 
     Returns:
       One row per metric: Spearman's and Kendall's correlation and the accuracy of forced choices among distortions of
-      one original, each with the ends of its 95 % interval.
+      one original, each with the ends of its 95 % interval; NaN where one is not defined (a metric that is constant).
     """
     opinion = np.array([o.score for o in opinions])
     names, groups = np.unique([o.reference for o in opinions], return_inverse=True)
     members = [np.flatnonzero(groups == g) for g in range(names.size)]
     by_original = names.size >= 5
 
-    def images(index):
-        return np.concatenate([members[i] for i in index]) if by_original else index
+    def draw(index):
+        """Images of a resample, and the original of each; an original drawn twice counts as two."""
+        if not by_original:
+            return index, groups[index]
+        chosen = [members[i] for i in index]
+        return np.concatenate(chosen), np.repeat(np.arange(len(chosen)), [part.size for part in chosen])
 
     rows = []
     for metric, values in scores.items():
         oriented = np.asarray(values) if higher_is_better[metric] else -np.asarray(values)
         row: dict[str, Any] = {"metric": metric}
         statistics = {
-            "spearman": lambda i, v=oriented: spearman(v[i], opinion[i]),
-            "kendall": lambda i, v=oriented: kendall(v[i], opinion[i]),
-            "forced_choice": lambda i, v=oriented: forced_choice_accuracy(v[i], opinion[i], groups[i]),
+            "spearman": lambda i, g, v=oriented: spearman(v[i], opinion[i]),
+            "kendall": lambda i, g, v=oriented: kendall(v[i], opinion[i]),
+            "forced_choice": lambda i, g, v=oriented: forced_choice_accuracy(v[i], opinion[i], g),
         }
         for name, statistic in statistics.items():
-            found = bootstrap_interval(
-                lambda index, s=statistic: s(images(index)), names.size if by_original else opinion.size, seed=seed,
-                resamples=resamples, method="percentile",
-            )  # fmt: skip
-            row |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+            try:
+                value, low, high, *_ = bootstrap_interval(
+                    lambda index, s=statistic: s(*draw(index)), names.size if by_original else opinion.size, seed=seed,
+                    resamples=resamples, method="percentile",
+                )  # fmt: skip
+            except ValueError:
+                value = low = high = float("nan")
+            row |= {name: value, f"{name}_low": low, f"{name}_high": high}
         rows.append(row)
     return rows

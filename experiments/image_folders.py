@@ -11,6 +11,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", "
 # Formats whose files are messages of a codec, so that their length is a rate.
 LOSSY = (".jpg", ".jpeg", ".webp", ".avif", ".jp2")
 _MODES = ("1", "L", "P", "RGB", "RGBA", "LA", "CMYK", "YCbCr")
+_ORIENTATION = 0x0112  # EXIF's tag; 1 is upright
 
 
 class Pair(NamedTuple):
@@ -70,7 +71,8 @@ def image_size(file: pathlib.Path) -> tuple[int, int]:
       Height and width in pixels.
 
     Raises:
-      ValueError: if it is empty, not an image, or of a kind that 8-bit colour cannot hold.
+      ValueError: if it is empty, not an image, of a kind that 8-bit colour cannot hold, not stored upright, or of
+        several pictures.
     """
     try:
         if file.stat().st_size == 0:
@@ -78,6 +80,14 @@ def image_size(file: pathlib.Path) -> tuple[int, int]:
         with Image.open(file) as image:
             if image.mode not in _MODES:
                 raise ValueError(f"{file} must hold 8-bit grey or colour, it is of mode {image.mode!r}")
+            if any(";16" in str(tile[3]) for tile in image.tile):
+                # Pillow would drop eight of the bits without a word.
+                raise ValueError(f"{file} must hold 8-bit grey or colour, it has 16 bits per channel")
+            if getattr(image, "n_frames", 1) > 1:
+                raise ValueError(f"{file} must hold one picture, it has {image.n_frames}")
+            orientation = image.getexif().get(_ORIENTATION, 1)
+            if orientation not in (0, 1):
+                raise ValueError(f"{file} must be stored upright, its EXIF orientation is {orientation}")
             return image.height, image.width
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"{file} cannot be read as an image ({error})") from None
@@ -99,7 +109,8 @@ def load_image(file: pathlib.Path) -> np.ndarray:
     try:
         with Image.open(file) as image:
             image.load()
-            if "A" in image.getbands() and np.asarray(image.getchannel("A")).min() < 255:
+            see_through = "A" in image.getbands() or "transparency" in image.info
+            if see_through and np.asarray(image.convert("RGBA").getchannel("A")).min() < 255:
                 raise ValueError(f"{file} is transparent in places: compare opaque images")
             return np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
@@ -135,10 +146,10 @@ def pair_folders(reference: str, candidate: str, bitstreams: str = "") -> list[P
     """
     references, candidates = list_images(reference, "reference"), list_images(candidate, "candidate")
     for ours, others, kind in ((references, candidates, "candidate"), (candidates, references, "reference")):
-        alone = [name for name in ours if name not in others]
+        alone, left = ([n for n in names if n not in rest] for names, rest in ((ours, others), (others, ours)))
         if alone:
-            shown = ", ".join(alone[:5]) + (f" and {len(alone) - 5} more" if len(alone) > 5 else "")
-            raise ValueError(f"images must come in pairs of one name, but there is no {kind} for {shown}")
+            also = f" (but there is {_some(left)})" if left else ""
+            raise ValueError(f"images must come in pairs of one name, but there is no {kind} for {_some(alone)}{also}")
     messages = _messages(bitstreams, references) if bitstreams else {}
     if not bitstreams and all(file.suffix.lower() in LOSSY for file in candidates.values()):
         messages = candidates
@@ -147,12 +158,16 @@ def pair_folders(reference: str, candidate: str, bitstreams: str = "") -> list[P
         size, other = image_size(file), image_size(candidates[name])
         if size != other:
             raise ValueError(
-                f"images of a pair must have one size, but {file} has {size[0]} x {size[1]} pixels and "
-                f"{candidates[name]} has {other[0]} x {other[1]}"
+                f"images of a pair must have one size, but {file} has {size[1]} x {size[0]} pixels (width x height) "
+                f"and {candidates[name]} has {other[1]} x {other[0]}"
             )
         bits = 8 * messages[name].stat().st_size if messages else None
         pairs.append(Pair(name, file, candidates[name], *size, bits))
     return pairs
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def file_digest(file: pathlib.Path) -> str:

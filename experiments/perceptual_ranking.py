@@ -2,12 +2,12 @@
 
     python -m experiments.perceptual_ranking --preset=quick --workdir=runs/perceptual_ranking/quick
 
-Every picture is distorted in six ways at four strengths: blur, noise, JPEG, shift, brightness, and texture (blocks from
-near by in place of the right ones). A metric's response to a distortion is the squared error of the white noise that it
-scores alike, over the distortion's own, in octaves: 0 is what the squared error says, -3 means that the metric takes
-eight times the squared error to mind it as much as noise. `order` is the rank correlation of score and strength. A
-maximum differentiation search then finds images that one metric cannot tell apart and another finds as different as
-possible.
+Every picture is distorted in seven ways at four strengths: blur, noise, JPEG, shift, brightness, texture (blocks from
+near by in place of the right ones) and codec (our overfitted codec, fitted for squared error at four rates). A metric's
+response to a distortion is the squared error of the white noise that it scores alike, over the distortion's own, in
+octaves: 0 is what the squared error says, -3 means that the metric takes eight times the squared error to mind it as
+much as noise. `order` is the rank correlation of score and strength. A maximum differentiation search then finds images
+that one metric cannot tell apart and another finds as different as possible.
 
 With --scores=CSV --images=DIR (columns dist_img, ref_img, dmos as in KADID-10k, or mos; or TID2013's
 mos_with_names.txt) the metrics are also compared with people's opinions.
@@ -29,7 +29,7 @@ import jax
 import numpy as np
 
 from experiments import command_line, human_scores, results
-from experiments.distortions import NUM_LEVELS, noise_of_equal_error
+from experiments.distortions import CODEC, NUM_LEVELS, TRADE_OFFS, noise_of_equal_error
 from experiments.image_folders import as_float, load_image
 from experiments.perceptual_scoring import (
     NATURAL_PATCH,
@@ -56,6 +56,7 @@ class Config:
       metrics: full-reference metrics; "mse" is always there.
       embeddings: feature spaces of Fréchet distances.
       natural: whether natural scene statistics are scored.
+      codec_steps: of each fit of our codec; 0 leaves it out.
       batch_size: images per call and device.
       hold: metric that the maximum differentiation search keeps; and in a second search, the one that it varies.
       vary: the other metric.
@@ -74,6 +75,7 @@ class Config:
     )  # fmt: skip
     embeddings: tuple[str, ...] = ("alexnet",)
     natural: bool = True
+    codec_steps: int = 150
     batch_size: int = 4
     hold: str = "mse"
     vary: str = "lpips_alexnet"
@@ -87,13 +89,13 @@ class Config:
 PRESETS = {
     "smoke": Config(
         pictures=("waves",), size=64, halvings=0, metrics=("mse", "ssim", "csf"), embeddings=("steerable",),
-        natural=False, batch_size=8, vary="ssim", steps=8,
+        natural=False, codec_steps=10, batch_size=8, vary="ssim", steps=8,
     ),
     "quick": Config(),
     "full": Config(
         pictures=("astronaut", "coffee", "rocket", "grass", "gravel", "brick"), size=208, halvings=1,
         metrics=tuple(name for name in FULL_REFERENCE if name != "psnr"),
-        embeddings=("alexnet", "vgg16", "efficientnet_lite0"), batch_size=8, steps=300,
+        embeddings=("alexnet", "vgg16", "efficientnet_lite0"), codec_steps=2000, batch_size=8, steps=300,
     ),
 }  # fmt: skip
 
@@ -210,12 +212,10 @@ def score_opinions(scorer: Scorer, config: Config, workdir: pathlib.Path) -> lis
     """
     opinions = human_scores.read_scores(config.scores)
     folder, log = pathlib.Path(config.images or pathlib.Path(config.scores).parent), workdir / "opinions.jsonl"
-    done = {}
-    if log.exists():
-        for line in log.read_text(encoding="utf-8").splitlines():
-            if line.endswith("}"):
-                record = json.loads(line)
-                done[record["image"]] = record["scores"]
+    kept = [record for record in command_line.read_lines(log) if set(scorer.metrics) <= set(record["scores"])]
+    # Without a line that was cut short, which the next would be appended to.
+    command_line.write_text(log, "".join(json.dumps(record) + "\n" for record in kept))
+    done = {record["image"]: record["scores"] for record in kept}
     with open(log, "a", encoding="utf-8") as stream:
         for opinion in opinions:
             if opinion.distorted in done:
@@ -277,6 +277,11 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
         "pictures": " ".join(stems), "size": config.size, "seed": config.seed,
         "device": jax.devices()[0].device_kind,
     }  # fmt: skip
+    if config.codec_steps:
+        rates = np.mean([r["bits_per_pixel"] for r in records if r["distortion"] == CODEC], axis=0)
+        header["codec"] = (f"rdr.codecs.overfitted fitted for squared error in {config.codec_steps} steps; lambda "
+                           f"{' '.join(f'{x:g}' for x in TRADE_OFFS)}; "
+                           f"{' '.join(f'{x:.3f}' for x in rates)} bits per pixel (mean over pictures)")
     results.write_table(workdir / "blindness.csv", columns, header)
     rows = [
         (pathlib.Path(r["picture"]).stem, r["distortion"], level, r["mse"][level], metric, s["distorted"][level],

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from experiments import command_line
-from experiments.distortions import DISTORTIONS, NUM_LEVELS, distort, noise_of_equal_error
+from experiments.distortions import CODEC, DISTORTIONS, NUM_LEVELS, compress, distort, noise_of_equal_error
 from rdr.metrics import natural_statistics
 from rdr.metrics.embeddings import embedding
 from rdr.metrics.frechet import frechet_distance
@@ -19,6 +19,18 @@ from rdr.metrics.sharding import batch_mesh, call_sharded, replicate
 NATURAL_PATCH = 48
 _PATCH = 32  # of the Fréchet distance
 _LIMIT = 6.0  # octaves at which responses are cut: the noise that was scored is no weaker or stronger
+
+
+def kinds(config: Any) -> tuple[str, ...]:
+    """Names the distortions of a configuration.
+
+    Args:
+      config: of the experiment.
+
+    Returns:
+      The names, in order; "codec" is our own codec.
+    """
+    return (*DISTORTIONS, *((CODEC,) if config.codec_steps else ()))
 
 
 def dissimilarity(metric: Metric, values: np.ndarray) -> np.ndarray:
@@ -87,18 +99,25 @@ def score_picture(scorer: Scorer, name: str, picture: np.ndarray, workdir: pathl
       workdir: where `scored/` is.
 
     Returns:
-      One record per kind of distortion: metric -> {"distorted", "noise"}: a value per level; and where features are.
+      One record per kind of distortion: squared errors, bits per pixel of a codec (else None), and "scores": metric ->
+      {"distorted", "noise"}: a value per level.
     """
     folder = workdir / "scored"
     folder.mkdir(exist_ok=True)
-    seed = scorer.config.seed
+    seed, steps = scorer.config.seed, scorer.config.codec_steps
     records = []
-    for kind in DISTORTIONS:
+    for kind in kinds(scorer.config):
         path = folder / f"{pathlib.Path(name).stem}_{kind}.json"
         if path.exists():
             records.append(json.loads(path.read_text(encoding="utf-8")))
             continue
-        distorted = [distort(picture, kind, level, seed=seed) for level in range(NUM_LEVELS)]
+        rates = None
+        if kind == CODEC:
+            fits = [workdir / "fits" / f"{path.stem}_{level}" for level in range(NUM_LEVELS)]
+            found = [compress(picture, i, steps=steps, seed=seed, directory=fit) for i, fit in enumerate(fits)]
+            distorted, rates = map(list, zip(*found))
+        else:
+            distorted = [distort(picture, kind, level, seed=seed) for level in range(NUM_LEVELS)]
         errors = [float(np.mean((np.float64(x) - picture) ** 2)) for x in distorted]
         noise = [noise_of_equal_error(picture, error, seed=seed) for error in errors]
         images = np.stack([*distorted, *noise])
@@ -106,7 +125,7 @@ def score_picture(scorer: Scorer, name: str, picture: np.ndarray, workdir: pathl
         features = scorer.features(np.concatenate([images, picture[None]]))
         np.savez(path.with_suffix(".npz"), **features)
         record = {
-            "picture": name, "distortion": kind, "mse": errors,
+            "picture": name, "distortion": kind, "mse": errors, "bits_per_pixel": rates,
             "scores": {metric: {"distorted": v[:NUM_LEVELS].tolist(), "noise": v[NUM_LEVELS:].tolist()}
                        for metric, v in values.items()},
         }  # fmt: skip
@@ -129,7 +148,7 @@ def score_sets(scorer: Scorer, records: list[dict[str, Any]], workdir: pathlib.P
       (kind of distortion) -> metric -> {"distorted", "noise"}: a value per level.
     """
     table: dict[str, dict] = {}
-    for kind in DISTORTIONS:
+    for kind in kinds(scorer.config):
         own = [r for r in records if r["distortion"] == kind]
         stored = [np.load(workdir / "scored" / f"{pathlib.Path(r['picture']).stem}_{kind}.npz") for r in own]
         table[kind] = {}
@@ -179,8 +198,9 @@ def blindness(records: list[dict[str, Any]], sets: dict[str, dict]) -> dict[str,
     """
     rows = []
     pictures = dict.fromkeys(r["picture"] for r in records)
+    distortions = dict.fromkeys(r["distortion"] for r in records)
     for metric in records[0]["scores"]:
-        for kind in DISTORTIONS:
+        for kind in distortions:
             found, orders = [], []
             for picture in pictures:
                 own = [r for r in records if r["picture"] == picture]

@@ -51,8 +51,8 @@ def bd_rate(
 
     Raises:
       ValueError: if a curve has too few points, a rate is not positive, a number is not finite, a curve is not
-        strictly monotone, curves run in opposite directions, the curves share no range of the metric, or the
-        method is unknown.
+        strictly monotone, curves run in opposite directions, the curves share no range of the metric, the
+        method is unknown, or `names` are not one per curve.
 
     Reference:
       Bjontegaard, Calculation of average PSNR differences between RD-curves, VCEG-M33 (2001). Herglotz et al., The
@@ -139,7 +139,11 @@ def bd_difference(
 
 
 def _names(names: Sequence[str] | None, count: int) -> list[str]:
-    return [f"curve {i + 1}" for i in range(count)] if names is None else list(names)
+    if names is None:
+        return [f"curve {i + 1}" for i in range(count)]
+    if len(names) != count:
+        raise ValueError(f"names must be one per curve, {count}, got {len(names)}")
+    return list(names)
 
 
 def _checked(name: str, base: Any, value: Any, least: int) -> tuple[np.ndarray, np.ndarray]:

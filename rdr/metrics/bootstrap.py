@@ -52,7 +52,8 @@ def bootstrap_interval(
       The statistic of all images, and the interval.
 
     Raises:
-      ValueError: if an option is out of range, or the statistic is undefined on half of the resamples.
+      ValueError: if an option is out of range, or the statistic is not a finite number on all images or on half of the
+        resamples.
 
     Reference:
       Efron, Better bootstrap confidence intervals, JASA 82 (1987).
@@ -67,6 +68,8 @@ def bootstrap_interval(
         raise ValueError(f"method must be one of {', '.join(map(repr, METHODS))}, got {method!r}")
     everything = np.arange(count)
     value = float(statistic(everything))
+    if not np.isfinite(value):
+        raise ValueError(f"statistic must be a finite number on all images, got {value}")
     rng = np.random.default_rng(seed)
     drawn = np.array([_defined(statistic, rng.integers(0, count, count)) for _ in range(resamples)])
     samples = drawn[np.isfinite(drawn)]

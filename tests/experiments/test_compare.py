@@ -1,6 +1,8 @@
 """The comparison command: published BD-rates, intervals over images, hulls, folders of images, refusals."""
 
+import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from experiments import compare
 from experiments.compare import Config
 from experiments.curves import Curve
 from paper_figures.tables import read_table
+from rdr.metrics.bjontegaard import bd_rate
 
 
 def test_bd_rates_of_published_curves_are_those_that_are_cited(tmp_path):
@@ -55,6 +58,20 @@ def test_intervals_over_images_hold_the_truth_and_are_narrow_for_paired_images()
     assert "bd_rate_low" not in compare.compare_metric([anchor, other], "psnr", Config())[0]
 
 
+def test_metrics_of_different_protocols_are_not_compared():
+    rng = np.random.default_rng(0)
+    protocol = {"metric": "psnr", "patch_size": None, "options": {"range": 1.0, "sigma": 8.0}}
+    anchor = curve("anchor", 1.0, rng)._replace(protocols={"psnr": protocol})
+    other = anchor._replace(name="other", rates=0.8 * anchor.rates)
+    assert "refused" not in compare.compare_metric([anchor, other], "psnr", Config())[0]
+    for change, said in (({"patch_size": 64}, "patch_size"), ({"options": {"range": 1.0, "sigma": 4.0}}, "sigma")):
+        changed = other._replace(protocols={"psnr": protocol | change})
+        (row,) = compare.compare_metric([anchor, changed], "psnr", Config())
+        assert row["refused"] == f"other and anchor must have one protocol of psnr, they differ in {said}"
+    # A table says nothing of its protocol: its reader has to know.
+    assert "refused" not in compare.compare_metric([anchor, other._replace(protocols={})], "psnr", Config())[0]
+
+
 def test_curves_that_bend_are_refused_or_taken_by_their_hulls():
     rates = np.array([0.1, 0.2, 0.3, 0.4, 0.8])
     straight = Curve("a", "rate_bpp", rates, {"psnr": 30 + 10 * np.sqrt(rates)}, "")
@@ -96,10 +113,22 @@ def test_folders_of_images_are_evaluated_first(tmp_path):
     rows = compare.run(config, tmp_path / "out")
     assert {row["metric"] for row in rows} == {"mse", "psnr_of_mean_mse", "psnr"}
     row = rows[[row["metric"] for row in rows].index("psnr")]
-    assert row["codec"] == "full" and ("bd_rate_percent" in row or "refused" in row)
     assert (tmp_path / "out" / "evaluations" / "sub" / "q10" / "results.json").exists()
     _, points = read_table(tmp_path / "out" / "curves.csv")
     assert len(points["codec"]) == 8 and (points["rate_bpp"] > 0).all()
+    own = [points["codec"] == name for name in ("sub", "full")]
+    expected = bd_rate([points["rate_bpp"][o] for o in own], [points["psnr"][o] for o in own]).values[1]
+    assert row["codec"] == "full" and abs(expected) > 1.0
+    np.testing.assert_allclose(row["bd_rate_percent"], expected, rtol=1e-6)
+    # What is wrong with any input is said before images are evaluated.
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(ValueError, match="nothing holds no results"):
+        compare.run(dataclasses.replace(config, inputs=(config.inputs[0], str(tmp_path / "nothing"))), tmp_path / "b")
+    (tmp_path / "png").mkdir()
+    shutil.copytree(tmp_path / "ref", tmp_path / "png" / "q1")
+    with pytest.raises(ValueError, match="q1 has no rates, as its images are not in the format .* --bitstreams"):
+        compare.run(dataclasses.replace(config, inputs=(config.inputs[0], str(tmp_path / "png"))), tmp_path / "b")
+    assert not (tmp_path / "b").exists()
 
 
 def test_the_command_line_says_what_is_wrong_in_one_sentence(tmp_path, capsys):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from experiments.curves import PUBLISHED, read_curves
-from experiments.results import write_points
+from experiments.results import write_points, write_table
 
 
 def test_published_tables_name_their_sources_and_are_curves():
@@ -42,6 +42,36 @@ def test_points_of_experiments_are_curves_in_bits_per_sample(tmp_path):
     curves = read_curves(str(tmp_path))
     assert [curve.name for curve in curves] == ["gaussian scalar none", "gaussian scalar dither"]
     assert curves[1].rate_name == "rate_bits" and curves[1].metrics["perception"].tolist() == [2.0]
+
+
+def test_our_image_codecs_are_read_from_what_their_experiments_write(tmp_path):
+    (tmp_path / "trained").mkdir()
+    columns = {"codec": ["hyperprior"] * 2, "rate_bpp": [0.2, 0.4], "estimated_bpp": [0.19, 0.39], "psnr": [30.0, 33.0],
+               "lpips": [0.3, 0.2]}
+    write_table(tmp_path / "trained" / "curve.csv", columns, {"source": "own run"})
+    (trained,) = read_curves(str(tmp_path / "trained"))
+    assert trained.source == "own run" and trained.rates.tolist() == [0.2, 0.4]
+    # An estimate of the rate is no metric.
+    assert list(trained.metrics) == ["psnr", "lpips_alexnet"]
+    (tmp_path / "overfitted").mkdir()
+    rows = [("rates", p, c, 10, r * k, q) for p, k in (("a", 1.0), ("b", 3.0)) for r, q in ((0.1, 30.0), (0.2, 33.0))
+            for c in ("JPEG", "overfitted MSE")]
+    rows.append(("realism", "a", "overfitted WD", 10, 0.1, 25.0))
+    columns = dict(zip(("part", "picture", "codec", "bytes", "bits_per_pixel", "psnr"), map(list, zip(*rows))))
+    columns["dists"] = [float("nan")] * len(rows)
+    write_table(tmp_path / "overfitted" / "pictures.csv", columns, {})
+    jpeg, ours = read_curves(str(tmp_path / "overfitted"))
+    assert (jpeg.name, ours.name, ours.images) == ("JPEG", "overfitted MSE", ("a", "b"))
+    np.testing.assert_allclose(ours.rates, [0.2, 0.4])
+    np.testing.assert_allclose(ours.per_image["rate_bpp"], [[0.1, 0.3], [0.2, 0.6]])
+    assert list(ours.metrics) == ["psnr"] and ours.metrics["psnr"].tolist() == [30.0, 33.0]
+    columns = {name: column[:-2] for name, column in columns.items()}  # the last file of one codec is not there
+    write_table(tmp_path / "overfitted" / "pictures.csv", columns, {})
+    with pytest.raises(ValueError, match=r"overfitted MSE must have as many files for every picture, got \[2, 1\]"):
+        read_curves(str(tmp_path / "overfitted"))
+    write_table(tmp_path / "overfitted" / "pictures.csv", {"picture": ["a"], "codec": ["x"]}, {})
+    with pytest.raises(ValueError, match="must have the columns of pictures.csv, it lacks part, bytes, bits_per_pixel"):
+        read_curves(str(tmp_path / "overfitted"))
 
 
 def evaluation(folder, rate, psnr, protocol="p"):
@@ -80,6 +110,8 @@ def test_faulty_tables_are_refused(tmp_path):
         ("rate_bpp,psnr\n1,2\n", "must have a column codec"),
         ("codec,psnr\na,2\n", "must have a column rate_bpp and at least one metric"),
         ("codec,rate_bpp,psnr\na,1,many\n", "column psnr must hold numbers, got 'many'"),
+        ("codec,rate_bpp,psnr\na,,30\n", "a must have a positive rate_bpp in every row"),
+        ("codec,rate_bpp,psnr\na,0,30\n", "a must have a positive rate_bpp in every row"),
         ("codec,rate_bpp,psnr\na,1\n", "row 1 has 2 cells, the heading has 3"),
     ):
         file.write_text(text)

@@ -22,6 +22,13 @@ def test_panels_hold_the_points():
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"]
 
 
+def test_similarities_are_drawn_in_decibels_of_what_they_lack():
+    curve = A._replace(metrics={"ms_ssim": np.array([1.0, 0.9, 0.99])})
+    axis = make_figure([curve], ["ms_ssim"]).axes[0]
+    np.testing.assert_allclose(axis.get_lines()[0].get_xydata(), [[0.1, 10.0], [0.2, 20.0]], rtol=1e-12)
+    assert axis.get_ylabel().startswith("MS-SSIM, ")
+
+
 def test_wide_ranges_of_rates_are_drawn_in_logarithms():
     wide = A._replace(rates=np.array([0.01, 1.0, 3.0]))
     assert make_figure([wide], ["psnr"]).axes[0].get_xscale() == "log"

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from experiments.distortions import DISTORTIONS, NUM_LEVELS, distort, noise_of_equal_error
+from experiments.distortions import DISTORTIONS, NUM_LEVELS, compress, distort, noise_of_equal_error
+from rdr.codecs import overfitted
 
 # White noise smoothed a little: farther away means more different, so that every order is strict.
 IMAGE = ndimage.gaussian_filter(np.random.default_rng(0).random((64, 64, 3)), (6, 6, 0))
@@ -41,6 +42,29 @@ def test_noise_has_the_squared_error_asked_for_also_when_cut():
         np.testing.assert_allclose(np.mean((np.float64(found) - IMAGE) ** 2), error, rtol=1e-5)
     with pytest.raises(ValueError, match="mean_squared_error must be reachable"):
         noise_of_equal_error(IMAGE, 0.9, seed=1)
+
+
+def test_our_codec_decodes_the_message_whose_length_is_told(monkeypatch):
+    messages, encode = [], overfitted.encode
+
+    def record(image, options, **where):
+        messages.append((options, encode(image, options, **where)))
+        return messages[-1][1]
+
+    monkeypatch.setattr(overfitted, "encode", record)
+    image = ndimage.gaussian_filter(np.random.default_rng(1).random((16, 16, 3)), (1, 1, 0))
+    image = np.float32(np.round(255 * np.clip(4 * image - 1.5, 0, 1))) / np.float32(255)
+    found = [compress(image, level, steps=60, seed=3) for level in (0, 3)]
+    for (decoded, rate), (options, message) in zip(found, messages):
+        assert decoded.shape == image.shape and decoded.dtype == np.float32
+        np.testing.assert_array_equal(np.round(255 * decoded), overfitted.decode(message))
+        assert rate == 8 * len(message) / 16**2
+        assert (options.objective, options.seed, options.schedule.steps) == ("mse", 3, 60)
+    # The first level is the finest.
+    (fine, more), (coarse, fewer) = found
+    assert more > fewer and np.mean((fine - image) ** 2) < np.mean((coarse - image) ** 2)
+    with pytest.raises(ValueError, match="level must be from 0 to 3, got -1"):
+        compress(image, -1, steps=1, seed=0)
 
 
 def test_unknown_names_and_levels_are_refused():

@@ -83,6 +83,9 @@ def test_every_result_carries_its_protocol(finished):
     protocol = document["metrics"]["fd_steerable"]["protocol"]
     assert protocol["patch_size"] == 16 and protocol["num_samples"] == 32 and protocol["options"]["images"] == 4
     assert protocol["options"]["extrapolation"].startswith("none")
+    assert [note.split(":")[0] for note in document["notes"]] == [
+        "fd_steerable is not corrected for the number of samples, which makes it too large"
+    ]
     header, _ = read_table(workdir / "results.csv")
     assert json.loads(header["protocol psnr"])["metric"] == "psnr"
     assert (workdir / "contact_sheet.png").stat().st_size > 10_000

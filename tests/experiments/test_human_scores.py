@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from experiments import human_scores
 from experiments.human_scores import Opinion, agreement, find_file, read_scores
 
 
@@ -39,6 +40,31 @@ def test_faults_are_told(tmp_path):
     assert find_file(tmp_path, "i01.bmp").name == "I01.BMP"
     with pytest.raises(ValueError, match="--images: there is no z.png in"):
         find_file(tmp_path, "z.png")
+
+
+def test_an_original_that_is_drawn_twice_counts_as_two(monkeypatch):
+    # One original of six has 5 distortions, all ordered wrongly; the others have 2, ordered rightly.
+    opinions = [Opinion(f"{r}_{d}", f"{r}", -d) for r in range(6) for d in range(5 if r == 0 else 2)]
+    values = np.array([float(o.score) if o.reference != "0" else -float(o.score) for o in opinions])
+    drawn = {}
+
+    def resample(statistic, count, **options):
+        drawn[count] = statistic(np.array([0, 0, 0, 1, 2, 2]))
+        return (statistic(np.arange(count)), 0.0, 1.0, 0.0, np.zeros(1))
+
+    monkeypatch.setattr(human_scores, "bootstrap_interval", resample)
+    (row,) = agreement({"m": values}, {"m": True}, opinions, seed=0)
+    # Pairs within an original: 10 wrong ones of the first, one right one of each other.
+    np.testing.assert_allclose(row["forced_choice"], 5 / 15)
+    np.testing.assert_allclose(drawn[6], 3 / 33)
+
+
+def test_a_metric_that_is_constant_has_no_correlation_and_does_not_end_the_run():
+    opinions = [Opinion(f"{r}_{d}", f"{r}", -d) for r in range(6) for d in range(3)]
+    scores = {"constant": np.ones(18), "good": np.array([o.score for o in opinions])}
+    constant, good = agreement(scores, {"constant": True, "good": True}, opinions, seed=0, resamples=20)
+    assert np.isnan([constant["spearman"], constant["kendall_low"]]).all() and constant["forced_choice"] == 0.5
+    assert good["spearman"] == 1.0
 
 
 def test_a_metric_that_agrees_beats_one_that_does_not_beyond_their_intervals():

@@ -1,5 +1,8 @@
 """Folders of images: what is paired, what is read, and what is refused in which words."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -64,6 +67,10 @@ def test_unpaired_images_are_named(tmp_path):
         pair_folders(reference, candidate)
     with pytest.raises(ValueError, match="there is no reference for c$"):
         pair_folders(candidate, reference)
+    save(tmp_path / "cand" / "c_decoded.png")
+    with pytest.raises(ValueError, match=r"there is no candidate for c \(but there is c_decoded\)$"):
+        pair_folders(reference, candidate)
+    (tmp_path / "cand" / "c_decoded.png").unlink()
     for i in range(7):
         save(tmp_path / "ref" / f"x{i}.png")
     with pytest.raises(ValueError, match="no candidate for c, x0, x1, x2, x3 and 3 more"):
@@ -73,7 +80,7 @@ def test_unpaired_images_are_named(tmp_path):
 def test_other_faults_are_told_in_words(tmp_path):
     reference, candidate = folders(tmp_path)
     save(tmp_path / "cand" / "b.jpg", PIXELS[:10])
-    with pytest.raises(ValueError, match="one size, but .*b.png has 12 x 16 pixels and .*b.jpg has 10 x 16"):
+    with pytest.raises(ValueError, match=r"b.png has 16 x 12 pixels \(width x height\) and .*b.jpg has 16 x 10"):
         pair_folders(reference, candidate)
     (tmp_path / "cand" / "b.jpg").write_bytes(b"")
     with pytest.raises(ValueError, match="b.jpg is empty"):
@@ -105,3 +112,39 @@ def test_truncated_and_deep_images_are_refused(tmp_path):
     with pytest.raises(ValueError, match="deep.png must hold 8-bit grey or colour"):
         image_size(tmp_path / "deep.png")
     assert len(file_digest(tmp_path / "deep.png")) == 64
+
+
+def deep_colour():
+    """A PNG of 12 x 16 pixels with 16 bits per channel, which Pillow reads but does not write."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in PIXELS)
+    header = struct.pack(">IIBBBBB", 16, 12, 16, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        chunk(*part) for part in ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    )
+
+
+def test_what_pillow_would_change_without_a_word_is_refused(tmp_path):
+    (tmp_path / "deep.png").write_bytes(deep_colour())
+    with pytest.raises(ValueError, match="deep.png must hold 8-bit grey or colour, it has 16 bits per channel"):
+        image_size(tmp_path / "deep.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    save(tmp_path / "turned.jpg", exif=exif)
+    with pytest.raises(ValueError, match="turned.jpg must be stored upright, its EXIF orientation is 6"):
+        load_image(tmp_path / "turned.jpg")
+    exif[0x0112] = 1
+    save(tmp_path / "upright.jpg", exif=exif)
+    assert image_size(tmp_path / "upright.jpg") == (12, 16)
+    save(tmp_path / "pages.tif", save_all=True, append_images=[Image.fromarray(PIXELS)])
+    with pytest.raises(ValueError, match="pages.tif must hold one picture, it has 2"):
+        image_size(tmp_path / "pages.tif")
+    # Transparency without an alpha channel: one of the palette's colours.
+    palette = Image.fromarray(PIXELS).quantize(8)
+    palette.save(tmp_path / "hole.png", transparency=3)
+    with pytest.raises(ValueError, match="hole.png is transparent in places"):
+        load_image(tmp_path / "hole.png")
+    palette.save(tmp_path / "palette.png")
+    np.testing.assert_array_equal(load_image(tmp_path / "palette.png"), np.asarray(palette.convert("RGB")))

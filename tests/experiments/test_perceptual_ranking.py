@@ -8,30 +8,50 @@ import pytest
 from PIL import Image
 
 from experiments import perceptual_ranking, perceptual_scoring
-from experiments.distortions import DISTORTIONS, NUM_LEVELS, distort
+from experiments.distortions import CODEC, DISTORTIONS, NUM_LEVELS, distort
 from paper_figures import maximum_differentiation, metric_blindness
 from paper_figures.tables import read_table
 
+# Our codec is stood in for (`test_distortions.py` has it itself): fitting it takes most of a smoke run.
 SMOKE = perceptual_ranking.PRESETS["smoke"]
+KINDS = (*DISTORTIONS, CODEC)
+
+
+def compress(image, level, *, steps, seed, directory):
+    assert (steps, seed, directory.name) == (SMOKE.codec_steps, 0, f"waves_codec_{level}")
+    return distort(image, "jpeg", level, seed=seed), 2.0 / (level + 1)
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("ranking")
-    return workdir, perceptual_ranking.run(SMOKE, workdir)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(perceptual_scoring, "compress", compress)
+        return workdir, perceptual_ranking.run(SMOKE, workdir)
 
 
 def test_the_squared_error_responds_to_everything_as_to_noise_and_ssim_not_to_brightness(finished):
     _, columns = finished
     found = dict(zip(zip(columns["metric"], columns["distortion"]), columns["response"]))
-    for kind in DISTORTIONS:
+    for kind in KINDS:
         # Interpolated between noises of the very same squared errors.
         assert abs(found["mse", kind]) < 0.02
     assert found["ssim", "brightness"] < -3.0 and found["fd_steerable", "shift"] < -3.0
     assert found["csf", "blur"] > 1.0
-    assert len(found) == 4 * len(DISTORTIONS)
+    assert len(found) == 4 * len(KINDS)
     orders = dict(zip(zip(columns["metric"], columns["distortion"]), columns["order"]))
-    np.testing.assert_allclose(orders["mse", "noise"], 1.0)
+    np.testing.assert_allclose([orders["mse", "noise"], orders["mse", "codec"]], 1.0)
+
+
+def test_our_codec_is_one_of_the_distortions_and_its_rates_are_told(finished):
+    workdir, _ = finished
+    header, _ = read_table(workdir / "blindness.csv")
+    assert header["codec"].startswith("rdr.codecs.overfitted fitted for squared error in 10 steps; lambda 0.1 0.03")
+    assert header["codec"].endswith("; 2.000 1.000 0.667 0.500 bits per pixel (mean over pictures)")
+    record, jpeg = (json.loads((workdir / "scored" / f"waves_{kind}.json").read_text()) for kind in ("codec", "jpeg"))
+    assert record["bits_per_pixel"] == [2.0 / (level + 1) for level in range(NUM_LEVELS)]
+    assert record["scores"]["ssim"] == jpeg["scores"]["ssim"] and jpeg["bits_per_pixel"] is None
+    assert perceptual_scoring.kinds(dataclasses.replace(SMOKE, codec_steps=0)) == tuple(DISTORTIONS)
 
 
 def test_the_search_holds_one_metric_and_drives_the_other(finished):
@@ -57,7 +77,7 @@ def test_figures_draw_a_fresh_run(finished):
     figure = metric_blindness.make_figure(data)
     image = figure.axes[0].get_images()[0].get_array()
     np.testing.assert_allclose(np.ravel(image), columns["response"], rtol=1e-9)
-    assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == list(DISTORTIONS)
+    assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == list(KINDS)
     pairs = maximum_differentiation.load(workdir / "maximum_differentiation.csv")
     figure = maximum_differentiation.make_figure(pairs)
     assert figure.axes[1].get_title() == "MSE as at the start,\nleast 1 − SSIM"
@@ -83,6 +103,11 @@ def test_opinions_are_compared_with_every_metric(tmp_path):
     assert all(row["spearman"] > 0.95 and row["forced_choice"] == 1.0 for row in found)
     assert len((tmp_path / "opinions.jsonl").read_text().splitlines()) == 8
     assert json.loads((tmp_path / "opinions.jsonl").read_text().splitlines()[0])["image"] == "I00_0.png"
+    # Interrupted in the middle of a line: that image is scored again, and the file is whole.
+    log = tmp_path / "opinions.jsonl"
+    log.write_text(log.read_text()[:-20])
+    assert perceptual_ranking.score_opinions(scorer, config, tmp_path) == found
+    assert [json.loads(line)["image"] for line in log.read_text().splitlines()][-1] == "I01_3.png"
     scorer.metrics = {name: m._replace(call=None) for name, m in scorer.metrics.items()}
     assert perceptual_ranking.score_opinions(scorer, config, tmp_path) == found
 

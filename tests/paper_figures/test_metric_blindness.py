@@ -9,13 +9,18 @@ from paper_figures.tables import DATA
 
 def test_the_committed_table_is_drawn_whole():
     data = metric_blindness.load(DATA / "metric_blindness.csv")
-    assert data.distortions == ("blur", "noise", "jpeg", "shift", "brightness", "texture")
+    assert data.distortions == ("blur", "noise", "jpeg", "shift", "brightness", "texture", "codec")
     for name in ("mse", "ssim", "ms_ssim", "nlpd", "ciede2000", "csf", "lpips_alexnet", "dists", "wd_vgg16"):
         assert name in data.metrics
     row = dict(zip(data.metrics, data.response))
-    # Definitions: the squared error answers noise and everything else alike; every metric answers noise as noise.
-    np.testing.assert_allclose(row["mse"], 0.0, atol=0.05)
-    assert (np.abs(data.response[:, 1]) < 1.0).all()
+    # Definitions: the squared error answers noise and everything else alike; every metric answers noise as noise, up to
+    # the draw of it. Natural statistics, from nine patches of each picture, depend on the draw by an octave.
+    np.testing.assert_allclose(row["mse"], 0.0, atol=0.001)
+    for name, values in row.items():
+        assert abs(values[1]) < (1.5 if name == "natural" else 0.1), name
+    assert data.header["codec"].startswith("rdr.codecs.overfitted fitted for squared error in 150 steps")
+    rates = [float(rate) for rate in data.header["codec"].split("; ")[2].split(" bits")[0].split()]
+    assert len(rates) == 4 and (np.diff(rates) < 0).all() and data.order[data.metrics.index("mse"), 6] == 1.0
     # SSIM hardly sees brightness; distances of statistics hardly see a shift.
     assert row["ssim"][4] < -3 and row["dists"][3] < row["ssim"][3] - 1
     figure = metric_blindness.make_figure(data)

@@ -46,6 +46,15 @@ def test_straight_lines_in_log_rate_have_the_closed_form():
         assert deltas.interval == (31.0, 36.0) and deltas.overlap == 5.0 / 8.0
 
 
+@pytest.mark.parametrize("count", [2, 3])
+def test_few_points_do_for_piecewise_methods(count):
+    for method in ("pchip", "akima"):
+        deltas = bd_rate([RATES[:count], 0.5 * RATES[:count]], [QUALITY[:count], QUALITY[:count]], method=method)
+        np.testing.assert_allclose(deltas.values, [0.0, -50.0], atol=1e-10)
+    with pytest.raises(ValueError, match="curve 1 must have at least 2 points"):
+        bd_rate([RATES[:1], RATES], [QUALITY[:1], QUALITY])
+
+
 def test_many_curves_are_compared_over_the_range_that_all_share():
     quality = [np.linspace(28.0, 40.0, 7), np.linspace(30.0, 44.0, 8), np.linspace(33.0, 37.0, 5)]
     rates = [np.exp(0.2 * q + 0.003 * (k + 1) * (q - 30.0) ** 2 - 8.0) for k, q in enumerate(quality)]
@@ -83,3 +92,6 @@ def test_curves_that_cannot_be_compared_are_refused_in_words():
         bd_rate([RATES, RATES], [QUALITY, QUALITY], method="linear")
     with pytest.raises(ValueError, match="curves must be two or more"):
         bd_rate([RATES], [QUALITY])
+    for function in (bd_rate, bd_metric, bd_difference):
+        with pytest.raises(ValueError, match="names must be one per curve, 2, got 1"):
+            function([RATES, 2 * RATES], [QUALITY, QUALITY], names=["JPEG"])

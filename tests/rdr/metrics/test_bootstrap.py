@@ -53,8 +53,12 @@ def test_a_seed_repeats_and_undefined_resamples_are_left_out():
 
     first, again = (bootstrap_interval(picky, 10, seed=3, resamples=200) for _ in range(2))
     assert first.low == again.low and first.samples.size < 200
+    # Defined on all images in order only.
     with pytest.raises(ValueError, match="defined on most resamples, got a number on 0 of 50"):
-        bootstrap_interval(lambda index: np.nan, 10, seed=0, resamples=50)
+        bootstrap_interval(lambda i: 1.0 if (i == np.arange(10)).all() else np.nan, 10, seed=0, resamples=50)
+    for value in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="statistic must be a finite number on all images, got"):
+            bootstrap_interval(lambda index, value=value: value, 10, seed=0, resamples=50)
 
 
 def test_a_constant_statistic_has_an_interval_of_no_width():

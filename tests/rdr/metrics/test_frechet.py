@@ -74,6 +74,23 @@ def test_the_extrapolation_is_unbiased_and_its_error_honest(sample, truth):
     assert 0.8 < ratio < (1.2 if truth else 1.5)
 
 
+@pytest.mark.parametrize("scale", [1.0, 2.0], ids=["equal laws", "far apart"])
+def test_four_samples_for_each_dimension_are_enough_to_extrapolate(scale):
+    # A quarter then has as many samples as dimensions: the least that `set_distances` extrapolates from.
+    dimension, trials = 24, 40
+    widths = np.geomspace(1.0 / scale, scale, dimension)
+    truth, found = np.sum((widths - 1) ** 2), []
+    for trial in range(trials):
+        x, y = np.random.default_rng(trial).normal(size=(2, 4 * dimension, dimension))
+        found.append(extrapolated_frechet_distance(widths * x, y, seed=trial))
+    estimates, errors, plain = (
+        np.array([getattr(f, name) for f in found]) for name in ("extrapolated", "standard_error", "value")
+    )
+    assert abs(estimates.mean() - truth) < 4 * estimates.std() / np.sqrt(trials)
+    assert plain.mean() - truth > 5 * estimates.std()
+    assert 0.7 < errors.mean() / estimates.std() < 1.6
+
+
 def test_groups_make_the_error_that_of_independent_images():
     # 32 images of 20 equal patches each: as certain as 32 samples, not as 640.
     trials, ratios, errors, estimates = 40, [], [], []
