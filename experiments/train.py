@@ -28,14 +28,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import multihost_utils
 
 from experiments import command_line, results
-from rdr.codecs.image import NAMES, files, make_codec, objective
+from rdr.codecs.image import NAMES, files, initial, make_codec, objective
 from rdr.training import devices
 from rdr.training.engine import fit
 from rdr.training.step import initial_state, make_optimizer, make_step
 
 _DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+_COMPONENTS_OF = 128  # images that principal components are computed of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Config:
       lambda_high: weight at the last level.
       stage: "distortion" or "realism".
       start: codec.npz of the stage before; empty: from scratch.
+      initial: of transforms from scratch: "principal" components of the images, or "random" as in the papers.
       patch: side of the stored patches.
       crop: side of the crops in a batch.
       batch: of all devices together.
@@ -80,6 +83,7 @@ class Config:
     lambda_high: float = 0.0483
     stage: str = "distortion"
     start: str = ""
+    initial: str = "principal"
     patch: int = 256
     crop: int = 128
     batch: int = 8
@@ -103,6 +107,8 @@ class Config:
             raise ValueError(f"stage must be distortion or realism, got {self.stage!r}")
         if self.stage == "realism" and not self.start:
             raise ValueError("the realism stage goes on from a codec: give --start=codec.npz of the distortion stage")
+        if self.initial not in ("principal", "random"):
+            raise ValueError(f"initial must be principal or random, got {self.initial!r}")
         if self.precision not in _DTYPES:
             raise ValueError(f"precision must be float32 or bfloat16, got {self.precision!r}")
         for name in ("channels", "latents", "patch", "crop", "batch", "steps", "log_every", "save_every"):
@@ -169,6 +175,23 @@ def image_source(config: Config, data_dir: pathlib.Path) -> Any:
     return source
 
 
+def start_at_principal_components(params: Any, source: Any, config: Config) -> Any:
+    """Puts principal components of some of the images into fresh parameters, the same in every process.
+
+    Args:
+      params: from the codec's `init`.
+      source: random access to {"image": uint8 array}.
+      config: settings.
+
+    Returns:
+      The parameters.
+    """
+    places = np.unique(np.linspace(0, len(source) - 1, _COMPONENTS_OF).astype(int))
+    images = np.stack([source[int(place)]["image"][: config.crop, : config.crop] for place in places])
+    params = initial.principal_start(params, images, weights=(config.lambda_low, config.lambda_high))
+    return multihost_utils.broadcast_one_to_all(params) if jax.process_count() > 1 else params
+
+
 def codec_options(config: Config) -> dict:
     """What `make_codec` is called with."""
     return {"name": config.codec, "channels": config.channels, "latents": config.latents,
@@ -206,6 +229,8 @@ def run(config: Config, workdir: pathlib.Path, place: Place = Place()) -> dict[s
             raise ValueError(f"start: {config.start} holds a codec with the options {loaded.options}, asked for are "
                              f"{options}")
         params |= {part: tree for part, tree in loaded.params.items() if part != "coding"}
+    elif config.initial == "principal":
+        params = start_at_principal_components(params, source, config)
     lambdas = (config.lambda_low, config.lambda_high)
     if config.stage == "distortion":
         trained, rest = params, {}
