@@ -2,40 +2,15 @@
 
 import csv
 
-import jax
 import numpy as np
 import pytest
-from PIL import Image
 
 from experiments import image_curve
-from rdr.codecs.image import files, make_codec
-
-OPTIONS = {"name": "bmshj2018-factorized", "channels": 8, "latents": 12, "rate_levels": 2, "realism": True}
 
 
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("inputs")
-    rng = np.random.default_rng(0)
-    (folder / "images").mkdir()
-    for name, shape in (("a", (48, 64, 3)), ("b", (64, 48, 3))):
-        Image.fromarray(rng.integers(0, 256, shape, np.uint8)).save(folder / "images" / f"{name}.png")
-    codec = make_codec(**OPTIONS)
-    draws = jax.tree.map(lambda leaf: rng.normal(0.0, 0.1, leaf.shape).astype(np.float32),
-                         jax.eval_shape(codec.init, jax.random.key(0)))
-    draws["gains"]["log_gain"] += np.array([[2.0], [3.0]], np.float32)
-    for k in range(5):
-        draws["model"]["prior"][f"matrix_{k}"] -= 1.2  # wide enough for these latents: no escapes
-    for part in ("analysis", "synthesis"):
-        for i in range(3):
-            draws[part][f"GDN_{i}"]["root_beta"] += 1.0
-    files.save_codec(folder / "codec.npz", OPTIONS, codec.finalize(draws))
-    return folder
-
-
-def test_the_table_holds_measured_bytes_close_to_the_estimate(inputs, tmp_path):
-    argv = ["image_curve", "--preset=smoke", f"--codec={inputs / 'codec.npz'}", f"--images={inputs / 'images'}",
-            f"--workdir={tmp_path}"]
+def test_the_table_holds_measured_bytes_close_to_the_estimate(small_codec, tmp_path):
+    argv = ["image_curve", "--preset=smoke", f"--codec={small_codec / 'codec.npz'}",
+            f"--images={small_codec / 'images'}", f"--workdir={tmp_path}"]
     assert image_curve.main(argv) == 0
     lines = [line for line in (tmp_path / "curve.csv").read_text().splitlines() if not line.startswith("#")]
     rows = list(csv.DictReader(lines))
