@@ -32,6 +32,7 @@ from jax.experimental import multihost_utils
 
 from experiments import command_line, results
 from rdr.codecs.image import NAMES, files, initial, make_codec, objective
+from rdr.codecs.image.codec import TRANSFORMS
 from rdr.training import devices
 from rdr.training.engine import fit
 from rdr.training.step import initial_state, make_optimizer, make_step
@@ -50,12 +51,14 @@ class Config:
       codec: one of `rdr.codecs.image.NAMES`.
       channels: N.
       latents: M.
+      transforms: "gdn" or "residual".
       rate_levels: of the rate input; 0 for none.
       lambda_low: weight of 255^2 MSE at the first rate level, or of a codec of one rate.
       lambda_high: weight at the last level.
       stage: "distortion" or "realism".
       start: codec.npz of the stage before; empty: from scratch.
-      initial: of transforms from scratch: "principal" components of the images, or "random" as in the papers.
+      initial: of GDN transforms from scratch: "principal" components of the images, or "random" as in the papers;
+        residual ones are random in any case.
       patch: side of the stored patches.
       crop: side of the crops in a batch.
       batch: of all devices together.
@@ -78,6 +81,7 @@ class Config:
     codec: str = "mbt2018-mean"
     channels: int = 64
     latents: int = 96
+    transforms: str = "gdn"
     rate_levels: int = 5
     lambda_low: float = 0.0018
     lambda_high: float = 0.0483
@@ -109,6 +113,8 @@ class Config:
             raise ValueError("the realism stage goes on from a codec: give --start=codec.npz of the distortion stage")
         if self.initial not in ("principal", "random"):
             raise ValueError(f"initial must be principal or random, got {self.initial!r}")
+        if self.transforms not in TRANSFORMS:
+            raise ValueError(f"transforms must be one of {', '.join(TRANSFORMS)}, got {self.transforms!r}")
         if self.precision not in _DTYPES:
             raise ValueError(f"precision must be float32 or bfloat16, got {self.precision!r}")
         for name in ("channels", "latents", "patch", "crop", "batch", "steps", "log_every", "save_every"):
@@ -195,7 +201,7 @@ def start_at_principal_components(params: Any, source: Any, config: Config) -> A
 def codec_options(config: Config) -> dict:
     """What `make_codec` is called with."""
     return {"name": config.codec, "channels": config.channels, "latents": config.latents,
-            "rate_levels": config.rate_levels, "realism": config.stage == "realism"}
+            "transforms": config.transforms, "rate_levels": config.rate_levels, "realism": config.stage == "realism"}
 
 
 def run(config: Config, workdir: pathlib.Path, place: Place = Place()) -> dict[str, float]:
@@ -225,11 +231,11 @@ def run(config: Config, workdir: pathlib.Path, place: Place = Place()) -> dict[s
     params = codec.init(jax.random.key(config.seed))
     if config.start:
         loaded = files.load_codec(config.start)
-        if {**loaded.options, "realism": None} != {**options, "realism": None}:
+        if {"transforms": "gdn", **loaded.options, "realism": None} != {**options, "realism": None}:
             raise ValueError(f"start: {config.start} holds a codec with the options {loaded.options}, asked for are "
                              f"{options}")
         params |= {part: tree for part, tree in loaded.params.items() if part != "coding"}
-    elif config.initial == "principal":
+    elif config.initial == "principal" and config.transforms == "gdn":
         params = start_at_principal_components(params, source, config)
     lambdas = (config.lambda_low, config.lambda_high)
     if config.stage == "distortion":

@@ -19,8 +19,8 @@ def trained(tmp_path_factory):
 
 def test_smoke_writes_a_codec_that_codes(trained):
     loaded = files.load_codec(trained / "codec.npz")
-    assert loaded.options == {"name": "bmshj2018-factorized", "channels": 8, "latents": 12, "rate_levels": 2,
-                              "realism": False}
+    assert loaded.options == {"name": "bmshj2018-factorized", "channels": 8, "latents": 12, "transforms": "gdn",
+                              "rate_levels": 2, "realism": False}
     assert loaded.notes["training"]["steps_done"] == 8 and loaded.notes["training"]["images"] == "scikit-image"
     x = np.full((1, 20, 30, 3), 0.5, np.float32)
     message = loaded.codec.encode(loaded.params, x, rate=0.5)
@@ -55,7 +55,7 @@ def test_the_realism_stage_moves_the_second_decoder_only(trained, tmp_path):
 @pytest.mark.parametrize("options, message", [
     (["--images=/no/such/folder"], "there is no folder /no/such/folder"),
     (["--images=div2k"], "data set 'div2k' is not ready"),
-    (["--codec=jpeg"], "codec must be one of"),
+    (["--codec=jpeg"], "codec must be one of"), (["--transforms=dct"], "transforms must be one of"),
     (["--stage=realism"], "give --start="),
     (["--start=/no/such.npz"], "there is no file /no/such.npz"),
     (["--crop=100"], "crop must be a multiple of 64"),
