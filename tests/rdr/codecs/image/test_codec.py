@@ -17,7 +17,7 @@ from rdr.codecs.image import NAMES, files, make_codec, make_model
 from rdr.randomness import shared_key
 
 ROOT = pathlib.Path(__file__).parents[4]
-HEIGHT, WIDTH = 50, 100
+HEIGHT, WIDTH = 50, 60
 OPTIONS = dict(channels=8, latents=12, rate_levels=3, realism=True)
 
 
@@ -52,10 +52,10 @@ def lively(codec):
 
 @functools.cache
 def make(name):
-    """Codec, parameters, an image whose padded latents are 4 x 8, and its message."""
+    """Codec, parameters, two images whose padded latents are 4 x 4, and their message."""
     codec = make_codec(name, **OPTIONS)
     params = codec.finalize(lively(codec))
-    x = np.random.default_rng(2).random((1, HEIGHT, WIDTH, 3)).astype(np.float32)
+    x = np.random.default_rng(2).random((2, HEIGHT, WIDTH, 3)).astype(np.float32)
     return codec, params, x, codec.encode(params, x, rate=1.3)
 
 
@@ -106,11 +106,9 @@ def _resealed(message, params):
 
 def test_one_pixel_and_odd_sizes_work(made):
     codec, params, x, _ = made
-    if codec.name in NAMES[2:]:
-        return  # as NAMES[1]: every size is compiled anew, which takes its time
-    for shape in ((1, 1, 1, 3), (1, 65, 3, 3)):
-        image = x[:1, : shape[1], : shape[2]]
-        assert codec.decode(codec.encode(params, image, rate=0), params=params).shape == shape
+    for height, width in ((1, 1), (49, 3)):  # padded to what the other tests have compiled
+        image = x[:, :height, :width]
+        assert codec.decode(codec.encode(params, image, rate=0), params=params).shape == image.shape
 
 
 def test_foreign_damaged_and_wrong_input_is_refused(made):
@@ -140,12 +138,12 @@ def test_foreign_damaged_and_wrong_input_is_refused(made):
         codec.encode(params, x, rate=1, shared_key=jax.random.key(0))
 
 
-@pytest.mark.parametrize("name", NAMES[:3])
+@pytest.mark.parametrize("name", ["bmshj2018-factorized", "mbt2018-mean"])
 def test_a_shared_dither_makes_the_error_of_latents_uniform_and_is_needed_to_decode(name):
     codec, model = (make(name, channels=8, latents=12, dither_levels=4, **more) for make, more in (
         (make_codec, dict(rate_levels=3, realism=True)), (make_model, {})))
     params = codec.finalize(lively(codec))
-    y = 5.0 * np.random.default_rng(4).standard_normal((1, 8, 8, 12)).astype(np.float32)
+    y = 5.0 * np.random.default_rng(4).standard_normal((4, 4, 4, 12)).astype(np.float32)
     dither = np.random.default_rng(5).integers(0, 4, y.shape).astype(np.int32)
     payloads, symbols = model.encode(params["model"], params["coding"], y, dither)
     error = np.asarray(model.decode(params["coding"], payloads, y.shape, dither)) - y
@@ -155,7 +153,8 @@ def test_a_shared_dither_makes_the_error_of_latents_uniform_and_is_needed_to_dec
     x = np.random.default_rng(2).random((1, 64, 64, 3)).astype(np.float32)
     message = codec.encode(params, x, rate=1, shared_key=shared_key(3))
     decoded = codec.decode(message, params=params, shared_key=shared_key(3))
-    _, bits = codec.forward({k: v for k, v in params.items() if k != "coding"}, x, key=jax.random.key(0), rate=1.0)
+    _, bits = jax.jit(lambda p, x: codec.forward(p, x, key=jax.random.key(0), rate=1.0))(
+        {k: v for k, v in params.items() if k != "coding"}, x)
     # One draw of the dither against one of the noise: bits of 16 x 12 latents or more, each within a few bits.
     assert decoded.shape == x.shape and abs(8 * len(message) - float(bits[0])) < 0.1 * float(bits[0]) + 8 * 70
     with pytest.raises(ValueError, match="needs the shared_key"):
@@ -174,13 +173,13 @@ def test_a_batch_decodes_to_what_its_images_decode_to_alone():
     """A stream of symbols says the same to networks that see other images beside it."""
     codec, params, _, _ = make("mbt2018-mean")
     model = make_model(codec.name, channels=8, latents=12)
-    y = 8.0 * np.random.default_rng(6).standard_normal((3, 4, 8, 12)).astype(np.float32)
+    y = 8.0 * np.random.default_rng(6).standard_normal((3, 4, 4, 12)).astype(np.float32)
     together, symbols = model.encode(params["model"], params["coding"], y)
     decoded = np.asarray(model.decode(params["coding"], together, y.shape))
     alone, same = model.encode(params["model"], params["coding"], y[1:2])
     for name, value in same.items():
         np.testing.assert_array_equal(value, symbols[name][1:2])
-    np.testing.assert_array_equal(model.decode(params["coding"], alone, (1, 4, 8, 12)), decoded[1:2])
+    np.testing.assert_array_equal(model.decode(params["coding"], alone, (1, 4, 4, 12)), decoded[1:2])
 
 
 def test_the_same_latents_come_out_with_jit_off_and_x64_on_or_off(made):
