@@ -10,8 +10,8 @@ command resumes a run that was interrupted. Several processes: --coordinator=HOS
 A codec with a realism weight is trained in two stages: first without (`--stage=distortion`), then, from its
 codec.npz (`--start=FILE`), the decoder's second set of weights with the first at rest (`--stage=realism`).
 
-Writes checkpoints/, metrics.jsonl, run.json, and at the end codec.npz. smoke: seconds; quick: an hour on 2 cores; full:
-for a GPU.
+Writes checkpoints/, metrics.jsonl, run.json, and at the end codec.npz. smoke: seconds; quick: half an hour on 2
+cores; full: for a GPU.
 """
 
 import argparse
@@ -132,7 +132,8 @@ class Config:
 PRESETS = {
     "smoke": Config(codec="bmshj2018-factorized", channels=8, latents=12, rate_levels=2, patch=128, crop=64, batch=2,
                     steps=8, warmup=2, log_every=2, save_every=4),
-    "quick": Config(),
+    "quick": Config(lambda_low=0.0012, lambda_high=0.02, batch=4, steps=8000, learning_rate=7e-4, warmup=100,
+                    save_every=100),
     "full": Config(channels=128, latents=192, rate_levels=8, crop=256, batch=16, steps=1_000_000, learning_rate=1e-4,
                    decay=0.9999, log_every=500, save_every=5000),
 }
