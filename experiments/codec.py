@@ -1,6 +1,7 @@
-"""The overfitted image codec as a command.
+"""Image codecs as a command: one that is fitted to each picture, and trained ones.
 
     python -m experiments.codec encode IN.png OUT.rdr [--objective=mse --bpp=0.5 --preset=fast --seed=0 ..]
+    python -m experiments.codec encode IN.png OUT.rdr --checkpoint=shipped [--level=0.5 or --bpp=0.5]
     python -m experiments.codec decode OUT.rdr OUT.png
     python -m experiments.codec info OUT.rdr
     python -m experiments.codec evaluate DIR --workdir=OUT [options of encode]
@@ -8,6 +9,10 @@
 `encode` fits a small decoder to the picture: minutes for a photograph on a CPU. An interrupted call leaves its progress
 in OUT.rdr.progress, and the same call goes on from there. IN may be a folder, OUT then is one, too; pictures of one
 size are fitted side by side. `evaluate` encodes and decodes a folder and writes `images.csv`.
+
+With --checkpoint (a codec.npz of `experiments.train`, or the word shipped) `encode` takes that codec instead, and
+seconds. `decode` and `info` see which codec wrote a file, but the checkpoint must be the same; --realism is the weight
+that its decoder may be given.
 """
 
 import dataclasses
@@ -23,7 +28,7 @@ from typing import Any
 import numpy as np
 from absl import flags
 
-from experiments import command_line
+from experiments import command_line, trained_codec
 from experiments.image_folders import list_images
 from experiments.pictures import read_picture, write_message, write_picture
 from experiments.results import write_table
@@ -49,6 +54,9 @@ class Config:
       noise_levels: the finest so many resolutions get shared noise.
       sigma: of Wasserstein distortion: pixels, eccentricity, intrinsic, or a picture with a saliency map.
       features: of Wasserstein distortion.
+      checkpoint: a trained codec's file, or "shipped"; empty: a decoder is fitted to the picture.
+      level: rate of a trained codec, from 0 to 1.
+      realism: weight of a trained codec's decoder.
     """
 
     objective: str = "mse"
@@ -61,6 +69,9 @@ class Config:
     noise_levels: int = 0
     sigma: str = "4"
     features: str = "alexnet"
+    checkpoint: str = ""
+    level: float = 0.5
+    realism: float = 0.0
 
 
 def parse(argv: Sequence[str]) -> tuple[list[str], Config, pathlib.Path | None]:
@@ -98,6 +109,23 @@ def parse(argv: Sequence[str]) -> tuple[list[str], Config, pathlib.Path | None]:
     return words, config, pathlib.Path(values.workdir) if values.workdir else None
 
 
+def check(config: Config) -> None:
+    """Refuses numbers that no codec takes.
+
+    Args:
+      config: of the command.
+
+    Raises:
+      ValueError: if flags contradict each other or are out of range.
+    """
+    for name in ("trade_off", "bpp", "size", "steps"):
+        value = getattr(config, name)
+        if not (value >= 0 and math.isfinite(value)):
+            raise ValueError(f"--{name} must be positive, got {value}")
+    if config.bpp and config.size:
+        raise ValueError("--bpp and --size say the same thing: give one of them")
+
+
 def options(config: Config, shape: tuple[int, ...]) -> overfitted.Options:
     """The library's options for pictures of a size.
 
@@ -111,12 +139,7 @@ def options(config: Config, shape: tuple[int, ...]) -> overfitted.Options:
     Raises:
       ValueError: if flags contradict each other or are out of range.
     """
-    for name in ("trade_off", "bpp", "size", "steps"):
-        value = getattr(config, name)
-        if not (value >= 0 and math.isfinite(value)):
-            raise ValueError(f"--{name} must be positive, got {value}")
-    if config.bpp and config.size:
-        raise ValueError("--bpp and --size say the same thing: give one of them")
+    check(config)
     size = config.size or (math.floor(config.bpp * shape[0] * shape[1] / 8) if config.bpp else None)
     schedule = overfitted.PRESETS[config.preset]
     schedule = schedule._replace(steps=config.steps) if config.steps else schedule
@@ -174,13 +197,16 @@ def encode(source: pathlib.Path, target: pathlib.Path, config: Config) -> None:
       ValueError: if something cannot be read or is refused.
       OSError: if something cannot be written.
     """
+    if not source.is_dir() and not target.parent.is_dir():
+        raise ValueError(f"there is no folder {str(target.parent)!r} to write {target.name} to")
+    if config.checkpoint:
+        encode_trained(source, target, config)
+        return
     if not source.is_dir():
-        if not target.parent.is_dir():
-            raise ValueError(f"there is no folder {str(target.parent)!r} to write {target.name} to")
         picture = read_picture(source)
         [message] = encode_pictures([picture], config, target.with_name(target.name + ".progress"))
         write_message(target, message)
-        _report(source.name, picture, message)
+        _report(source.name, picture, message, config)
         return
     for names, pictures in _batches(list_images(source, "images")):
         missing = [name for name in names if not (target / f"{name}.rdr").exists()]
@@ -190,7 +216,27 @@ def encode(source: pathlib.Path, target: pathlib.Path, config: Config) -> None:
         messages = encode_pictures(pictures, config, target / f"{names[0]}.progress")
         for name, picture, message in zip(names, pictures, messages):
             write_message(target / f"{name}.rdr", message)
-            _report(name, picture, message)
+            _report(name, picture, message, config)
+
+
+def encode_trained(source: pathlib.Path, target: pathlib.Path, config: Config) -> None:
+    """As `encode`, by the trained codec of `config.checkpoint`."""
+    check(config)
+    inputs = list_images(source, "images") if source.is_dir() else {source.name: source}
+    targets = {name: target / f"{name}.rdr" if source.is_dir() else target for name in inputs}
+    if source.is_dir():
+        target.mkdir(parents=True, exist_ok=True)
+    messages = trained_codec.encode(inputs, targets, config.checkpoint, level=config.level, bpp=config.bpp,
+                                    size=config.size)
+    for name, message in messages.items():
+        _report(name, read_picture(inputs[name]), message, config)
+
+
+def decoded(message: bytes, config: Config) -> np.ndarray:
+    """The picture in a message, whichever codec wrote it."""
+    if trained_codec.wrote(message):
+        return trained_codec.decode_picture(message, config.checkpoint, realism=config.realism)
+    return overfitted.decode(message)
 
 
 def _batches(files: dict[str, pathlib.Path]) -> list[tuple[list[str], list[np.ndarray]]]:
@@ -221,9 +267,9 @@ def psnr(picture: np.ndarray, decoded: np.ndarray) -> float:
     return -10 * math.log10(mse) if mse > 0 else math.inf
 
 
-def _report(name: str, picture: np.ndarray, message: bytes) -> None:
+def _report(name: str, picture: np.ndarray, message: bytes, config: Config) -> None:
     bits = 8 * len(message) / (picture.shape[0] * picture.shape[1])
-    quality = psnr(picture, overfitted.decode(message))
+    quality = psnr(picture, decoded(message, config))
     print(f"{name}: {len(message)} bytes, {bits:.4f} bits per pixel, PSNR {quality:.2f} dB")
 
 
@@ -245,11 +291,11 @@ def evaluate(folder: pathlib.Path, workdir: pathlib.Path, config: Config) -> Non
     (workdir / "decoded").mkdir(exist_ok=True)
     for name, file in list_images(folder, "images").items():
         message = (workdir / "messages" / f"{name}.rdr").read_bytes()
-        picture, decoded = read_picture(file), overfitted.decode(message)
-        write_picture(workdir / "decoded" / f"{name}.png", decoded)
+        picture, found = read_picture(file), decoded(message, config)
+        write_picture(workdir / "decoded" / f"{name}.png", found)
         rows.append({"image": name, "bytes": len(message),
                      "bits_per_pixel": 8 * len(message) / (picture.shape[0] * picture.shape[1]),
-                     "psnr_db": psnr(picture, decoded)})
+                     "psnr_db": psnr(picture, found)})
     write_table(workdir / "images.csv", {name: [row[name] for row in rows] for name in rows[0]},
                 {"units": "bytes of whole files; dB over all channels", **dataclasses.asdict(config)})
     print(f"{len(rows)} pictures: {np.mean([row['bits_per_pixel'] for row in rows]):.4f} bits per pixel, "
@@ -288,9 +334,11 @@ def run(argv: Sequence[str]) -> None:
         case ["encode", source, target]:
             encode(pathlib.Path(source), pathlib.Path(target), config)
         case ["decode", source, target]:
-            write_picture(target, overfitted.decode(read_message(pathlib.Path(source))))
+            write_picture(target, decoded(read_message(pathlib.Path(source)), config))
         case ["info", source]:
-            for name, value in overfitted.describe(read_message(pathlib.Path(source))).items():
+            message = read_message(pathlib.Path(source))
+            describe = trained_codec.describe if trained_codec.wrote(message) else overfitted.describe
+            for name, value in describe(message).items():
                 print(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {value}")
         case ["evaluate", folder]:
             if workdir is None:

@@ -1,15 +1,18 @@
-"""The rate-distortion curve of a trained image codec on a folder of images, in bytes that were decoded again.
+"""Rate and distortion of a trained image codec on a folder of images, in bytes that were decoded again.
 
-    python -m experiments.image_curve --codec=codec.npz --images=FOLDER --workdir=runs/image_curve
+    python -m experiments.image_curve --codec=shipped --images=FOLDER --workdir=runs/image_curve
 
-For rate levels and realism weights: bits per pixel of the messages (header and all), the model's estimate beside them,
-PSNR, and, where the weights of the feature networks are installed, LPIPS and DISTS. JPEG by Pillow on the same images
-is measured alongside. `curve.csv` has means over the images, in the form that tables of published curves have
-(codec, rate_bpp, psnr, ..); `images.csv` has every image. Bytes of one message serve all realism weights.
+`--codec` is a codec.npz of `experiments.train`, or the word shipped, or empty for the others alone. For rate levels and
+realism weights: bits per pixel of the messages (header and all), the model's estimate beside them, PSNR, the root of
+the Wasserstein distortion of intensities, and, where the weights of the feature networks are installed, LPIPS and
+DISTS. Bytes of one message serve all realism weights. Pillow's codecs are measured on the same images.
+
+`curve.csv` has means over the images, in the form that tables of published curves have (codec, rate_bpp, psnr, ..), for
+`experiments.compare`; `images.csv` has every image; `bd_rates.csv` the rate at equal PSNR relative to Pillow's JPEG,
+of the curves here and of those in the published tables that `--published` names.
 """
 
 import dataclasses
-import hashlib
 import io
 import pathlib
 import sys
@@ -21,11 +24,20 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from experiments import command_line, results
+from experiments import command_line, results, trained_codec
+from experiments.conventional_codecs import CODECS
+from experiments.curves import read_curves
+from rdr.bitstream import container
 from rdr.codecs.image import files, make_model
 from rdr.data.folders import list_images, read_image
 from rdr.features import weights
 from rdr.losses import dists, lpips
+from rdr.losses.wasserstein_distortion import wasserstein_distortion
+from rdr.metrics.bjontegaard import bd_rate
+
+ANCHOR = "JPEG (Pillow)"
+METRICS = ("root_wd", "lpips", "dists")
+_SIGMA = 4.0  # pixels, of the Wasserstein distortion
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,13 +45,15 @@ class Config:
     """Settings.
 
     Attributes:
-      codec: a file that `experiments.train` wrote.
+      codec: a file that `experiments.train` wrote, "shipped", or empty.
       images: a folder.
       limit: how many of its images, in order of names; 0 for all.
       levels: rate levels of a codec with a rate input, as fractions of the highest.
       realism: realism weights of a codec that takes them.
-      qualities: of JPEG; none without.
-      perceptual: whether to measure LPIPS and DISTS.
+      qualities: of Pillow's codecs, each on its own scale.
+      others: which of Pillow's codecs are measured too, those that it has.
+      published: tables in `experiments/published` whose curves are compared; on the same images to be comparable.
+      metrics: what is measured beside PSNR, of `METRICS`; those whose networks are not installed are left out.
     """
 
     codec: str = ""
@@ -47,8 +61,10 @@ class Config:
     limit: int = 0
     levels: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
     realism: tuple[float, ...] = (0.0, 0.5, 1.0)
-    qualities: tuple[int, ...] = (5, 10, 20, 30, 40, 50, 60, 70, 80, 90)
-    perceptual: bool = True
+    qualities: tuple[int, ...] = (5, 10, 20, 30, 40, 55, 70, 85)
+    others: tuple[str, ...] = tuple(CODECS)
+    published: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = METRICS
 
     def __post_init__(self):
         for name in ("levels", "realism"):
@@ -57,11 +73,18 @@ class Config:
                 raise ValueError(f"{name} must be numbers in [0, 1], at least one, got {values}")
         if any(not 1 <= quality <= 95 for quality in self.qualities):
             raise ValueError(f"qualities must be integers from 1 to 95, got {self.qualities}")
+        for name in self.metrics:
+            if name not in METRICS:
+                raise ValueError(f"metrics must be among {', '.join(METRICS)}, got {name!r}")
+        for name in self.others:
+            if name not in CODECS:
+                raise ValueError(f"others must be among {', '.join(CODECS)}, got {name!r}")
         if self.limit < 0:
             raise ValueError(f"limit must not be negative, got {self.limit}")
 
 
-PRESETS = {"smoke": Config(limit=2, levels=(0.0, 1.0), realism=(0.0, 1.0), qualities=(10, 50), perceptual=False),
+PRESETS = {"smoke": Config(limit=2, levels=(0.0, 1.0), realism=(0.0, 1.0), qualities=(10, 50),
+                           others=("JPEG", "WebP"), metrics=()),
            "quick": Config(limit=6), "full": Config()}
 
 
@@ -69,15 +92,19 @@ class Meter:
     """Measures a decoded image beside its original.
 
     Args:
-      perceptual: whether LPIPS and DISTS are asked for; they are left out where their weights are not installed.
+      metrics: of `METRICS`; those whose networks are not installed are left out.
     """
 
-    def __init__(self, perceptual: bool):
+    def __init__(self, metrics: tuple[str, ...]):
         self._functions = {}
-        if perceptual and all(weights.weights_available(network) for network in ("alexnet", "vgg16")):
-            learned, structure = lpips.load_params("alexnet"), dists.load_params()
-            self._functions = {"lpips": jax.jit(lambda x, y: lpips.lpips(learned, y, x)),
-                               "dists": jax.jit(lambda x, y: dists.dists(structure, y, x))}
+        if "root_wd" in metrics:
+            self._functions["root_wd"] = jax.jit(lambda x, y: wasserstein_distortion(x, y, _SIGMA) ** 0.5)
+        if "lpips" in metrics and weights.weights_available("alexnet"):
+            learned = lpips.load_params("alexnet")
+            self._functions["lpips"] = jax.jit(lambda x, y: lpips.lpips(learned, y, x))
+        if "dists" in metrics and weights.weights_available("vgg16"):
+            structure = dists.load_params()
+            self._functions["dists"] = jax.jit(lambda x, y: dists.dists(structure, y, x))
 
     def __call__(self, original: np.ndarray, decoded: np.ndarray) -> dict[str, float]:
         """Measures.
@@ -87,10 +114,10 @@ class Meter:
           decoded: uint8, same shape.
 
         Returns:
-          "psnr" in dB over all values, and the perceptual distances.
+          "psnr" in dB over all values, "mse" for values in [0, 1], and the perceptual distances.
         """
         error = np.mean(np.square(original.astype(np.float64) - decoded))
-        found = {"psnr": 10.0 * np.log10(255.0**2 / max(error, 1e-10))}
+        found = {"psnr": 10.0 * np.log10(255.0**2 / max(error, 1e-10)), "mse": error / 255.0**2}
         x, y = (np.float32(image[None]) / np.float32(255.0) for image in (original, decoded))
         return found | {name: float(function(x, y)[0]) for name, function in self._functions.items()}
 
@@ -153,17 +180,55 @@ def measure_codec(loaded: files.LoadedCodec, config: Config, image: np.ndarray, 
     return records
 
 
-def measure_jpeg(config: Config, image: np.ndarray, meter: Meter) -> list[dict[str, Any]]:
-    """One image at all qualities of Pillow's JPEG (4:2:0, optimised Huffman tables)."""
-    pixels, records = image.shape[0] * image.shape[1], []
-    for quality in config.qualities:
-        buffer = io.BytesIO()
-        Image.fromarray(image).save(buffer, "JPEG", quality=quality, optimize=True)
-        decoded = np.asarray(Image.open(io.BytesIO(buffer.getvalue())).convert("RGB"))
-        records.append({"codec": "JPEG (Pillow)", "level": float(quality), "rate_bpp": 8.0 * buffer.tell() / pixels,
-                        "estimated_bpp": float("nan"), **meter(image, decoded), "encode_seconds": float("nan"),
-                        "decode_seconds": float("nan")})
+def measure_others(config: Config, image: np.ndarray, meter: Meter) -> list[dict[str, Any]]:
+    """One image by Pillow's codecs at all qualities.
+
+    Args:
+      config: settings.
+      image: uint8 [height, width, 3].
+      meter: what measures.
+
+    Returns:
+      A record for each codec and quality.
+    """
+    pixels, records, nan = image.shape[0] * image.shape[1], [], float("nan")
+    for name in config.others:
+        if not CODECS[name].available():
+            continue
+        for quality in config.qualities:
+            buffer = io.BytesIO()
+            CODECS[name].write(Image.fromarray(image), buffer, quality)
+            decoded = np.asarray(Image.open(io.BytesIO(buffer.getvalue())).convert("RGB"))
+            records.append({"codec": f"{name} (Pillow)", "level": float(quality),
+                            "rate_bpp": 8.0 * len(buffer.getvalue()) / pixels, "estimated_bpp": nan,
+                            **meter(image, decoded), "encode_seconds": nan, "decode_seconds": nan})
     return records
+
+
+def bd_rates(path: pathlib.Path, published: tuple[str, ...]) -> dict[str, list]:
+    """Rates at equal PSNR relative to Pillow's JPEG, each curve on the range that both have.
+
+    Args:
+      path: `curve.csv`.
+      published: tables of published curves.
+
+    Returns:
+      Columns: codec, "bd_rate_percent" ("" where there is none), and the range of PSNR; none without the JPEG.
+    """
+    curves = [curve for word in (str(path), *published) for curve in read_curves(word) if "psnr" in curve.metrics]
+    anchor = next((curve for curve in curves if curve.name == ANCHOR), None)
+    table: dict[str, list] = {"codec": [], "bd_rate_percent": [], "psnr_from": [], "psnr_to": []}
+    for curve in curves if anchor is not None else ():
+        if curve is anchor:
+            continue
+        try:
+            found = bd_rate([anchor.rates, curve.rates], [anchor.metrics["psnr"], curve.metrics["psnr"]])
+            row = (float(found.values[1]), *found.interval)
+        except ValueError:  # too few points, or none in common
+            row = ("", "", "")
+        for name, value in zip(table, (curve.name, *row)):
+            table[name].append(value)
+    return table
 
 
 def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
@@ -177,20 +242,21 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
       The columns of `curve.csv`.
     """
     started = time.monotonic()
-    if not config.codec or not config.images:
-        raise ValueError("give --codec=FILE and --images=FOLDER")
-    loaded = files.load_codec(config.codec)
+    if not config.images or not (config.codec or config.others):
+        raise ValueError("give --codec=FILE (or shipped) and --images=FOLDER")
+    loaded = trained_codec.load(config.codec) if config.codec else None
     paths = list_images(config.images)[: config.limit or None]
-    meter = Meter(config.perceptual)
+    meter = Meter(config.metrics)
     records = []
     for path in tqdm(paths, desc="images", unit="image"):
         image = read_image(path)
-        for record in measure_codec(loaded, config, image, meter) + measure_jpeg(config, image, meter):
+        mine = measure_codec(loaded, config, image, meter) if loaded is not None else []
+        for record in mine + measure_others(config, image, meter):
             records.append({"image": path.name, **record})
     header = {"title": f"{len(paths)} images of {pathlib.Path(config.images).name}; mean of the images' values",
-              "source": f"own run of experiments.image_curve on {pathlib.Path(config.codec).name} with SHA-256 "
-                        f"{hashlib.sha256(pathlib.Path(config.codec).read_bytes()).hexdigest()[:16]}",
-              "units": "rate_bpp and estimated_bpp in bits per pixel; psnr in dB (RGB)"}
+              "source": "own run of experiments.image_curve" + (f" on parameters {_digest(loaded)}" if loaded else ""),
+              "units": "rate_bpp and estimated_bpp in bits per pixel; psnr in dB (RGB); mse for values from 0 to 1; "
+                       f"root_wd of RGB intensities at sigma = {_SIGMA:g} pixels"}
     results.write_table(workdir / "images.csv", {name: [r[name] for r in records] for name in records[0]}, header)
     points = list(dict.fromkeys((record["codec"], record["level"]) for record in records))
     table: dict[str, list] = {}
@@ -201,10 +267,16 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
         for name, value in {"codec": codec, **means}.items():
             table.setdefault(name, []).append(value)
     results.write_table(workdir / "curve.csv", table, header)
+    compared = bd_rates(workdir / "curve.csv", config.published)
+    results.write_table(workdir / "bd_rates.csv", compared, {"title": f"rate at equal PSNR relative to {ANCHOR}"})
     results.write_run_record(workdir, name="experiments.image_curve", config=config,
                              duration_seconds=time.monotonic() - started)
-    print(results.render(table))
+    print(results.render(table), results.render(compared, digits=2), sep="\n\n")
     return table
+
+
+def _digest(loaded: files.LoadedCodec) -> str:
+    return container.fingerprint(loaded.params).hex()
 
 
 def main(argv: list[str] | None = None) -> int:

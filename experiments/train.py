@@ -10,8 +10,8 @@ command resumes a run that was interrupted. Several processes: --coordinator=HOS
 A codec with a realism weight is trained in two stages: first without (`--stage=distortion`), then, from its
 codec.npz (`--start=FILE`), the decoder's second set of weights with the first at rest (`--stage=realism`).
 
-Writes checkpoints/, metrics.jsonl, run.json, and at the end codec.npz. smoke: seconds; quick: an hour on 2 cores; full:
-for a GPU.
+Writes checkpoints/, metrics.jsonl, run.json, and at the end codec.npz. smoke: seconds; quick: half an hour on 2
+cores; full: for a GPU.
 """
 
 import argparse
@@ -28,14 +28,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import multihost_utils
 
 from experiments import command_line, results
-from rdr.codecs.image import NAMES, files, make_codec, objective
+from rdr.codecs.image import NAMES, files, initial, make_codec, objective
+from rdr.codecs.image.codec import TRANSFORMS
 from rdr.training import devices
 from rdr.training.engine import fit
 from rdr.training.step import initial_state, make_optimizer, make_step
 
 _DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+_COMPONENTS_OF = 128  # images that principal components are computed of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,11 +51,14 @@ class Config:
       codec: one of `rdr.codecs.image.NAMES`.
       channels: N.
       latents: M.
+      transforms: "gdn" or "residual".
       rate_levels: of the rate input; 0 for none.
       lambda_low: weight of 255^2 MSE at the first rate level, or of a codec of one rate.
       lambda_high: weight at the last level.
       stage: "distortion" or "realism".
       start: codec.npz of the stage before; empty: from scratch.
+      initial: of GDN transforms from scratch: "principal" components of the images, or "random" as in the papers;
+        residual ones are random in any case.
       patch: side of the stored patches.
       crop: side of the crops in a batch.
       batch: of all devices together.
@@ -75,11 +81,13 @@ class Config:
     codec: str = "mbt2018-mean"
     channels: int = 64
     latents: int = 96
+    transforms: str = "gdn"
     rate_levels: int = 5
     lambda_low: float = 0.0018
     lambda_high: float = 0.0483
     stage: str = "distortion"
     start: str = ""
+    initial: str = "principal"
     patch: int = 256
     crop: int = 128
     batch: int = 8
@@ -103,6 +111,10 @@ class Config:
             raise ValueError(f"stage must be distortion or realism, got {self.stage!r}")
         if self.stage == "realism" and not self.start:
             raise ValueError("the realism stage goes on from a codec: give --start=codec.npz of the distortion stage")
+        if self.initial not in ("principal", "random"):
+            raise ValueError(f"initial must be principal or random, got {self.initial!r}")
+        if self.transforms not in TRANSFORMS:
+            raise ValueError(f"transforms must be one of {', '.join(TRANSFORMS)}, got {self.transforms!r}")
         if self.precision not in _DTYPES:
             raise ValueError(f"precision must be float32 or bfloat16, got {self.precision!r}")
         for name in ("channels", "latents", "patch", "crop", "batch", "steps", "log_every", "save_every"):
@@ -120,7 +132,8 @@ class Config:
 PRESETS = {
     "smoke": Config(codec="bmshj2018-factorized", channels=8, latents=12, rate_levels=2, patch=128, crop=64, batch=2,
                     steps=8, warmup=2, log_every=2, save_every=4),
-    "quick": Config(),
+    "quick": Config(lambda_low=0.0012, lambda_high=0.02, batch=4, steps=8000, learning_rate=7e-4, warmup=100,
+                    save_every=100),
     "full": Config(channels=128, latents=192, rate_levels=8, crop=256, batch=16, steps=1_000_000, learning_rate=1e-4,
                    decay=0.9999, log_every=500, save_every=5000),
 }
@@ -169,10 +182,27 @@ def image_source(config: Config, data_dir: pathlib.Path) -> Any:
     return source
 
 
+def start_at_principal_components(params: Any, source: Any, config: Config) -> Any:
+    """Puts principal components of some of the images into fresh parameters, the same in every process.
+
+    Args:
+      params: from the codec's `init`.
+      source: random access to {"image": uint8 array}.
+      config: settings.
+
+    Returns:
+      The parameters.
+    """
+    places = np.unique(np.linspace(0, len(source) - 1, _COMPONENTS_OF).astype(int))
+    images = np.stack([source[int(place)]["image"][: config.crop, : config.crop] for place in places])
+    params = initial.principal_start(params, images, weights=(config.lambda_low, config.lambda_high))
+    return multihost_utils.broadcast_one_to_all(params) if jax.process_count() > 1 else params
+
+
 def codec_options(config: Config) -> dict:
     """What `make_codec` is called with."""
     return {"name": config.codec, "channels": config.channels, "latents": config.latents,
-            "rate_levels": config.rate_levels, "realism": config.stage == "realism"}
+            "transforms": config.transforms, "rate_levels": config.rate_levels, "realism": config.stage == "realism"}
 
 
 def run(config: Config, workdir: pathlib.Path, place: Place = Place()) -> dict[str, float]:
@@ -202,10 +232,12 @@ def run(config: Config, workdir: pathlib.Path, place: Place = Place()) -> dict[s
     params = codec.init(jax.random.key(config.seed))
     if config.start:
         loaded = files.load_codec(config.start)
-        if {**loaded.options, "realism": None} != {**options, "realism": None}:
+        if {"transforms": "gdn", **loaded.options, "realism": None} != {**options, "realism": None}:
             raise ValueError(f"start: {config.start} holds a codec with the options {loaded.options}, asked for are "
                              f"{options}")
         params |= {part: tree for part, tree in loaded.params.items() if part != "coding"}
+    elif config.initial == "principal" and config.transforms == "gdn":
+        params = start_at_principal_components(params, source, config)
     lambdas = (config.lambda_low, config.lambda_high)
     if config.stage == "distortion":
         trained, rest = params, {}

@@ -1,7 +1,7 @@
 """Networks in exact integer arithmetic: what they say of a symbol's table is the same on every device.
 
 Activations are 24-bit integers in units of 2^-bits, weights integers with one scale, a power of two, for each output
-channel. A layer is a product of matrices, taken four times: for each six bits of the activations. Each product holds
+channel. A layer is a product of matrices, with four rows for one: for each six bits of the activations. It holds
 integers in float32 whose partial sums stay below 2^24, so that no order of summation and no fused operation changes
 them; what follows is int32 arithmetic. For output channel c, with S_c = sum_i w_ci a_i,
 
@@ -118,9 +118,10 @@ def apply_layer(layer: dict[str, jax.Array], spec: LayerSpec, x: jax.Array) -> j
     size, _, fan_in, fan_out = layer["weights"].shape
     matrix = jnp.asarray(layer["weights"], jnp.float32).reshape(size * size * fan_in, fan_out)
     columns = _patches(x, size)
-    s0, s1, s2, s3 = (
-        jnp.matmul(part.astype(jnp.float32), matrix, precision=jax.lax.Precision.HIGHEST).astype(jnp.int32)
-        for part in (columns & 63, columns >> 6 & 63, columns >> 12 & 63, columns >> 18))
+    # One product for the four parts: one program to compile where there would be four.
+    parts = jnp.stack((columns & 63, columns >> 6 & 63, columns >> 12 & 63, columns >> 18)).astype(jnp.float32)
+    sums = jnp.matmul(parts.reshape(-1, matrix.shape[0]), matrix, precision=jax.lax.Precision.HIGHEST)
+    s0, s1, s2, s3 = sums.astype(jnp.int32).reshape(4, -1, fan_out)
     total = s3 * 64 + s2 + jnp.right_shift(s1 + jnp.right_shift(s0, 6), 6)  # floor of the sum by 2^12
     shift = jnp.asarray(layer["shift"], jnp.int32)[None, :]
     right, left = jnp.maximum(shift, 0), jnp.maximum(-shift, 0)

@@ -2,45 +2,20 @@
 
 import csv
 
-import jax
 import numpy as np
 import pytest
-from PIL import Image
 
 from experiments import image_curve
-from rdr.codecs.image import files, make_codec
-
-OPTIONS = {"name": "bmshj2018-factorized", "channels": 8, "latents": 12, "rate_levels": 2, "realism": True}
 
 
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("inputs")
-    rng = np.random.default_rng(0)
-    (folder / "images").mkdir()
-    for name, shape in (("a", (48, 64, 3)), ("b", (64, 48, 3))):
-        Image.fromarray(rng.integers(0, 256, shape, np.uint8)).save(folder / "images" / f"{name}.png")
-    codec = make_codec(**OPTIONS)
-    draws = jax.tree.map(lambda leaf: rng.normal(0.0, 0.1, leaf.shape).astype(np.float32),
-                         jax.eval_shape(codec.init, jax.random.key(0)))
-    draws["gains"]["log_gain"] += np.array([[2.0], [3.0]], np.float32)
-    for k in range(5):
-        draws["model"]["prior"][f"matrix_{k}"] -= 1.2  # wide enough for these latents: no escapes
-    for part in ("analysis", "synthesis"):
-        for i in range(3):
-            draws[part][f"GDN_{i}"]["root_beta"] += 1.0
-    files.save_codec(folder / "codec.npz", OPTIONS, codec.finalize(draws))
-    return folder
-
-
-def test_the_table_holds_measured_bytes_close_to_the_estimate(inputs, tmp_path):
-    argv = ["image_curve", "--preset=smoke", f"--codec={inputs / 'codec.npz'}", f"--images={inputs / 'images'}",
-            f"--workdir={tmp_path}"]
+def test_the_table_holds_measured_bytes_close_to_the_estimate(small_codec, tmp_path):
+    argv = ["image_curve", "--preset=smoke", f"--codec={small_codec / 'codec.npz'}",
+            f"--images={small_codec / 'images'}", f"--workdir={tmp_path}"]
     assert image_curve.main(argv) == 0
     lines = [line for line in (tmp_path / "curve.csv").read_text().splitlines() if not line.startswith("#")]
     rows = list(csv.DictReader(lines))
     names = [f"bmshj2018-factorized realism {beta}" for beta in (0, 1)]
-    assert [row["codec"] for row in rows] == names * 2 + ["JPEG (Pillow)"] * 2
+    assert [row["codec"] for row in rows] == names * 2 + ["JPEG (Pillow)"] * 2 + ["WebP (Pillow)"] * 2
     ours = [{name: float(row[name]) for name in ("rate_bpp", "estimated_bpp", "psnr")} for row in rows[:4]]
     assert ours[0]["rate_bpp"] == ours[1]["rate_bpp"] < ours[2]["rate_bpp"]  # one message, all realism weights
     for row in ours:
@@ -49,14 +24,27 @@ def test_the_table_holds_measured_bytes_close_to_the_estimate(inputs, tmp_path):
     assert float(rows[4]["rate_bpp"]) < float(rows[5]["rate_bpp"])
 
 
+def test_rates_relative_to_jpeg_are_those_of_the_curves(tmp_path):
+    rates, psnr = np.array([0.1, 0.2, 0.4, 0.8]), (24.0, 27.0, 30.0, 33.0)
+    rows = [(name, scale * rate, value) for name, scale in (("ours", 0.8), (image_curve.ANCHOR, 1.0))
+            for rate, value in zip(rates, psnr)]
+    rows += [("single", 0.3, 29.0)]
+    (tmp_path / "curve.csv").write_text("codec,rate_bpp,psnr\n" + "".join(f"{a},{b},{c}\n" for a, b, c in rows))
+    table = image_curve.bd_rates(tmp_path / "curve.csv", ("kodak_compressai",))
+    assert table["codec"][:2] == ["ours", "single"] and "VTM" in " ".join(table["codec"])
+    assert table["bd_rate_percent"][0] == pytest.approx(-20.0) and table["bd_rate_percent"][1] == ""
+    assert (table["psnr_from"][0], table["psnr_to"][0]) == (24.0, 33.0)
+
+
 def test_psnr_is_that_of_eight_bit_images():
-    meter = image_curve.Meter(False)
+    meter = image_curve.Meter(())
     x = np.full((4, 4, 3), 100, np.uint8)
     assert meter(x, x + np.uint8(5))["psnr"] == pytest.approx(20 * np.log10(255 / 5))
 
 
 @pytest.mark.parametrize("options, message", [
     ([], "give --codec=FILE"), (["--codec=/no", "--images=/no"], "there is no file /no"),
+    (["--others=GIF"], "others must be among JPEG, "),
     (["--levels=2"], "levels must be numbers in [0, 1]"), (["--qualities=0"], "qualities must be"),
 ])
 def test_refusals_are_one_sentence(options, message, tmp_path, capsys):

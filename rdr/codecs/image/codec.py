@@ -13,10 +13,13 @@ from rdr.codecs.image import conditioning
 from rdr.codecs.image.latent_model import LatentModel
 from rdr.randomness import shared_integers
 from rdr.transforms.image import Analysis, Synthesis
+from rdr.transforms.residual import ResidualAnalysis, ResidualSynthesis
+
+TRANSFORMS = {"gdn": (Analysis, Synthesis), "residual": (ResidualAnalysis, ResidualSynthesis)}
 
 
 def image_codec(model: LatentModel, *, channels: int, latents: int, rate_levels: int = 0, realism: bool = False,
-                max_elements: int = container.MAX_ELEMENTS) -> Codec:
+                transforms: str = "gdn", max_elements: int = container.MAX_ELEMENTS) -> Codec:
     """Makes an image codec.
 
     Args:
@@ -25,6 +28,7 @@ def image_codec(model: LatentModel, *, channels: int, latents: int, rate_levels:
       latents: M.
       rate_levels: levels of the rate input, at least 2; 0 for none.
       realism: whether the decoder takes a realism weight.
+      transforms: of `TRANSFORMS`: with GDN, as in the papers of the models, or with residual blocks.
       max_elements: largest number of values in an image batch; larger messages are refused before memory is claimed.
 
     Returns:
@@ -35,11 +39,15 @@ def image_codec(model: LatentModel, *, channels: int, latents: int, rate_levels:
       `encode(params, x, *, rate=None, shared_key=None)`; `decode(.., condition=beta)` takes the realism weight.
 
     Raises:
-      ValueError: if `rate_levels` is 1 or negative.
+      ValueError: if `rate_levels` is 1 or negative, the transforms are unknown, or N is odd with residual blocks.
     """
     if rate_levels < 0 or rate_levels == 1:
         raise ValueError(f"rate_levels must be 0 or at least 2, got {rate_levels}")
-    analysis, synthesis = Analysis(channels, latents), Synthesis(channels)
+    if transforms not in TRANSFORMS:
+        raise ValueError(f"transforms must be one of {', '.join(TRANSFORMS)}, got {transforms!r}")
+    if transforms == "residual" and channels % 2:
+        raise ValueError(f"channels must be even with residual blocks, got {channels}")
+    analysis, synthesis = TRANSFORMS[transforms][0](channels, latents), TRANSFORMS[transforms][1](channels)
     has_realism, stride = realism, 16 * model.stride
 
     def init(key: jax.Array) -> dict:

@@ -106,11 +106,9 @@ def context_model(*, channels: int, latents: int, groups: tuple[int, ...] | None
             found[name] = network.init(next(keys), jnp.zeros((1, 1, 1, width), jnp.float32))["params"]
         return found
 
-    def parameters(run: Callable, k: int, said: jax.Array, before: jax.Array, own: jax.Array | None):
-        """Mean and scale of a group, at all positions; `own` is its first colour, with zeros elsewhere."""
-        shape = (*said.shape[:3], 2 * groups[k])
-        known = [said] + ([run(f"channel_{k}", before)] if k else [])
-        known.append(jnp.zeros(shape, said.dtype) if own is None else run(f"spatial_{k}", own))
+    def parameters(run: Callable, k: int, said: jax.Array, before: jax.Array | None, beside: jax.Array):
+        """Mean and scale of a group at all positions, from what hyper-latents, channels and neighbours say."""
+        known = [said, beside] if before is None else [said, before, beside]
         both = run(f"merge_{k}", jnp.concatenate(known, axis=-1))
         return both[..., groups[k] :], both[..., : groups[k]]
 
@@ -130,9 +128,11 @@ def context_model(*, channels: int, latents: int, groups: tuple[int, ...] | None
         for k in range(len(groups)):
             part = slice(int(starts[k]), int(starts[k + 1]))
             mine = y[..., part]
-            mean, scale = parameters(run, k, said, done, None)
+            before = run(f"channel_{k}", done) if k else None
+            nothing = jnp.zeros((*y.shape[:3], 2 * groups[k]), jnp.float32)
+            mean, scale = parameters(run, k, said, before, nothing)
             own = jnp.where(first, straight_through_round(mine - mean) + mean, 0.0)
-            later_mean, later_scale = parameters(run, k, said, done, own)
+            later_mean, later_scale = parameters(run, k, said, before, run(f"spatial_{k}", own))
             mean, scale = jnp.where(first, mean, later_mean), jnp.where(first, scale, later_scale)
             y_hat = straight_through_round(mine - mean) + mean
             seen = y_hat if noise is None else mine + noise[..., part]
@@ -153,18 +153,23 @@ def context_model(*, channels: int, latents: int, groups: tuple[int, ...] | None
             "thresholds": scale_thresholds(),
         }
 
+    def integers(coding: Any) -> Callable:
+        return lambda name, x: apply_network(coding["networks"][name], specs(name), x)
+
     hyper_analyse = jax.jit(lambda params, y: analysis.apply({"params": params["analysis"]}, y))
     hyper_said = jax.jit(lambda coding, z: apply_network(coding["networks"]["hyper"], hyper_specs,
                                                             network_input(z)))
 
     @functools.partial(jax.jit, static_argnums=1)
-    def predict(coding: Any, k: int, said: jax.Array, done: jax.Array, own: jax.Array | None):
-        """int32 mean in units of 2^-BITS, and table of each latent of a group."""
-        def run(name, x):
-            return apply_network(coding["networks"][name], specs(name), x)
+    def groups_before(coding: Any, k: int, done: jax.Array) -> jax.Array:
+        return integers(coding)(f"channel_{k}", jnp.left_shift(done, INNER_BITS - BITS))
 
-        seen = [None if part is None else jnp.left_shift(part, INNER_BITS - BITS) for part in (done, own)]
-        mean, scale = parameters(run, k, said, *seen)
+    @functools.partial(jax.jit, static_argnums=1)
+    def predict(coding: Any, k: int, said: jax.Array, before: jax.Array | None, own: jax.Array, second: Any):
+        """int32 mean in units of 2^-BITS, and table of each latent of a group; one program for both colours."""
+        run = integers(coding)
+        beside = run(f"spatial_{k}", jnp.left_shift(own, INNER_BITS - BITS))
+        mean, scale = parameters(run, k, said, before, jnp.where(second, beside, 0))
         return mean, scale_indices(scale, coding["thresholds"])
 
     def walk(coding: Any, z: np.ndarray, exchange: Callable) -> np.ndarray:
@@ -173,12 +178,12 @@ def context_model(*, channels: int, latents: int, groups: tuple[int, ...] | None
         first = first_colour(*said.shape[1:3])
         done = np.zeros((*said.shape[:3], 0), np.int32)
         for k in range(len(groups)):
-            own = None
+            before = groups_before(coding, k, done) if k else None
             values = np.zeros((*said.shape[:3], groups[k]), np.int32)
-            for places in (first, ~first):
-                mean, ids = (np.asarray(part)[:, places] for part in predict(coding, k, said, done, own))
+            for second, places in enumerate((first, ~first)):  # the second colour is zero until its own step is over
+                mean, ids = predict(coding, k, said, before, values, bool(second))
+                mean, ids = np.asarray(mean)[:, places], np.asarray(ids)[:, places]
                 values[:, places] = (exchange(k, places, mean, ids).astype(np.int32) << BITS) + mean
-                own = values  # the second colour is still zero where the first colour's step reads it
             done = np.concatenate([done, values], axis=-1)
         return done
 

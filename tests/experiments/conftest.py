@@ -1,0 +1,31 @@
+"""A small trained codec, and pictures that it codes without escapes."""
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from rdr.codecs.image import files, make_codec
+
+OPTIONS = {"name": "bmshj2018-factorized", "channels": 8, "latents": 12, "rate_levels": 2, "realism": True}
+
+
+@pytest.fixture(scope="session")
+def small_codec(tmp_path_factory):
+    """A folder with codec.npz, of random weights, and images/a.png, 64 x 48, and b.png, 48 x 64."""
+    folder = tmp_path_factory.mktemp("small_codec")
+    rng = np.random.default_rng(0)
+    (folder / "images").mkdir()
+    for name, shape in (("a", (48, 64, 3)), ("b", (64, 48, 3))):
+        Image.fromarray(rng.integers(0, 256, shape, np.uint8)).save(folder / "images" / f"{name}.png")
+    codec = make_codec(**OPTIONS)
+    draws = jax.tree.map(lambda leaf: rng.normal(0.0, 0.1, leaf.shape).astype(np.float32),
+                         jax.eval_shape(codec.init, jax.random.key(0)))
+    draws["gains"]["log_gain"] += np.array([[2.0], [3.0]], np.float32)
+    for k in range(5):
+        draws["model"]["prior"][f"matrix_{k}"] -= 1.2  # wide enough for these latents: no escapes
+    for part in ("analysis", "synthesis"):
+        for i in range(3):
+            draws[part][f"GDN_{i}"]["root_beta"] += 1.0
+    files.save_codec(folder / "codec.npz", OPTIONS, codec.finalize(draws))
+    return folder
