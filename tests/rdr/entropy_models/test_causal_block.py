@@ -35,7 +35,7 @@ def index_of(k, weights, i, cells):
 
 
 def test_contexts_are_integer_arithmetic_and_causal(cubic):
-    """Oracle: the same sums in float64, rounded to quarters, half up; later coordinates and the diagonal do not matter."""
+    """Oracle: the same sums in float64, rounded to quarters, half up; neither diagonal nor later coordinates matter."""
     weights = causal_block.integer_weights(cubic[1]["weights"])
     k = np.random.default_rng(1).integers(-9, 10, (200, 3))
     at = causal_block.integer_contexts(k, weights, 2, 10**6)
@@ -57,8 +57,8 @@ def test_tables_cost_what_the_law_says(cubic):
         check_tables(part)
     weights, cells = causal_block.integer_weights(params["weights"]), plain_cells(3)
     k = np.random.default_rng(2).integers(-3, 4, (300, 3))
-    values = np.stack([causal_block.integer_contexts(k, weights, i, REACH) for i in range(3)], -1)
-    bits = prior.apply({"params": params}, jnp.float32(k) + 0.5, jnp.float32(values / 4), step, jnp.ones(3, jnp.float32),
+    values = np.stack([causal_block.integer_contexts(k, weights, i, REACH) for i in range(3)], -1) / 4
+    bits = prior.apply({"params": params}, jnp.float32(k) + 0.5, jnp.float32(values), step, jnp.ones(3, jnp.float32),
                        method=CausalBlock.bits_at)
     for i in range(3):
         coded = table_bits(k[:, i], tables[i], index_of(k, weights, i, cells)[1])
