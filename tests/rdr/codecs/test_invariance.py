@@ -19,6 +19,7 @@ import pytest
 from rdr.codecs.block import cached_block_codec
 from rdr.codecs.codebook import cached_codebook_codec
 from rdr.codecs.lattice import lattice_codec
+from rdr.codecs.lattice_transform import cached_lattice_transform_codec
 from rdr.codecs.scalar import cached_scalar_codec
 from rdr.codecs.trellis import trellis_codec
 from rdr.randomness import shared_key
@@ -35,6 +36,7 @@ KINDS = {
     "block-Z-context": (cached_block_codec, (), SMALL | {"context": True}),
     "block-A2-context": (cached_block_codec, (), SMALL | {"context": True, "lattice": "A2"}),
     "block-Z-dither-private": (cached_block_codec, (), SMALL | {"dither_levels": 4, "private_noise": True}),
+    "transform-E8": (cached_lattice_transform_codec, ("E8",), {"dimension": 2, "hidden": (5,)}),
     "codebook": (cached_codebook_codec, (), {"dimension": 2, "codewords": 9}),
 }
 LENGTHS = {"lattice-Leech": 24, "lattice-BW16-dither": 16, "trellis-8-dither": 20}
