@@ -12,9 +12,11 @@ The banana is a Gaussian of the plane bent by a parabola (`theory.sources.banana
 
 Transforms start as the Karhunen-Loeve transform, the codebook as samples. Each family is trained on rate + lambda D
 over a grid of lambda at once. The two causal families have a second start, the transforms of the trained `factorised`
-codec of the same lambda, and the start with the least training objective is kept. Then fresh samples are encoded to
-bytes, decoded from them and held against R(D), which `theory.continuous` brackets. Realism is twice the squared sliced
-W2 distance to fresh samples, at most W2^2; the bound ignores it. `cells.npz` holds what a figure of the cells needs.
+codec of the same lambda; hexagons have two more, the trained `scalar` codec's transforms, which stay while what follows
+them learns: with the same step, and with latents pressed so that hexagons stand as bricks where rectangles were. The
+start with the least training objective is kept. Then fresh samples are encoded to bytes, decoded from them and held
+against R(D), which `theory.continuous` brackets. Realism is twice the squared sliced W2 distance to fresh samples, at
+most W2^2; the bound ignores it. `cells.npz` holds what a figure of the cells needs.
 """
 
 import dataclasses
@@ -24,21 +26,14 @@ import time
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from experiments import brackets, command_line, vector_sources
+from experiments.banana_training import CAUSAL, FAMILIES, make_codec, train_family, weights
 from experiments.vector_sources import Schedule
-from rdr.codecs.base import VectorCodec
-from rdr.codecs.block import cached_block_codec
-from rdr.codecs.codebook import cached_codebook_codec
-from rdr.losses.sliced_wasserstein import sliced_w2_squared
-from rdr.quantize.codebook import annealed_cost
 from rdr.randomness import shared_key
 from theory import bounds, continuous, sources
 
-FAMILIES = ("factorised", "scalar", "hexagonal", "codebook", "dithered")
-CAUSAL = ("scalar", "hexagonal")
 CELLS = 240  # cells of the figure's grid along each axis
 WINDOW = (-10.0, 8.0, -9.0, 9.0)  # of the figure: x1 and x2 from, to
 
@@ -125,100 +120,6 @@ PRESETS = {
 }
 
 
-def make_codec(config: Config, family: str) -> VectorCodec:
-    """The codec of a family."""
-    if family == "codebook":
-        return cached_codebook_codec(dimension=2, codewords=config.codewords)
-    options = {"factorised": {}, "scalar": {"context": True}, "hexagonal": {"context": True, "lattice": "A2"},
-               "dithered": {"dither_levels": config.dither_levels}}[family]
-    return cached_block_codec(dimension=2, hidden=(config.hidden, config.hidden), prior_scale=3.0, **options)
-
-
-def weights(config: Config, family: str) -> tuple[np.ndarray, np.ndarray]:
-    """lambda and lambda_P of each codec of a family, float32, bits per unit."""
-    ratios = config.realism_ratios if family == "dithered" else (0.0,)
-    rates = np.array({"codebook": config.codebook_rates, "dithered": config.dithered_rates}.get(
-        family, config.target_rates))
-    price = np.repeat(2.0**rates / (3.0 * np.log(2.0)), len(ratios))
-    return price.astype(np.float32), (price * np.tile(ratios, len(rates))).astype(np.float32)
-
-
-def principal_start(params: Any, source: sources.Source) -> Any:
-    """Makes the transforms of a grid of block codecs start as the Karhunen-Loeve transform and its inverse."""
-    values, axes = np.linalg.eigh(source.covariance)
-    axes = axes[:, np.argsort(values)[::-1]].astype(np.float32)
-    mean = source.mean.astype(np.float32)
-    start = {"analysis": {"line": axes, "bias": -mean @ axes}, "synthesis": {"line": axes.T, "bias": mean}}
-    for part, values in start.items():
-        params[part] |= {name: jnp.broadcast_to(value, params[part][name].shape) for name, value in values.items()}
-    return params
-
-
-def train_family(config: Config, family: str, directory: pathlib.Path, factorised: Any = None) -> Any:
-    """Trains the grid of a family.
-
-    Args:
-      config: settings.
-      family: one of `FAMILIES`.
-      directory: of checkpoints and metrics.
-      factorised: the trained parameters of that family, from which the causal ones have a second start.
-
-    Returns:
-      Parameters with a leading axis over the grid.
-    """
-    source, codec = sources.banana(), make_codec(config, family)
-    price, realism = (jnp.asarray(w) for w in weights(config, family))
-    key = jax.random.fold_in(jax.random.key(config.seed), FAMILIES.index(family))
-    starts = 2 if family in CAUSAL else 1
-    price, realism = jnp.tile(price, starts), jnp.tile(realism, starts)
-    params = jax.vmap(codec.init)(jax.random.split(key, price.size))
-
-    def sample(key, batch):
-        return source.sample(key, (batch,)).astype(jnp.float32)
-
-    if family == "codebook":
-        params["log_weight"] = jnp.log(price)
-        params["points"] = jax.vmap(lambda k: sample(k, config.codewords))(jax.random.split(key, price.size))
-
-        def loss(params, weight, x, key, temperature):
-            d, bits = annealed_cost(x, params["points"], params["logits"], weight[0], temperature)
-            distortion, rate = jnp.mean(d), jnp.mean(bits)
-            return rate + weight[0] * distortion, {"rate": rate, "distortion": distortion}
-    else:
-        params = principal_start(params, source)
-        # The step of high-rate theory: -2 log2(step) + lambda 2 step^2 / 12 is least at step^2 = 6 / (lambda ln 2).
-        params["log_step"] = 0.5 * jnp.log(6.0 / (price * jnp.float32(np.log(2.0))))
-        if family in CAUSAL:
-            half = price.size // 2
-            for part in ("analysis", "synthesis", "log_step"):
-                params[part] = jax.tree.map(lambda own, other: jnp.concatenate([own[:half], other]), params[part],
-                                            factorised[part])
-
-        def loss(params, weight, x, key, temperature):
-            keys = jax.random.split(key, 3)
-            y, bits = codec.forward(params, x, key=keys[0], temperature=temperature)
-            rate, distortion = jnp.mean(bits), jnp.mean(jnp.square(x - y).sum(-1))
-            total = rate + weight[0] * distortion
-            metrics = {"rate": rate, "distortion": distortion}
-            if family == "dithered":
-                metrics["realism"] = 2.0 * sliced_w2_squared(y, sample(keys[1], x.shape[0]), key=keys[2],
-                                                             num_projections=8)
-                total = total + weight[1] * metrics["realism"]
-            return total, metrics
-
-    trained = vector_sources.train_grid(
-        config.schedule(family), params, (price, realism), loss=loss, sample=sample, key=key, directory=directory,
-        description=family, resting=("analysis", "log_step") if family in ("factorised", "scalar", "hexagonal") else (),
-        fixed=("log_weight",) if family == "codebook" else ())
-    if starts == 1:
-        return trained
-    x = sample(jax.random.fold_in(key, 2**20), 2**14)
-    costs = jax.jit(jax.vmap(lambda p, *w: loss(p, w, x, key, None)[0]))(trained, price, realism)
-    by_codec = [jax.tree.map(lambda leaf: leaf.reshape(starts, -1, *leaf.shape[1:]).swapaxes(0, 1).reshape(leaf.shape),
-                             tree) for tree in (trained, costs)]
-    return vector_sources.best_of_starts(*by_codec, starts)[0]
-
-
 def sliced_perception(reference: np.ndarray, directions: int):
     """Twice the squared sliced W2 distance of decoded vectors to as many fresh samples, along fixed directions."""
     turns = np.pi * (np.arange(directions) + 0.5) / directions
@@ -279,7 +180,7 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
     started = time.monotonic()
     trained: dict[str, Any] = {}
     for family in FAMILIES:
-        trained[family] = train_family(config, family, workdir / "training" / family, trained.get("factorised"))
+        trained[family] = train_family(config, family, workdir / "training" / family, trained)
     found = bounds.bounds_of(sources.banana()) + brackets.bracketing_bounds(brackets.solve(
         continuous.banana(tail_mass=1e-4), config.slopes, config.atoms, tolerance=config.tolerance,
         path=workdir / "bracket.npz"), dimension=2)
@@ -310,7 +211,7 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
         units="rates: bits per vector; distortion: squared error of a vector; perception: twice the squared sliced W2 "
               "distance to fresh samples",
         shown=("gap_bits_per_component",),
-        choice="of the two starts of scalar and hexagonal codecs the one of least training objective is kept",
+        choice="of two starts of scalar and four of hexagonal codecs the one of least training objective is kept",
         perception_bias=f"{realism(x.astype(np.float64))[0]:.3g} (the same of as many samples of the source itself)")
     return table
 

@@ -63,6 +63,7 @@ def bracketing_bounds(found: Bracket, *, dimension: int) -> tuple[bounds.Bound, 
     Below: the largest of the lines. Above: at a channel of distortion D_i and rate R_i, R_i from D_i on, and
     R_i + (n/2) log2(D_i / D) below it: what that channel leaves, of mean squared error D_i, goes through the channel
     b Z + sqrt(b D / n) N with b = 1 - D / D_i, whose error is D and whose information is at most (n/2) log2(D_i / D).
+    Between two channels also the line through them, because R(D) is convex.
 
     Args:
       found: from `solve`.
@@ -71,13 +72,17 @@ def bracketing_bounds(found: Bracket, *, dimension: int) -> tuple[bounds.Bound, 
     Returns:
       A lower and an upper bound.
     """
+    order = np.argsort(found.distortion)
+    knots = [jnp.asarray(part[order], jnp.float64) for part in (found.distortion, found.rate)]
+
     def bracket(distortion):
         d = jnp.asarray(distortion, jnp.float64)[..., None]
         shape = (*d.shape[:-1], found.slope.size)
         slope, intercept, solved, rate = (jnp.broadcast_to(part, shape) for part in found)
         lower = jnp.maximum(jnp.max(intercept - slope * d, -1), 0.0)
         rest = 0.5 * dimension * jnp.maximum(jnp.log2(solved / jnp.where(d > 0, d, jnp.nan)), 0.0)
-        return lower, jnp.min(rate + rest, -1)
+        chord = jnp.interp(d[..., 0], *knots, left=jnp.inf)  # beyond the last channel: its rate
+        return lower, jnp.minimum(jnp.min(rate + rest, -1), chord)
 
     return bounds.certified(bracket, name="certified solver, refined at smaller distortions",
                             reference="theory.continuous.rate_distortion",

@@ -96,13 +96,13 @@ def measure(encode: Callable[[np.ndarray], bytes], decode: Callable[[bytes], jax
       The measurement.
 
     Raises:
-      ValueError: if the bytes exceed the cross-entropy by more than 0.5 % + 64 bytes.
+      ValueError: if the bytes exceed the cross-entropy by more than 0.1 % + 64 bytes.
     """
     message = encode(x)
     y = np.asarray(decode(message), np.float64).reshape(-1)
     coded = np.asarray(symbols(x)).reshape(-1)
     bits = table_bits(coded, tables, table_ids) + escape_bits(coded, tables, table_ids)
-    if len(message) > 1.005 * bits.sum() / 8 + 64:
+    if len(message) > 1.001 * bits.sum() / 8 + 64:
         raise ValueError(f"{len(message)} bytes were written where the cross-entropy is {bits.sum() / 8:.0f} bytes")
     errors = np.square(x.reshape(-1).astype(np.float64) - y)
     perception, influence = normal_w2_squared(y)

@@ -180,12 +180,12 @@ def measure(codec: VectorCodec, params: Any, x: np.ndarray, *, perception: Calla
       The measurement; squared errors are summed over components.
 
     Raises:
-      ValueError: if the bytes exceed the ideal code length by more than 0.5 % + 64 bytes.
+      ValueError: if the bytes exceed the ideal code length by more than 0.1 % + 64 bytes.
     """
     message = codec.encode(params, x, shared_key=shared_key)
     y = np.asarray(codec.decode(message, params=params, shared_key=shared_key, private_key=private_key), np.float64)
     bits = codec.code_lengths(params, x, shared_key=shared_key).sum(-1)
-    if len(message) > 1.005 * bits.sum() / 8 + 64:
+    if len(message) > 1.001 * bits.sum() / 8 + 64:
         raise ValueError(f"{len(message)} bytes were written where the cross-entropy is {bits.sum() / 8:.0f} bytes")
     errors = np.square(x - y).sum(-1)
     value, influence = perception(y)

@@ -107,7 +107,7 @@ def make_figure(data: Data) -> Figure:
         axis.axvline(33.0, color="0.8", lw=0.8)
         states = sorted({int(s) for s in columns["states"] if s > 0})
         where = place(np.zeros(len(states)), np.array(states, float))
-        axis.set(xscale="log", xlim=(0.75, max([60.0, *(1.2 * where)])), ylim=(0.0, 0.29), title=f"Excess {title}")
+        axis.set(xscale="log", xlim=(0.75, max([60.0, *(1.35 * where)])), ylim=(0.0, 0.29), title=f"Excess {title}")
         axis.set_xticks([1, 2, 4, 8, 16, 24, *where], ["1", "2", "4", "8", "16", "24", *map(str, states)])
         axis.minorticks_off()
         axis.set_xlabel("dimension of the lattice | states of the trellis")

@@ -1,8 +1,9 @@
 """A causal law over the coordinates of a block: each given one whole number computed from those before it.
 
-Coordinate i sees c_i = floor(sum_{j<i} W_ij k_j + 1/2), W_ij multiples of 2^-8, and its law is a mixture of logistic
-laws whose weights, locations and scales are a network's outputs at c_i. Coding computes c_i in integer arithmetic and
-takes the table that was stored for it, so that no float decides.
+Coordinate i sees c_i = sum_{j<i} W_ij k_j, rounded to quarters, W_ij multiples of 2^-8, and its law is a mixture of
+logistic laws whose weights, locations and scales are a network's outputs at c_i. Coding computes 4 c_i in integer
+arithmetic and takes the table that was stored for it, so that no float decides. Quarters, because training is free to
+make W small: at |W| < 1 whole numbers would take neighbouring k_j for one.
 """
 
 import functools
@@ -17,6 +18,7 @@ from rdr.entropy_models.location_scale import mixture_bits
 from rdr.entropy_models.tables import Tables, make_tables
 
 _FRACTION = 8  # fractional bits of the weights
+_CONTEXT_FRACTION = 2  # fractional bits of the contexts
 _EXACT = jax.lax.Precision.HIGHEST
 _LEAST_SCALE = 0.02  # in steps: narrower laws are as good as certain
 
@@ -57,14 +59,16 @@ def integer_contexts(values: np.ndarray, weights: np.ndarray, i: int, reach: int
       reach: contexts are limited to -reach .. reach.
 
     Returns:
-      int64 [blocks].
+      int64 [blocks], in quarters: -4 reach .. 4 reach.
     """
     if i == 0:
         return np.zeros(len(values), np.int64)
     total = np.zeros(len(values), np.int64)
     for j in range(i):
         total = total + weights[i, j] * values[:, j].astype(np.int64)
-    return np.clip((total + 2 ** (_FRACTION - 1)) >> _FRACTION, -reach, reach)
+    shift = _FRACTION - _CONTEXT_FRACTION
+    limit = reach << _CONTEXT_FRACTION
+    return np.clip((total + 2 ** (shift - 1)) >> shift, -limit, limit)
 
 
 class CausalBlock(nn.Module):
@@ -117,7 +121,7 @@ class CausalBlock(nn.Module):
         return out[..., 0, :], out[..., 1, :], out[..., 2, :]
 
     def __call__(self, upper: jax.Array, values: jax.Array, step: jax.Array, widths: jax.Array) -> jax.Array:
-        """Information in each coordinate, given those before it; contexts are not rounded to whole numbers here.
+        """Information in each coordinate, given those before it; contexts are not rounded to quarters here.
 
         Args:
           upper: right ends of the intervals, [..., n], in quantisation steps.
@@ -138,15 +142,15 @@ class CausalBlock(nn.Module):
 
         Args:
           upper: as above.
-          context: [..., n], in steps.
+          context: [..., n], in steps; axes of length 1 broadcast.
           step: as above.
           widths: as above.
 
         Returns:
           Bits [..., n].
         """
+        logits, location, log_scale = self.laws(context * jnp.broadcast_to(step, context.shape))
         step, widths = jnp.broadcast_to(step, upper.shape), jnp.broadcast_to(widths, upper.shape)
-        logits, location, log_scale = self.laws(context * step)
         scale = jnp.exp(log_scale) + _LEAST_SCALE * step[..., None]
         return mixture_bits(upper * step, logits, location, scale, width=widths * step)
 
@@ -164,15 +168,18 @@ def block_tables(prior: CausalBlock, params: dict, step: np.ndarray, cells: tupl
       span: integers z with |z| <= span are tabulated; others are escapes.
 
     Returns:
-      For each coordinate `Tables`, number (context + reach) * 2 + q where the cells follow a parity q, else
-      context + reach.
+      For each coordinate `Tables`, with c the context in quarters number (c + 4 reach) * 2 + q where the cells follow a
+      parity q, else c + 4 reach.
     """
     step = jnp.asarray(step, jnp.float32)
-    by_parity = [np.asarray(_pmfs(params, step, jnp.float32(q), prior, cells, reach, span), np.float64) for q in (0, 1)]
+    parities = (0, 1) if any(cell.follows for cell in cells) else (0,)
+    by_parity = [np.asarray(_pmfs(params, step, jnp.float32(q), prior, cells, reach, span), np.float64)
+                 for q in parities]
     tables = []
     for i, cell in enumerate(cells):
         if i == 0:  # no context: one law
-            tables.append(make_tables(by_parity[0][reach : reach + 1, :, 0], -span))
+            middle = reach << _CONTEXT_FRACTION
+            tables.append(make_tables(by_parity[0][middle : middle + 1, :, 0], -span))
         elif cell.follows:
             both = np.stack([part[:, :, i] for part in by_parity], 1)
             tables.append(make_tables(both.reshape(-1, both.shape[-1]), -span))
@@ -185,13 +192,14 @@ def block_tables(prior: CausalBlock, params: dict, step: np.ndarray, cells: tupl
 def _pmfs(params: dict, step: jax.Array, parity: jax.Array, prior: CausalBlock, cells: tuple[Cells, ...], reach: int,
           span: int) -> jax.Array:
     """Probabilities [contexts, z, n] of every coordinate's cells at each context."""
-    context = jnp.arange(-reach, reach + 1, dtype=jnp.float32)
+    limit = reach << _CONTEXT_FRACTION
+    context = jnp.arange(-limit, limit + 1, dtype=jnp.float32) * 2.0**-_CONTEXT_FRACTION
     z = jnp.arange(-span, span + 1, dtype=jnp.float32)
     widths, follows = (jnp.asarray(part, jnp.float32) for part in zip(*cells))
     upper = widths[None, None] * (z[None, :, None] + 0.5) + parity * follows[None, None]
-    grid = jnp.broadcast_to(context[:, None, None], (context.size, z.size, prior.dimension))
-    bits = prior.apply({"params": params}, jnp.broadcast_to(upper, grid.shape), grid, step, widths,
-                       method=CausalBlock.bits_at)
+    grid = jnp.broadcast_to(context[:, None, None], (context.size, 1, prior.dimension))
+    bits = prior.apply({"params": params}, jnp.broadcast_to(upper, (context.size, z.size, prior.dimension)), grid, step,
+                       widths, method=CausalBlock.bits_at)
     return jnp.exp2(-bits)
 
 
@@ -210,4 +218,5 @@ def table_index(context: np.ndarray, before: np.ndarray, i: int, cell: Cells, re
     """
     if i == 0:
         return np.zeros(len(context), np.int64)
-    return (context + reach) * 2 + (before & 1) if cell.follows else context + reach
+    index = context + (reach << _CONTEXT_FRACTION)
+    return index * 2 + (before & 1) if cell.follows else index

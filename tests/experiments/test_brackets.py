@@ -28,6 +28,19 @@ def test_a_gaussian_is_bracketed_tightly_where_it_is_solved_and_below(dimension)
     np.testing.assert_allclose([joined.lower, joined.upper], exact[2], rtol=1e-12)
 
 
+def test_between_solved_points_the_upper_bound_is_their_chord():
+    """Oracle: a line's worth of Gaussian in the plane, R = (1/2) log2(2 / D): refining as if it filled the plane is
+    loose, the chord is off by at most (ln 2)^2 / (16 ln 2) = 0.0433 bit and a quarter more for the third order."""
+    points = np.array([1.0, 0.5])  # in any order
+    found = gaussian_bracket(2.0, points, 1)
+    _, upper = brackets.bracketing_bounds(found, dimension=2)
+    d = np.linspace(0.5, 1.0, 21)
+    exact = 0.5 * np.log2(2.0 / d)
+    excess = np.asarray(upper.rate(d, 0.0)) - exact
+    assert (excess > -1e-12).all() and 0.02 < excess.max() < 1.25 * 0.0433
+    np.testing.assert_allclose(upper.rate(1.5, 0.0), 0.5, rtol=1e-12)
+
+
 def test_solving_is_done_once(tmp_path, monkeypatch):
     path = tmp_path / "bracket.npz"
     found = brackets.solve(continuous.uniform(), (8.0,), (12,), tolerance=1e-3, path=path)

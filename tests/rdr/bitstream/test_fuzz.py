@@ -9,6 +9,7 @@ import pytest
 
 from rdr.bitstream import container
 from rdr.bitstream.coder import decode_symbols, encode_symbols
+from rdr.codecs.block import cached_block_codec
 from rdr.codecs.lattice import lattice_codec
 from rdr.codecs.scalar import cached_scalar_codec
 from rdr.codecs.trellis import trellis_codec
@@ -21,6 +22,8 @@ CODECS = {
     "lattice-E8": (lambda: lattice_codec("E8"), (25, 8), False),
     "lattice-A2-dither": (lambda: lattice_codec("A2", dither_levels=16), (100, 2), True),
     "trellis-8-dither": (lambda: trellis_codec(8, dither_levels=16), (10, 20), True),
+    "block-A2-context": (lambda: cached_block_codec(dimension=2, hidden=(4,), lattice="A2", context=True), (100, 2),
+                         False),
 }
 
 

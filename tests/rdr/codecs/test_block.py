@@ -1,8 +1,4 @@
 import functools
-import pathlib
-import pickle
-import subprocess
-import sys
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +9,6 @@ from rdr.bitstream.container import pack, unpack
 from rdr.codecs.block import block_codec, cached_block_codec
 from rdr.randomness import shared_integers, shared_key
 
-ROOT = pathlib.Path(__file__).parents[3]
 OPTIONS = {
     "plain": {},
     "context": {"context": True},
@@ -44,7 +39,7 @@ def test_bytes_decode_to_what_the_symbols_say_and_cost_what_the_tables_say(kind)
     y = np.asarray(codec.decode(message, params=params, **shared, **private))
     assert y.shape == X.shape and y.dtype == np.float32
     lengths = codec.code_lengths(params, X, **shared)
-    assert lengths.shape == (3000, 2) and lengths.sum() / 8 <= len(message) <= 1.005 * lengths.sum() / 8 + 80
+    assert lengths.shape == (3000, 2) and lengths.sum() / 8 <= len(message) <= 1.001 * lengths.sum() / 8 + 64
     # Oracle of the reconstruction: training's hard path, which shares neither symbols nor tables with the coder.
     dither = None
     if shared:
@@ -131,27 +126,6 @@ def test_gradients_reach_every_part():
         gradient = jax.jit(jax.grad(loss))(network)
         assert all(np.isfinite(leaf).all() and np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(gradient))
         assert {str(leaf.dtype) for leaf in jax.tree.leaves(gradient)} == {"float32"}
-
-
-def test_another_process_decodes_the_same_bits(tmp_path):
-    kinds = ("hexagonal", "dithered")
-    sent = [(OPTIONS[kind], jax.tree.map(np.asarray, prepared(kind)[1]),
-             prepared(kind)[0].encode(prepared(kind)[1], X[:500], **prepared(kind)[2])) for kind in kinds]
-    (tmp_path / "in.pickle").write_bytes(pickle.dumps(sent))
-    script = """
-import pickle, sys, jax, numpy as np
-from rdr.codecs.block import block_codec
-from rdr.randomness import shared_key
-for i, (options, params, message) in enumerate(pickle.load(open(sys.argv[1], "rb"))):
-    codec = block_codec(dimension=2, hidden=(5,), prior_scale=2.0, **options)
-    keys = {"shared_key": shared_key(5), "private_key": jax.random.key(6)} if "dither" in codec.name else {}
-    np.save(f"{sys.argv[2]}/{i}.npy", codec.decode(message, params=params, **keys))
-"""
-    subprocess.run([sys.executable, "-c", script, tmp_path / "in.pickle", tmp_path], check=True, cwd=ROOT, timeout=300)
-    for i, kind in enumerate(kinds):
-        codec, params, shared, private = prepared(kind)
-        here = codec.decode(sent[i][2], params=params, **shared, **private)
-        np.testing.assert_array_equal(np.load(tmp_path / f"{i}.npy"), here)
 
 
 def test_extreme_and_empty_inputs_round_trip():

@@ -1,8 +1,4 @@
 import functools
-import pathlib
-import pickle
-import subprocess
-import sys
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +11,6 @@ from rdr.codecs.linear import fit, gaussian_params, step_for_rate
 from rdr.codecs.trellis import trellis_codec, trellis_quantizer
 from rdr.randomness import shared_integers, shared_key
 
-ROOT = pathlib.Path(__file__).parents[3]
 KINDS = {"A2": 0, "E8": 0, "E8-dither": 64, "BW16-dither": 256, "trellis-8": 0, "trellis-8-dither": 64}
 
 
@@ -156,35 +151,6 @@ def test_symbols_are_the_same_without_jit_without_x64_and_in_parts(kind):
     _, plain, plain_params, x, _ = prepared(kind.removesuffix("-dither"))
     k = np.asarray(plain.symbols(plain_params, x))
     np.testing.assert_array_equal(plain.symbols(plain_params, x[:3]), k[:3])
-
-
-@pytest.mark.parametrize("kind", ["BW16-dither", "trellis-8-dither"])
-def test_a_message_decodes_without_jit_without_x64_and_in_a_process_with_other_threads(kind, tmp_path):
-    _, codec, params, x, shared = prepared(kind)
-    x = x[:20]
-    message = codec.encode(params, x, **shared)
-    decoded = np.asarray(codec.decode(message, params=params, **shared))
-    with jax.disable_jit():
-        np.testing.assert_array_equal(codec.decode(message, params=params, **shared), decoded)
-    with jax.enable_x64(False):
-        np.testing.assert_array_equal(codec.decode(message, params=params, **shared), decoded)
-    (tmp_path / "in.pickle").write_bytes(pickle.dumps((kind, KINDS[kind], jax.tree.map(np.asarray, params), message)))
-    script = """
-import os, pickle, sys
-os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
-os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
-import numpy as np
-from rdr.codecs.lattice import lattice_codec
-from rdr.codecs.trellis import trellis_codec
-from rdr.randomness import shared_key
-kind, levels, params, message = pickle.load(open(sys.argv[1], "rb"))
-first, second = kind.split("-")[:2]
-codec = trellis_codec(8, dither_levels=levels) if first == "trellis" else lattice_codec(first, dither_levels=levels)
-np.save(sys.argv[2], codec.decode(message, params=params, shared_key=shared_key(5)))
-"""
-    subprocess.run([sys.executable, "-c", script, tmp_path / "in.pickle", tmp_path / "out.npy"], check=True, cwd=ROOT,
-                   timeout=120)
-    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), decoded)
 
 
 @pytest.mark.parametrize("kind", ["E8", "E8-dither", "trellis-8", "trellis-8-dither"])

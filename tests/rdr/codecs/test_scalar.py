@@ -1,8 +1,4 @@
 import functools
-import pathlib
-import pickle
-import subprocess
-import sys
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +13,6 @@ from rdr.randomness import shared_integers, shared_key
 
 OPTIONS = {"plain": {}, "private": {"private_noise": True}, "dithered": {"dither_levels": 8},
            "both": {"dither_levels": 8, "private_noise": True}}
-ROOT = pathlib.Path(__file__).parents[3]
 
 
 @functools.cache
@@ -66,7 +61,7 @@ def test_size_is_the_cross_entropy_of_the_tables_and_the_estimate(kind):
     message = codec.encode(params, x, **shared)
     ids = shared_integers(shared["shared_key"], x.shape, levels=8) if shared else np.zeros(x.shape, np.int32)
     bits = table_bits(codec.symbols(params, x, **shared), Tables(**params["tables"]), np.asarray(ids)).sum()
-    assert bits / 8 <= len(message) <= 1.005 * bits / 8 + 64
+    assert bits / 8 <= len(message) <= 1.001 * bits / 8 + 64
     # The training estimate: the same law, with dither in place of noise. Tolerance: five standard errors and the
     # eighth-step grid of the dither (second order: 8^-2).
     _, estimate = codec.forward(params, x, key=jax.random.key(9))
@@ -110,27 +105,6 @@ def test_dithered_error_is_that_of_uniform_noise():
     error = np.asarray(codec.symbols(params, x, key)) + u - x
     np.testing.assert_allclose(error.var(), 1 / 12, atol=5 * np.sqrt((1 / 80 - 1 / 144) / x.size) + 256.0**-2)
     assert abs(np.corrcoef(error.ravel(), x.ravel())[0, 1]) < 5 / np.sqrt(x.size)
-
-
-@pytest.mark.parametrize("kind", ["private", "dithered"])
-def test_another_process_decodes_the_same_bits(kind, tmp_path):
-    codec, params, shared, private = prepared(kind)
-    message = codec.encode(params, X, **shared)
-    decoded = np.asarray(codec.decode(message, params=params, **shared, **private))
-    (tmp_path / "in.pickle").write_bytes(pickle.dumps((OPTIONS[kind], jax.tree.map(np.asarray, params), message)))
-    script = """
-import pickle, sys, jax, numpy as np
-from rdr.codecs.scalar import scalar_codec
-from rdr.randomness import shared_key
-options, params, message = pickle.load(open(sys.argv[1], "rb"))
-codec = scalar_codec(hidden=(6, 6), **options)
-shared = {"shared_key": shared_key(5)} if "dither" in codec.name else {}
-private = {"private_key": jax.random.key(6)} if "private" in codec.name else {}
-np.save(sys.argv[2], codec.decode(message, params=params, **shared, **private))
-"""
-    subprocess.run([sys.executable, "-c", script, tmp_path / "in.pickle", tmp_path / "out.npy"], check=True, cwd=ROOT,
-                   timeout=120)
-    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), decoded)
 
 
 @pytest.mark.parametrize("kind", ["plain", "dithered"])

@@ -35,15 +35,20 @@ def index_of(k, weights, i, cells):
 
 
 def test_contexts_are_integer_arithmetic_and_causal(cubic):
-    """Oracle: the same sums in float64, rounded half up; later coordinates and the diagonal do not matter."""
+    """Oracle: the same sums in float64, rounded to quarters, half up; neither diagonal nor later coordinates matter."""
     weights = causal_block.integer_weights(cubic[1]["weights"])
     k = np.random.default_rng(1).integers(-9, 10, (200, 3))
     at = causal_block.integer_contexts(k, weights, 2, 10**6)
-    np.testing.assert_array_equal(at, np.floor(0.30078125 * k[:, 0] - 1.5 * k[:, 1] + 0.5))
-    np.testing.assert_array_equal(causal_block.integer_contexts(k, weights, 1, 10**6), k[:, 0])
+    np.testing.assert_array_equal(at, np.floor(4 * (0.30078125 * k[:, 0] - 1.5 * k[:, 1]) + 0.5))
+    np.testing.assert_array_equal(causal_block.integer_contexts(k, weights, 1, 10**6), 4 * k[:, 0])
     assert not causal_block.integer_contexts(k, weights, 0, 5).any()
     huge = np.full((1, 3), 2**31 - 1)
-    assert abs(int(causal_block.integer_contexts(huge, weights, 2, REACH)[0])) == REACH
+    assert abs(int(causal_block.integer_contexts(huge, weights, 2, REACH)[0])) == 4 * REACH
+
+    # What made quarters necessary: with a weight of 1/2 each integer still has a context of its own.
+    half = causal_block.integer_weights(np.array([[0.0, 0.0], [0.52, 0.0]]))
+    line = np.stack([np.arange(-9, 10)] * 2, -1)
+    assert (np.diff(causal_block.integer_contexts(line, half, 1, REACH)) >= 1).all()
 
 
 def test_tables_cost_what_the_law_says(cubic):
@@ -52,13 +57,13 @@ def test_tables_cost_what_the_law_says(cubic):
         check_tables(part)
     weights, cells = causal_block.integer_weights(params["weights"]), plain_cells(3)
     k = np.random.default_rng(2).integers(-3, 4, (300, 3))
-    values = np.stack([causal_block.integer_contexts(k, weights, i, REACH) for i in range(3)], -1)
+    values = np.stack([causal_block.integer_contexts(k, weights, i, REACH) for i in range(3)], -1) / 4
     bits = prior.apply({"params": params}, jnp.float32(k) + 0.5, jnp.float32(values), step, jnp.ones(3, jnp.float32),
                        method=CausalBlock.bits_at)
     for i in range(3):
         coded = table_bits(k[:, i], tables[i], index_of(k, weights, i, cells)[1])
         np.testing.assert_allclose(coded, bits[:, i], atol=5e-3)
-    # Training's contexts differ by their rounding only: those of the second coordinate are whole anyway.
+    # Training's contexts differ by their rounding only: those of the second coordinate need none.
     trained = prior.apply({"params": params}, jnp.float32(k) + 0.5, jnp.float32(k), step, jnp.ones(3, jnp.float32))
     np.testing.assert_allclose(trained[:, :2], bits[:, :2], rtol=1e-5)
 
