@@ -5,7 +5,7 @@ import math
 import operator
 import pathlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -134,8 +134,9 @@ def check_options(options: Options) -> None:
 
 
 @functools.lru_cache(maxsize=16)
-def _update(arch: Architecture, goal: Objective, schedule: training.Schedule, seed: int, batched: bool) -> Any:
-    update = training.make_update(arch, goal.distance, schedule, jax.random.key(seed, impl="threefry2x32"))
+def _update(arch: Architecture, distance: Callable[[Any, Any, jax.Array], jax.Array], schedule: training.Schedule,
+            seed: int, batched: bool) -> Any:
+    update = training.make_update(arch, distance, schedule, jax.random.key(seed, impl="threefry2x32"))
     return jax.vmap(update, in_axes=(0, None, training.Data(0, 0, 0, 0, None))) if batched else update
 
 
@@ -211,7 +212,7 @@ def _fit(arch: Architecture, goal: Objective, schedule: training.Schedule, seed:
         mesh = jax.sharding.Mesh(np.asarray(devices), ("image",))
         sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("image"))
         state, data = jax.device_put((state, data), sharding)
-    update = _update(arch, goal, schedule, seed, batched)
+    update = _update(arch, goal.distance, schedule, seed, batched)
     state = train(state, update, steps=schedule.steps, chunk=max(1, min(50, schedule.steps // 5)), directory=directory,
                   description=description, data=data._replace(params=params))
     return [jax.tree.map(operator.itemgetter(i), state) for i in range(len(states))] if batched else [state]
