@@ -54,8 +54,8 @@ def step_row(height: int, width: int, repetitions: int, best: float) -> str:
     weights = {name: jnp.asarray(w) for name, w in first_weights(arch, jax.random.key(0)).items()}
     image = jax.random.uniform(jax.random.key(1), (height, width, 3), jnp.float32)
     state = training.initial_state(arch, weights, 0.01)
-    data = training.Data(image[None], jnp.float32(0), (), image)
-    update = jax.jit(training.make_update(arch, objective("mse").distance, codec.PRESETS["medium"], jax.random.key(2)))
+    data = training.Data(image[None], jnp.float32(0), (), image, training.as_arrays(codec.PRESETS["medium"]))
+    update = jax.jit(training.make_update(arch, objective("mse").distance, jax.random.key(2)))
     start = time.perf_counter()
     jax.block_until_ready(update(state, jnp.int32(0), data))
     compiled = time.perf_counter() - start

@@ -6,10 +6,13 @@ For each picture the overfitted codec is fitted for squared error at several rat
 JPEG XL (those that Pillow has) get the same numbers of bytes. At the lowest rate it is also fitted for Wasserstein
 distortion with and without shared noise, and for squared error with shared noise. Every file is decoded, and its whole
 length counted. `pictures.csv` has a row for each file, `bd_rates.csv` each codec's rate at equal PSNR relative to JPEG,
-`rate_psnr.png` the curves, `NAME.png` the pictures side by side. Files are kept in `messages`, and not made again.
+`rate_psnr.png` the curves, `NAME.png` the pictures side by side, `pictures.npz` the same as numbers. Files are kept in
+`messages`, and not made again; all are made before anything is measured, so that a long run goes on where it was.
 
---images    folder of pictures; default: photographs and textures of scikit-image
---size      side of the square that is cut from the middle of each picture; 0 for the whole picture
+--images           folder of pictures; default: photographs and textures of scikit-image
+--size             side of the square that is cut from the middle of each picture; 0 for the whole picture
+--trade_offs       empty for no curves
+--realism_names    pictures to fit for realism; "none" for none
 """
 
 import dataclasses
@@ -52,7 +55,7 @@ class Config:
       size: side of the square cut from the middle; 0 for the whole picture.
       trade_offs: lambda of the squared error, one for each rate.
       steps: of a fit for squared error.
-      realism_names: pictures that are also fitted for realism.
+      realism_names: pictures that are also fitted for realism; empty for all, "none" for none.
       realism_steps: of such a fit.
       realism_size: side of the square for these; 0 for the whole picture.
       realism_bpp: bits per pixel of these files; 0 for the lowest rate of the squared error.
@@ -270,6 +273,8 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
     Raises:
       ValueError: if a picture or an option is refused.
     """
+    if not config.trade_offs and (config.realism_names == ("none",) or not config.realism_bpp):
+        raise ValueError("--trade_offs is empty: say which pictures to fit for realism, and --realism_bpp")
     started = time.time()
     pictures, judge, rows = load_pictures(config), Judge(config.metrics, config.sigma), []
 
@@ -277,31 +282,34 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
         rows.append({"part": part, "picture": name, "codec": codec, "bytes": len(data),
                      "bits_per_pixel": 8 * len(data) / math.prod(picture.shape[:2]), **judge(picture, decoded)})
 
-    for name, whole in pictures.items():
-        picture = crop(whole, config.size)
-        for message in mse_messages(config, workdir, name, picture):
+    rated = {name: crop(picture, config.size) for name, picture in pictures.items() if config.trade_offs}
+    files = {name: mse_messages(config, workdir, name, picture) for name, picture in rated.items()}
+    real = {name: crop(picture, config.realism_size) for name, picture in pictures.items()
+            if name in (config.realism_names or pictures)}
+    real_files = {}
+    for name, picture in real.items():
+        bits = config.realism_bpp or min(8 * len(m) / math.prod(rated[name].shape[:2]) for m in files[name])
+        real_files[name] = realism_messages(dataclasses.replace(config, realism_bpp=bits), workdir, name, picture)
+
+    codecs = [codec for codec in CODECS.values() if codec.available()]
+    for name, picture in rated.items():
+        for message in files[name]:
             note("rates", name, MSE, picture, message, overfitted.decode(message))
-            for codec in CODECS.values():
-                if codec.available():
-                    note("rates", name, codec.name, picture, *encode_at_most(codec, picture, len(message)))
-    for name, whole in pictures.items():
-        if config.realism_names and name not in config.realism_names:
-            continue
-        picture = crop(whole, config.realism_size)
-        bits = config.realism_bpp or min(row["bits_per_pixel"] for row in rows if row["picture"] == name)
-        messages = realism_messages(dataclasses.replace(config, realism_bpp=bits), workdir, name, picture)
+            for codec in codecs:
+                note("rates", name, codec.name, picture, *encode_at_most(codec, picture, len(message)))
+    kept_pictures = {}
+    for name, picture in real.items():
         shown = {"original": (picture, 0)}
-        size = len(messages["overfitted WD + noise"])
-        for codec in CODECS.values():
-            if codec.available():
-                data, decoded = encode_at_most(codec, picture, size)
-                note("realism", name, codec.name, picture, data, decoded)
-                shown[codec.name] = decoded, len(data)
-        for method, message in messages.items():
-            decoded = overfitted.decode(message)
-            note("realism", name, method, picture, message, decoded)
-            shown[method] = decoded, len(message)
+        for codec in codecs:
+            data, decoded = encode_at_most(codec, picture, len(real_files[name]["overfitted WD + noise"]))
+            note("realism", name, codec.name, picture, data, decoded)
+            shown[codec.name] = decoded, len(data)
+        for method, message in real_files[name].items():
+            shown[method] = overfitted.decode(message), len(message)
+            note("realism", name, method, picture, message, shown[method][0])
         draw_pictures(workdir / f"{name}.png", shown)
+        kept_pictures |= {f"{name} {title}": image for title, (image, _) in shown.items()}
+    np.savez_compressed(workdir / "pictures.npz", **kept_pictures)
     header = {"units": "bytes of whole files; psnr in dB; bits per pixel", "seed": config.seed,
               "rates": "squared error at several lambdas, other codecs at most as long",
               "realism": "one length; other codecs at most as long, or as short as they can"}
@@ -312,7 +320,7 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
     for row in rates:
         if row["picture"] == "mean":
             print(f"{row['codec']}: {row['bd_rate_percent']:+.1f} % of JPEG's bytes at equal PSNR")
-    if "psnr" in rows[0]:
+    if rated and "psnr" in rows[0]:
         draw_curves(workdir / "rate_psnr.png", [row for row in rows if row["part"] == "rates"])
     write_run_record(workdir, name="experiments.image_realism", config=config, duration_seconds=time.time() - started)
     return rows

@@ -100,9 +100,9 @@ def run(config: Config, workdir: pathlib.Path) -> None:
     arch = Architecture(*mosaic.shape)
     picture = jnp.asarray(mosaic / np.float32(255), jnp.float32)
     state = training.initial_state(arch, network.initial_weights(arch, jax.random.key(0)), config.trade_off)
-    data = training.Data(picture[None], jnp.float32(0), (), picture)
-    schedule = training.Schedule(steps=config.steps)
-    update = training.make_update(arch, objective("mse").distance, schedule, jax.random.key(1))
+    schedule = training.as_arrays(training.Schedule(steps=config.steps))
+    data = training.Data(picture[None], jnp.float32(0), (), picture, schedule)
+    update = training.make_update(arch, objective("mse").distance, jax.random.key(1))
     state = train(state, update, steps=config.steps, chunk=min(50, config.steps), directory=workdir / "fit", data=data)
     np.savez(workdir / "start.npz", **{name: np.asarray(w, np.float32) for name, w in state.weights.items()})
 

@@ -5,7 +5,7 @@ import math
 import operator
 import pathlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -27,7 +27,7 @@ PRESETS = {
     "slow": training.Schedule(steps=10_000),
 }
 CORRECTIONS = 4  # short fits that bring a file's length to the wanted one
-CORRECTION = training.Schedule(steps=60, rounded=1.0)
+CORRECTION = training.Schedule(steps=60, rounded=1.0, weights=0.0)
 TOLERANCE = 0.02  # how far below the wanted length is good enough
 _WEIGHT_BYTES = 600  # what weights and headers will take, at a guess, before they are known
 
@@ -134,9 +134,9 @@ def check_options(options: Options) -> None:
 
 
 @functools.lru_cache(maxsize=16)
-def _update(arch: Architecture, goal: Objective, schedule: training.Schedule, seed: int, batched: bool) -> Any:
-    update = training.make_update(arch, goal.distance, schedule, jax.random.key(seed, impl="threefry2x32"))
-    return jax.vmap(update, in_axes=(0, None, training.Data(0, 0, 0, 0, None))) if batched else update
+def _update(arch: Architecture, distance: Callable[[Any, Any, jax.Array], jax.Array], seed: int, batched: bool) -> Any:
+    update = training.make_update(arch, distance, jax.random.key(seed, impl="threefry2x32"))
+    return jax.vmap(update, in_axes=(0, None, training.Data(0, 0, 0, 0, None, None))) if batched else update
 
 
 def encode_batch(images: Sequence[ArrayLike], options: Options = DEFAULT, *,
@@ -176,9 +176,10 @@ def encode_batch(images: Sequence[ArrayLike], options: Options = DEFAULT, *,
         batch = jnp.asarray(image)[None]
         sigma = sigma_map(options.sigma, batch, saliency=options.saliency) if "wd" in goal.name else None
         target = jax.jit(lambda params, image, sigma=sigma: goal.prepare(params, image, sigma))(goal.params, batch)
-        data.append(training.Data(target, jnp.float32(wanted), noise, batch[0], goal.params))
+        data.append(training.Data(target, jnp.float32(wanted), noise, batch[0], params=goal.params))
     states = [training.initial_state(arch, weights, trade_off) for _ in images]
-    states = _fit(arch, goal, options.schedule, options.seed, states, data, directory / "fit", goal.name)
+    chunk = _chunk(options.schedule.steps)
+    states = _fit(arch, goal, options.schedule, chunk, options.seed, states, data, directory / "fit", goal.name)
     return [_finish(arch, goal, options, state, one, directory / f"image{index}")
             for index, (state, one) in enumerate(zip(states, data))]
 
@@ -200,8 +201,15 @@ def encode(image: ArrayLike, options: Options = DEFAULT, *, directory: str | pat
     return encode_batch([image], options, directory=directory)[0]
 
 
-def _fit(arch: Architecture, goal: Objective, schedule: training.Schedule, seed: int, states: list, data: list,
-         directory: pathlib.Path, description: str) -> list:
+def _chunk(steps: int) -> int:
+    """Steps between checkpoints: at most 50, a fifth of all of them, and a divisor of theirs if there is a good one."""
+    most = max(1, min(50, steps // 5))
+    divisor = max(n for n in range(1, most + 1) if steps % n == 0)
+    return divisor if 2 * divisor >= most else most
+
+
+def _fit(arch: Architecture, goal: Objective, schedule: training.Schedule, chunk: int, seed: int, states: list,
+         data: list, directory: pathlib.Path, description: str) -> list:
     """Fits one state by itself, or several stacked along a new first axis."""
     batched = len(states) > 1
     params, data = data[0].params, [one._replace(params=None) for one in data]
@@ -211,9 +219,10 @@ def _fit(arch: Architecture, goal: Objective, schedule: training.Schedule, seed:
         mesh = jax.sharding.Mesh(np.asarray(devices), ("image",))
         sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("image"))
         state, data = jax.device_put((state, data), sharding)
-    update = _update(arch, goal, schedule, seed, batched)
-    state = train(state, update, steps=schedule.steps, chunk=max(1, min(50, schedule.steps // 5)), directory=directory,
-                  description=description, data=data._replace(params=params))
+    update = _update(arch, goal.distance, seed, batched)
+    data = data._replace(schedule=training.as_arrays(schedule), params=params)
+    state = train(state, update, steps=schedule.steps, chunk=chunk, directory=directory, description=description,
+                  data=data)
     return [jax.tree.map(operator.itemgetter(i), state) for i in range(len(states))] if batched else [state]
 
 
@@ -222,21 +231,23 @@ def _finish(arch: Architecture, goal: Objective, options: Options, state: traini
     """Rounds and writes; where a size is wanted, moves lambda in short fits until it is met."""
     seed = options.seed if arch.noise_levels else None
     description = finish(arch, state, data, goal.distance, seed)
-    message = file.write(description)
-    if options.size is None:
-        return message
-    best = message
-    for attempt in range(CORRECTIONS):
+    best = message = file.write(description)
+    chunk = _chunk(options.schedule.steps)
+    correction = CORRECTION._replace(steps=chunk * max(1, round(CORRECTION.steps / chunk)))  # the same program
+    for attempt in range(CORRECTIONS if options.size is not None else 0):
         if options.size * (1 - TOLERANCE) <= len(message) <= options.size:
             return message
-        # What the grids may take: what is left beside the weights, and one half of the tolerance as a margin.
+        # Weights stay what they are; grids may take what is left beside them, less one half of the tolerance.
         now = file.grid_bytes(message)
         wanted = max(options.size * (1 - TOLERANCE / 2) - (len(message) - now), now * 0.2)
-        factor = wanted / max(now, 1)
-        state = state._replace(log_trade_off=state.log_trade_off + jnp.float32(1.5 * math.log(factor)))
-        [state] = _fit(arch, goal, CORRECTION, options.seed, [state], [data._replace(wanted=jnp.float32(
+        weights = {name: jnp.asarray(w, jnp.float32) for name, w in file.exact_weights(description).items()}
+        factor = math.log(wanted / max(now, 1))
+        state = state._replace(weights=weights, log_trade_off=state.log_trade_off + jnp.float32(1.5 * factor))
+        hurry = correction._replace(rounded_rate=correction.rounded_rate * min(max(10 * abs(factor), 1.0), 5.0))
+        [state] = _fit(arch, goal, hurry, chunk, options.seed, [state], [data._replace(wanted=jnp.float32(
             8 * wanted / (arch.height * arch.width)))], directory / f"correction{attempt}", "to size")
-        message = file.write(finish(arch, state, data, goal.distance, seed))
+        description = finish(arch, state, data, goal.distance, seed)
+        message = file.write(description)
         if (len(best) > options.size and len(message) < len(best)) or len(best) < len(message) <= options.size:
             best = message
     return best

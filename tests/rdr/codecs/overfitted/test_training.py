@@ -8,7 +8,7 @@ import pytest
 from rdr.codecs.overfitted import network, training
 from rdr.codecs.overfitted.architecture import Architecture
 
-SCHEDULE = training.Schedule(steps=100, rounded=0.2)
+SCHEDULE = training.Schedule(steps=100, rounded=0.2, rounded_rate=2e-3)
 
 
 def test_learning_rate_falls_in_two_stages():

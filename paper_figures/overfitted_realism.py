@@ -1,0 +1,133 @@
+"""Textures and photographs at a few hundred bytes: what is fitted for realism, what is fitted for fidelity, and JPEG.
+
+    python -m paper_figures.overfitted_realism [--table=paper_figures/data/overfitted_realism.csv] [--out=runs/figures]
+
+Reads `pictures.csv` and `pictures.npz` (the same name with `.npz`) written by `experiments.image_realism`.
+"""
+
+import pathlib
+import sys
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from paper_figures import command_line
+from paper_figures.tables import read_table
+
+# What is shown -> how it is called there.
+PAGE = {"original": "original", "JPEG": "JPEG", "AVIF": "AVIF", "overfitted MSE": "fitted: MSE",
+        "overfitted MSE + noise": "MSE, noise", "overfitted WD": "WD", "overfitted WD + noise": "WD, noise"}
+GALLERY = {"original": "original", "JPEG": "JPEG", "overfitted MSE": "fitted for MSE",
+           "overfitted WD + noise": "fitted for WD, shared noise"}
+GALLERY_PICTURES = ("gravel", "astronaut")
+
+
+class Data(NamedTuple):
+    """A run's table and pictures.
+
+    Attributes:
+      columns: one row per file.
+      images: "picture codec" -> uint8 [height, width, 1 or 3].
+    """
+
+    columns: dict[str, np.ndarray]
+    images: dict[str, np.ndarray]
+
+
+def load(path: pathlib.Path) -> Data:
+    """Reads a table and the pictures beside it.
+
+    Args:
+      path: the CSV file; the pictures are in the `.npz` file of its own name.
+
+    Returns:
+      Both.
+
+    Raises:
+      ValueError: if either cannot be read.
+    """
+    path = pathlib.Path(path)
+    if not path.with_suffix(".npz").is_file():
+        raise ValueError(f"the pictures of {path} are missing: {path.with_suffix('.npz')} is not there")
+    with np.load(path.with_suffix(".npz")) as archive:
+        return Data(read_table(path)[1], dict(archive))
+
+
+def length(data: Data, picture: str, codec: str) -> int:
+    """Bytes of a file.
+
+    Args:
+      data: the table.
+      picture: its name.
+      codec: which codec's.
+
+    Returns:
+      The length.
+    """
+    chosen = ((data.columns["part"] == "realism") & (data.columns["picture"] == picture)
+              & (data.columns["codec"] == codec))
+    return int(data.columns["bytes"][chosen][0])
+
+
+def _draw(data: Data, pictures: list[str], codecs: dict[str, str], side: float) -> Figure:
+    figure, axes = plt.subplots(len(pictures), len(codecs), figsize=(7.2, (side + 0.27) * len(pictures) + 0.2),
+                                layout="constrained", squeeze=False)
+    for row, picture in zip(axes, pictures):
+        for axis, (codec, title) in zip(row, codecs.items()):
+            image = data.images[f"{picture} {codec}"]
+            axis.imshow(image if image.shape[2] == 3 else image[:, :, 0], cmap="gray", vmin=0, vmax=255,
+                        interpolation="nearest")
+            axis.set(xticks=[], yticks=[])
+            axis.grid(False)
+            for spine in axis.spines.values():
+                spine.set_visible(False)
+            if row is axes[0]:
+                axis.set_title(title, fontsize=8)
+            axis.set_xlabel(picture if codec == "original" else f"{length(data, picture, codec):,} bytes", fontsize=7.5)
+    return figure
+
+
+def page(data: Data) -> Figure:
+    """All pictures, and all that was fitted to them.
+
+    Args:
+      data: table and pictures.
+
+    Returns:
+      The figure.
+    """
+    rows = data.columns["part"] == "realism"
+    return _draw(data, list(dict.fromkeys(data.columns["picture"][rows])), PAGE, 1.0)
+
+
+def gallery(data: Data) -> Figure:
+    """A texture and a photograph.
+
+    Args:
+      data: table and pictures.
+
+    Returns:
+      The figure.
+    """
+    return _draw(data, list(GALLERY_PICTURES), GALLERY, 1.75)
+
+
+FIGURES = {"overfitted_realism": page, "overfitted_gallery": gallery}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Draws the figures from a command line.
+
+    Args:
+      argv: the command line with the program's name first; default `sys.argv`.
+
+    Returns:
+      The exit status.
+    """
+    return command_line.main("overfitted_realism", load, FIGURES, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
