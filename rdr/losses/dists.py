@@ -83,12 +83,15 @@ def dists(params: DISTSParams, images: ArrayLike, reference: ArrayLike) -> jax.A
       [batch], 0 for equal images; float32, or float64 if an argument is.
 
     Raises:
-      ValueError: if the shapes differ, or alpha and beta have not 1475 entries.
+      ValueError: if `params` is something else, the shapes differ, or alpha and beta have not 1475 entries.
 
     Reference:
       Ding, Ma, Wang, Simoncelli, Image Quality Assessment: Unifying Structure and Texture Similarity, IEEE
       TPAMI 2020, arXiv 2004.07728.
     """
+    if not isinstance(params, DISTSParams):
+        raise ValueError(
+            f"params, the first argument, must be DISTSParams as load_params() returns, got {type(params).__name__}")
     images, reference = image_pair(images, reference, channels=3)
     count = sum(_CHANNELS)
     if params.alpha.shape != (count,) or params.beta.shape != (count,):

@@ -64,12 +64,16 @@ def lpips(
       [batch], at least 0; float32, or float64 if an argument is.
 
     Raises:
-      ValueError: if the shapes differ, the network is unknown or the images are too small for it.
+      ValueError: if `params` is something else, the shapes differ, the network is unknown or the images are too small
+        for it.
 
     Reference:
       Zhang, Isola, Efros, Shechtman, Wang, The Unreasonable Effectiveness of Deep Features as a Perceptual
       Metric, CVPR 2018, arXiv 1801.03924; version 0.1 of the authors' package.
     """
+    if not isinstance(params, LPIPSParams):
+        raise ValueError(
+            f"params, the first argument, must be LPIPSParams as load_params() returns, got {type(params).__name__}")
     images, reference = image_pair(images, reference, channels=3)
     if network not in _NETWORKS:
         raise ValueError(f"network must be one of {', '.join(map(repr, _NETWORKS))}, got {network!r}")

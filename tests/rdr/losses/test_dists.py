@@ -48,3 +48,9 @@ def test_weights_of_another_size_are_refused():
     x = np.zeros((1, 16, 16, 3))
     with pytest.raises(ValueError, match=r"alpha and beta of shape \(1475,\), got \(3,\)"):
         dists(DISTSParams({}, np.ones(3), np.ones(3)), x, x)
+
+
+def test_images_in_the_place_of_parameters_are_refused():
+    x = jnp.zeros((1, 32, 32, 3), jnp.float32)
+    with pytest.raises(ValueError, match="params, the first argument, must be DISTSParams .* got ArrayImpl"):
+        dists(x, x, x)

@@ -56,3 +56,9 @@ def test_parameters_of_another_network_are_refused():
     x = np.zeros((1, 64, 64, 3))
     with pytest.raises(ValueError, match="params must hold this network's layer conv1 .* got conv1_1, conv1_2"):
         jax.eval_shape(lambda: lpips(params, x, x, network="alexnet"))
+
+
+def test_images_in_the_place_of_parameters_are_refused():
+    x = jnp.zeros((1, 32, 32, 3), jnp.float32)
+    with pytest.raises(ValueError, match="params, the first argument, must be LPIPSParams .* got ArrayImpl"):
+        lpips(x, x, x)
