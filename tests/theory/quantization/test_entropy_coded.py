@@ -161,6 +161,8 @@ def test_zero_rate(gaussian):
     at_zero = q.entropy_coded_distortion_rate(gaussian, np.zeros(10))
     np.testing.assert_array_equal(at_zero.lower, gaussian.variance)
     np.testing.assert_array_equal(at_zero.upper, gaussian.variance)
+    # The slope there is not computed, and says so.
+    assert np.isnan(at_zero.slope).all()
     beyond = q.entropy_coded_rate_distortion(gaussian, np.linspace(float(gaussian.variance), 7.0, 10))
     np.testing.assert_array_equal(beyond.lower, 0.0)
     np.testing.assert_array_equal(beyond.upper, 0.0)
