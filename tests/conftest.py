@@ -2,8 +2,13 @@
 
 import gc
 import os
+import tempfile
 
 os.environ.setdefault("MPLBACKEND", "agg")
+# Workers of one session, and the processes that tests start, share what takes long to compile.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    _cache = tempfile.TemporaryDirectory(prefix="rdr-tests-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache.name
 
 import jax
 import pytest

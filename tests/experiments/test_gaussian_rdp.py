@@ -2,6 +2,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -65,7 +66,6 @@ def test_a_killed_run_resumes_and_ends_in_the_same_table_in_another_process(fini
 def test_a_point_below_its_bound_fails_the_run(finished, tmp_path, monkeypatch, capsys):
     raised = gaussian.rate_distortion_perception
     monkeypatch.setattr(gaussian, "rate_distortion_perception", lambda d, p, *a, **k: raised(d, p, *a, **k) + 20.0)
-    import shutil
     shutil.copytree(finished / "training", tmp_path / "training")
     with pytest.raises(ValueError, match=r"rows \[3, 4\].* lie below their bound"):
         gaussian_rdp.run(TINY, tmp_path)
@@ -109,9 +109,11 @@ def test_the_encoders_weight_is_that_of_the_best_decoder():
         assert dithered == weight
 
 
-def test_weights_and_parameters_are_float32_from_start_to_end(tmp_path):
+def test_parameters_are_float32_and_so_is_what_they_compute(finished, tmp_path):
+    # Of a finished training, what was saved is returned.
+    shutil.copytree(finished / "training", tmp_path / "training")
     for family in gaussian_rdp.FAMILIES:
-        params = gaussian_rdp.train_family(TINY, family, tmp_path / family)
+        params = gaussian_rdp.train_family(TINY, family, tmp_path / "training" / family)
         assert {str(leaf.dtype) for leaf in jax.tree.leaves(params)} == {"float32"}
         codec = gaussian_rdp.make_codec(TINY, family)
         one = jax.tree.map(lambda leaf: leaf[0], params)
