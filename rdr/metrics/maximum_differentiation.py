@@ -66,13 +66,13 @@ def differentiate(
         raise ValueError(f"start must be one image, got {start.shape[0]}")
     if steps < 1 or not step_size > 0:
         raise ValueError(f"steps must be >= 1 and step_size > 0, got {steps} and {step_size}")
-    return _walk(start, hold, vary, bool(maximise), int(steps), float(step_size))
+    # Up and down are one program.
+    return _walk(start, jnp.asarray(1.0 if maximise else -1.0, start.dtype), hold, vary, int(steps), float(step_size))
 
 
-@functools.partial(jax.jit, static_argnums=(1, 2, 3, 4, 5))
-def _walk(start, hold, vary, maximise, steps, step_size):
+@functools.partial(jax.jit, static_argnums=(2, 3, 4, 5))
+def _walk(start, sign, hold, vary, steps, step_size):
     level = hold(start)
-    sign = 1.0 if maximise else -1.0
 
     def correct(_, image):
         value, gradient = jax.value_and_grad(hold)(image)

@@ -36,15 +36,14 @@ def test_batches_equal_images_one_by_one_and_directions_are_right(name):
     check(name)
 
 
-@pytest.mark.parametrize("name", ["lpips_alexnet", "dists"])
+@pytest.mark.parametrize("name", ["lpips_alexnet", "lpips_vgg16", "dists"])
 def test_metrics_with_networks_equal_images_one_by_one(name, trained_weights):
     check(name)
 
 
 @pytest.mark.stress
-@pytest.mark.parametrize("name", ["lpips_vgg16", "wd_vgg16"])
-def test_metrics_whose_networks_take_long_to_compile_equal_images_one_by_one(name, trained_weights):
-    check(name)
+def test_wasserstein_distortion_which_takes_long_to_compile_equals_images_one_by_one(trained_weights):
+    check("wd_vgg16")
 
 
 def check(name):
