@@ -57,6 +57,7 @@ def batches(source: Any, *, batch: int, crop: int, seed: int, start: int = 0, pr
     if crop < 1 or min(sides) < crop:
         raise ValueError(f"crop must be between 1 and the images' sides, got {crop} for {sides[0]} x {sides[1]} pixels")
     stream = grain.MapDataset.source(source).seed(seed).shuffle().repeat().random_map(_CropFlip(crop))
-    stream = stream.batch(batch // processes)[start * processes + process :: processes]
+    # The stream is as long as integers go; rounding the number of batches up would go through a float, and beyond.
+    stream = stream.batch(batch // processes, drop_remainder=True)[start * processes + process :: processes]
     options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=buffered)
     return iter(stream.to_iter_dataset(options))

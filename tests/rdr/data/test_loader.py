@@ -36,6 +36,14 @@ def test_processes_see_together_what_one_sees_alone():
     np.testing.assert_array_equal(np.concatenate(parts, axis=1), whole[2:])
 
 
+def test_batches_may_hold_one_image():
+    whole = np.stack(take(6))
+    np.testing.assert_array_equal(np.concatenate(take(24, batch=1)), whole.reshape(24, *whole.shape[2:]))
+    parts = [np.stack(take(6, batch=2, process=p, processes=2)) for p in range(2)]
+    np.testing.assert_array_equal(np.stack(parts, axis=1).reshape(12, *whole.shape[2:]), whole.reshape(
+        24, *whole.shape[2:])[:12])
+
+
 def test_every_image_comes_once_an_epoch_and_another_seed_is_another_order():
     order = [np.concatenate([b[:, 0, 0, 0] for b in take(11, seed=seed)]) for seed in (5, 6)]
     for epoch in order[0].reshape(4, 11):
