@@ -81,11 +81,11 @@ def test_fits_go_in_a_few_equal_parts(steps, chunk):
 def test_batches_of_grey_noisy_pictures_have_files_of_their_own():
     options = FAST._replace(noise_levels=2, objective="wd_mse", features="pixels",
                             schedule=overfitted.Schedule(steps=10))
-    pictures = [_picture(16, 12, 1), _picture(16, 12, 1)[::-1]]
+    pictures = [_picture(8, 6, 1), _picture(8, 6, 1)[::-1]]
     messages = overfitted.encode_batch(pictures, options)
     assert messages[0] != messages[1]
     for message in messages:
-        assert overfitted.decode(message).shape == (16, 12, 1)
+        assert overfitted.decode(message).shape == (8, 6, 1)
         assert overfitted.describe(message)["seed"] == 0
 
 
