@@ -23,7 +23,8 @@ def test_smoke_run_writes_what_it_measured(tmp_path, unfitted):
         assert (tmp_path / name).stat().st_size > 0
     size = 5.0 * 24**2 // 8
     assert [(o.objective, o.noise_levels, o.trade_off, o.size) for o in unfitted] == [
-        ("mse", 0, 0.05, None), ("mse", 0, None, size), ("wd", 0, None, size), ("wd", 2, None, size),
+        ("mse", 0, 0.05, None), ("mse", 0, None, size), ("wd_mse", 0, None, size),
+        ("wd_mse", 2, None, size),
         ("mse", 2, None, size)]
     with np.load(tmp_path / "pictures.npz") as kept:
         assert set(kept) >= {"brick original", "brick JPEG", *(f"brick {row['codec']}" for row in ours)}
