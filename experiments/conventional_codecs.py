@@ -64,7 +64,7 @@ CODECS = {
         Codec("JPEG 2000", lambda: features.check("jpg_2000"), _jpeg2000, (0, 100)),
         Codec("WebP", lambda: features.check("webp"), _webp, (0, 100)),
         Codec("AVIF", lambda: features.check("avif"), _avif, (0, 100)),
-        Codec("JPEG XL", _has_jpeg_xl, _jpeg_xl, (1, 100)),
+        Codec("JPEG XL", _has_jpeg_xl, _jpeg_xl, (0, 99)),  # 100 is lossless, another mode
     )
 }
 

@@ -17,10 +17,10 @@ from paper_figures import command_line
 from paper_figures.tables import read_table
 
 # What is shown -> how it is called there.
-PAGE = {"original": "original", "JPEG": "JPEG", "AVIF": "AVIF", "overfitted MSE": "fitted: MSE",
+PAGE = {"original": "original", "JPEG": "JPEG", "AVIF": "AVIF", "overfitted MSE": "ours: MSE",
         "overfitted MSE + noise": "MSE, noise", "overfitted WD": "WD", "overfitted WD + noise": "WD, noise"}
-GALLERY = {"original": "original", "JPEG": "JPEG", "overfitted MSE": "fitted for MSE",
-           "overfitted WD + noise": "fitted for WD, shared noise"}
+GALLERY = {"original": "original", "JPEG": "JPEG", "overfitted MSE": "ours: MSE",
+           "overfitted WD + noise": "ours: WD, shared noise"}
 GALLERY_PICTURES = ("gravel", "astronaut")
 
 

@@ -1,11 +1,15 @@
-"""A small trained codec, and pictures that it codes without escapes."""
+"""What several experiments' tests share: a small trained codec, and the overfitted codec without its fits."""
 
 import jax
 import numpy as np
 import pytest
 from PIL import Image
 
+from rdr.codecs import overfitted
 from rdr.codecs.image import files, make_codec
+from rdr.codecs.overfitted import arithmetic, codec, file
+from rdr.codecs.overfitted.architecture import shapes
+from rdr.codecs.overfitted.start import start_weights
 
 OPTIONS = {"name": "bmshj2018-factorized", "channels": 8, "latents": 12, "rate_levels": 2, "realism": True}
 
@@ -18,14 +22,31 @@ def small_codec(tmp_path_factory):
     (folder / "images").mkdir()
     for name, shape in (("a", (48, 64, 3)), ("b", (64, 48, 3))):
         Image.fromarray(rng.integers(0, 256, shape, np.uint8)).save(folder / "images" / f"{name}.png")
-    codec = make_codec(**OPTIONS)
+    small = make_codec(**OPTIONS)
     draws = jax.tree.map(lambda leaf: rng.normal(0.0, 0.1, leaf.shape).astype(np.float32),
-                         jax.eval_shape(codec.init, jax.random.key(0)))
+                         jax.eval_shape(small.init, jax.random.key(0)))
     draws["gains"]["log_gain"] += np.array([[2.0], [3.0]], np.float32)
     for k in range(5):
         draws["model"]["prior"][f"matrix_{k}"] -= 1.2  # wide enough for these latents: no escapes
     for part in ("analysis", "synthesis"):
         for i in range(3):
             draws[part][f"GDN_{i}"]["root_beta"] += 1.0
-    files.save_codec(folder / "codec.npz", OPTIONS, codec.finalize(draws))
+    files.save_codec(folder / "codec.npz", OPTIONS, small.finalize(draws))
     return folder
+
+
+@pytest.fixture
+def unfitted(monkeypatch):
+    """Fits take a while to compile: whole files are written, of some numbers in the grids; returned is the list of options that were asked for."""
+    asked = []
+
+    def encode(picture, options, *, directory=None):
+        asked.append(options)
+        arch, rng = codec.architecture(codec.as_image(picture).shape, options), np.random.default_rng(len(asked))
+        weights = {name: arithmetic.whole_weights(w, 6) for name, w in start_weights(arch).items()}
+        grids = [np.rint(rng.laplace(size=shape)).astype(np.int32) for shape in arch.grids]
+        seed = options.seed if arch.noise_levels else None
+        return file.write(file.Description(arch, dict.fromkeys(shapes(arch), 6), weights, grids, seed))
+
+    monkeypatch.setattr(overfitted, "encode", encode)
+    return asked

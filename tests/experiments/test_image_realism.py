@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 from experiments import image_realism
-from rdr.codecs import overfitted
 
 CONFIG = dataclasses.replace(image_realism.PRESETS["smoke"], steps=4, realism_steps=4, size=24, realism_size=24,
                              realism_bpp=5.0, trade_offs=(0.05,))
 
 
-def test_smoke_run_writes_what_it_measured(tmp_path, capsys):
+def test_smoke_run_writes_what_it_measured(tmp_path, unfitted):
     rows = image_realism.run(CONFIG, tmp_path)
     files = {len(path.read_bytes()) for path in (tmp_path / "messages").glob("*.rdr")}
     ours = [row for row in rows if row["codec"].startswith("overfitted")]
@@ -22,11 +21,33 @@ def test_smoke_run_writes_what_it_measured(tmp_path, capsys):
         assert row["bits_per_pixel"] == 8 * row["bytes"] / 24**2 and np.isfinite(row["psnr"])
     for name in ("pictures.csv", "bd_rates.csv", "rate_psnr.png", "brick.png", "run.json"):
         assert (tmp_path / name).stat().st_size > 0
+    size = 5.0 * 24**2 // 8
+    assert [(o.objective, o.noise_levels, o.trade_off, o.size) for o in unfitted] == [
+        ("mse", 0, 0.05, None), ("mse", 0, None, size), ("wd_mse", 0, None, size),
+        ("wd_mse", 2, None, size),
+        ("mse", 2, None, size)]
+    with np.load(tmp_path / "pictures.npz") as kept:
+        assert set(kept) >= {"brick original", "brick JPEG", *(f"brick {row['codec']}" for row in ours)}
     # A second run decodes the same files.
     before = (tmp_path / "pictures.csv").read_bytes()
     image_realism.run(CONFIG, tmp_path)
     assert (tmp_path / "pictures.csv").read_bytes() == before
-    overfitted.decode(next((tmp_path / "messages").glob("*.rdr")).read_bytes())
+    assert len(unfitted) == 5
+
+
+def test_curves_or_realism_may_be_left_out(tmp_path, unfitted):
+    rows = image_realism.run(dataclasses.replace(CONFIG, realism_names=("none",)), tmp_path / "a")
+    assert {row["part"] for row in rows} == {"rates"}
+    rows = image_realism.run(dataclasses.replace(CONFIG, trade_offs=(), realism_names=()), tmp_path / "b")
+    assert {row["part"] for row in rows} == {"realism"} and not (tmp_path / "b" / "rate_psnr.png").exists()
+    with pytest.raises(ValueError, match="--trade_offs is empty"):
+        image_realism.run(dataclasses.replace(CONFIG, trade_offs=(), realism_names=("none",)), tmp_path / "c")
+
+
+@pytest.mark.stress
+def test_smoke_preset_with_fits(tmp_path):
+    rows = image_realism.run(image_realism.PRESETS["smoke"], tmp_path)
+    assert all(np.isfinite(row["psnr"]) for row in rows)
 
 
 def test_bd_rates_are_those_of_shifted_curves():

@@ -64,6 +64,17 @@ def test_what_is_no_picture_is_refused(tmp_path):
             pictures.read_picture(path)
 
 
+def test_files_that_may_not_be_read_are_named(tmp_path, monkeypatch):
+    path = _saved(tmp_path / "a.png", Image.fromarray(COLOURS))
+
+    def locked(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(pictures.Image, "open", locked)
+    with pytest.raises(ValueError, match=r"a\.png cannot be read as a picture .*Permission denied"):
+        pictures.read_picture(path)
+
+
 def test_huge_pictures_are_refused_before_they_are_read(tmp_path):
     path = _saved(tmp_path / "a.png", Image.new("1", (12_000, 10_000)))
     with pytest.raises(ValueError, match="cut it into tiles"):

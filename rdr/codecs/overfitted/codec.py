@@ -1,6 +1,7 @@
 """Encoding an image by fitting a decoder to it, and decoding."""
 
 import functools
+import json
 import math
 import operator
 import pathlib
@@ -16,8 +17,8 @@ from jax.typing import ArrayLike
 from rdr.bitstream import container
 from rdr.codecs.overfitted import file, training
 from rdr.codecs.overfitted.architecture import Architecture, operations
-from rdr.codecs.overfitted.finishing import finish
-from rdr.codecs.overfitted.objectives import TRADE_OFFS, Objective, objective, sigma_map
+from rdr.codecs.overfitted.finishing import coded_grids, finish
+from rdr.codecs.overfitted.objectives import TRADE_OFFS, TYPICAL_BITS_PER_PIXEL, Objective, objective, sigma_map
 from rdr.codecs.overfitted.start import first_weights
 from rdr.training.loop import train
 
@@ -26,9 +27,13 @@ PRESETS = {
     "medium": training.Schedule(steps=2000),
     "slow": training.Schedule(steps=10_000),
 }
-CORRECTIONS = 4  # short fits that bring a file's length to the wanted one
-CORRECTION = training.Schedule(steps=60, rounded=1.0, weights=0.0)
-TOLERANCE = 0.02  # how far below the wanted length is good enough
+# Where a size is wanted: the part of the fit after which it is known what weights will take; short fits of the grids
+# alone for files that come out too short or too long; and how far below the size is good enough.
+WEIGHED_AFTER = 0.6
+CORRECTIONS = 4
+CORRECTION = training.Schedule(steps=60, rate=1e-3, temperatures=(0.1, 0.1), shapes=(1.5, 1.5), weights=0.0)
+TOLERANCE = 0.03
+THRIFT = (1.5, 2.0, 3.0)  # weights of files that are too long are coarsened
 _WEIGHT_BYTES = 600  # what weights and headers will take, at a guess, before they are known
 
 
@@ -168,8 +173,10 @@ def encode_batch(images: Sequence[ArrayLike], options: Options = DEFAULT, *,
     weights = {name: jnp.asarray(w, jnp.float32) for name, w in weights.items()}
     noise = tuple(jnp.asarray(grid, jnp.float32) for grid in file.noise_grids(arch, options.seed))
     pixels = arch.height * arch.width
+    wanted = 0.0 if options.size is None else 8 * _left(options.size, _WEIGHT_BYTES) / pixels
     trade_off = TRADE_OFFS[goal.name] if options.trade_off is None else options.trade_off
-    wanted = 0.0 if options.size is None else 8 * max(options.size - _WEIGHT_BYTES, options.size / 4) / pixels
+    if wanted and options.trade_off is None:
+        trade_off *= (wanted / TYPICAL_BITS_PER_PIXEL) ** 1.7  # a guess, for the search to start from
 
     data = []
     for image in images:
@@ -179,6 +186,8 @@ def encode_batch(images: Sequence[ArrayLike], options: Options = DEFAULT, *,
         data.append(training.Data(target, jnp.float32(wanted), noise, batch[0], params=goal.params))
     states = [training.initial_state(arch, weights, trade_off) for _ in images]
     chunk = _chunk(options.schedule.steps)
+    if options.size is not None:
+        data = _weighed(arch, goal, options, chunk, states, data, directory)
     states = _fit(arch, goal, options.schedule, chunk, options.seed, states, data, directory / "fit", goal.name)
     return [_finish(arch, goal, options, state, one, directory / f"image{index}")
             for index, (state, one) in enumerate(zip(states, data))]
@@ -201,6 +210,29 @@ def encode(image: ArrayLike, options: Options = DEFAULT, *, directory: str | pat
     return encode_batch([image], options, directory=directory)[0]
 
 
+def _left(size: int, taken: int) -> float:
+    """Bytes for the grids beside weights; where these are too large for the size, a third of it."""
+    return max(size - taken, size / 3)
+
+
+def _weighed(arch: Architecture, goal: Objective, options: Options, chunk: int, states: list, data: list,
+             directory: pathlib.Path) -> list:
+    """Does the first part of a fit, sees how long its weights are, and says what that leaves for the grids."""
+    record = directory / "grid_bytes.json"
+    if not record.exists():
+        steps = chunk * max(1, round(WEIGHED_AFTER * options.schedule.steps / chunk))
+        states = _fit(arch, goal, options.schedule, chunk, options.seed, states, data, directory / "fit", goal.name,
+                      steps=min(steps, options.schedule.steps))
+        left = []
+        for state, one in zip(states, data):
+            message = file.write(finish(arch, state, one, goal.distance, options.seed if arch.noise_levels else None))
+            left.append(_left(options.size, len(message) - file.grid_bytes(message)))
+        record.with_suffix(".partial").write_text(json.dumps(left), encoding="utf-8")
+        record.with_suffix(".partial").replace(record)
+    bits = 8 / (arch.height * arch.width)
+    return [one._replace(wanted=jnp.float32(left * bits)) for one, left in zip(data, json.loads(record.read_text()))]
+
+
 def _chunk(steps: int) -> int:
     """Steps between checkpoints: at most 50, a fifth of all of them, and a divisor of theirs if there is a good one."""
     most = max(1, min(50, steps // 5))
@@ -209,7 +241,7 @@ def _chunk(steps: int) -> int:
 
 
 def _fit(arch: Architecture, goal: Objective, schedule: training.Schedule, chunk: int, seed: int, states: list,
-         data: list, directory: pathlib.Path, description: str) -> list:
+         data: list, directory: pathlib.Path, description: str, steps: int | None = None) -> list:
     """Fits one state by itself, or several stacked along a new first axis."""
     batched = len(states) > 1
     params, data = data[0].params, [one._replace(params=None) for one in data]
@@ -221,36 +253,43 @@ def _fit(arch: Architecture, goal: Objective, schedule: training.Schedule, chunk
         state, data = jax.device_put((state, data), sharding)
     update = _update(arch, goal.distance, seed, batched)
     data = data._replace(schedule=training.as_arrays(schedule), params=params)
-    state = train(state, update, steps=schedule.steps, chunk=chunk, directory=directory, description=description,
-                  data=data)
+    state = train(state, update, steps=steps or schedule.steps, chunk=chunk, directory=directory,
+                  description=description, data=data)
     return [jax.tree.map(operator.itemgetter(i), state) for i in range(len(states))] if batched else [state]
 
 
 def _finish(arch: Architecture, goal: Objective, options: Options, state: training.State, data: training.Data,
             directory: pathlib.Path) -> bytes:
-    """Rounds and writes; where a size is wanted, moves lambda in short fits until it is met."""
+    """Rounds and writes; where a size is wanted, coarsens weights, and moves lambda in short fits."""
     seed = options.seed if arch.noise_levels else None
     description = finish(arch, state, data, goal.distance, seed)
-    best = message = file.write(description)
-    chunk = _chunk(options.schedule.steps)
+    message = file.write(description)
+    if options.size is None:
+        return message
+    for thrift in THRIFT:
+        if len(message) > options.size:
+            coarser = finish(arch, state, data, goal.distance, seed, thrift=thrift)
+            shorter = file.write(coarser)
+            if len(shorter) < len(message):
+                description, message = coarser, shorter
+    exact = {name: jnp.asarray(w, jnp.float32) for name, w in file.exact_weights(description).items()}
+    chunk, found = _chunk(options.schedule.steps), [message]
     correction = CORRECTION._replace(steps=chunk * max(1, round(CORRECTION.steps / chunk)))  # the same program
-    for attempt in range(CORRECTIONS if options.size is not None else 0):
+    for attempt in range(CORRECTIONS):
         if options.size * (1 - TOLERANCE) <= len(message) <= options.size:
-            return message
-        # Weights stay what they are; grids may take what is left beside them, less one half of the tolerance.
+            break
+        # Weights stay as they were written; grids may take what is left beside them, less half of the tolerance.
         now = file.grid_bytes(message)
         wanted = max(options.size * (1 - TOLERANCE / 2) - (len(message) - now), now * 0.2)
-        weights = {name: jnp.asarray(w, jnp.float32) for name, w in file.exact_weights(description).items()}
-        factor = math.log(wanted / max(now, 1))
-        state = state._replace(weights=weights, log_trade_off=state.log_trade_off + jnp.float32(1.5 * factor))
-        hurry = correction._replace(rounded_rate=correction.rounded_rate * min(max(10 * abs(factor), 1.0), 5.0))
-        [state] = _fit(arch, goal, hurry, chunk, options.seed, [state], [data._replace(wanted=jnp.float32(
-            8 * wanted / (arch.height * arch.width)))], directory / f"correction{attempt}", "to size")
-        description = finish(arch, state, data, goal.distance, seed)
-        message = file.write(description)
-        if (len(best) > options.size and len(message) < len(best)) or len(best) < len(message) <= options.size:
-            best = message
-    return best
+        trade_off = state.log_trade_off + jnp.float32(1.5 * math.log(wanted / max(now, 1)))
+        state = state._replace(weights=exact, log_trade_off=trade_off, first_log_trade_off=trade_off)
+        bits = jnp.float32(8 * wanted / (arch.height * arch.width))
+        [state] = _fit(arch, goal, correction, chunk, options.seed, [state], [data._replace(wanted=bits)],
+                       directory / f"correction{attempt}", "to size")
+        message = file.write(description._replace(grids=coded_grids(state)))
+        found.append(message)
+    fitting = [one for one in found if len(one) <= options.size]
+    return max(fitting, key=len) if fitting else min(found, key=len)
 
 
 def decode(message: bytes, *, max_elements: int = container.MAX_ELEMENTS) -> np.ndarray:

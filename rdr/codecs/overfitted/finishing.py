@@ -14,7 +14,7 @@ from rdr.codecs.overfitted.architecture import Architecture, shapes
 from rdr.codecs.overfitted.file import Description, weight_table
 from rdr.codecs.overfitted.laws import PLACES, laplace_tables
 from rdr.codecs.overfitted.start import whole_start
-from rdr.codecs.overfitted.training import Data, State, rounded_grids
+from rdr.codecs.overfitted.training import GRID_UNIT, Data, State
 from rdr.entropy_models.tables import table_bits
 
 # Weights of a group share one step size.
@@ -53,8 +53,21 @@ def _cost(arch: Architecture, distance: Callable[[Any, Any, jax.Array], jax.Arra
     return cost
 
 
+def coded_grids(state: State) -> list[np.ndarray]:
+    """The numbers that are coded.
+
+    Args:
+      state: after the last step.
+
+    Returns:
+      int32 [rows, columns] each, finest first.
+    """
+    grids = [np.rint(np.asarray(grid, np.float64) * GRID_UNIT) for grid in state.grids]
+    return [np.clip(grid, -arithmetic.LIMIT, arithmetic.LIMIT).astype(np.int32) for grid in grids]
+
+
 def finish(arch: Architecture, state: State, data: Data, distance: Callable[[Any, Any, jax.Array], jax.Array],
-           seed: int | None) -> Description:
+           seed: int | None, *, thrift: float = 1.0) -> Description:
     """Rounds everything, looking for the step sizes of the weights that cost least.
 
     Args:
@@ -63,11 +76,12 @@ def finish(arch: Architecture, state: State, data: Data, distance: Callable[[Any
       data: what the fit saw.
       distance: the objective.
       seed: of the shared noise, or None.
+      thrift: how many times more a bit of the weights weighs than one of the grids.
 
     Returns:
       All that a decoder needs.
     """
-    grids = [np.clip(grid, -arithmetic.LIMIT, arithmetic.LIMIT) for grid in rounded_grids(state)]
+    grids = coded_grids(state)
     floats = tuple(jnp.asarray(grid, jnp.float32) for grid in grids)
     cost, trade_off = _cost(arch, distance), jnp.exp(state.log_trade_off)
     exponents = dict.fromkeys(shapes(arch), arithmetic.MAX_EXPONENT)
@@ -77,7 +91,7 @@ def finish(arch: Architecture, state: State, data: Data, distance: Callable[[Any
         start = whole_start(arch, exponents)
         exact = {name: jnp.asarray(w * 2.0 ** -exponents[name], jnp.float32) for name, w in whole.items()}
         bits = sum(weight_bits(w - start[name]) for name, w in whole.items())
-        return float(cost(exact, floats, data, trade_off)) + bits / (arch.height * arch.width)
+        return float(cost(exact, floats, data, trade_off)) + thrift * bits / (arch.height * arch.width)
 
     for group in GROUPS:
         best = total(whole, exponents)

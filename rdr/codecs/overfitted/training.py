@@ -17,6 +17,7 @@ GRID_UNIT = 16.0  # grids are trained in units of 16, so that one learning rate 
 
 STEERING = 0.05  # how far log lambda moves in a step for a rate that is off by a factor of e
 SETTLING = 30  # steps before it moves
+REACH = 3.0  # how far it may go from where it was at first: rates follow slowly, and it must not run away
 
 
 def _adam() -> optax.GradientTransformation:
@@ -26,8 +27,8 @@ def _adam() -> optax.GradientTransformation:
 class Schedule(NamedTuple):
     """How a fit goes: with noise first, with rounded numbers at the end.
 
-    Gradients that pass straight through rounding are wrong enough to undo much of what noise has found, so that the last
-    stage is short and slow: with 300 steps, 45 rounded ones at four times the rate end at a loss a fifth higher.
+    Gradients that pass straight through rounding are wrong enough to undo much of what noise has found, so that the
+    last stage is short and slow: with 300 steps, 45 rounded ones at four times the rate end at a loss a fifth higher.
 
     Attributes:
       steps: in all.
@@ -57,12 +58,14 @@ class State(NamedTuple):
       grids: float32 [rows, columns] each, finest first, in units of 16.
       weights: float32 by name.
       log_trade_off: natural logarithm of lambda, float32 scalar; it moves where bits per pixel are given.
+      first_log_trade_off: where it was at first.
       moments: the optimiser's.
     """
 
     grids: tuple[jax.Array, ...]
     weights: dict[str, jax.Array]
     log_trade_off: jax.Array
+    first_log_trade_off: jax.Array
     moments: Any
 
 
@@ -98,7 +101,8 @@ def initial_state(arch: Architecture, weights: dict[str, jax.Array], trade_off: 
       The state.
     """
     grids = tuple(jnp.zeros(shape, jnp.float32) for shape in arch.grids)
-    return State(grids, weights, jnp.float32(math.log(trade_off)), _adam().init((grids, weights)))
+    log_trade_off = jnp.float32(math.log(trade_off))
+    return State(grids, weights, log_trade_off, log_trade_off, _adam().init((grids, weights)))
 
 
 def as_arrays(schedule: Schedule) -> Schedule:
@@ -180,7 +184,8 @@ def make_update(arch: Architecture, distance: Callable[[Any, Any, jax.Array], ja
       key: of the noise of training, known to the encoder only.
 
     Returns:
-      `update(state, step, data) -> (state, metrics)`; metrics are loss, bits per pixel (grids only) and PSNR in dB.
+      `update(state, step, data) -> (state, metrics)`; metrics are loss, bits per pixel (grids only; of rounded ones
+      where bits per pixel are given) and PSNR in dB.
     """
     pixels = arch.height * arch.width
 
@@ -195,6 +200,10 @@ def make_update(arch: Architecture, distance: Callable[[Any, Any, jax.Array], ja
         total = rate + trade_off * distortion
         return total, {"loss": total, "bpp": rate, "psnr": psnr}
 
+    def coded_rate(trained):
+        """What the grids would take if they were rounded now: noise makes rates seem higher."""
+        return network.bits(trained[1], [jnp.round(grid * GRID_UNIT) for grid in trained[0]]).sum() / pixels
+
     def update(state, step, data):
         trained, trade_off = (state.grids, state.weights), jnp.exp(state.log_trade_off)
         gradient, metrics = jax.grad(loss, has_aux=True)(trained, trade_off, step, data)
@@ -204,21 +213,11 @@ def make_update(arch: Architecture, distance: Callable[[Any, Any, jax.Array], ja
         rate = learning_rate(step, data.schedule)
         grids = jax.tree.map(lambda p, c: p - rate * c, trained[0], change[0])
         weights = jax.tree.map(lambda p, c: p - rate * data.schedule.weights * c, trained[1], change[1])
+        metrics["bpp"] = jax.lax.cond(data.wanted > 0, coded_rate, lambda _: metrics["bpp"], trained)
         off = jnp.log(jnp.maximum(data.wanted, 1e-6)) - jnp.log(jnp.maximum(metrics["bpp"], 1e-6))
         move = jnp.where((data.wanted > 0) & (step >= SETTLING), STEERING * jnp.clip(off, -1.0, 1.0), 0.0)
-        log_trade_off = (state.log_trade_off + move).astype(jnp.float32)
-        return State(grids, weights, log_trade_off, moments), metrics
+        first = state.first_log_trade_off
+        log_trade_off = jnp.clip(state.log_trade_off + move, first - REACH, first + REACH).astype(jnp.float32)
+        return State(grids, weights, log_trade_off, first, moments), metrics
 
     return update
-
-
-def rounded_grids(state: State) -> list[np.ndarray]:
-    """The whole numbers that will be coded.
-
-    Args:
-      state: after the last step.
-
-    Returns:
-      int32 [rows, columns] each, finest first.
-    """
-    return [np.rint(np.asarray(grid, np.float64) * GRID_UNIT).astype(np.int32) for grid in state.grids]

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from rdr.codecs import overfitted
+from rdr.codecs.overfitted import codec
 from rdr.codecs.overfitted.codec import architecture, as_image
 
+SIZE = 270
 FAST = overfitted.Options(schedule=overfitted.Schedule(steps=30), trade_off=0.02)
 
 
@@ -24,6 +26,11 @@ def message():
     return overfitted.encode(_picture(), FAST)
 
 
+@pytest.fixture(scope="module")
+def sized():
+    return overfitted.encode(_picture(), FAST._replace(size=SIZE))
+
+
 def test_pictures_come_back(message):
     decoded = overfitted.decode(message)
     assert decoded.dtype == np.uint8 and decoded.shape == (16, 12, 3)
@@ -35,7 +42,9 @@ def test_same_seed_makes_the_same_file(message):
     assert overfitted.encode(_picture(), FAST) == message
 
 
-def test_interrupted_fits_end_in_the_same_file(message, tmp_path, monkeypatch):
+@pytest.mark.parametrize("interrupted", [2, 12])  # in the fit, and while a size is sought
+def test_interrupted_fits_end_in_the_same_file(message, sized, interrupted, tmp_path, monkeypatch):
+    options, expected = (FAST, message) if interrupted < 5 else (FAST._replace(size=SIZE), sized)
     from rdr.training import loop
 
     save, calls = loop.Checkpoints.save, []
@@ -43,14 +52,14 @@ def test_interrupted_fits_end_in_the_same_file(message, tmp_path, monkeypatch):
     def fail(self, *args):
         save(self, *args)
         calls.append(1)
-        if len(calls) == 2:
+        if len(calls) == interrupted:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(loop.Checkpoints, "save", fail)
     with pytest.raises(KeyboardInterrupt):
-        overfitted.encode(_picture(), FAST, directory=tmp_path)
+        overfitted.encode(_picture(), options, directory=tmp_path)
     monkeypatch.setattr(loop.Checkpoints, "save", save)
-    assert overfitted.encode(_picture(), FAST, directory=tmp_path) == message
+    assert overfitted.encode(_picture(), options, directory=tmp_path) == expected
 
 
 def test_description_adds_up(message):
@@ -59,20 +68,24 @@ def test_description_adds_up(message):
     assert about["bits_per_pixel"] == 8 * len(message) / (16 * 12)
 
 
-def test_sizes_are_met():
-    size = 270
-    message = overfitted.encode(_picture(), FAST._replace(size=size))
-    assert 0.9 * size < len(message) <= size
+def test_sizes_are_met(message, sized):
+    assert 0.9 * SIZE < len(sized) <= SIZE
+    assert sized != message
+
+
+@pytest.mark.parametrize(("steps", "chunk"), [(1, 1), (4, 1), (30, 6), (300, 50), (500, 50), (400, 50), (601, 50)])
+def test_fits_go_in_a_few_equal_parts(steps, chunk):
+    assert codec._chunk(steps) == chunk
 
 
 def test_batches_of_grey_noisy_pictures_have_files_of_their_own():
     options = FAST._replace(noise_levels=2, objective="wd_mse", features="pixels",
                             schedule=overfitted.Schedule(steps=10))
-    pictures = [_picture(16, 12, 1), _picture(16, 12, 1)[::-1]]
+    pictures = [_picture(8, 6, 1), _picture(8, 6, 1)[::-1]]
     messages = overfitted.encode_batch(pictures, options)
     assert messages[0] != messages[1]
     for message in messages:
-        assert overfitted.decode(message).shape == (16, 12, 1)
+        assert overfitted.decode(message).shape == (8, 6, 1)
         assert overfitted.describe(message)["seed"] == 0
 
 

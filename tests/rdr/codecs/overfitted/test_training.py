@@ -7,6 +7,7 @@ import pytest
 
 from rdr.codecs.overfitted import network, training
 from rdr.codecs.overfitted.architecture import Architecture
+from rdr.codecs.overfitted.objectives import objective
 
 SCHEDULE = training.Schedule(steps=100, rounded=0.2, rounded_rate=2e-3)
 
@@ -43,9 +44,48 @@ def test_gradient_of_the_rate_is_that_of_finite_differences():
     rng = np.random.default_rng(0)
     grids = [rng.standard_normal(shape) for shape in arch.grids]
     with jax.enable_x64(True):
-        gradient = jax.grad(lambda g: network.bits(weights, g).sum())([jnp.asarray(grid) for grid in grids])
+        bits = jax.jit(lambda g: network.bits(weights, g).sum())
+        gradient = jax.jit(jax.grad(bits))([jnp.asarray(grid) for grid in grids])
         for i, j in ((0, 0), (1, 2), (3, 3)):
             step = np.zeros((4, 4))
             step[i, j] = 1e-5
-            up, down = (network.bits(weights, [grids[0] + s * step, grids[1]]).sum() for s in (1, -1))
+            up, down = (bits([jnp.asarray(grids[0] + s * step), jnp.asarray(grids[1])]) for s in (1, -1))
             np.testing.assert_allclose(gradient[0][i, j], (up - down) / 2e-5, rtol=1e-4, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def fit():
+    """A small fit: its sizes, first state, step, and what the step sees."""
+    arch = Architecture(6, 5, levels=2)
+    weights = {name: jnp.asarray(w) for name, w in network.initial_weights(arch, jax.random.key(0)).items()}
+    image = jnp.asarray(np.random.default_rng(0).uniform(size=(6, 5, 3)), jnp.float32)
+    update = jax.jit(training.make_update(arch, objective("mse").distance, jax.random.key(1)))
+    data = training.Data(image[None], jnp.float32(0), (), image, training.as_arrays(SCHEDULE))
+    return arch, training.initial_state(arch, weights, 0.01), update, data
+
+
+def test_lambda_moves_towards_the_wanted_rate_and_not_without_end(fit):
+    arch, state, update, data = fit
+    moved = {}
+    for wanted in (0.0, 1e-3, 50.0):
+        data = data._replace(wanted=jnp.float32(wanted))
+        early, _ = update(state, jnp.int32(training.SETTLING - 1), data)
+        assert early.log_trade_off == state.log_trade_off
+        late, metrics = update(state, jnp.int32(training.SETTLING), data)
+        moved[wanted] = float(late.log_trade_off - state.log_trade_off)
+        if wanted:  # the rate that steers is that of the rounded grids, which are empty here
+            empty = [jnp.zeros(shape, jnp.float32) for shape in arch.grids]
+            np.testing.assert_allclose(metrics["bpp"], network.bits(state.weights, empty).sum() / 30, rtol=1e-4)
+    assert moved[0.0] == 0 and moved[1e-3] < 0 < moved[50.0] <= training.STEERING * 1.001
+    far = state._replace(log_trade_off=state.log_trade_off + jnp.float32(training.REACH))
+    late, _ = update(far, jnp.int32(50), data)
+    np.testing.assert_allclose(late.log_trade_off, far.log_trade_off)
+
+
+def test_weights_rest_while_grids_are_corrected(fit):
+    _, state, update, data = fit
+    schedule = training.as_arrays(SCHEDULE._replace(weights=0.0))
+    late, _ = update(state, jnp.int32(0), data._replace(schedule=schedule))
+    for name, w in state.weights.items():
+        np.testing.assert_array_equal(late.weights[name], w)
+    assert any((new != old).any() for new, old in zip(late.grids, state.grids))

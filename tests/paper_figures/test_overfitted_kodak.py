@@ -1,0 +1,48 @@
+"""The committed run over whole photographs, and its figure."""
+
+import numpy as np
+import pytest
+
+from paper_figures import overfitted_kodak
+from paper_figures.tables import DATA
+from rdr.metrics.bjontegaard import bd_rate
+
+TABLE = overfitted_kodak.load(DATA / "overfitted_kodak.csv")
+PICTURES = list(dict.fromkeys(TABLE.columns["picture"]))
+
+
+def _curve(picture, codec):
+    rows = (TABLE.columns["picture"] == picture) & (TABLE.columns["codec"] == codec)
+    order = np.argsort(TABLE.columns["bytes"][rows])
+    return TABLE.columns["bytes"][rows][order], TABLE.columns["psnr"][rows][order]
+
+
+def test_rates_are_those_of_whole_files():
+    np.testing.assert_allclose(TABLE.columns["bits_per_pixel"], 8 * TABLE.columns["bytes"] / (512 * 768), rtol=1e-9)
+    assert len(PICTURES) >= 4
+    for picture in PICTURES:
+        assert len(_curve(picture, "overfitted MSE")[0]) >= 4
+
+
+@pytest.mark.parametrize("codec", ["JPEG", "WebP"])
+def test_squared_error_beats_older_codecs(codec):
+    rates = []
+    for picture in PICTURES:
+        (size, psnr), (other_size, other_psnr) = _curve(picture, "overfitted MSE"), _curve(picture, codec)
+        keep = np.concatenate([[True], np.diff(other_size) > 0])
+        rates.append(float(bd_rate([other_size[keep], size], [other_psnr[keep], psnr]).values[1]))
+    assert np.mean(rates) < 0
+    if codec == "JPEG":  # the other table says the same
+        rows = (TABLE.rates["codec"] == "overfitted MSE") & (TABLE.rates["picture"] == "mean")
+        np.testing.assert_allclose(TABLE.rates["bd_rate_percent"][rows], [np.mean(rates)], rtol=1e-6)
+
+
+def test_the_figure_shows_the_table():
+    figure = overfitted_kodak.make_figure(TABLE)
+    axes = figure.axes[: len(PICTURES)]
+    assert [axis.get_title() for axis in axes] == PICTURES
+    for axis, picture in zip(axes, PICTURES):
+        ours = axis.get_lines()[0]
+        size, psnr = _curve(picture, "overfitted MSE")
+        np.testing.assert_allclose(ours.get_xdata(), 8 * size / (512 * 768))
+        np.testing.assert_allclose(ours.get_ydata(), psnr)
