@@ -37,7 +37,7 @@ def small_codec(tmp_path_factory):
 
 @pytest.fixture
 def unfitted(monkeypatch):
-    """Fits take a while to compile: whole files are written, of some numbers in the grids; returned is the list of options that were asked for."""
+    """Fits compile for a while: whole files of some numbers are written; returned is the list of options asked for."""
     asked = []
 
     def encode(picture, options, *, directory=None):
