@@ -39,10 +39,19 @@ def weights(config: Any, family: str) -> tuple[np.ndarray, np.ndarray]:
     return price.astype(np.float32), (price * np.tile(ratios, len(rates))).astype(np.float32)
 
 
-def principal_start(params: Any, source: sources.Source) -> Any:
-    """Makes the transforms of a grid of block codecs start as the Karhunen-Loeve transform and its inverse."""
+def principal_start(params: Any, source: sources.Source, *, least_first: bool = False) -> Any:
+    """Makes the transforms of a grid of block codecs start as the Karhunen-Loeve transform and its inverse.
+
+    Args:
+      params: of the grid.
+      source: the source.
+      least_first: whether the component of least variance is the first latent, else the last.
+
+    Returns:
+      The parameters.
+    """
     values, axes = np.linalg.eigh(source.covariance)
-    axes = axes[:, np.argsort(values)[::-1]].astype(np.float32)
+    axes = axes[:, np.argsort(values if least_first else -values)].astype(np.float32)
     mean = source.mean.astype(np.float32)
     start = {"analysis": {"line": axes, "bias": -mean @ axes}, "synthesis": {"line": axes.T, "bias": mean}}
     for part, values in start.items():
@@ -50,12 +59,14 @@ def principal_start(params: Any, source: sources.Source) -> Any:
     return params
 
 
-def hexagons_from_rectangles(params: Any, scalar: Any, *, bricks: bool) -> Any:
-    """Makes a grid of hexagonal codecs start from trained codecs that round.
+def hexagons_from_rectangles(params: Any, trained: Any, *, bricks: bool) -> Any:
+    """Makes a grid of hexagonal codecs start from the transforms of trained codecs that round.
+
+    Rows of hexagons lie along the first latent of the trained codecs, the one of most variance; rows are coded first.
 
     Args:
       params: fresh parameters of the hexagonal codecs.
-      scalar: trained parameters of the `scalar` family.
+      trained: parameters of codecs that round.
       bricks: whether rows of hexagons, pressed, lie where rows of rectangles lay; else the step, thus the cell's area
         in the latent space, stays.
 
@@ -63,25 +74,23 @@ def hexagons_from_rectangles(params: Any, scalar: Any, *, bricks: bool) -> Any:
       The parameters.
     """
     along, across = quantize.lattice("A2").scale  # a row's points are 2 `along` apart, rows are `across` apart
-    made = jax.tree.map(jnp.asarray, {**params, **{part: scalar[part] for part in ("analysis", "synthesis", "prior")}})
     row = 2.0 * along if bricks else 1.0
-    made["log_step"] = scalar["log_step"] - jnp.float32(np.log(row))
-    # The context of the second coordinate is of the same place in the first, in steps of its own axis.
-    made["prior"] = made["prior"] | {"weights": made["prior"]["weights"] * jnp.float32(along / across)}
-    if bricks:
-        press = jnp.array([1.0, across / row], jnp.float32)
-        last = max(name for name in made["analysis"] if name.startswith("Dense"))
-        for name, leaf in (("line", "line"), ("bias", "bias"), (last, "kernel")):
-            made["analysis"] = _scaled(made["analysis"], name, leaf, press)
-        for name, leaf in (("line", "line"), ("Dense_0", "kernel")):
-            made["synthesis"] = _scaled(made["synthesis"], name, leaf, 1.0 / press[:, None])
-    return made
+    press = jnp.array([across / row if bricks else 1.0, 1.0], jnp.float32)
+    analysis, synthesis = dict(trained["analysis"]), dict(trained["synthesis"])
+    last = max(name for name in analysis if name.startswith("Dense"))
 
+    def out(leaf):
+        return leaf[..., ::-1] * jnp.broadcast_to(press, leaf.shape)
 
-def _scaled(part: dict, name: str, leaf: str, factor: jax.Array) -> dict:
-    if name == leaf:
-        return part | {name: part[name] * jnp.broadcast_to(factor, part[name].shape)}
-    return part | {name: part[name] | {leaf: part[name][leaf] * jnp.broadcast_to(factor, part[name][leaf].shape)}}
+    def back(leaf):
+        return leaf[..., ::-1, :] / jnp.broadcast_to(press[:, None], leaf.shape)
+
+    analysis |= {"line": out(analysis["line"]), "bias": out(analysis["bias"]),
+                 last: {**analysis[last], "kernel": out(analysis[last]["kernel"])}}
+    synthesis |= {"line": back(synthesis["line"]),
+                  "Dense_0": {**synthesis["Dense_0"], "kernel": back(synthesis["Dense_0"]["kernel"])}}
+    return {**params, "analysis": analysis, "synthesis": synthesis,
+            "log_step": trained["log_step"] - jnp.float32(np.log(row))}
 
 
 def train_family(config: Any, family: str, directory: pathlib.Path, trained: dict[str, Any]) -> Any:
@@ -125,7 +134,7 @@ def train_family(config: Any, family: str, directory: pathlib.Path, trained: dic
             params["log_weight"] = jnp.log(weight[0])
             params["points"] = jax.vmap(lambda k: sample(k, config.codewords))(jax.random.split(key, weight[0].size))
             return params
-        params = principal_start(params, source)
+        params = principal_start(params, source, least_first=family == "hexagonal")
         # The step of high-rate theory: -2 log2(step) + lambda 2 step^2 / 12 is least at step^2 = 6 / (lambda ln 2).
         params["log_step"] = 0.5 * jnp.log(6.0 / (weight[0] * jnp.float32(np.log(2.0))))
         return params
@@ -142,9 +151,11 @@ def train_family(config: Any, family: str, directory: pathlib.Path, trained: dic
         return jax.tree.map(lambda leaf: leaf.reshape(count, -1, *leaf.shape[1:]), found)
 
     starts = [fresh()]
-    if family in CAUSAL:
+    if family == "scalar":
         starts.append({**fresh(), **{part: trained["factorised"][part] for part in ("analysis", "synthesis",
                                                                                     "log_step")}})
+    if family == "hexagonal":
+        starts.append(hexagons_from_rectangles(fresh(), trained["factorised"], bricks=False))
     found = fit(config.schedule(family), starts, "own")
     if family == "hexagonal":
         starts = [hexagons_from_rectangles(fresh(), trained["scalar"], bricks=bricks) for bricks in (False, True)]

@@ -42,7 +42,9 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
     Args:
       dimension: components of a vector.
       latent: components of the latent vector; default as many.
-      lattice: "Z", every coordinate rounded by itself, or "A2", hexagons in a latent plane (needs `context`).
+      lattice: "Z", every coordinate rounded by itself, or "A2", hexagons in a latent plane (needs `context`). Their row
+        is the first coordinate, the place in the row the second: where one row holds nearly all, only this order lets
+        a smooth law say so (the other way, even places would be likely and odd ones not).
       context: whether coordinates are coded given those before them; undithered codecs only.
       dither_levels: M, values of the shared dither of a coordinate, a power of two up to 2^16; 0 for no shared
         randomness. The common randomness in use is log2 M bits per coordinate.
@@ -81,7 +83,7 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
            f"{'-private' if private_noise else ''}"
     points = quantize.lattice(lattice)
     # Whole numbers times this, times the step, are places in the latent space.
-    axes = np.asarray(points.scale if lattice == "A2" else np.ones(latent), np.float32)
+    axes = np.asarray(points.scale[::-1] if lattice == "A2" else np.ones(latent), np.float32)
     cells = _CELLS[lattice] or causal_block.plain_cells(latent)
     widths = np.array([cell.step for cell in cells], np.float32)
     analysis, synthesis = ResidualDense(latent, hidden), ResidualDense(dimension, hidden)
@@ -124,7 +126,8 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
 
     def nearest(z: jax.Array) -> jax.Array:
         if lattice == "A2":
-            return quantize.closest_point(z * jnp.broadcast_to(axes, z.shape), points)[0]
+            turned = (z * jnp.broadcast_to(axes, z.shape))[..., ::-1]
+            return quantize.closest_point(turned, points)[0][..., ::-1]
         return jnp.round(z)
 
     def draw(key: jax.Array, shape: tuple[int, ...], spread: bool, dimension: int) -> jax.Array:

@@ -78,6 +78,27 @@ def test_hexagons_err_less_than_squares_of_the_same_area():
     np.testing.assert_allclose(errors, [1 / 12, 5 / (36 * 3**0.5)], atol=5 * 0.075 / np.sqrt(80_000))
 
 
+def test_one_row_of_hexagons_costs_what_one_row_of_squares_does():
+    """A latent plane whose first coordinate never leaves its row: its row is free, and places in it are equally dense.
+
+    Oracle: at equal distances of neighbours in the row both codecs are a scalar quantiser of the second coordinate.
+    """
+    x = np.random.default_rng(2).standard_normal((4000, 2)).astype(np.float32) * np.array([1e-3, 3.0], np.float32)
+    found = []
+    for kind, distance in (("context", 1.0), ("hexagonal", 2.0 * (3**0.5 / 2) ** 0.5 / 3**0.5)):
+        codec, _, _, _ = prepared(kind)
+        params = codec.init(jax.random.key(0)) | {"log_step": jnp.float32(-np.log(distance))}
+        for part in ("analysis", "synthesis"):
+            params[part]["line"] = jnp.eye(2, dtype=jnp.float32)
+        # Laws of one component: certain of row 0, and N(0, 9) by a logistic law of the same power in a row.
+        location = jnp.zeros((2, 3), jnp.float32)
+        log_scale = jnp.log(jnp.array([[0.01], [3.0 * 3**0.5 / np.pi]], jnp.float32)) + location
+        params["prior"]["second_bias"] = jnp.stack([location, location, log_scale], 1)
+        y, bits = codec.forward(params, x, key=jax.random.key(0))
+        found.append([float(bits.mean()), float(np.square(x - np.asarray(y)).mean(0)[1])])
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-3)
+
+
 def test_the_hexagons_noise_has_the_cells_law():
     """Noise of training on A2: zero mean, isotropic, second moment of the hexagon; as the hard error of a flat law."""
     codec, _, _, _ = prepared("hexagonal")
