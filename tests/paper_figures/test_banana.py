@@ -45,9 +45,11 @@ def test_rounding_is_within_its_loss_of_the_rate_distortion_function(data):
 def test_hexagons_come_closer_than_squares(data):
     """At the same rates, gaps interpolated between neighbours; the space-filling gain is 0.0555 bit per vector."""
     squares, hexagons = family(data, "scalar"), family(data, "hexagonal")
-    at = np.array([5.2, 6.0, 8.0, 9.9])
+    at = np.array([2.6, 3.1, 3.4, 4.2, 5.0, 5.2, 6.0, 8.0, 9.9])
     gain = [np.interp(at, f["rate_bits"], f["gap_bits"]) for f in (squares, hexagons)]
-    assert (gain[0] - gain[1] > 0.02).all()
+    assert ((gain[0] - gain[1])[4:] > 0.03).all()
+    # Below, codecs quantise along the curve alone, and no lattice of the plane can gain.
+    assert (np.abs(gain[0] - gain[1])[:4] < 0.02).all()
 
 
 def test_figures_show_the_table(data, tmp_path):
