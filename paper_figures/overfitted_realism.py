@@ -21,7 +21,7 @@ PAGE = {"original": "original", "JPEG": "JPEG", "AVIF": "AVIF", "overfitted MSE"
         "overfitted MSE + noise": "MSE, noise", "overfitted WD": "WD", "overfitted WD + noise": "WD, noise"}
 GALLERY = {"original": "original", "JPEG": "JPEG", "overfitted MSE": "ours: MSE",
            "overfitted WD + noise": "ours: WD, shared noise"}
-GALLERY_PICTURES = ("gravel", "astronaut")
+GALLERY_PICTURES = ("gravel", "grass")
 
 
 class Data(NamedTuple):
@@ -83,7 +83,7 @@ def _draw(data: Data, pictures: list[str], codecs: dict[str, str], side: float) 
             axis.grid(False)
             for spine in axis.spines.values():
                 spine.set_visible(False)
-            if row is axes[0]:
+            if picture == pictures[0]:
                 axis.set_title(title, fontsize=8)
             axis.set_xlabel(picture if codec == "original" else f"{length(data, picture, codec):,} bytes", fontsize=7.5)
     return figure

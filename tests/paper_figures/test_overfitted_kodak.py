@@ -19,7 +19,6 @@ def _curve(picture, codec):
 
 def test_rates_are_those_of_whole_files():
     np.testing.assert_allclose(TABLE.columns["bits_per_pixel"], 8 * TABLE.columns["bytes"] / (512 * 768), rtol=1e-9)
-    assert len(PICTURES) >= 4
     for picture in PICTURES:
         assert len(_curve(picture, "overfitted MSE")[0]) >= 4
 
