@@ -69,6 +69,7 @@ class Config:
       decay: of the moving average of parameters.
       precision: of the transforms: "float32" or "bfloat16".
       perceptual_weight: of LPIPS (AlexNet) at realism weight 1, in bits per pixel (realism stage).
+      structure_weight: of DISTS at realism weight 1, in bits per pixel (realism stage); 0 saves most of the time.
       texture_weight: of the Wasserstein distortion of the image at realism weight 1, times 255^2 lambda.
       texture_sigma: its width, in pixels.
       log_every: steps between lines of metrics.jsonl.
@@ -98,6 +99,7 @@ class Config:
     decay: float = 0.999
     precision: str = "float32"
     perceptual_weight: float = 1.0
+    structure_weight: float = 0.0
     texture_weight: float = 0.5
     texture_sigma: float = 4.0
     log_every: int = 50
@@ -248,7 +250,8 @@ def run(config: Config, workdir: pathlib.Path, place: Place = Place()) -> dict[s
         rest = {part: tree for part, tree in params.items() if part != "realism"}
         loss = objective.realism_loss(codec, rest, rate_levels=config.rate_levels, weights=lambdas,
                                       perceptual_weight=config.perceptual_weight, texture_weight=config.texture_weight,
-                                      texture_sigma=config.texture_sigma, dtype=_DTYPES[config.precision])
+                                      texture_sigma=config.texture_sigma,
+                                      structure_weight=config.structure_weight, dtype=_DTYPES[config.precision])
     optimizer = make_optimizer(learning_rate=config.learning_rate, steps=config.steps, warmup=config.warmup,
                                clip=config.clip)
     parts = functools.partial(batches, source, batch=config.batch, crop=config.crop, seed=config.seed,

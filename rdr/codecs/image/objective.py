@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from rdr.codecs.base import Codec
-from rdr.losses import lpips
+from rdr.losses import dists, lpips
 from rdr.losses.wasserstein_distortion import wasserstein_distortion
 
 SQUARED_ERROR_UNIT = 255.0**2  # weights are given for values in 0 .. 255, as in the literature
@@ -60,12 +60,13 @@ def rate_distortion_loss(codec: Codec, *, rate_levels: int, weights: tuple[float
 
 
 def realism_loss(codec: Codec, rest: Any, *, rate_levels: int, weights: tuple[float, float], perceptual_weight: float,
-                 texture_weight: float, texture_sigma: float = 4.0, dtype: Any = jnp.float32) -> Callable:
+                 texture_weight: float, texture_sigma: float = 4.0, structure_weight: float = 0.0,
+                 dtype: Any = jnp.float32) -> Callable:
     """The loss of the decoder's second set of weights, with everything else at rest.
 
     At a realism weight beta, uniform in [0, 1] and new in every step,
 
-        lambda 255^2 MSE + beta (w_p LPIPS + w_t lambda 255^2 WD),
+        lambda 255^2 MSE + beta (w_p LPIPS + w_s DISTS + w_t lambda 255^2 WD),
 
     WD the Wasserstein distortion of the image itself at one sigma, which asks for the local means and deviations of
     the intensities. The rate does not change, so it is not in the loss.
@@ -78,13 +79,15 @@ def realism_loss(codec: Codec, rest: Any, *, rate_levels: int, weights: tuple[fl
       perceptual_weight: w_p, of LPIPS on AlexNet; with 0 its weights are not needed.
       texture_weight: w_t.
       texture_sigma: in pixels.
+      structure_weight: w_s, of DISTS; with 0 its weights are not needed.
       dtype: of the transforms.
 
     Returns:
-      `loss({"realism": delta}, batch, key, step) -> (loss, metrics)` for uint8 batches; metrics are "mse", "lpips" and
-      "texture", each at that step's beta, and "realism", beta.
+      `loss({"realism": delta}, batch, key, step) -> (loss, metrics)` for uint8 batches; metrics are "mse", "lpips",
+      "dists" and "texture", each at that step's beta, and "realism", beta.
     """
     perceptual = lpips.load_params("alexnet") if perceptual_weight else None
+    structure = dists.load_params() if structure_weight else None
 
     def loss(params: Any, batch: jax.Array, key: jax.Array, step: jax.Array):
         del step
@@ -98,10 +101,12 @@ def realism_loss(codec: Codec, rest: Any, *, rate_levels: int, weights: tuple[fl
         error = jnp.mean(jnp.square(x - y), axis=(1, 2, 3))
         texture = wasserstein_distortion(x, y, texture_sigma) if texture_weight else jnp.zeros_like(error)
         seen = lpips.lpips(perceptual, y, x) if perceptual_weight else jnp.zeros_like(error)
+        alike = dists.dists(structure, y, x) if structure_weight else jnp.zeros_like(error)
         fidelity = weight * SQUARED_ERROR_UNIT
-        total = fidelity * error + beta * (perceptual_weight * seen + texture_weight * fidelity * texture)
-        return jnp.mean(total), {"mse": jnp.mean(error), "lpips": jnp.mean(seen), "texture": jnp.mean(texture),
-                                 "realism": beta}
+        wish = perceptual_weight * seen + structure_weight * alike + texture_weight * fidelity * texture
+        return jnp.mean(fidelity * error + beta * wish), {
+            "mse": jnp.mean(error), "lpips": jnp.mean(seen), "dists": jnp.mean(alike), "texture": jnp.mean(texture),
+            "realism": beta}
 
     return loss
 
