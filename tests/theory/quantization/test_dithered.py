@@ -51,8 +51,8 @@ def test_adaptive_quadrature_of_the_closed_gaussian_form_agrees(found):
 
 
 def test_the_gaussian_excess_is_below_a_quarter_bit_with_and_without_realism(found):
-    plain = found.rate - gaussian.rate_distortion(found.distortion_wiener)
-    realistic = found.rate - gaussian.rate_distortion_perception(found.distortion_realism, 0.0)
+    plain = np.asarray(found.rate - gaussian.rate_distortion(found.distortion_wiener))
+    realistic = np.asarray(found.rate - gaussian.rate_distortion_perception(found.distortion_realism, 0.0))
     limit = float(lattices.space_filling_loss(1 / 12))
     for excess in (plain, realistic):
         # At the smallest step both are the limit up to rounding of the quadrature.
