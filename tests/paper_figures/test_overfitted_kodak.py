@@ -18,6 +18,7 @@ def _curve(picture, codec):
 
 
 def test_rates_are_those_of_whole_files():
+    assert len(PICTURES) >= 4
     np.testing.assert_allclose(TABLE.columns["bits_per_pixel"], 8 * TABLE.columns["bytes"] / (512 * 768), rtol=1e-9)
     for picture in PICTURES:
         assert len(_curve(picture, "overfitted MSE")[0]) >= 4
@@ -30,7 +31,7 @@ def test_squared_error_beats_older_codecs(codec):
         (size, psnr), (other_size, other_psnr) = _curve(picture, "overfitted MSE"), _curve(picture, codec)
         keep = np.concatenate([[True], np.diff(other_size) > 0])
         rates.append(float(bd_rate([other_size[keep], size], [other_psnr[keep], psnr]).values[1]))
-    assert np.mean(rates) < 0
+    assert max(rates) < 0
     if codec == "JPEG":  # the other table says the same
         rows = (TABLE.rates["codec"] == "overfitted MSE") & (TABLE.rates["picture"] == "mean")
         np.testing.assert_allclose(TABLE.rates["bd_rate_percent"][rows], [np.mean(rates)], rtol=1e-6)
