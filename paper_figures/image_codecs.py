@@ -14,6 +14,7 @@ from typing import NamedTuple
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from paper_figures import command_line
 from paper_figures.style import COLORS, LINES, MARKERS
@@ -90,7 +91,7 @@ def rate_distortion(data: Data) -> Figure:
     for i, (name, curve) in enumerate(data.published.items()):
         if name in _PUBLISHED:
             left.plot(curve["rate_bpp"], curve["psnr"], color="0.45", ls=LINES[1 + i % 5],
-                      label=name.replace("CompressAI", "published"))
+                      label=f"{name.removesuffix(' (CompressAI)')} (published)")
     top = max(curve["rate_bpp"].max() for name, curve in data.curves.items() if "(Pillow)" not in name)
     left.set(xlim=(0.0, 1.6 * top), ylim=(22, 38), xlabel="rate (bits per pixel)", ylabel="PSNR (dB)",
              title="Kodak, means over 24 images")
@@ -101,8 +102,8 @@ def rate_distortion(data: Data) -> Figure:
     shown = [names[i].replace(" realism 0", " (ours)").replace(" realism 1", " (ours, realism 1)") for i in chosen]
     bars = right.barh(range(len(chosen)), values[chosen],
                       color=["k" if "ours" in name else COLORS[5] if "Pillow" in name else "0.75" for name in shown])
-    right.bar_label(bars, fmt="%+.0f", fontsize=6.5, padding=2)
-    right.set(yticks=range(len(chosen)), xlabel="rate at equal PSNR, % of JPEG's",
+    right.bar_label(bars, fmt="%.1f", fontsize=6.5, padding=2)
+    right.set(yticks=range(len(chosen)), xlabel="difference of rate at equal PSNR (%)",
               title="BD-rate to Pillow's JPEG")
     right.set_yticklabels(shown, fontsize=6.5)
     right.invert_yaxis()
@@ -162,10 +163,9 @@ def realism(data: Data) -> Figure:
         style = {"color": COLORS[i], "marker": MARKERS[i], "label": f"{rate:.2f} bits per pixel"}
         left.plot(data.realism["root_wd"][rows][order], data.realism["mse"][rows][order] * 255**2, ls=LINES[i], **style)
         right.plot(*normalised(data, rows), ls="none", **style)
-    left.annotate("realism weight 0", (0.98, 0.03), xycoords="axes fraction", ha="right", fontsize=7)
-    left.annotate("1", (0.03, 0.93), xycoords="axes fraction", fontsize=7)
-    left.set(xlabel="distance of local statistics, root of WD at σ = 4 pixels", ylabel="squared error (8-bit values)",
-             title="One message, five realism weights")
+    left.set(xlabel="distance of local statistics (root of WD, σ = 4 pixels)", ylabel="squared error (8-bit values)",
+             title="One message, realism weights from 0 (right) to 1 (left)")
+    left.xaxis.set_major_locator(MaxNLocator(6))
     right.set(xlabel="distance, 0 at weight 1 and 1 at weight 0", ylabel="excess squared error, of that at weight 1",
               title="Relative to both ends")
     left.legend(fontsize=7)
