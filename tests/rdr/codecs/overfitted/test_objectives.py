@@ -24,7 +24,7 @@ def test_wasserstein_distortion_of_all_features_tells_images_apart(features, tra
     assert float(goal.distance(goal.params, target, image)[0]) < 1e-6
     other = jnp.roll(image, 1, 1) * np.float32(0.9)
     assert float(goal.distance(goal.params, target, other)[0]) > 1e-3
-    if features != "vgg16":  # whose gradient takes a minute to compile, and is tested by itself
+    if features in ("pixels", "alexnet"):  # the others' gradients take long to compile, and are tested by themselves
         slope = jax.grad(lambda x: goal.distance(goal.params, target, x)[0])(other)
         assert bool(jnp.isfinite(slope).all())
 
