@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 import tempfile
 
 os.environ.setdefault("MPLBACKEND", "agg")
@@ -30,3 +31,10 @@ def _room_for_programs():
         if crowded:
             jax.clear_caches()
             gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def _closed_figures():
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
