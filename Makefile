@@ -32,12 +32,10 @@ lint: $(READY) ## check style and import order
 bench: $(READY) ## measure speed and memory (recorded figures: benchmarks/*.md)
 	@for file in benchmarks/*.py; do echo "== $$file"; $(PY) -m benchmarks.$$(basename $$file .py) || exit 1; done
 
-bench-peers: $(READY) ## solvers and trained codecs beside other projects' code, which gets an environment of its own
+bench-peers: $(READY) ## the solvers beside other projects' code, which gets an environment of its own
 	@test -x $(PEERS)/bin/python || $(PY) -m venv $(PEERS)
 	@$(PEERS)/bin/python -m pip install -q --disable-pip-version-check "dit==2.3"
 	@$(PY) -m benchmarks.solvers --dit=$(PEERS)/bin/python
-	@$(PEERS)/bin/python -m pip install -q --disable-pip-version-check "compressai==1.2.8" "torch==2.13.0"
-	@$(PY) -m benchmarks.training --peer=$(PEERS)/bin/python
 
 stress: $(READY) ## the long runs: thousands of mutations, many interruptions
 	@$(PY) -m pytest -q -m stress
