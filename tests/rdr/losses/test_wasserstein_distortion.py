@@ -113,6 +113,18 @@ def test_constant_sigma_equals_a_constant_map(sigma):
     np.testing.assert_allclose(constant_sigma(A, B, sigma), want, rtol=1e-10)
 
 
+def test_levels_that_are_only_passed_through_change_neither_value_nor_gradient():
+    """Of a known sigma of 5 pixels only level 3 and the whole map are compared; traced, every level is computed."""
+    rng = np.random.default_rng(3)
+    a, b = rng.random((2, 1, 20, 17, 2))
+    value, gradient = jax.jit(jax.value_and_grad(lambda b: wasserstein_distortion(a, b, 5.0)[0]))(b)
+    np.testing.assert_allclose(value, brute_force(a[0], b[0], np.full((20, 17), 5.0)), rtol=1e-10)
+    sigma = np.full((20, 17), 5.0)
+    dense, dense_gradient = jax.jit(jax.value_and_grad(lambda b, s: wasserstein_distortion(a, b, s)[0]))(b, sigma)
+    np.testing.assert_allclose(value, dense, rtol=1e-12)
+    np.testing.assert_allclose(gradient, dense_gradient, rtol=1e-9, atol=1e-15)
+
+
 def test_gradients_match_finite_differences():
     # Smallest local standard deviation here is about 0.1, so third derivatives are below 1e3 and central
     # differences with step 1e-5 are right to 1e-7, plus 1e-16 / 1e-5 of rounding.
