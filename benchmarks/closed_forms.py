@@ -13,6 +13,7 @@ from theory import gaussian, gaussian_process, gaussian_vector_perception
 
 
 def timed(call, repeats=7):
+    """Seconds of the first call, and the shortest of the others."""
     start = time.perf_counter()
     jax.block_until_ready(call())
     first = time.perf_counter() - start
@@ -25,6 +26,7 @@ def timed(call, repeats=7):
 
 
 def main():
+    """Prints the table."""
     d, p = jnp.linspace(0.01, 2.0, 200)[:, None], jnp.linspace(0.0, 1.0, 200)[None, :]
     rng = np.random.default_rng(0)
     lam = jnp.asarray(10 ** rng.uniform(-3, 2, (1000, 8)))

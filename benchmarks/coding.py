@@ -70,6 +70,7 @@ def block_codec(quantizer, codec, samples):
 
 
 def main():
+    """Prints both tables."""
     print("10^6 Gaussian symbols; ratios to constriction's own Gaussian model, one call with a scale for each symbol;")
     print("by wall time and, in brackets, by CPU time")
     print("| tables | sigma | encode Msym/s | decode Msym/s | encode ratio | decode ratio | size ratio |")

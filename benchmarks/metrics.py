@@ -42,6 +42,7 @@ def load(folder, count):
 
 
 def as_jpeg(image, quality):
+    """The picture after JPEG at a quality, RGB."""
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=quality)
     return Image.open(stream).convert("RGB")
@@ -62,6 +63,7 @@ def measure(name, images, candidates):
 
 
 def main(argv=None):
+    """Measures each metric in a process of its own and prints the table."""
     values = flags.FlagValues()
     flags.DEFINE_string("images", "", "folder of images", flag_values=values)
     flags.DEFINE_integer("count", 24, "how many", flag_values=values)

@@ -21,6 +21,7 @@ def best(function, repetitions):
 
 
 def main():
+    """Times the cases named on the command line."""
     if len(sys.argv) == 1:
         print("nothing to time: benchmarks.training --peer=PYTHON calls this")
         return

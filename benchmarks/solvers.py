@@ -57,16 +57,19 @@ def timed(call, repeats=3):
 
 
 def gap(answer):
+    """The largest certified gap of an answer, in bits."""
     return float(np.max(answer.rate - answer.rate_lower))
 
 
 def grid_gaussian(n, width=8.0):
+    """A standard normal pmf on n points, and squared distances between them."""
     x = np.linspace(-width, width, n)
     pmf = np.exp(-0.5 * x**2)
     return pmf / pmf.sum(), (x[:, None] - x) ** 2
 
 
 def aims():
+    """Times what is aimed at, a row each."""
     rng = np.random.default_rng(0)
     rows = []
 
@@ -172,6 +175,7 @@ def commit():
 
 
 def main():
+    """Measures and writes solvers.md."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dit", default=None)
     parser.add_argument("--out", default=str(pathlib.Path(__file__).with_name("solvers.md")))
