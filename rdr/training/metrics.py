@@ -19,7 +19,10 @@ class MetricsLog:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         lines = self._path.read_text(encoding="utf-8").splitlines() if self._path.exists() else []
         kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= done]
-        self._path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+        # In place of the file at once: being killed here must not cost the lines of earlier steps.
+        fresh = self._path.with_name(self._path.name + ".new")
+        fresh.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+        fresh.replace(self._path)
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Appends a line.
