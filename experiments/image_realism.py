@@ -16,7 +16,6 @@ length counted. `pictures.csv` has a row for each file, `bd_rates.csv` each code
 """
 
 import dataclasses
-import functools
 import math
 import pathlib
 import sys
@@ -28,9 +27,10 @@ import numpy as np
 
 from experiments import command_line
 from experiments.conventional_codecs import CODECS, encode_at_most
+from experiments.fits import Fit, messages
 from experiments.image_folders import list_images
 from experiments.image_realism_figures import draw_curves, draw_pictures
-from experiments.pictures import read_picture, write_message
+from experiments.pictures import read_picture
 from experiments.results import write_run_record, write_table
 from rdr.codecs import overfitted
 from rdr.metrics.bjontegaard import bd_rate
@@ -65,6 +65,8 @@ class Config:
       sigma: its windows' width in pixels.
       noise_levels: resolutions with shared noise.
       metrics: of `rdr.metrics.full_reference`.
+      batch: pictures of one size that are fitted side by side; more is faster on a GPU.
+      measure: whether files are measured; without, they are only written, and a later call measures them.
       seed: of all randomness.
     """
 
@@ -82,6 +84,8 @@ class Config:
     sigma: float = 4.0
     noise_levels: int = 5
     metrics: tuple[str, ...] = ("psnr", "ms_ssim", "lpips_alexnet", "dists", "wd_vgg16")
+    batch: int = 1
+    measure: bool = True
     seed: int = 0
 
 
@@ -90,7 +94,7 @@ PRESETS = {
                     realism_steps=12, features="pixels", noise_levels=2, metrics=("psnr", "ssim")),
     "quick": Config(names=("astronaut", "coffee", "chelsea", "rocket", "brick")),
     "full": Config(size=0, trade_offs=(0.001, 0.003, 0.01, 0.03, 0.1), steps=10_000, realism_names=(),
-                   realism_steps=10_000, realism_size=0, realism_bpp=0.0, features="vgg16"),
+                   realism_steps=10_000, realism_size=0, realism_bpp=0.0, features="vgg16", batch=6),
 }  # fmt: skip
 
 
@@ -148,67 +152,40 @@ def crop(picture: np.ndarray, size: int) -> np.ndarray:
     return picture[top : top + size, left : left + size]
 
 
-def kept(path: pathlib.Path, encode: Any) -> bytes:
-    """Reads a file, or makes it.
-
-    Args:
-      path: of the file.
-      encode: makes its bytes.
-
-    Returns:
-      The bytes.
-    """
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_message(path, encode())
-    return path.read_bytes()
-
-
-def mse_messages(config: Config, workdir: pathlib.Path, name: str, picture: np.ndarray) -> list[bytes]:
-    """Fits for squared error, a file for each lambda.
+def mse_fits(config: Config, name: str, picture: np.ndarray) -> list[Fit]:
+    """The fits for squared error, a file for each lambda.
 
     Args:
       config: of the experiment.
-      workdir: where files and progress are kept.
       name: of the picture.
       picture: uint8.
 
     Returns:
-      The messages.
+      The fits.
     """
-    messages = []
-    for trade_off in config.trade_offs:
-        options = overfitted.Options(trade_off=trade_off, schedule=overfitted.Schedule(steps=config.steps),
-                                     seed=config.seed)
-        stem = f"{name}-mse-{trade_off:g}"
-        encode = functools.partial(overfitted.encode, picture, options, directory=workdir / "progress" / stem)
-        messages.append(kept(workdir / "messages" / f"{stem}.rdr", encode))
-    return messages
+    return [Fit(f"{name}-mse-{trade_off:g}", picture, overfitted.Options(
+        trade_off=trade_off, schedule=overfitted.Schedule(steps=config.steps), seed=config.seed))
+        for trade_off in config.trade_offs]
 
 
-def realism_messages(config: Config, workdir: pathlib.Path, name: str, picture: np.ndarray) -> dict[str, bytes]:
-    """Fits at one number of bytes: for squared error and Wasserstein distortion, without and with shared noise.
+def realism_fits(config: Config, name: str, picture: np.ndarray, bits_per_pixel: float) -> dict[str, Fit]:
+    """The fits at one number of bytes: for squared error and Wasserstein distortion, without and with shared noise.
 
     Args:
       config: of the experiment.
-      workdir: where files and progress are kept.
       name: of the picture.
       picture: uint8.
+      bits_per_pixel: of each file.
 
     Returns:
-      Method -> message.
+      Method -> fit.
     """
-    size = math.floor(config.realism_bpp * picture.shape[0] * picture.shape[1] / 8)
-    messages = {}
-    for method, (realistic, noisy) in {MSE: (False, False), **REALISM}.items():
-        options = overfitted.Options(
-            objective=config.realism_objective if realistic else "mse", size=size,
-            schedule=overfitted.Schedule(steps=config.realism_steps), seed=config.seed,
-            noise_levels=config.noise_levels if noisy else 0, sigma=config.sigma, features=config.features)
-        stem = f"{name}-{method.replace(' ', '_').replace('+', 'and')}-{size}"
-        encode = functools.partial(overfitted.encode, picture, options, directory=workdir / "progress" / stem)
-        messages[method] = kept(workdir / "messages" / f"{stem}.rdr", encode)
-    return messages
+    size = math.floor(bits_per_pixel * picture.shape[0] * picture.shape[1] / 8)
+    return {method: Fit(f"{name}-{method.replace(' ', '_').replace('+', 'and')}-{size}", picture, overfitted.Options(
+        objective=config.realism_objective if realistic else "mse", size=size,
+        schedule=overfitted.Schedule(steps=config.realism_steps), seed=config.seed,
+        noise_levels=config.noise_levels if noisy else 0, sigma=config.sigma, features=config.features))
+        for method, (realistic, noisy) in {MSE: (False, False), **REALISM}.items()}
 
 
 class Judge:
@@ -287,13 +264,20 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
                      "bits_per_pixel": 8 * len(data) / math.prod(picture.shape[:2]), **judge(picture, decoded)})
 
     rated = {name: crop(picture, config.size) for name, picture in pictures.items() if config.trade_offs}
-    files = {name: mse_messages(config, workdir, name, picture) for name, picture in rated.items()}
+    wanted = {name: mse_fits(config, name, picture) for name, picture in rated.items()}
+    made = messages([fit for fits in wanted.values() for fit in fits], workdir, batch=config.batch)
+    files = {name: [made[fit.stem] for fit in fits] for name, fits in wanted.items()}
     real = {name: crop(picture, config.realism_size) for name, picture in pictures.items()
             if name in (config.realism_names or pictures)}
-    real_files = {}
-    for name, picture in real.items():
-        bits = config.realism_bpp or min(8 * len(m) / math.prod(rated[name].shape[:2]) for m in files[name])
-        real_files[name] = realism_messages(dataclasses.replace(config, realism_bpp=bits), workdir, name, picture)
+    rate = {name: config.realism_bpp or min(8 * len(m) / math.prod(rated[name].shape[:2]) for m in files[name])
+            for name in real}
+    wished = {name: realism_fits(config, name, picture, rate[name]) for name, picture in real.items()}
+    # Method by method: pictures of one size are fitted side by side.
+    made = messages([fits[method] for method in (MSE, *REALISM) for fits in wished.values()], workdir,
+                    batch=config.batch)
+    real_files = {name: {method: made[fit.stem] for method, fit in fits.items()} for name, fits in wished.items()}
+    if not config.measure:
+        return rows
 
     codecs = [codec for codec in CODECS.values() if codec.available()]
     for name, picture in rated.items():

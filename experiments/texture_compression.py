@@ -11,7 +11,6 @@ squared error, and with shared noise for its statistics alone (sigma = infinity)
 """
 
 import dataclasses
-import functools
 import math
 import pathlib
 import sys
@@ -20,7 +19,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from experiments import command_line
-from experiments.image_realism import Judge, crop, kept, load_pictures
+from experiments.fits import Fit, messages
+from experiments.image_realism import Judge, crop, load_pictures
 from experiments.image_realism_figures import draw_pictures
 from experiments.results import write_run_record, write_table
 from rdr.codecs import overfitted
@@ -42,6 +42,8 @@ class Config:
       sigma: its windows' width in pixels.
       noise_levels: resolutions with shared noise.
       metrics: of `rdr.metrics.full_reference`.
+      batch: textures of one size that are fitted side by side; more is faster on a GPU.
+      measure: whether files are measured; without, they are only written, and a later call measures them.
       seed: of all randomness.
     """
 
@@ -54,6 +56,8 @@ class Config:
     sigma: float = 8.0
     noise_levels: int = 5
     metrics: tuple[str, ...] = ("psnr", "lpips_alexnet", "dists", "wd_vgg16")
+    batch: int = 1
+    measure: bool = True
     seed: int = 0
 
 
@@ -97,16 +101,20 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
     started = time.time()
     names = config.names or (() if config.images else TEXTURES)
     pictures = load_pictures(dataclasses.replace(config, names=names))
+    pictures = {name: crop(whole, config.size) for name, whole in pictures.items()}
+    fits = {(name, size, method): Fit(f"{name}-{method.replace(' + ', '-')}-{size}", picture,
+                                      options._replace(size=size))
+            for size in config.sizes for method, options in methods(config).items()
+            for name, picture in pictures.items()}
+    files = messages(list(fits.values()), workdir, batch=config.batch)
+    if not config.measure:
+        return []
     judge, rows = Judge(config.metrics, config.sigma), []
-    for name, whole in pictures.items():
-        picture = crop(whole, config.size)
+    for name, picture in pictures.items():
         for size in config.sizes:
             shown = {"original": (picture, 0)}
-            for method, options in methods(config).items():
-                stem = f"{name}-{method.replace(' + ', '-')}-{size}"
-                encode = functools.partial(overfitted.encode, picture, options._replace(size=size),
-                                           directory=workdir / "progress" / stem)
-                message = kept(workdir / "messages" / f"{stem}.rdr", encode)
+            for method in methods(config):
+                message = files[fits[name, size, method].stem]
                 decoded = overfitted.decode(message)
                 shown[method] = decoded, len(message)
                 rows.append({"picture": name, "method": method, "wanted_bytes": size, "bytes": len(message),

@@ -2,8 +2,9 @@
 
     python -m experiments.train --preset=quick --images=FOLDER_OR_TFDS_NAME --workdir=runs/train/quick
 
-`--images` is a folder of images, the name of a TFDS data set that is prepared on this machine, or empty for the
-pictures that come with scikit-image. `--config=FILE.json` sets any of the flags below, and flags override it. The same
+`--images` is a folder of images, a .npy file of patches, the name of a TFDS data set that is prepared on this machine,
+or empty for the pictures that come with scikit-image. `--resident` keeps the patches on the devices, for GPUs that a
+loader cannot feed. `--config=FILE.json` sets any of the flags below, and flags override it. The same
 command resumes a run that was interrupted. Several processes: --coordinator=HOST:PORT --num_processes=N
 --process_id=I in each, the workdir on a disk that all see. --profile writes a profile of a few steps.
 
@@ -17,22 +18,25 @@ cores; full: for a GPU.
 import argparse
 import dataclasses
 import difflib
-import functools
 import json
 import pathlib
 import sys
 import time
 import typing
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
+from jax.sharding import Mesh
 
 from experiments import command_line, results
 from rdr.codecs.image import NAMES, files, initial, make_codec, objective
 from rdr.codecs.image.codec import TRANSFORMS
+from rdr.data import resident
+from rdr.data.arrays import read_array, stack_images
 from rdr.training import devices
 from rdr.training.engine import fit
 from rdr.training.step import initial_state, make_optimizer, make_step
@@ -46,7 +50,7 @@ class Config:
     """Settings of a training.
 
     Attributes:
-      images: a folder, or the name of a TFDS data set; empty: scikit-image's pictures.
+      images: a folder, a .npy file of patches, or the name of a TFDS data set; empty: scikit-image's pictures.
       strict: whether an image that cannot be used is an error; otherwise it is named and left out.
       codec: one of `rdr.codecs.image.NAMES`.
       channels: N.
@@ -61,6 +65,7 @@ class Config:
         residual ones are random in any case.
       patch: side of the stored patches.
       crop: side of the crops in a batch.
+      resident: whether patches are held, cropped and mirrored on the devices.
       batch: of all devices together.
       steps: of training.
       learning_rate: of Adam, the highest.
@@ -91,6 +96,7 @@ class Config:
     initial: str = "principal"
     patch: int = 256
     crop: int = 128
+    resident: bool = False
     batch: int = 8
     steps: int = 20_000
     learning_rate: float = 1e-3
@@ -168,6 +174,8 @@ def image_source(config: Config, data_dir: pathlib.Path) -> Any:
     Returns:
       Random access to {"image": uint8 array}.
     """
+    if config.images.endswith(".npy"):
+        return read_array(config.images)
     # TFDS takes seconds to import, and is not needed by those who only ask for --help.
     from rdr.data import named, patches
 
@@ -182,6 +190,27 @@ def image_source(config: Config, data_dir: pathlib.Path) -> Any:
         print(f"{len(skipped)} images were left out: " + "; ".join(entry.reason for entry in skipped[:5])
               + (" .." if len(skipped) > 5 else ""), file=sys.stderr)
     return source
+
+
+def batches_of(source: Any, config: Config, mesh: Mesh) -> Callable[[int], Iterator]:
+    """Chooses the loader.
+
+    Args:
+      source: random access to {"image": uint8 array}.
+      config: settings.
+      mesh: devices.
+
+    Returns:
+      `batches(start)` for `rdr.training.engine.fit`.
+    """
+    common = {"batch": config.batch, "crop": config.crop, "seed": config.seed}
+    if config.resident:
+        images = stack_images(source)
+        return lambda start: resident.batches(images, start=start, mesh=mesh, **common)
+    from rdr.data import loader  # grain, too, takes seconds to import
+
+    return lambda start: loader.batches(source, start=start, process=jax.process_index(),
+                                        processes=jax.process_count(), **common)
 
 
 def start_at_principal_components(params: Any, source: Any, config: Config) -> Any:
@@ -218,8 +247,6 @@ def run(config: Config, workdir: pathlib.Path, place: Place = Place()) -> dict[s
     Returns:
       The metrics of the last line of metrics.jsonl.
     """
-    from rdr.data.loader import batches
-
     started = time.monotonic()
     mesh = devices.data_mesh()
     devices.check_batch(config.batch, mesh)
@@ -237,7 +264,7 @@ def run(config: Config, workdir: pathlib.Path, place: Place = Place()) -> dict[s
         if {"transforms": "gdn", **loaded.options, "realism": None} != {**options, "realism": None}:
             raise ValueError(f"start: {config.start} holds a codec with the options {loaded.options}, asked for are "
                              f"{options}")
-        params |= {part: tree for part, tree in loaded.params.items() if part != "coding"}
+        params |= {part: tree for part, tree in loaded.params.items() if part in params}
     elif config.initial == "principal" and config.transforms == "gdn":
         params = start_at_principal_components(params, source, config)
     lambdas = (config.lambda_low, config.lambda_high)
@@ -254,10 +281,8 @@ def run(config: Config, workdir: pathlib.Path, place: Place = Place()) -> dict[s
                                       structure_weight=config.structure_weight, dtype=_DTYPES[config.precision])
     optimizer = make_optimizer(learning_rate=config.learning_rate, steps=config.steps, warmup=config.warmup,
                                clip=config.clip)
-    parts = functools.partial(batches, source, batch=config.batch, crop=config.crop, seed=config.seed,
-                              process=jax.process_index(), processes=jax.process_count())
     state = fit(initial_state(trained, optimizer), make_step(loss, optimizer, seed=config.seed, decay=config.decay),
-                lambda start: parts(start=start), steps=config.steps, directory=workdir, log_every=config.log_every,
+                batches_of(source, config, mesh), steps=config.steps, directory=workdir, log_every=config.log_every,
                 save_every=config.save_every, mesh=mesh, description=config.codec, profile=place.profile)
     last = json.loads((workdir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1])
     if first:

@@ -93,7 +93,7 @@ def to_devices(batches: Iterable[np.ndarray], mesh: Mesh, *, ahead: int = 2) -> 
     """Moves batches to the devices before they are asked for.
 
     Args:
-      batches: this process's parts, [batch / processes, ...].
+      batches: this process's parts, [batch / processes, ...]; global arrays, which are there already, pass through.
       mesh: the devices.
       ahead: how many are on their way.
 
@@ -102,7 +102,8 @@ def to_devices(batches: Iterable[np.ndarray], mesh: Mesh, *, ahead: int = 2) -> 
     """
     sharding, waiting = divided(mesh), deque()
     for part in batches:
-        waiting.append(jax.make_array_from_process_local_data(sharding, part))
+        there = isinstance(part, jax.Array)
+        waiting.append(part if there else jax.make_array_from_process_local_data(sharding, part))
         if len(waiting) > ahead:
             yield waiting.popleft()
     yield from waiting

@@ -48,5 +48,9 @@ def unfitted(monkeypatch):
         seed = options.seed if arch.noise_levels else None
         return file.write(file.Description(arch, dict.fromkeys(shapes(arch), 6), weights, grids, seed))
 
+    def encode_batch(pictures, options, *, directory=None):
+        return [encode(picture, options) for picture in pictures]
+
     monkeypatch.setattr(overfitted, "encode", encode)
+    monkeypatch.setattr(overfitted, "encode_batch", encode_batch)
     return asked
