@@ -36,3 +36,17 @@ def test_a_parameter_below_its_bound_can_come_back():
     # Less beta means more output: descent on +output wants beta larger, which leads back; the other way is shut.
     assert float(up) < 0 and float(down) == 0.0
     assert jnp.isfinite(GDN().apply(params, x)).all()
+
+
+def test_the_inverse_undoes_all_but_the_fifth_order():
+    """With beta = 1 and g = gamma x^2, y = x (1 - g / 2 + ..) has gamma y^2 = g + O(x^4): y sqrt(1 + gamma y^2) is
+    x (1 + O(x^4)), and half of x leaves 2^-5 of the error; y itself is off by x g / 2, of third order.
+    """
+    rng = np.random.default_rng(3)
+    x, gamma = jnp.asarray(rng.uniform(-1, 1, (20, 3))), jnp.asarray(rng.random((3, 3)))
+    errors, before = [], []
+    for size in (0.02, 0.01):
+        y = gdn(size * x, jnp.ones(3), gamma)
+        before.append(np.abs(y - size * x).max())
+        errors.append(np.abs(gdn(y, jnp.ones(3), gamma, inverse=True) - size * x).max())
+    assert 7 < before[0] / before[1] < 9 and 28 < errors[0] / errors[1] < 36
