@@ -65,7 +65,7 @@ class Config:
       sigma: its windows' width in pixels.
       noise_levels: resolutions with shared noise.
       metrics: of `rdr.metrics.full_reference`.
-      batch: pictures of one size that are fitted side by side; more is faster on a GPU.
+      batch: pictures of one size that are fitted side by side; more may be faster on a GPU where they are small.
       measure: whether files are measured; without, they are only written, and a later call measures them.
       seed: of all randomness.
     """
@@ -94,7 +94,7 @@ PRESETS = {
                     realism_steps=12, features="pixels", noise_levels=2, metrics=("psnr", "ssim")),
     "quick": Config(names=("astronaut", "coffee", "chelsea", "rocket", "brick")),
     "full": Config(size=0, trade_offs=(0.001, 0.003, 0.01, 0.03, 0.1), steps=10_000, realism_names=(),
-                   realism_steps=10_000, realism_size=0, realism_bpp=0.0, features="vgg16", batch=6),
+                   realism_steps=10_000, realism_size=0, realism_bpp=0.0, features="vgg16"),
 }  # fmt: skip
 
 

@@ -42,7 +42,7 @@ class Config:
       sigma: its windows' width in pixels.
       noise_levels: resolutions with shared noise.
       metrics: of `rdr.metrics.full_reference`.
-      batch: textures of one size that are fitted side by side; more is faster on a GPU.
+      batch: textures of one size that are fitted side by side; more may be faster on a GPU where they are small.
       measure: whether files are measured; without, they are only written, and a later call measures them.
       seed: of all randomness.
     """

@@ -141,12 +141,12 @@ def normalised(data: Data, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
       Distances and excesses, in order of weights.
     """
     order = np.argsort(data.realism["weight"][rows])
-    distance, error = data.realism["root_wd"][rows][order], data.realism["mse"][rows][order]
+    distance, error = data.realism["dists"][rows][order], data.realism["mse"][rows][order]
     return (distance - distance[-1]) / (distance[0] - distance[-1]), (error - error[0]) / (error[-1] - error[0])
 
 
 def realism(data: Data) -> Figure:
-    """Squared error over distance in local statistics, as the decoder's realism weight grows.
+    """Squared error over DISTS, which stands for the distance to images, as the decoder's realism weight grows.
 
     Args:
       data: from `load`.
@@ -161,12 +161,12 @@ def realism(data: Data) -> Figure:
         rows = data.realism["rate_bpp"] == rate
         order = np.argsort(data.realism["weight"][rows])
         style = {"color": COLORS[i], "marker": MARKERS[i], "label": f"{rate:.2f} bits per pixel"}
-        left.plot(data.realism["root_wd"][rows][order], data.realism["mse"][rows][order] * 255**2, ls=LINES[i], **style)
+        left.plot(data.realism["dists"][rows][order], data.realism["mse"][rows][order] * 255**2, ls=LINES[i], **style)
         right.plot(*normalised(data, rows), ls="none", **style)
-    left.set(xlabel="distance of local statistics (root of WD, σ = 4 pixels)", ylabel="squared error (8-bit values)",
+    left.set(xlabel="DISTS (smaller is more realistic)", ylabel="squared error (8-bit values)",
              title="One message, realism weights from 0 (right) to 1 (left)")
     left.xaxis.set_major_locator(MaxNLocator(6))
-    right.set(xlabel="distance, 0 at weight 1 and 1 at weight 0", ylabel="excess squared error, of that at weight 1",
+    right.set(xlabel="DISTS, 0 at weight 1 and 1 at weight 0", ylabel="excess squared error, of that at weight 1",
               title="Relative to both ends")
     left.legend(fontsize=7)
     right.legend(fontsize=7)

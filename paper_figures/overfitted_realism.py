@@ -21,7 +21,7 @@ PAGE = {"original": "original", "JPEG": "JPEG", "AVIF": "AVIF", "overfitted MSE"
         "overfitted MSE + noise": "MSE, noise", "overfitted WD": "WD", "overfitted WD + noise": "WD, noise"}
 GALLERY = {"original": "original", "JPEG": "JPEG", "overfitted MSE": "ours: MSE",
            "overfitted WD + noise": "ours: WD, shared noise"}
-GALLERY_PICTURES = ("gravel", "grass")
+GALLERY_PICTURES = ("grass", "kodim13")
 
 
 class Data(NamedTuple):
@@ -90,7 +90,7 @@ def _draw(data: Data, pictures: list[str], codecs: dict[str, str], side: float) 
 
 
 def page(data: Data) -> Figure:
-    """All pictures, and all that was fitted to them.
+    """The pictures that were kept, and all that was fitted to them.
 
     Args:
       data: table and pictures.
@@ -99,7 +99,8 @@ def page(data: Data) -> Figure:
       The figure.
     """
     rows = data.columns["part"] == "realism"
-    return _draw(data, list(dict.fromkeys(data.columns["picture"][rows])), PAGE, 1.0)
+    names = [name for name in dict.fromkeys(data.columns["picture"][rows]) if f"{name} original" in data.images]
+    return _draw(data, names, PAGE, 1.0)
 
 
 def gallery(data: Data) -> Figure:

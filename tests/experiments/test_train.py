@@ -60,6 +60,20 @@ def test_the_realism_stage_moves_the_second_decoder_only(trained, tmp_path):
     assert np.abs(second["realism"]["Convolution_3"]["kernel"]).max() > 0
 
 
+def test_patches_in_an_array_may_stay_on_the_devices_and_a_realistic_start_leaves_no_trace(trained, tmp_path):
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "patches.npy", rng.integers(0, 256, (5, 72, 80, 3), np.uint8))
+    config = dataclasses.replace(train.PRESETS["smoke"], images=str(tmp_path / "patches.npy"), steps=2, warmup=1)
+    real = dataclasses.replace(config, stage="realism", start=str(trained / "codec.npz"), perceptual_weight=0.0)
+    for name in ("real", "again"):
+        (tmp_path / name).mkdir()
+    train.run(real, tmp_path / "real")
+    again = dataclasses.replace(config, resident=True, start=str(tmp_path / "real" / "codec.npz"))
+    assert np.isfinite(train.run(again, tmp_path / "again")["loss"])
+    loaded = files.load_codec(tmp_path / "again" / "codec.npz")
+    assert "realism" not in loaded.params and not loaded.options["realism"]
+
+
 @pytest.mark.parametrize("options, message", [
     (["--images=/no/such/folder"], "there is no folder /no/such/folder"),
     (["--images=div2k"], "data set 'div2k' is not ready"),

@@ -12,7 +12,7 @@ COMMITTED = DATA / "image_codecs.csv"
 @pytest.fixture
 def made_up(tmp_path):
     """A codec whose squared error follows the parabola exactly, a JPEG 6 dB behind, and a codec without BD-rate."""
-    heading, rows, real = "codec,rate_bpp,psnr,mse,root_wd", [], []
+    heading, rows, real = "codec,rate_bpp,psnr,mse,dists", [], []
     for rate, psnr in ((0.1, 25.0), (0.2, 28.0), (0.4, 31.0), (0.8, 34.0)):
         for weight in (0, 1):
             rows.append(f"mbt2018-mean realism {weight},{rate},{psnr - weight},0.001,0.1")

@@ -15,8 +15,11 @@ def _value(picture, codec, name):
 
 
 def test_the_table_follows_from_the_pictures():
+    assert sum(name.endswith(" original") for name in TABLE.images) >= 5
     for picture, codec, bits, size, psnr in zip(*(COLUMNS[n] for n in ("picture", "codec", "bits_per_pixel", "bytes",
                                                                       "psnr"))):
+        if f"{picture} original" not in TABLE.images or codec not in overfitted_realism.PAGE:
+            continue  # only some pictures are kept
         original, decoded = TABLE.images[f"{picture} original"], TABLE.images[f"{picture} {codec}"]
         np.testing.assert_allclose(bits, 8 * size / np.prod(original.shape[:2]), rtol=1e-9)
         np.testing.assert_allclose(-10 * np.log10(np.mean((original / 255 - decoded / 255) ** 2)), psnr, atol=1e-3)
@@ -25,6 +28,11 @@ def test_the_table_follows_from_the_pictures():
 def test_realism_is_bought_with_fidelity_where_there_is_texture():
     for picture in ("gravel", "grass"):
         for metric in ("wd_vgg16", "dists", "lpips_alexnet"):
+            assert _value(picture, "overfitted WD + noise", metric) < _value(picture, "overfitted MSE", metric)
+    photographs = {name for name in COLUMNS["picture"] if name.startswith("kodim")}
+    assert len(photographs) == 8
+    for picture in photographs:
+        for metric in ("wd_vgg16", "dists"):
             assert _value(picture, "overfitted WD + noise", metric) < _value(picture, "overfitted MSE", metric)
     for picture in set(COLUMNS["picture"]):
         assert _value(picture, "overfitted WD + noise", "psnr") < _value(picture, "overfitted MSE", "psnr")

@@ -7,7 +7,7 @@ import pathlib
 from rdr.codecs.image.files import LoadedCodec, load_codec
 
 FILE = "mbt2018_mean_64_96.npz"
-SHA256 = "10fd630043d217b4e27fb94f461506e46f4561deb7cffb98d95fe07e2837629b"
+SHA256 = "6d3d04ba27f4e17c590169af0c750c1ef89778c525fd7c5eb0679fb2122afea1"
 
 
 def shipped_path() -> pathlib.Path:
