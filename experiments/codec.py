@@ -7,8 +7,9 @@
     python -m experiments.codec evaluate DIR --workdir=OUT [options of encode]
 
 `encode` fits a small decoder to the picture: minutes for a photograph on a CPU. An interrupted call leaves its progress
-in OUT.rdr.progress, and the same call goes on from there. IN may be a folder, OUT then is one, too; pictures of one
-size are fitted side by side. `evaluate` encodes and decodes a folder and writes `images.csv`.
+in OUT.rdr.progress, and the same call goes on from there. Pictures of more than --tile pixels a side are cut into
+tiles, each with a decoder of its own; --tile=0 fits them whole. IN may be a folder, OUT then is one, too; pictures of
+one size are fitted side by side. `evaluate` encodes and decodes a folder and writes `images.csv`.
 
 With --checkpoint (a codec.npz of `experiments.train`, or the word shipped) `encode` takes that codec instead, and
 seconds. `decode` and `info` see which codec wrote a file, but the checkpoint must be the same; --realism is the weight
@@ -54,6 +55,7 @@ class Config:
       noise_levels: the finest so many resolutions get shared noise.
       sigma: of Wasserstein distortion: pixels, eccentricity, intrinsic, or a picture with a saliency map.
       features: of Wasserstein distortion.
+      tile: the most pixels a side that are fitted as one; 0 for any number.
       checkpoint: a trained codec's file, or "shipped"; empty: a decoder is fitted to the picture.
       level: rate of a trained codec, from 0 to 1.
       realism: weight of a trained codec's decoder.
@@ -69,6 +71,7 @@ class Config:
     noise_levels: int = 0
     sigma: str = "4"
     features: str = "alexnet"
+    tile: int = overfitted.TILE
     checkpoint: str = ""
     level: float = 0.5
     realism: float = 0.0
@@ -118,7 +121,7 @@ def check(config: Config) -> None:
     Raises:
       ValueError: if flags contradict each other or are out of range.
     """
-    for name in ("trade_off", "bpp", "size", "steps"):
+    for name in ("trade_off", "bpp", "size", "steps", "tile"):
         value = getattr(config, name)
         if not (value >= 0 and math.isfinite(value)):
             raise ValueError(f"--{name} must be positive, got {value}")
@@ -167,7 +170,7 @@ def encode_pictures(pictures: Sequence[np.ndarray], config: Config, progress: pa
     """Encodes pictures of one size; progress is removed when all is done.
 
     Args:
-      pictures: [height, width, channels] each.
+      pictures: [height, width, channels] each; one, or several that fit into one tile each.
       config: how.
       progress: where progress is kept.
 
@@ -180,7 +183,10 @@ def encode_pictures(pictures: Sequence[np.ndarray], config: Config, progress: pa
     chosen = options(config, pictures[0].shape)
     digests = tuple(hashlib.sha256(picture.tobytes()).hexdigest()[:16] for picture in pictures)
     command_line.open_workdir(progress, _Progress(config, digests))
-    messages = overfitted.encode_batch(pictures, chosen, directory=progress)
+    if len(pictures) == 1:
+        messages = [overfitted.encode(pictures[0], chosen, tile=config.tile or None, directory=progress)]
+    else:
+        messages = overfitted.encode_batch(pictures, chosen, directory=progress)
     shutil.rmtree(progress)
     return messages
 
@@ -208,7 +214,7 @@ def encode(source: pathlib.Path, target: pathlib.Path, config: Config) -> None:
         write_message(target, message)
         _report(source.name, picture, message, config)
         return
-    for names, pictures in _batches(list_images(source, "images")):
+    for names, pictures in _batches(list_images(source, "images"), config.tile):
         missing = [name for name in names if not (target / f"{name}.rdr").exists()]
         if not missing:
             continue
@@ -239,15 +245,15 @@ def decoded(message: bytes, config: Config) -> np.ndarray:
     return overfitted.decode(message)
 
 
-def _batches(files: dict[str, pathlib.Path]) -> list[tuple[list[str], list[np.ndarray]]]:
-    """Pictures of one size, at most eight together, in order of size and name."""
+def _batches(files: dict[str, pathlib.Path], tile: int) -> list[tuple[list[str], list[np.ndarray]]]:
+    """Pictures of one size, at most eight together, in order of size and name; those to be cut up, one by one."""
     pictures = {name: read_picture(file) for name, file in files.items()}
     found = []
-    for _, group in itertools.groupby(sorted(pictures, key=lambda name: (pictures[name].shape, name)),
-                                      key=lambda name: pictures[name].shape):
-        names = list(group)
-        for start in range(0, len(names), BATCH):
-            part = names[start : start + BATCH]
+    for shape, group in itertools.groupby(sorted(pictures, key=lambda name: (pictures[name].shape, name)),
+                                          key=lambda name: pictures[name].shape):
+        names, together = list(group), 1 if tile and max(shape[:2]) > tile else BATCH
+        for start in range(0, len(names), together):
+            part = names[start : start + together]
             found.append((part, [pictures[name] for name in part]))
     return found
 
@@ -262,8 +268,11 @@ def psnr(picture: np.ndarray, decoded: np.ndarray) -> float:
     Returns:
       dB; infinite for equal pictures.
     """
-    error = picture / np.float64(np.iinfo(picture.dtype).max) - decoded / 255.0
-    mse = float(np.mean(error**2))
+    total, step = 0.0, max(1, 2**24 // picture[0].size)  # rows at a time: large pictures are larger as float64
+    for top in range(0, len(picture), step):
+        rows = slice(top, top + step)
+        total += np.sum((picture[rows] / np.float64(np.iinfo(picture.dtype).max) - decoded[rows] / 255.0) ** 2)
+    mse = float(total / picture.size)
     return -10 * math.log10(mse) if mse > 0 else math.inf
 
 

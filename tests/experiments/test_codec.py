@@ -35,6 +35,45 @@ def test_encode_decode_info(encoded, capsys):
     assert not (encoded / "out.rdr.progress").exists()
 
 
+def test_large_pictures_of_sixteen_bits_are_cut_into_tiles(tmp_path, capsys):
+    deep = np.add.outer(np.arange(17) * 3500, np.arange(3) * 20).astype(np.uint16)
+    Image.fromarray(deep).save(tmp_path / "in.png")
+    assert _main("encode", tmp_path / "in.png", tmp_path / "out.rdr", "--steps=8", "--trade_off=0.1", "--tile=16") == 0
+    shown = capsys.readouterr()
+    assert "tiles 1 to 2 of 2" in shown.err and "in.png: " in shown.out
+    assert not (tmp_path / "out.rdr.progress").exists()
+    assert _main("decode", tmp_path / "out.rdr", tmp_path / "out.png") == 0
+    decoded = pictures.read_picture(tmp_path / "out.png")
+    np.testing.assert_array_equal(decoded, overfitted.decode((tmp_path / "out.rdr").read_bytes()))
+    assert decoded.shape == (17, 3, 1)
+    assert np.abs(decoded[:, :, 0] - deep / 257).mean() < np.abs(deep / 257 - deep.mean() / 257).mean() / 2
+    assert _main("info", tmp_path / "out.rdr") == 0
+    assert "tile_rows: 2" in capsys.readouterr().out
+
+
+def test_folders_of_large_pictures_are_encoded_one_by_one(tmp_path, monkeypatch):
+    asked, images = [], tmp_path / "images"
+    images.mkdir()
+    for index, height in enumerate((30, 30, 12, 12)):
+        Image.fromarray(np.full((height, 9), index, np.uint8)).save(images / f"{index}.png")
+
+    def encode(picture, options, *, tile, directory):
+        asked.append((picture.shape, tile))
+        return b"one"
+
+    def encode_batch(pictures, options, *, directory):
+        asked.append(len(pictures))
+        return [b"some"] * len(pictures)
+
+    monkeypatch.setattr(overfitted, "encode", encode)
+    monkeypatch.setattr(overfitted, "encode_batch", encode_batch)
+    monkeypatch.setattr(codec, "_report", lambda *_: None)
+    assert _main("encode", images, tmp_path / "out", "--tile=20") == 0
+    assert asked == [2, ((30, 9, 1), 20), ((30, 9, 1), 20)]
+    assert _main("encode", images, tmp_path / "whole", "--tile=0") == 0
+    assert asked[3:] == [2, 2]
+
+
 def test_evaluate_a_folder_of_small_pictures(tmp_path, capsys):
     images = tmp_path / "images"
     images.mkdir()
@@ -74,7 +113,8 @@ def test_wrong_words_give_a_sentence(words, message, capsys, tmp_path, monkeypat
 
 @pytest.mark.parametrize(("flag", "message"), [
     ("--bpp=-1", "--bpp must be positive"), ("--bpp=0.01", "size must be at least"), ("--trade_off=nan", "--trade_off"),
-    ("--seed=-1", "seed must be"), ("--noise_levels=9", "noise_levels must be"), ("--sigma=none.png", "no file"),
+    ("--seed=-1", "seed must be"), ("--tile=-1", "--tile must be positive"), ("--tile=9", "tile must be between"),
+    ("--noise_levels=9", "noise_levels must be"), ("--sigma=none.png", "no file"),
 ])  # fmt: skip
 def test_wrong_numbers_give_a_sentence(flag, message, capsys, encoded, tmp_path):
     assert _main("encode", encoded / "in.png", tmp_path / "x.rdr", flag) == 1

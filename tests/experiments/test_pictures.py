@@ -76,8 +76,8 @@ def test_files_that_may_not_be_read_are_named(tmp_path, monkeypatch):
 
 
 def test_huge_pictures_are_refused_before_they_are_read(tmp_path):
-    path = _saved(tmp_path / "a.png", Image.new("1", (12_000, 10_000)))
-    with pytest.raises(ValueError, match="cut it into tiles"):
+    path = _saved(tmp_path / "a.png", Image.new("1", (18_000, 10_000)))
+    with pytest.raises(ValueError, match="exceeds limit"):
         pictures.read_picture(path)
 
 

@@ -7,7 +7,7 @@ import operator
 import pathlib
 import tempfile
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,14 +19,10 @@ from rdr.codecs.overfitted import file, training
 from rdr.codecs.overfitted.architecture import Architecture, operations
 from rdr.codecs.overfitted.finishing import coded_grids, finish
 from rdr.codecs.overfitted.objectives import TRADE_OFFS, TYPICAL_BITS_PER_PIXEL, Objective, objective, sigma_map
+from rdr.codecs.overfitted.options import DEFAULT, Options, architecture, as_image, check_options
 from rdr.codecs.overfitted.start import first_weights
 from rdr.training.loop import train
 
-PRESETS = {
-    "fast": training.Schedule(steps=500),
-    "medium": training.Schedule(steps=2000),
-    "slow": training.Schedule(steps=10_000),
-}
 # Where a size is wanted: the part of the fit after which it is known what weights will take; short fits of the grids
 # alone for files that come out too short or too long; and how far below the size is good enough.
 WEIGHED_AFTER = 0.6
@@ -37,120 +33,41 @@ THRIFT = (1.5, 2.0, 3.0)  # weights of files that are too long are coarsened
 _WEIGHT_BYTES = 600  # what weights and headers will take, at a guess, before they are known
 
 
-class Options(NamedTuple):
-    """How an image is fitted.
-
-    Attributes:
-      objective: "mse", "ms_ssim", "wd", "wd_mse" or "lpips".
-      trade_off: lambda, bits per pixel for one unit of the objective; None for the objective's usual one.
-      size: bytes that the file should have; lambda is then found, from `trade_off` on.
-      schedule: of the fit.
-      seed: of the noise in training, and of shared noise.
-      noise_levels: the finest so many resolutions get shared noise; 0 for a deterministic codec.
-      sigma: of "wd" and "wd_mse": pixels, "eccentricity", "saliency" or "intrinsic".
-      features: of "wd" and "wd_mse": "pixels", "steerable", "alexnet" or "vgg16".
-      saliency: [height, width] for sigma = "saliency".
-      entropy_width: see `Architecture`.
-      synthesis_width: see `Architecture`.
-    """
-
-    objective: str = "mse"
-    trade_off: float | None = None
-    size: int | None = None
-    schedule: training.Schedule = PRESETS["medium"]
-    seed: int = 0
-    noise_levels: int = 0
-    sigma: float | str = 4.0
-    features: str = "alexnet"
-    saliency: Any = None
-    entropy_width: int = 16
-    synthesis_width: int = 24
-
-
-DEFAULT = Options()
-
-
-def as_image(image: ArrayLike) -> np.ndarray:
-    """Brings an image to float32 [height, width, channels] in [0, 1].
-
-    Args:
-      image: uint8, uint16, or floating point in [0, 1]; [height, width] or [height, width, 1 or 3].
-
-    Returns:
-      The image.
-
-    Raises:
-      ValueError: if it is none of these.
-    """
-    image = np.asarray(image)
-    if image.ndim == 2:
-        image = image[:, :, None]
-    if image.ndim != 3 or image.shape[2] not in (1, 3) or 0 in image.shape:
-        raise ValueError("image must have shape [height, width] or [height, width, 1 or 3] without empty sides, "
-                         f"got {image.shape}")
-    if image.size > container.MAX_ELEMENTS:
-        raise ValueError(f"image must have at most {container.MAX_ELEMENTS} numbers, got {image.size}: cut it up")
-    if image.dtype in (np.uint8, np.uint16):
-        return (image / np.iinfo(image.dtype).max).astype(np.float32)
-    if not np.issubdtype(image.dtype, np.floating):
-        raise ValueError(f"image must be uint8, uint16 or floating point, got {image.dtype}")
-    if not (np.isfinite(image).all() and image.min() >= 0 and image.max() <= 1):
-        raise ValueError("image must lie in [0, 1] where it is floating point")
-    return image.astype(np.float32)
-
-
-def architecture(shape: tuple[int, int, int], options: Options) -> Architecture:
-    """The sizes of the decoder for an image.
-
-    Args:
-      shape: height, width, channels.
-      options: of the fit.
-
-    Returns:
-      The sizes: seven grids, or as many as it takes to come to a grid of one number.
-    """
-    levels = min(7, 1 + math.ceil(math.log2(max(shape[:2]))))
-    noise_levels = min(options.noise_levels, levels)
-    return Architecture(*shape, levels, noise_levels, options.entropy_width, options.synthesis_width)
-
-
-def check_options(options: Options) -> None:
-    """Refuses options that make no sense.
-
-    Args:
-      options: of the fit.
-
-    Raises:
-      ValueError: naming the one.
-    """
-    if options.trade_off is not None and not (options.trade_off > 0 and math.isfinite(options.trade_off)):
-        raise ValueError(f"trade_off must be positive and finite, got {options.trade_off}")
-    if options.size is not None and options.size < 100:
-        raise ValueError(f"size must be at least 100 bytes, got {options.size}")
-    if options.schedule.steps < 1:
-        raise ValueError(f"steps must be at least 1, got {options.schedule.steps}")
-    if not 0 <= options.seed < 2**32:
-        raise ValueError(f"seed must be an integer in [0, 2^32), got {options.seed}")
-    if not 0 <= options.noise_levels <= 7:
-        raise ValueError(f"noise_levels must be between 0 and 7, got {options.noise_levels}")
-    for name in ("entropy_width", "synthesis_width"):
-        if not 1 <= getattr(options, name) <= file.MAX_WIDTH:
-            raise ValueError(f"{name} must be between 1 and {file.MAX_WIDTH}, got {getattr(options, name)}")
-
-
 @functools.lru_cache(maxsize=16)
 def _update(arch: Architecture, distance: Callable[[Any, Any, jax.Array], jax.Array], seed: int, batched: bool) -> Any:
     update = training.make_update(arch, distance, jax.random.key(seed, impl="threefry2x32"))
     return jax.vmap(update, in_axes=(0, None, training.Data(0, 0, 0, 0, None, None))) if batched else update
 
 
-def encode_batch(images: Sequence[ArrayLike], options: Options = DEFAULT, *,
+@functools.lru_cache(maxsize=16)
+def _prepare(prepare: Callable[..., Any], sigma: float | None) -> Callable[..., Any]:
+    return jax.jit(lambda params, image, at=sigma: prepare(params, image, at))
+
+
+def _target(goal: Objective, image: jax.Array, sigma: Any, fixed: bool) -> Any:
+    """What the objective needs of an image.
+
+    Where a map of sigma is known while the program is made, levels of pooling that it does not ask for are left out.
+    Images with maps of their own share a program, which has all levels and is handed the map.
+    """
+    if sigma is None or np.ndim(sigma) == 0:
+        return _prepare(goal.prepare, sigma)(goal.params, image)
+    if fixed:
+        return jax.jit(lambda params, image: goal.prepare(params, image, sigma))(goal.params, image)
+    return _prepare(goal.prepare, None)(goal.params, image, jnp.asarray(sigma, jnp.float32))
+
+
+def encode_batch(images: Sequence[ArrayLike], options: Options = DEFAULT, *, seeds: Sequence[int] | None = None,
+                 sigmas: Sequence[ArrayLike] | None = None, label: str = "",
                  directory: str | pathlib.Path | None = None) -> list[bytes]:
     """Encodes images of one size side by side, spread over the devices that there are.
 
     Args:
       images: see `as_image`; all of one size.
       options: of the fits.
+      seeds: of each image's shared noise, in place of `options.seed`.
+      sigmas: each image's map, in place of `options.sigma`.
+      label: what the progress bar says first.
       directory: where their progress is kept; a call that was interrupted goes on from there.
 
     Returns:
@@ -165,32 +82,36 @@ def encode_batch(images: Sequence[ArrayLike], options: Options = DEFAULT, *,
         raise ValueError(f"images must be of one size, got {[image.shape for image in images]}")
     if directory is None:
         with tempfile.TemporaryDirectory() as temporary:
-            return encode_batch(images, options, directory=temporary)
+            return encode_batch(images, options, seeds=seeds, sigmas=sigmas, label=label, directory=temporary)
     directory = pathlib.Path(directory)
     arch = architecture(images[0].shape, options)
     goal = objective(options.objective, features=options.features)
     weights = first_weights(arch, jax.random.key(options.seed, impl="threefry2x32"))
     weights = {name: jnp.asarray(w, jnp.float32) for name, w in weights.items()}
-    noise = tuple(jnp.asarray(grid, jnp.float32) for grid in file.noise_grids(arch, options.seed))
     pixels = arch.height * arch.width
     wanted = 0.0 if options.size is None else 8 * _left(options.size, _WEIGHT_BYTES) / pixels
     trade_off = TRADE_OFFS[goal.name] if options.trade_off is None else options.trade_off
     if wanted and options.trade_off is None:
         trade_off *= (wanted / TYPICAL_BITS_PER_PIXEL) ** 1.7  # a guess, for the search to start from
 
+    seeds = [options.seed] * len(images) if seeds is None else seeds
+    seeds = [seed if arch.noise_levels else None for seed in seeds]
+    fixed = sigmas is None and (len(images) == 1 or not isinstance(options.sigma, str) or options.sigma != "intrinsic")
+    sigmas = [options.sigma] * len(images) if sigmas is None else sigmas
     data = []
-    for image in images:
+    for image, seed, sigma in zip(images, seeds, sigmas, strict=True):
         batch = jnp.asarray(image)[None]
-        sigma = sigma_map(options.sigma, batch, saliency=options.saliency) if "wd" in goal.name else None
-        target = jax.jit(lambda params, image, sigma=sigma: goal.prepare(params, image, sigma))(goal.params, batch)
-        data.append(training.Data(target, jnp.float32(wanted), noise, batch[0], params=goal.params))
+        sigma = sigma_map(sigma, batch, saliency=options.saliency) if "wd" in goal.name else None
+        noise = tuple(jnp.asarray(grid, jnp.float32) for grid in file.noise_grids(arch, seed))
+        data.append(training.Data(_target(goal, batch, sigma, fixed), jnp.float32(wanted), noise, batch[0],
+                                  params=goal.params))
     states = [training.initial_state(arch, weights, trade_off) for _ in images]
-    chunk = _chunk(options.schedule.steps)
+    chunk, label = _chunk(options.schedule.steps), label or goal.name
     if options.size is not None:
-        data = _weighed(arch, goal, options, chunk, states, data, directory)
-    states = _fit(arch, goal, options.schedule, chunk, options.seed, states, data, directory / "fit", goal.name)
-    return [_finish(arch, goal, options, state, one, directory / f"image{index}")
-            for index, (state, one) in enumerate(zip(states, data))]
+        data = _weighed(arch, goal, options, chunk, states, data, seeds, directory, label)
+    states = _fit(arch, goal, options.schedule, chunk, options.seed, states, data, directory / "fit", label)
+    return [_finish(arch, goal, options, state, one, seed, directory / f"image{index}", label)
+            for index, (state, one, seed) in enumerate(zip(states, data, seeds))]
 
 
 def encode(image: ArrayLike, options: Options = DEFAULT, *, directory: str | pathlib.Path | None = None) -> bytes:
@@ -216,16 +137,16 @@ def _left(size: int, taken: int) -> float:
 
 
 def _weighed(arch: Architecture, goal: Objective, options: Options, chunk: int, states: list, data: list,
-             directory: pathlib.Path) -> list:
+             seeds: list, directory: pathlib.Path, label: str) -> list:
     """Does the first part of a fit, sees how long its weights are, and says what that leaves for the grids."""
     record = directory / "grid_bytes.json"
     if not record.exists():
         steps = chunk * max(1, round(WEIGHED_AFTER * options.schedule.steps / chunk))
-        states = _fit(arch, goal, options.schedule, chunk, options.seed, states, data, directory / "fit", goal.name,
+        states = _fit(arch, goal, options.schedule, chunk, options.seed, states, data, directory / "fit", label,
                       steps=min(steps, options.schedule.steps))
         left = []
-        for state, one in zip(states, data):
-            message = file.write(finish(arch, state, one, goal.distance, options.seed if arch.noise_levels else None))
+        for state, one, seed in zip(states, data, seeds):
+            message = file.write(finish(arch, state, one, goal.distance, seed))
             left.append(_left(options.size, len(message) - file.grid_bytes(message)))
         record.with_suffix(".partial").write_text(json.dumps(left), encoding="utf-8")
         record.with_suffix(".partial").replace(record)
@@ -259,9 +180,8 @@ def _fit(arch: Architecture, goal: Objective, schedule: training.Schedule, chunk
 
 
 def _finish(arch: Architecture, goal: Objective, options: Options, state: training.State, data: training.Data,
-            directory: pathlib.Path) -> bytes:
+            seed: int | None, directory: pathlib.Path, label: str) -> bytes:
     """Rounds and writes; where a size is wanted, coarsens weights, and moves lambda in short fits."""
-    seed = options.seed if arch.noise_levels else None
     description = finish(arch, state, data, goal.distance, seed)
     message = file.write(description)
     if options.size is None:
@@ -285,7 +205,7 @@ def _finish(arch: Architecture, goal: Objective, options: Options, state: traini
         state = state._replace(weights=exact, log_trade_off=trade_off, first_log_trade_off=trade_off)
         bits = jnp.float32(8 * wanted / (arch.height * arch.width))
         [state] = _fit(arch, goal, correction, chunk, options.seed, [state], [data._replace(wanted=bits)],
-                       directory / f"correction{attempt}", "to size")
+                       directory / f"correction{attempt}", f"{label}, to size")
         message = file.write(description._replace(grids=coded_grids(state)))
         found.append(message)
     fitting = [one for one in found if len(one) <= options.size]

@@ -132,14 +132,14 @@ def objective(name: str, *, features: str = "alexnet", scales: int | None = None
     return Objective(name, params, prepare, distance)
 
 
-def sigma_map(sigma: float | str, image: jax.Array, *, saliency: ArrayLike | None = None,
+def sigma_map(sigma: float | str | ArrayLike, image: jax.Array, *, saliency: ArrayLike | None = None,
               fixation: tuple[float, float] | None = None) -> Any:
     """Where Wasserstein distortion asks for fidelity, and where for realism.
 
     Args:
-      sigma: window width in pixels, the same everywhere (0 is fidelity, inf the image's statistics only), or
-        "eccentricity" (it grows with the distance from a fixated point), "saliency" (it falls with a map), or
-        "intrinsic" (as wide as the local texture needs).
+      sigma: window width in pixels (0 is fidelity, inf the image's statistics only), the same everywhere or a map
+        [height, width]; or "eccentricity" (it grows with the distance from a fixated point), "saliency" (it falls with
+        a map), or "intrinsic" (as wide as the local texture needs).
       image: [1, height, width, channels] in [0, 1].
       saliency: non-negative [height, width], for "saliency".
       fixation: row and column of the fixated point, for "eccentricity"; default the middle.
@@ -152,9 +152,11 @@ def sigma_map(sigma: float | str, image: jax.Array, *, saliency: ArrayLike | Non
     """
     _, height, width, _ = image.shape
     if not isinstance(sigma, str):
-        if not sigma >= 0:
-            raise ValueError(f"sigma must be >= 0, got {sigma}")
-        return float(sigma)
+        if np.shape(sigma) not in ((), (height, width)):
+            raise ValueError(f"sigma must be a number or a map of {height} x {width} pixels, got {np.shape(sigma)}")
+        if not np.min(sigma) >= 0:
+            raise ValueError(f"sigma must be >= 0, got {np.min(sigma)}")
+        return jnp.asarray(sigma, jnp.float32) if np.ndim(sigma) else float(sigma)
     if sigma == "eccentricity":
         middle = ((height - 1) / 2, (width - 1) / 2)
         return sigma_from_eccentricity((height, width), fixation or middle, pixels_per_degree=PIXELS_PER_DEGREE)

@@ -52,6 +52,7 @@ def test_sigma_maps():
     saliency[:10] = 1
     looked_at = np.asarray(sigma_map("saliency", IMAGE, saliency=saliency))
     assert looked_at[0, 5, 0] < looked_at[0, 30, 0]
+    np.testing.assert_array_equal(sigma_map(saliency, IMAGE), saliency)
     assert 0 <= float(sigma_map("intrinsic", IMAGE).max()) <= 6
 
 

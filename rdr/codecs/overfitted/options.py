@@ -1,0 +1,138 @@
+"""How an image is fitted, and which images can be."""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from jax.typing import ArrayLike
+
+from rdr.bitstream import container
+from rdr.codecs.overfitted import file, training
+from rdr.codecs.overfitted.architecture import Architecture
+
+PRESETS = {
+    "fast": training.Schedule(steps=500),
+    "medium": training.Schedule(steps=2000),
+    "slow": training.Schedule(steps=10_000),
+}
+LEAST_SIZE = 100  # bytes
+
+
+class Options(NamedTuple):
+    """How an image is fitted.
+
+    Attributes:
+      objective: "mse", "ms_ssim", "wd", "wd_mse" or "lpips".
+      trade_off: lambda, bits per pixel for one unit of the objective; None for the objective's usual one.
+      size: bytes that the file should have; lambda is then found, from `trade_off` on.
+      schedule: of the fit.
+      seed: of the noise in training, and of shared noise.
+      noise_levels: the finest so many resolutions get shared noise; 0 for a deterministic codec.
+      sigma: of "wd" and "wd_mse": pixels, a map of them [height, width], "eccentricity", "saliency" or "intrinsic".
+      features: of "wd" and "wd_mse": "pixels", "steerable", "alexnet" or "vgg16".
+      saliency: [height, width] for sigma = "saliency".
+      entropy_width: see `Architecture`.
+      synthesis_width: see `Architecture`.
+    """
+
+    objective: str = "mse"
+    trade_off: float | None = None
+    size: int | None = None
+    schedule: training.Schedule = PRESETS["medium"]
+    seed: int = 0
+    noise_levels: int = 0
+    sigma: float | str | ArrayLike = 4.0
+    features: str = "alexnet"
+    saliency: Any = None
+    entropy_width: int = 16
+    synthesis_width: int = 24
+
+
+DEFAULT = Options()
+
+
+def check_image(image: ArrayLike) -> np.ndarray:
+    """Refuses what is no image.
+
+    Args:
+      image: uint8, uint16, or floating point in [0, 1]; [height, width] or [height, width, 1 or 3]; of any size.
+
+    Returns:
+      The image, [height, width, channels], of the dtype that it had.
+
+    Raises:
+      ValueError: if it is none of these.
+    """
+    image = np.asarray(image)
+    if image.ndim == 2:
+        image = image[:, :, None]
+    if image.ndim != 3 or image.shape[2] not in (1, 3) or 0 in image.shape:
+        raise ValueError("image must have shape [height, width] or [height, width, 1 or 3] without empty sides, "
+                         f"got {image.shape}")
+    if image.dtype in (np.uint8, np.uint16):
+        return image
+    if not np.issubdtype(image.dtype, np.floating):
+        raise ValueError(f"image must be uint8, uint16 or floating point, got {image.dtype}")
+    if not (np.isfinite(image).all() and image.min() >= 0 and image.max() <= 1):
+        raise ValueError("image must lie in [0, 1] where it is floating point")
+    return image
+
+
+def as_image(image: ArrayLike) -> np.ndarray:
+    """Brings an image that is fitted whole to float32 [height, width, channels] in [0, 1].
+
+    Args:
+      image: see `check_image`; of at most 2^24 numbers.
+
+    Returns:
+      The image.
+
+    Raises:
+      ValueError: if it is none, or larger.
+    """
+    image = check_image(image)
+    if image.size > container.MAX_ELEMENTS:
+        raise ValueError(f"image must have at most {container.MAX_ELEMENTS} numbers to be fitted whole, "
+                         f"got {image.size}: cut it into tiles")
+    if image.dtype in (np.uint8, np.uint16):
+        return (image / np.iinfo(image.dtype).max).astype(np.float32)
+    return image.astype(np.float32)
+
+
+def architecture(shape: tuple[int, int, int], options: Options) -> Architecture:
+    """The sizes of the decoder for an image.
+
+    Args:
+      shape: height, width, channels.
+      options: of the fit.
+
+    Returns:
+      The sizes: seven grids, or as many as it takes to come to a grid of one number.
+    """
+    levels = min(7, 1 + math.ceil(math.log2(max(shape[:2]))))
+    noise_levels = min(options.noise_levels, levels)
+    return Architecture(*shape, levels, noise_levels, options.entropy_width, options.synthesis_width)
+
+
+def check_options(options: Options) -> None:
+    """Refuses options that make no sense.
+
+    Args:
+      options: of the fit.
+
+    Raises:
+      ValueError: naming the one.
+    """
+    if options.trade_off is not None and not (options.trade_off > 0 and math.isfinite(options.trade_off)):
+        raise ValueError(f"trade_off must be positive and finite, got {options.trade_off}")
+    if options.size is not None and options.size < LEAST_SIZE:
+        raise ValueError(f"size must be at least {LEAST_SIZE} bytes, got {options.size}")
+    if options.schedule.steps < 1:
+        raise ValueError(f"steps must be at least 1, got {options.schedule.steps}")
+    if not 0 <= options.seed < 2**32:
+        raise ValueError(f"seed must be an integer in [0, 2^32), got {options.seed}")
+    if not 0 <= options.noise_levels <= 7:
+        raise ValueError(f"noise_levels must be between 0 and 7, got {options.noise_levels}")
+    for name in ("entropy_width", "synthesis_width"):
+        if not 1 <= getattr(options, name) <= file.MAX_WIDTH:
+            raise ValueError(f"{name} must be between 1 and {file.MAX_WIDTH}, got {getattr(options, name)}")
