@@ -62,9 +62,17 @@ def normal_bits(values, mean, scale):
     return -(high + np.log1p(-np.exp(low - high))) / np.log(2.0)
 
 
+def check_whole(coding):
+    """What both sides share are whole numbers, those among floats too."""
+    for leaf in jax.tree.leaves(coding):
+        assert np.asarray(leaf).dtype in (np.int32, np.float32)
+        np.testing.assert_array_equal(leaf, np.round(leaf))
+
+
 class Laws:
     """What the tests compare with."""
 
+    check_whole = staticmethod(check_whole)
     draw_parameters = staticmethod(draw_parameters)
     prior_bits = staticmethod(prior_bits)
     normal_bits = staticmethod(normal_bits)

@@ -223,6 +223,7 @@ def test_a_second_colour_hears_its_neighbours_within_two_places(params, bits, y)
 
 def test_streams_are_made_of_the_integers_of_every_step_by_hand(model, params, coding, y, steps, laws):
     payloads, symbols = model.encode(params, coding, y)
+    laws.check_whole(coding)
     z = np.round(Floats(params).hyper_latents(y.astype(np.float64))).astype(np.int64)
     np.testing.assert_array_equal(symbols["z"], z)
     (_, hyper_bits, _), *coded = steps

@@ -210,6 +210,20 @@ def test_pictures_of_any_size_come_back_as_the_codec_reconstructs_them(loaded, h
     assert (found[0] != found[2]).any() and container.unpack(message).shape == (1, height, width, 3)
 
 
+def test_the_codec_sees_values_from_0_to_1_and_what_it_gives_is_rounded_to_the_nearest(loaded):
+    seen = []
+    known = loaded.codec._replace(encode=lambda params, x, **said: seen.append((x, said)),
+                                  decode=lambda message, **said: jnp.asarray([[[[0.0, 0.4999 / 255, 0.5001 / 255],
+                                                                                [254.4 / 255, 254.6 / 255, 1.0]]]]))
+    image = np.arange(256, dtype=np.uint8).reshape(16, 16)[..., None].repeat(3, -1)
+    files.encode_picture(loaded._replace(codec=known), image, rate=0.25)
+    (x, said), = seen
+    assert x.dtype == np.float32 and said == {"rate": 0.25, "shared_key": None}
+    np.testing.assert_array_equal(x[0, :, :, 1].ravel(), np.float32(np.arange(256)) / np.float32(255))
+    found = files.decode_picture(loaded._replace(codec=known), b"")
+    np.testing.assert_array_equal(found, [[[0, 0, 1], [254, 255, 255]]])
+
+
 @pytest.mark.parametrize("image", [
     np.zeros((4, 5), np.uint8), np.zeros((4, 5, 1), np.uint8), np.zeros((4, 5, 4), np.uint8),
     np.zeros((1, 4, 5, 3), np.uint8), np.zeros((4, 5, 3), np.uint16), np.zeros((4, 5, 3), np.float32),

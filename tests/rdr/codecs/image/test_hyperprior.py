@@ -148,6 +148,7 @@ def test_noisy_bits_and_their_gradients_are_those_of_the_sum(case, laws):
 
 def test_streams_are_made_of_the_integers_that_the_integer_network_says(case, codings, laws, steps):
     coding, kind = codings[id(case)], "leaky" if case.means else "relu"
+    laws.check_whole(coding)
     specs = (LayerSpec("double", kind, 12), LayerSpec("double", kind, 12), LayerSpec("same", "none", 8))
     payloads, symbols = case.model.encode(case.params, coding, case.y, case.dither)
     z = np.round(np.asarray(case.analyse(*case.exact)))
