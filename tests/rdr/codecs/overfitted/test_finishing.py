@@ -10,9 +10,9 @@ from rdr.codecs.overfitted import arithmetic, file, network, training
 from rdr.codecs.overfitted.architecture import Architecture, shapes
 from rdr.codecs.overfitted.finishing import GROUPS, coded_grids, finish, weight_bits
 from rdr.codecs.overfitted.laws import PLACES, laplace_tables
-from rdr.codecs.overfitted.start import whole_start
+from rdr.codecs.overfitted.start import start_weights, whole_start
 
-ARCH = Architecture(6, 5, levels=2, entropy_width=4, synthesis_width=3, refinement_width=2)
+ARCH = Architecture(6, 5, levels=2)  # of the stored widths: files hold differences to stored weights
 FINEST, COARSEST = 9, 2
 
 
@@ -23,10 +23,8 @@ def squared(params, target, image):
 def fitted(arch, *, trade_off, seed=0):
     """A state whose picture depends on all of its weights, and its data: the picture that it makes, with an error."""
     rng = np.random.default_rng(seed)
-    weights = {name: (rng.standard_normal(shape) / np.sqrt(shape[-1]) * (0.2 if name.endswith("bias") else 0.7)
-                      ).astype(np.float32) for name, shape in shapes(arch).items()}
-    weights["upsampling"] = np.tile(np.float32(network.CUBIC[::-1]), (max(arch.levels - 1, 1), 1))
-    weights["pixel_out_bias"] += np.float32(0.5)
+    weights = {name: (w + 0.1 * rng.standard_normal(w.shape) / np.sqrt(w.shape[-1])).astype(np.float32)
+               for name, w in start_weights(arch).items()}
     grids = tuple((0.1 * rng.standard_normal(shape)).astype(np.float32) for shape in arch.grids)
     state = training.initial_state(arch, weights, trade_off)._replace(grids=grids)
     image = network.synthesize(weights, [np.rint(grid * training.GRID_UNIT) for grid in grids])
@@ -102,19 +100,20 @@ def test_the_search_ends_no_higher_than_it_starts_and_the_last_group_at_a_minimu
     assert exponent == COARSEST or costs[place + 1] > costs[place] - 1e-6
 
 
-def test_every_group_is_where_its_own_search_ended(fit, description):
+@pytest.mark.parametrize(("log_trade_off", "thrift"), [(np.log(0.01), 1.0), (-20.0, 0.01)])  # the last: grids' rates
+def test_every_group_is_where_its_own_search_ended(fit, log_trade_off, thrift):
     """The search once more, over the costs above."""
-    state, data = fit
+    state, data = fit[0]._replace(log_trade_off=jnp.float32(log_trade_off)), fit[1]
     exponents = dict.fromkeys(shapes(ARCH), FINEST)
     for group in GROUPS:
-        best = cost(state, data, rounded(state, exponents), exponents)
+        best = cost(state, data, rounded(state, exponents), exponents, thrift)
         while exponents[group[0]] > COARSEST:
             tried = exponents | dict.fromkeys(group, exponents[group[0]] - 1)
-            now = cost(state, data, rounded(state, tried), tried)
+            now = cost(state, data, rounded(state, tried), tried, thrift)
             if now > best:
                 break
             best, exponents = now, tried
-    assert description.exponents == exponents
+    assert finish(ARCH, state, data, squared, None, thrift=thrift).exponents == exponents
     assert len(set(exponents.values())) > 1 and min(exponents.values()) < FINEST
 
 
@@ -160,8 +159,8 @@ def test_grids_are_rounded_to_even_and_cut_at_the_limit(fit):
 
 def test_numbers_beyond_the_limits_are_cut_and_still_decode(fit):
     state, data = fit
-    weights = state.weights | {"entropy_in": np.full((4, 17), 100.0, np.float32),
-                               "pixel_skip": np.full((3, 2), -64.0, np.float32)}
+    weights = state.weights | {"entropy_in": np.full(shapes(ARCH)["entropy_in"], 100.0, np.float32),
+                               "pixel_skip": np.full(shapes(ARCH)["pixel_skip"], -64.0, np.float32)}
     grids = (state.grids[0], np.full((3, 3), 1e5, np.float32))
     found = finish(ARCH, state._replace(weights=weights, grids=grids), data, squared, None)
     read = file.read(file.write(found))
