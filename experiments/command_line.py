@@ -58,7 +58,8 @@ def _define(name: str, annotation: Any, values: flags.FlagValues) -> Callable[[A
 
 
 def parse(
-    description: str, presets: Mapping[str, Any], argv: Sequence[str] | None, *, words: str | None = None
+    description: str, presets: Mapping[str, Any], argv: Sequence[str] | None, *, words: str | None = None,
+    values_of_file: Mapping[str, Any] | None = None,
 ) -> tuple[Any, pathlib.Path]:
     """Reads a command line into a configuration and a working directory.
 
@@ -67,6 +68,7 @@ def parse(
       presets: configurations by name, all of one frozen dataclass; with a single one (tools) there is no `--preset`.
       argv: the command line with the program's name first; default `sys.argv`.
       words: the field (a tuple of strings) that takes what is left of the command line; default: nothing may be left.
+      values_of_file: fields that something else sets; flags override them.
 
     Returns:
       The preset with the fields replaced that were given as flags, and the working directory.
@@ -101,7 +103,7 @@ def parse(
     if words is not None:
         given[words] = tuple(rest)
     preset = presets[values.preset] if len(presets) > 1 else default
-    return dataclasses.replace(preset, **given), pathlib.Path(values.workdir)
+    return dataclasses.replace(preset, **{**(values_of_file or {}), **given}), pathlib.Path(values.workdir)
 
 
 def open_workdir(workdir: pathlib.Path, config: Any) -> pathlib.Path:

@@ -245,6 +245,8 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
     if not config.images or not (config.codec or config.others):
         raise ValueError("give --codec=FILE (or shipped) and --images=FOLDER")
     loaded = trained_codec.load(config.codec) if config.codec else None
+    for table in config.published:
+        read_curves(table)  # a wrong word is noticed now, not after hours
     paths = list_images(config.images)[: config.limit or None]
     meter = Meter(config.metrics)
     records = []
@@ -253,6 +255,8 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
         mine = measure_codec(loaded, config, image, meter) if loaded is not None else []
         for record in mine + measure_others(config, image, meter):
             records.append({"image": path.name, **record})
+    if not records:
+        raise ValueError(f"this Pillow has none of {', '.join(config.others)}: give --codec or other --others")
     header = {"title": f"{len(paths)} images of {pathlib.Path(config.images).name}; mean of the images' values",
               "source": "own run of experiments.image_curve" + (f" on parameters {_digest(loaded)}" if loaded else ""),
               "units": "rate_bpp and estimated_bpp in bits per pixel; psnr in dB (RGB); mse for values from 0 to 1; "

@@ -223,10 +223,17 @@ def start_at_principal_components(params: Any, source: Any, config: Config) -> A
 
     Returns:
       The parameters.
+
+    Raises:
+      ValueError: if an image is smaller than a crop, or not of three channels.
     """
     places = np.unique(np.linspace(0, len(source) - 1, _COMPONENTS_OF).astype(int))
-    images = np.stack([source[int(place)]["image"][: config.crop, : config.crop] for place in places])
-    params = initial.principal_start(params, images, weights=(config.lambda_low, config.lambda_high))
+    images = [source[int(place)]["image"][: config.crop, : config.crop] for place in places]
+    for image in images:
+        if image.shape != (config.crop, config.crop, 3):
+            raise ValueError(f"images: the data set must hold images of three channels and at least {config.crop} x "
+                             f"{config.crop} pixels, got one of shape {image.shape}")
+    params = initial.principal_start(params, np.stack(images), weights=(config.lambda_low, config.lambda_high))
     return multihost_utils.broadcast_one_to_all(params) if jax.process_count() > 1 else params
 
 
@@ -313,14 +320,14 @@ def export(config: Config, params: Any, workdir: pathlib.Path, *, steps: int) ->
     return files.save_codec(workdir / "codec.npz", options, params, notes={"training": notes})
 
 
-def read_config_file(path: str) -> dict[str, dict]:
-    """Presets with the values of a configuration file put in.
+def read_config_file(path: str) -> dict[str, Any]:
+    """Reads the values of a configuration file.
 
     Args:
       path: a JSON file with names of `Config`'s fields.
 
     Returns:
-      Presets by name.
+      Values by name, each of its field's type; whether they fit together shows when flags are known, too.
 
     Raises:
       ValueError: if it cannot be read, or a name or a type is wrong.
@@ -343,22 +350,29 @@ def read_config_file(path: str) -> dict[str, dict]:
         fits = isinstance(value, (int, float) if kind is float else kind) and isinstance(value, bool) == (kind is bool)
         if not fits:
             raise ValueError(f"config: {path} sets {name} to {value!r}, which is no {kind.__name__}")
-    return {name: dataclasses.replace(preset, **values) for name, preset in PRESETS.items()}
+    return values
+
+
+class _Parser(argparse.ArgumentParser):
+    """One sentence instead of a page and an exit."""
+
+    def error(self, message: str) -> typing.NoReturn:
+        raise ValueError(message)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the training from the command line."""
     def call():
         given = list(sys.argv if argv is None else argv)
-        parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        parser = _Parser(add_help=False, allow_abbrev=False)
         parser.add_argument("--config", default="")
         parser.add_argument("--coordinator", default="")
         parser.add_argument("--num_processes", type=int, default=1)
         parser.add_argument("--process_id", type=int, default=0)
         parser.add_argument("--profile", action="store_true")
         mine, rest = parser.parse_known_args(given[1:])
-        presets = read_config_file(mine.config) if mine.config else PRESETS
-        config, workdir = command_line.parse(__doc__, presets, [given[0], *rest])
+        values = read_config_file(mine.config) if mine.config else {}
+        config, workdir = command_line.parse(__doc__, PRESETS, [given[0], *rest], values_of_file=values)
         place = Place(mine.coordinator, mine.num_processes, mine.process_id, mine.profile)
         devices.join(place.coordinator, place.num_processes, place.process_id)
         if jax.process_index() == 0:

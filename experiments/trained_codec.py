@@ -120,6 +120,8 @@ def describe(message: bytes) -> dict[str, Any]:
       ValueError: if it is no message, or damaged.
     """
     parts = container.unpack(message)
+    if len(parts.shape) != 4 or 0 in parts.shape or not parts.payloads:
+        raise ValueError("damaged message: its parts are not those of a trained codec")
     _, height, width, _ = parts.shape
     found = {"codec": parts.codec, "height": height, "width": width, "bytes": len(message),
              "bits_per_pixel": 8 * len(message) / (height * width), "parameters": parts.fingerprint.hex()}

@@ -1,7 +1,6 @@
 """The training loop: chunks of compiled steps, with a checkpoint, a line of metrics and a progress bar in between."""
 
 import functools
-import json
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from rdr.training.checkpoints import Checkpoints
+from rdr.training.metrics import MetricsLog
 
 
 @functools.lru_cache(maxsize=8)
@@ -65,12 +65,7 @@ def train(
     done, restored = 0, checkpoints.restore(state)
     if restored is not None:
         done, state = restored
-    log = directory / "metrics.jsonl"
-    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-    # Lines of chunks that were not saved any more, or that were cut off by the interruption.
-    kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= done]
-    log.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
-
+    log = MetricsLog(directory / "metrics.jsonl", done=done)
     run = _compiled(update, data is not None)
     with tqdm(total=steps, initial=done, desc=description, unit="step") as bar:
         while done < steps:
@@ -84,8 +79,7 @@ def train(
                     raise ValueError(f"{description}: {name} is not finite at step {wrong}; {kept}")
             done += length
             means = {name: float(values.mean()) for name, values in metrics.items()}
-            with log.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"step": done, **means}) + "\n")
+            log.write(done, means)
             checkpoints.save(done, state)  # after its line: a line too many is dropped on resuming, one less is lost
             bar.update(length)
             bar.set_postfix({name: f"{value:.4g}" for name, value in means.items()})

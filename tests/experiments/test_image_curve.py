@@ -44,9 +44,17 @@ def test_psnr_is_that_of_eight_bit_images():
 
 @pytest.mark.parametrize("options, message", [
     ([], "give --codec=FILE"), (["--codec=/no", "--images=/no"], "there is no file /no"),
+    (["--codec=", "--others=JPEG", "--images=tests", "--published=no_such"], "no_such"),
     (["--others=GIF"], "others must be among JPEG, "),
     (["--levels=2"], "levels must be numbers in [0, 1]"), (["--qualities=0"], "qualities must be"),
 ])
 def test_refusals_are_one_sentence(options, message, tmp_path, capsys):
     assert image_curve.main(["image_curve", "--preset=smoke", f"--workdir={tmp_path}", *options]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_a_pillow_without_the_codecs_that_were_asked_for_is_told(small_codec, tmp_path, monkeypatch):
+    monkeypatch.setitem(image_curve.CODECS, "JPEG", image_curve.CODECS["JPEG"]._replace(available=lambda: False))
+    config = image_curve.Config(images=str(small_codec / "images"), others=("JPEG",), metrics=())
+    with pytest.raises(ValueError, match="this Pillow has none of JPEG"):
+        image_curve.run(config, tmp_path)

@@ -82,7 +82,7 @@ def test_patches_in_an_array_may_stay_on_the_devices_and_a_realistic_start_leave
     (["--start=/no/such.npz"], "there is no file /no/such.npz"),
     (["--crop=100"], "crop must be a multiple of 64"),
     (["--num_processes=2"], "several processes need a coordinator"),
-    (["--nonsense=1"], "nonsense"),
+    (["--num_processes=x"], "invalid int value: 'x'"), (["--nonsense=1"], "nonsense"),
     (["--config=/no/such.json"], "cannot be read"),
 ])
 def test_refusals_are_one_sentence(options, message, tmp_path, capsys):
@@ -94,14 +94,31 @@ def test_refusals_are_one_sentence(options, message, tmp_path, capsys):
 def test_a_configuration_file_sets_what_flags_may_override_and_typos_are_named(tmp_path):
     path = tmp_path / "config.json"
     path.write_text('{"batch": 4, "learning_rate": 1, "strict": true}')
-    presets = train.read_config_file(str(path))
-    assert presets["smoke"].batch == 4 and presets["full"].learning_rate == 1 and presets["quick"].strict
+    assert train.read_config_file(str(path)) == {"batch": 4, "learning_rate": 1, "strict": True}
     for text, match in (('{"bach": 4}', "did you mean 'batch'"),
                         ('{"batch": "4"}', "sets batch to '4', which is no int"),
                         ('{"batch": true}', "which is no int"), ("[1]", "one JSON object"), ("{", "is no JSON")):
         path.write_text(text)
         with pytest.raises(ValueError, match=match):
             train.read_config_file(str(path))
+
+
+def test_a_configuration_file_need_not_fit_every_preset_and_flags_come_last(tmp_path, monkeypatch):
+    """A crop of 256 is more than the patches of smoke have, unless a flag makes these larger."""
+    seen, path = [], tmp_path / "config.json"
+    path.write_text('{"crop": 256, "steps": 7}')
+    monkeypatch.setattr(train, "run", lambda config, workdir, place: seen.append(config))
+    for options in (["--preset=full"], ["--preset=smoke", "--patch=256", "--steps=9"]):
+        assert train.main(["train", f"--config={path}", f"--workdir={tmp_path / options[0]}", *options]) == 0
+    assert [(c.crop, c.patch, c.steps, c.batch) for c in seen] == [(256, 256, 7, 16), (256, 256, 9, 2)]
+    assert train.main(["train", f"--config={path}", f"--workdir={tmp_path / 'x'}", "--preset=smoke"]) == 1
+
+
+@pytest.mark.parametrize("shape", [(64, 60, 3), (64, 64, 1)])
+def test_images_that_components_cannot_be_computed_of_are_named(shape):
+    source = [{"image": np.zeros((64, 64, 3), np.uint8)}] * 3 + [{"image": np.zeros(shape, np.uint8)}]
+    with pytest.raises(ValueError, match=f"three channels and at least 64 x 64 pixels, got one of shape .{shape[0]}, "):
+        train.start_at_principal_components({}, source, train.PRESETS["smoke"])
 
 
 def test_files_that_hold_no_codec_are_refused(trained, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from experiments import codec, pictures, trained_codec
+from rdr.bitstream import container
 from rdr.codecs.image import files
 
 
@@ -68,6 +69,14 @@ def test_wrong_flags_give_a_sentence(small_codec, tmp_path, capsys, flags, messa
     error = capsys.readouterr().err
     assert message in error and error.startswith("error: ") and error.count("\n") == 1
     assert not (tmp_path / "x.rdr").exists()
+
+
+def test_forged_messages_are_described_in_a_sentence(small_codec):
+    picture, checkpoint = np.zeros((4, 4, 3), np.uint8), str(small_codec / "codec.npz")
+    parts = container.unpack(trained_codec.encode_picture(picture, checkpoint, level=0.0, size=None))
+    for change in ({"shape": (4, 4, 3)}, {"shape": (1, 0, 4, 3)}, {"payloads": ()}):
+        with pytest.raises(ValueError, match="damaged message: its parts are not"):
+            trained_codec.describe(container.pack(parts._replace(**change)))
 
 
 def test_pictures_of_more_bits_and_other_realism_weights_are_refused(small_codec):

@@ -13,7 +13,6 @@ from rdr.codecs.image.latent_model import LatentModel
 NAMES = ("bmshj2018-factorized", "bmshj2018-hyperprior", "mbt2018-mean", context.NAME)
 
 
-@functools.cache
 def make_model(name: str, *, channels: int = 128, latents: int = 192, dither_levels: int = 0) -> LatentModel:
     """Makes the model of a codec's latents.
 
@@ -29,6 +28,11 @@ def make_model(name: str, *, channels: int = 128, latents: int = 192, dither_lev
     Raises:
       ValueError: if the name is unknown, or the dither is none.
     """
+    return _model(name, channels, latents, dither_levels)
+
+
+@functools.cache
+def _model(name: str, channels: int, latents: int, dither_levels: int) -> LatentModel:
     if dither_levels < 0 or dither_levels > 64 or dither_levels & (dither_levels - 1):
         raise ValueError(f"dither_levels must be 0 or a power of two up to 64, got {dither_levels}")
     if name == "bmshj2018-factorized":
@@ -43,7 +47,6 @@ def make_model(name: str, *, channels: int = 128, latents: int = 192, dither_lev
     raise ValueError(f"codec must be one of {', '.join(NAMES)}, got {name!r}")
 
 
-@functools.cache
 def make_codec(name: str, *, channels: int = 128, latents: int = 192, dither_levels: int = 0, **options: Any) -> Codec:
     """Makes a codec.
 
@@ -60,8 +63,14 @@ def make_codec(name: str, *, channels: int = 128, latents: int = 192, dither_lev
     Raises:
       ValueError: if the name is unknown.
     """
-    model = make_model(name, channels=channels, latents=latents, dither_levels=dither_levels)
-    return image_codec(model, channels=channels, latents=latents, **options)
+    # What is cached goes by values alone: options from a file come in another order than those of a call.
+    return _codec(name, channels, latents, dither_levels, tuple(sorted(options.items())))
+
+
+@functools.cache
+def _codec(name: str, channels: int, latents: int, dither_levels: int, options: tuple) -> Codec:
+    model = _model(name, channels, latents, dither_levels)
+    return image_codec(model, channels=channels, latents=latents, **dict(options))
 
 
 __all__ = ["NAMES", "image_codec", "make_codec", "make_model"]

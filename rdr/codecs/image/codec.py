@@ -109,6 +109,14 @@ def image_codec(model: LatentModel, *, channels: int, latents: int, rate_levels:
         params = jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), params)
         return {**params, "coding": model.finalize(params["model"])}
 
+    def latent_shape(shape: tuple[int, ...], said: str) -> tuple[int, ...]:
+        """Of the padded images; refused by encoder and decoder alike if these are far larger than what they hold."""
+        batch, height, width, _ = shape
+        rows, columns = (math.ceil(side / stride) * model.stride for side in (height, width))
+        if batch * rows * columns * 256 * 3 > 4 * max_elements + 3 * stride * stride:
+            raise ValueError(f"{said} the shape {shape}, too large when padded")
+        return batch, rows, columns, latents
+
     def encoded(params: Any, x: Any, rate: Any, shared_key: jax.Array | None):
         if "coding" not in params:
             raise ValueError("these parameters have no integer tables yet: pass them through the codec's finalize once")
@@ -119,14 +127,12 @@ def image_codec(model: LatentModel, *, channels: int, latents: int, rate_levels:
             raise ValueError(f"x must hold finite floating-point numbers in [0, 1], got {x.dtype}")
         if x.size > max_elements:
             raise ValueError(f"x must have at most {max_elements} elements, got {x.size}")
-        step = None
-        if rate_levels:
-            levels(rate, 1)
-            step = int(np.clip(round(float(rate) * conditioning.RATE_STEPS), 0,
-                               (rate_levels - 1) * conditioning.RATE_STEPS))
-        else:
-            levels(rate, 1)
+        levels(rate, 1)
+        if rate_levels and not 0.0 <= float(rate) <= rate_levels - 1:
+            raise ValueError(f"rate must be a level in [0, {rate_levels - 1}], got {rate}")
+        step = round(float(rate) * conditioning.RATE_STEPS) if rate_levels else None
         batch, height, width, _ = x.shape
+        latent_shape(x.shape, "x has")
         padded = np.pad(x.astype(np.float32), ((0, 0), (0, -height % stride), (0, -width % stride), (0, 0)), "edge")
         y = jitted_analyse(params, padded, _level(step, batch))
         payloads, symbols = model.encode(params["model"], params["coding"], y, dither(shared_key, y.shape))
@@ -173,10 +179,7 @@ def image_codec(model: LatentModel, *, channels: int, latents: int, rate_levels:
         if step is not None and step > (rate_levels - 1) * conditioning.RATE_STEPS:
             raise ValueError(f"damaged message: rate level {step / conditioning.RATE_STEPS} does not exist")
         batch, height, width, _ = parts.shape
-        rows, columns = (math.ceil(side / stride) * model.stride for side in (height, width))
-        if batch * rows * columns * 256 * 3 > 4 * max_elements + 3 * stride * stride:
-            raise ValueError(f"the message announces the shape {parts.shape}, too large when padded")
-        shape = (batch, rows, columns, latents)
+        shape = latent_shape(parts.shape, "the message announces")
         y_hat = model.decode(params["coding"], tuple(payloads), shape, dither(shared_key, shape))
         x = jitted_synthesise(params, y_hat, _level(step, batch), beta, jnp.float32)
         return jnp.clip(x[:, :height, :width], 0.0, 1.0)

@@ -63,6 +63,9 @@ def save_codec(path: str | pathlib.Path, options: dict, params: Any, *, notes: d
 
     Returns:
       The SHA-256 of the file, in hexadecimal digits.
+
+    Raises:
+      ValueError: if the parameters are not finalised.
     """
     if "coding" not in params:
         raise ValueError("params must have been through the codec's finalize")
@@ -111,7 +114,7 @@ def load_codec(path: str | pathlib.Path, *, sha256: str | None = None) -> Loaded
         header = json.loads(arrays.pop("header").tobytes())
         if header["format"] != FORMAT:
             raise ValueError(f"its format is {header['format']!r}")
-        options = dict(header["options"])
+        options, notes = dict(header["options"]), header["notes"]
         codec = make_codec(**options)
         params = _nested({name: value.astype(np.float32) if value.dtype == np.float16 else value
                           for name, value in arrays.items()})
@@ -122,7 +125,7 @@ def load_codec(path: str | pathlib.Path, *, sha256: str | None = None) -> Loaded
     except Exception as error:
         # numpy and zipfile report damage by many exception types; for the caller there is one answer.
         raise ValueError(f"checkpoint: {path} is no image codec, or damaged ({error})") from None
-    return LoadedCodec(codec, params, options, header["notes"])
+    return LoadedCodec(codec, params, options, notes)
 
 
 def encode_picture(loaded: LoadedCodec, picture: np.ndarray, *, rate: float | None = None,
@@ -162,9 +165,11 @@ def decode_picture(loaded: LoadedCodec, message: bytes, *, realism: float | None
       uint8 [height, width, 3].
 
     Raises:
-      ValueError: if the message is damaged or by another codec, or the codec refuses an argument.
+      ValueError: if the message is damaged, by another codec or of several pictures, or the codec refuses an argument.
     """
     x = loaded.codec.decode(message, params=loaded.params, shared_key=shared_key, condition=realism)
+    if len(x) != 1:
+        raise ValueError(f"the message holds {len(x)} pictures, not one: decode it with the codec itself")
     return np.round(np.asarray(x[0]) * 255.0).astype(np.uint8)
 
 

@@ -48,6 +48,7 @@ def test_every_image_comes_once_an_epoch_and_another_seed_is_another_order():
     order = [np.concatenate([b[:, 0, 0, 0] for b in take(11, seed=seed)]) for seed in (5, 6)]
     for epoch in order[0].reshape(4, 11):
         assert sorted(epoch) == list(range(11))
+    assert len({tuple(epoch) for epoch in order[0].reshape(4, 11)}) == 4  # each in an order of its own
     assert (order[0] != order[1]).any()
 
 

@@ -5,6 +5,9 @@ import numpy as np
 import pytest
 from scipy import special
 
+from rdr.bitstream.steps import StepEncoder
+from rdr.entropy_models.tables import table_bits
+
 
 def draw_parameters(model, *, seed=1):
     """Parameters under which latents around +-8 are likely, but none of the laws is the same for two of them."""
@@ -15,6 +18,7 @@ def draw_parameters(model, *, seed=1):
         if "kernel" in name:
             # Hyper-latents that say something; half of what goes into rectifiers that do not leak is lost.
             gain = (3.0 if "analysis" in name else 2.0) if model.name == "bmshj2018-hyperprior" else 1.5
+            gain = 0.6 if "merge" in name else gain
             return (gain * rng.standard_normal(leaf.shape) / np.sqrt(np.prod(leaf.shape[:3]))).astype(np.float32)
         if "matrix" in name:
             return rng.normal(-1.2, 0.2, leaf.shape).astype(np.float32)
@@ -22,7 +26,7 @@ def draw_parameters(model, *, seed=1):
 
     params = jax.tree_util.tree_map_with_path(draw, jax.eval_shape(model.init, jax.random.key(0)))
     for part, tree in params.items():  # scales of a few units
-        if part == "synthesis" or part.startswith("merge"):
+        if part.startswith("merge") or (part == "synthesis" and "merge_0" not in params):
             bias = tree["Convolution_2"]["bias"]
             bias[: bias.size if model.name == "bmshj2018-hyperprior" else bias.size // 2] += 4.0
     return params
@@ -58,9 +62,17 @@ def normal_bits(values, mean, scale):
     return -(high + np.log1p(-np.exp(low - high))) / np.log(2.0)
 
 
+def check_whole(coding):
+    """What both sides share are whole numbers, those among floats too."""
+    for leaf in jax.tree.leaves(coding):
+        assert np.asarray(leaf).dtype in (np.int32, np.float32)
+        np.testing.assert_array_equal(leaf, np.round(leaf))
+
+
 class Laws:
     """What the tests compare with."""
 
+    check_whole = staticmethod(check_whole)
     draw_parameters = staticmethod(draw_parameters)
     prior_bits = staticmethod(prior_bits)
     normal_bits = staticmethod(normal_bits)
@@ -69,3 +81,16 @@ class Laws:
 @pytest.fixture(scope="session")
 def laws():
     return Laws
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """What encoders were given: symbols, the bits that the tables say, and the tables' numbers, of each step."""
+    seen, add = [], StepEncoder.add
+
+    def record(self, symbols, tables, table_ids=None):
+        seen.append((symbols, table_bits(symbols, tables, table_ids), table_ids))
+        add(self, symbols, tables, table_ids)
+
+    monkeypatch.setattr(StepEncoder, "add", record)
+    return seen

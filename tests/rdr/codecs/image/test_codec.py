@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from rdr.bitstream import container
-from rdr.codecs.image import NAMES, files, make_codec, make_model
+from rdr.codecs.image import NAMES, files, image_codec, make_codec, make_model
 from rdr.randomness import shared_key
 
 ROOT = pathlib.Path(__file__).parents[4]
@@ -136,6 +136,25 @@ def test_foreign_damaged_and_wrong_input_is_refused(made):
         codec.encode({k: v for k, v in params.items() if k != "coding"}, x, rate=1)
     with pytest.raises(ValueError, match="shared_key must be None"):
         codec.encode(params, x, rate=1, shared_key=jax.random.key(0))
+
+
+def test_what_could_not_be_decoded_is_not_encoded():
+    """Narrow images are padded to many times their size; both sides refuse the same ones."""
+    model = make_model(NAMES[0], channels=8, latents=12)
+    small, large = (image_codec(model, channels=8, latents=12, max_elements=most) for most in (600, 10**6))
+    params = {"coding": {}}
+    with pytest.raises(ValueError, match=r"x has the shape \(1, 1, 200, 3\), too large when padded"):
+        small.encode(params, np.zeros((1, 1, 200, 3), np.float32))
+    with pytest.raises(ValueError, match=r"x has the shape \(6000, 1, 1, 3\), too large when padded"):
+        large.encode(params, np.zeros((6000, 1, 1, 3), np.float32))
+
+
+def test_the_same_arguments_give_the_same_codec_in_whatever_order_and_form():
+    options = dict(channels=8, latents=12, realism=True, rate_levels=3)
+    assert make_codec(NAMES[0], **options) is make_codec(**dict(sorted((options | {"name": NAMES[0]}).items())))
+    assert make_codec(NAMES[0]) is make_codec(name=NAMES[0], channels=128, dither_levels=0)
+    assert make_model(NAMES[0], latents=12, channels=8) is make_model(NAMES[0], channels=8, latents=12)
+    assert make_codec(NAMES[0], **options) is not make_codec(NAMES[0], **options | {"rate_levels": 4})
 
 
 @pytest.mark.parametrize("name", ["bmshj2018-factorized", "mbt2018-mean"])
