@@ -2,6 +2,7 @@
 
 import hashlib
 import pathlib
+import shutil
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -57,4 +58,5 @@ def messages(fits: Sequence[Fit], workdir: pathlib.Path, *, batch: int = 1) -> d
             made = overfitted.encode_batch([fit.picture for fit in together], options, directory=progress)
             for stem, message in zip(stems, made):
                 write_message(paths[stem], message)
+            shutil.rmtree(progress, ignore_errors=True)  # megabytes for each picture, and done with
     return {stem: path.read_bytes() for stem, path in paths.items()}

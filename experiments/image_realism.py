@@ -66,7 +66,6 @@ class Config:
       noise_levels: resolutions with shared noise.
       metrics: of `rdr.metrics.full_reference`.
       batch: pictures of one size that are fitted side by side; more may be faster on a GPU where they are small.
-      measure: whether files are measured; without, they are only written, and a later call measures them.
       seed: of all randomness.
     """
 
@@ -85,7 +84,6 @@ class Config:
     noise_levels: int = 5
     metrics: tuple[str, ...] = ("psnr", "ms_ssim", "lpips_alexnet", "dists", "wd_vgg16")
     batch: int = 1
-    measure: bool = True
     seed: int = 0
 
 
@@ -276,8 +274,6 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
     made = messages([fits[method] for method in (MSE, *REALISM) for fits in wished.values()], workdir,
                     batch=config.batch)
     real_files = {name: {method: made[fit.stem] for method, fit in fits.items()} for name, fits in wished.items()}
-    if not config.measure:
-        return rows
 
     codecs = [codec for codec in CODECS.values() if codec.available()]
     for name, picture in rated.items():

@@ -43,7 +43,6 @@ class Config:
       noise_levels: resolutions with shared noise.
       metrics: of `rdr.metrics.full_reference`.
       batch: textures of one size that are fitted side by side; more may be faster on a GPU where they are small.
-      measure: whether files are measured; without, they are only written, and a later call measures them.
       seed: of all randomness.
     """
 
@@ -57,7 +56,6 @@ class Config:
     noise_levels: int = 5
     metrics: tuple[str, ...] = ("psnr", "lpips_alexnet", "dists", "wd_vgg16")
     batch: int = 1
-    measure: bool = True
     seed: int = 0
 
 
@@ -107,8 +105,6 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
             for size in config.sizes for method, options in methods(config).items()
             for name, picture in pictures.items()}
     files = messages(list(fits.values()), workdir, batch=config.batch)
-    if not config.measure:
-        return []
     judge, rows = Judge(config.metrics, config.sigma), []
     for name, picture in pictures.items():
         for size in config.sizes:

@@ -19,6 +19,7 @@ def calls(monkeypatch):
     made = []
 
     def encode_batch(pictures, options, *, directory):
+        directory.mkdir(parents=True)
         made.append(([picture.tobytes() for picture in pictures], options.seed, directory.name))
         return [b"%d " % options.seed + picture.tobytes() for picture in pictures]
 
@@ -33,6 +34,7 @@ def test_pictures_of_one_size_and_kind_go_together_and_files_keep_their_names(tm
         assert found[fit.stem] == b"%d " % fit.options.seed + fit.picture.tobytes()
         assert (tmp_path / "messages" / f"{fit.stem}.rdr").read_bytes() == found[fit.stem]
     assert [len(pictures) for pictures, _, _ in calls] == [2, 1, 1, 1]
+    assert not list((tmp_path / "progress").iterdir())
     assert len({directory for _, _, directory in calls}) == 4
 
 

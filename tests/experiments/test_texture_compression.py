@@ -1,5 +1,6 @@
 """Few bytes for a texture."""
 
+import dataclasses
 import math
 
 import pytest
@@ -9,17 +10,19 @@ from rdr.codecs import overfitted
 
 
 def test_smoke_run_writes_what_it_measured(tmp_path, unfitted):
-    config = texture_compression.PRESETS["smoke"]
+    config = dataclasses.replace(texture_compression.PRESETS["smoke"], sizes=(330, 400))
     rows = texture_compression.run(config, tmp_path)
     files = sorted(len(path.read_bytes()) for path in (tmp_path / "messages").glob("*.rdr"))
-    assert sorted(row["bytes"] for row in rows) == files and len(files) == 3
-    for name in ("textures.csv", "brick-330.png", "run.json"):
+    assert sorted(row["bytes"] for row in rows) == files and len(files) == 6
+    for name in ("textures.csv", "brick-330.png", "brick-400.png", "run.json"):
         assert (tmp_path / name).stat().st_size > 0
     assert [(o.objective, o.noise_levels > 0, o.size) for o in unfitted] == [
-        ("wd", True, 330), ("mse", False, 330), ("wd", True, 330)]
+        ("wd", True, 330), ("mse", False, 330), ("wd", True, 330),
+        ("wd", True, 400), ("mse", False, 400), ("wd", True, 400)]
     seeds = {path.name: overfitted.describe(path.read_bytes())["seed"] for path in (tmp_path / "messages").iterdir()}
     assert sorted(name for name, seed in seeds.items() if seed is not None) == [
-        "brick-WD-noise-330.rdr", "brick-statistics-noise-330.rdr"]
+        "brick-WD-noise-330.rdr", "brick-WD-noise-400.rdr", "brick-statistics-noise-330.rdr",
+        "brick-statistics-noise-400.rdr"]
 
 
 @pytest.mark.parametrize("name", ["WD + noise", "statistics + noise"])

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import jax
 import numpy as np
 import pytest
@@ -70,6 +74,21 @@ def test_batches_are_divided_among_devices():
     assert next(devices.to_devices([one], mesh)) is one
     alone = next(resident.batches(IMAGES, batch=batch, crop=8, seed=3, mesh=devices.data_mesh(jax.devices()[:1])))
     np.testing.assert_array_equal(one, alone)
+
+
+def test_eight_devices_see_together_what_one_sees():
+    script = """
+import jax, numpy as np, sys
+from rdr.data import resident
+images = np.random.default_rng(0).integers(0, 256, (7, 12, 10, 3), np.uint8)
+batch = next(resident.batches(images, batch=16, crop=8, seed=3, start=2))
+assert len(batch.addressable_shards) == 8 and batch.addressable_shards[0].data.shape == (2, 8, 8, 3)
+sys.stdout.buffer.write(np.asarray(batch).tobytes())
+"""
+    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_PLATFORMS": "cpu"}
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, env=environment, timeout=200)
+    assert run.returncode == 0, run.stderr.decode()
+    assert run.stdout == take(1, batch=16, start=2)[0].tobytes()
 
 
 @pytest.mark.parametrize(
