@@ -3,8 +3,8 @@
     python -m experiments.train --preset=quick --images=FOLDER_OR_TFDS_NAME --workdir=runs/train/quick
 
 `--images` is a folder of images, a .npy file of patches, the name of a TFDS data set that is prepared on this machine,
-or empty for the pictures that come with scikit-image. `--resident` keeps the patches on the devices, for GPUs that a
-loader cannot feed. `--config=FILE.json` sets any of the flags below, and flags override it. The same
+or empty for the pictures that come with scikit-image. `--resident` keeps the patches on the devices and crops them
+there, which leaves the host alone. `--config=FILE.json` sets any of the flags below, and flags override it. The same
 command resumes a run that was interrupted. Several processes: --coordinator=HOST:PORT --num_processes=N
 --process_id=I in each, the workdir on a disk that all see. --profile writes a profile of a few steps.
 

@@ -1,7 +1,7 @@
 """Batches of patches that stay on the devices: drawn, cropped and mirrored there.
 
-A loader on the host feeds some hundred crops a second and core; an accelerator that takes more waits for it. A data set
-of a few thousand patches fits into its memory, and then a batch costs nothing but a number. As with
+A loader on the host moves every batch, and takes the host's time for it. A data set of a few thousand patches fits into
+an accelerator's memory, and then a batch costs nothing but a number (figures: benchmarks/training.md). As with
 `rdr.data.loader`, batch s depends on the seed and on s only: every epoch is a permutation of its own, every crop has a
 key of its own.
 """
@@ -39,17 +39,19 @@ def draw(images: jax.Array, step: jax.Array, *, batch: int, crop: int, seed: int
     epochs, within = epoch + within // count, within % count
     first = epochs[0]
     most = batch // count + 2
-    orders = jax.vmap(lambda e: jax.random.permutation(jax.random.fold_in(order_key, e), count))(
+    numbers = jnp.arange(count, dtype=jnp.int32)
+    orders = jax.vmap(lambda e: jax.random.permutation(jax.random.fold_in(order_key, e), numbers))(
         first + jnp.arange(most, dtype=jnp.int32))
     chosen = orders[epochs - first, within]
 
     def cut(index, epoch):
         key = jax.random.fold_in(jax.random.fold_in(crop_key, epoch), index)
         top, left, mirror = jax.random.split(key, 3)
-        top = jax.random.randint(top, (), 0, height - crop + 1)
-        left = jax.random.randint(left, (), 0, width - crop + 1)
-        patch = jax.lax.dynamic_slice(images, (index, top, left, 0), (1, crop, crop, channels))[0]
-        return jnp.where(jax.random.bernoulli(mirror), patch[:, ::-1], patch)
+        # The same crops whether x64 is on or off.
+        top = jax.random.randint(top, (), 0, height - crop + 1, jnp.int32)
+        left = jax.random.randint(left, (), 0, width - crop + 1, jnp.int32)
+        patch = jax.lax.dynamic_slice(images, (index, top, left, jnp.int32(0)), (1, crop, crop, channels))[0]
+        return jnp.where(jax.random.bernoulli(mirror, jnp.float32(0.5)), patch[:, ::-1], patch)
 
     return jax.vmap(cut)(chosen, epochs)
 
