@@ -17,6 +17,7 @@ from paper_figures import command_line
 from paper_figures.style import COLORS, LINES, MARKERS
 from paper_figures.tables import read_table
 
+MOST = 5  # pictures that get a panel
 CODECS = ("overfitted MSE", "JPEG", "WebP", "JPEG 2000", "JPEG XL", "AVIF")
 
 
@@ -51,7 +52,10 @@ def load(path: pathlib.Path) -> Data:
 
 
 def make_figure(data: Data) -> Figure:
-    """A panel of curves for each picture, and one of rates at equal PSNR.
+    """A panel of curves for each picture, of many for some of them, and one of all rates at equal PSNR.
+
+    Of more than five pictures those are shown that are spread evenly over the order of our codec's rates at equal PSNR,
+    from the best to the worst.
 
     Args:
       data: the tables.
@@ -62,6 +66,10 @@ def make_figure(data: Data) -> Figure:
     rows = data.columns["part"] == "rates"
     columns = {name: column[rows] for name, column in data.columns.items()}
     names = list(dict.fromkeys(columns["picture"]))
+    if len(names) > MOST:
+        ours = (data.rates["codec"] == CODECS[0]) & (data.rates["picture"] != "mean")
+        ranked = data.rates["picture"][ours][np.argsort(data.rates["bd_rate_percent"][ours])]
+        names = list(ranked[np.linspace(0, len(ranked) - 1, MOST).round().astype(int)])
     across = 3
     down = -(-(len(names) + 1) // across)
     figure, axes = plt.subplots(down, across, figsize=(7.2, 2.35 * down + 0.3), layout="constrained", squeeze=False)
@@ -80,7 +88,7 @@ def make_figure(data: Data) -> Figure:
         value = float(data.rates["bd_rate_percent"][mean][0])
         bars.barh(place, value, color=COLORS[CODECS.index(codec)], height=0.6)
         each = data.rates["bd_rate_percent"][chosen & ~mean]
-        bars.plot(each, np.full(len(each), place), ls="", marker="|", color="k", ms=9)
+        bars.plot(each, np.full(len(each), place), ls="", marker="o", mfc="w", mec="k", mew=0.6, ms=3)
     bars.set_yticks(range(len(shown)), shown)
     bars.invert_yaxis()
     bars.axvline(0, color="0.3", lw=0.8)
