@@ -62,5 +62,6 @@ def draw_pictures(path: pathlib.Path, shown: Mapping[str, tuple[np.ndarray, int]
     for axis, (title, (picture, size)) in zip(axes.flat, shown.items()):
         axis.imshow(picture if picture.shape[2] == 3 else picture[:, :, 0], cmap="gray", vmin=0, vmax=255,
                     interpolation="nearest")
-        axis.set_title(f"{title}\n{size} bytes" if size else title, fontsize=8, y=-0.2 if size else -0.12)
+        axis.text(0.5, -0.03, f"{title}\n{size} bytes" if size else title, fontsize=8, ha="center", va="top",
+                  transform=axis.transAxes)
     figure.savefig(path, dpi=150, metadata={"Software": None})

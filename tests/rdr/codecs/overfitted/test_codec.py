@@ -89,6 +89,14 @@ def test_batches_of_grey_noisy_pictures_have_files_of_their_own():
         assert overfitted.describe(message)["seed"] == 0
 
 
+def test_sizes_that_weights_alone_exceed_give_the_shortest_file():
+    flat = np.full((16, 12), 128, np.uint8)
+    options = FAST._replace(size=100, schedule=overfitted.Schedule(steps=5), trade_off=None)
+    made = overfitted.encode(flat, options)
+    assert overfitted.describe(made)["bytes_grids"] == 0
+    assert np.abs(overfitted.decode(made).astype(int) - 128).max() <= 16
+
+
 def test_batches_must_be_of_one_size():
     with pytest.raises(ValueError, match="one size"):
         overfitted.encode_batch([_picture(4, 4), _picture(4, 5)], FAST)
