@@ -74,7 +74,7 @@ def gather(config: Config, workdir: pathlib.Path) -> list[Curve]:
       workdir: evaluations go to its folder `evaluations`.
 
     Returns:
-      The curves, each of another name.
+      The curves that are compared, each of another name.
 
     Raises:
       ValueError: if an input cannot be used, names are not unique, or a codec that was named is not there.
@@ -84,9 +84,11 @@ def gather(config: Config, workdir: pathlib.Path) -> list[Curve]:
     points = {word: folders_of_points(pathlib.Path(word), config) for word, found in read.items() if not found}
     names = [name for word in config.inputs
              for name in ([pathlib.Path(word).resolve().name] if word in points else [c.name for c in read[word]])]
+    compared = {*config.codecs, config.anchor} if config.codecs else set(names)
     for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"curves must have different names, but {names.count(name)} are called {name!r}")
+        if name in compared and names.count(name) > 1:
+            raise ValueError(f"curves must have different names, but {names.count(name)} are called {name!r}: leave it "
+                             "out with --codecs, or name one otherwise")
     for name in (*config.codecs, *((config.anchor,) if config.anchor else ())):
         if name not in names:
             raise ValueError(f"there is no curve {name!r}; there are {', '.join(names)}")
@@ -94,7 +96,7 @@ def gather(config: Config, workdir: pathlib.Path) -> list[Curve]:
     for word in config.inputs:
         curves += [evaluate_folder(pathlib.Path(word), points[word], config, workdir)] if word in points else read[word]
     if config.codecs:
-        curves = [curve for curve in curves if curve.name in {*config.codecs, config.anchor}]
+        curves = [curve for curve in curves if curve.name in compared]
     if config.anchor:
         curves.sort(key=lambda curve: curve.name != config.anchor)
     if len({curve.rate_name for curve in curves}) > 1:

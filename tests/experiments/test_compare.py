@@ -11,7 +11,7 @@ from PIL import Image
 from experiments import compare
 from experiments.compare import Config
 from experiments.curves import Curve
-from paper_figures.tables import read_table
+from paper_figures.tables import DATA, read_table
 from rdr.metrics.bjontegaard import bd_rate
 
 
@@ -32,6 +32,19 @@ def test_bd_rates_of_published_curves_are_those_that_are_cited(tmp_path):
     _, points = read_table(tmp_path / "curves.csv")
     assert (points["codec"] == "JPEG").sum() == 19
     assert (tmp_path / "curves.png").stat().st_size > 10_000
+
+
+def test_a_run_of_ours_stands_beside_published_curves_that_share_names_with_it(tmp_path):
+    (tmp_path / "run").mkdir()
+    shutil.copy(DATA / "overfitted_kodak.csv", tmp_path / "run" / "pictures.csv")
+    config = Config(inputs=("kodak_compressai", str(tmp_path / "run")), anchor="BPG 4:4:4",
+                    codecs=("VTM 4:4:4", "overfitted MSE"))
+    rows = compare.run(config, tmp_path)
+    found = {row["codec"]: row["bd_rate_percent"] for row in rows if row["metric"] == "psnr"}
+    assert set(found) == {"VTM 4:4:4", "overfitted MSE"}
+    assert found["VTM 4:4:4"] < 0 < found["overfitted MSE"] < 10  # behind BPG by 8 %, as the documents say
+    with pytest.raises(ValueError, match="2 are called 'JPEG'"):
+        compare.gather(dataclasses.replace(config, codecs=("JPEG", "overfitted MSE")), tmp_path)
 
 
 def curve(name, factor, rng, **options):

@@ -202,7 +202,7 @@ def _finish(arch: Architecture, goal: Objective, options: Options, state: traini
         now = file.grid_bytes(message)
         if not now and len(message) > options.size:
             break  # weights and headers alone are too long
-        wanted = max(options.size * (1 - TOLERANCE / 2) - (len(message) - now), now * 0.2, 1.0)
+        wanted = max(options.size * (1 - TOLERANCE / 2) - (len(message) - now), now * 0.2)
         trade_off = state.log_trade_off + jnp.float32(1.5 * math.log(wanted / max(now, 1)))
         state = state._replace(weights=exact, log_trade_off=trade_off, first_log_trade_off=trade_off)
         bits = jnp.float32(8 * wanted / (arch.height * arch.width))
