@@ -1,11 +1,13 @@
 """Speed of the overfitted codec: a step of a fit against its arithmetic, decoding by parts, and quality against time.
 
-    python -m benchmarks.overfitted [--sizes=256x256,512x768] [--repetitions=3] [--fits=100,300,1000]
+    python -m benchmarks.overfitted [--sizes=256x256,512x768] [--repetitions=3] [--fits=100,300,1000] [--picture=FILE]
 
+Steps are timed as a fit does them, several as one program; fits are those of a 256 x 256 photograph, or of FILE whole.
 A step's arithmetic is counted as three times the decoder's multiply-accumulates (value, and gradients with respect to
 what a product's two sides are); the machine's peak is that of a large float32 matrix product in the same run.
 """
 
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -15,12 +17,14 @@ import jax.numpy as jnp
 import numpy as np
 from absl import flags
 
+from experiments.pictures import read_picture
 from rdr.codecs.overfitted import arithmetic, codec, file, training
 from rdr.codecs.overfitted.architecture import Architecture, operations, shapes
 from rdr.codecs.overfitted.objectives import objective
 from rdr.codecs.overfitted.start import first_weights
 
 TRADE_OFF = 0.01
+STEPS = 10  # in one program
 
 
 def timed(call: Callable[[], object], repetitions: int) -> tuple[float, float]:
@@ -50,20 +54,25 @@ def peak(repetitions: int) -> float:
     return n**3 / timed(lambda: product(a), repetitions)[1]
 
 
-def step_row(height: int, width: int, repetitions: int, best: float) -> str:
+def step_row(name: str, features: str, height: int, width: int, repetitions: int, best: float) -> str:
     """Times a step of a fit."""
+    goal = objective(name, features=features)
     arch = Architecture(height, width)
     weights = {name: jnp.asarray(w) for name, w in first_weights(arch, jax.random.key(0)).items()}
     image = jax.random.uniform(jax.random.key(1), (height, width, 3), jnp.float32)
     state = training.initial_state(arch, weights, 0.01)
-    data = training.Data(image[None], jnp.float32(0), (), image, training.as_arrays(codec.PRESETS["medium"]))
-    update = jax.jit(training.make_update(arch, objective("mse").distance, jax.random.key(2)))
+    data = training.Data(goal.prepare(goal.params, image[None], 4.0), jnp.float32(0), (), image,
+                         training.as_arrays(codec.PRESETS["medium"]), goal.params)
+    update = training.make_update(arch, goal.distance, jax.random.key(2))
+    steps = jnp.arange(STEPS, dtype=jnp.int32)
+    run = jax.jit(lambda state, data: jax.lax.scan(lambda s, step: update(s, step, data), state, steps))
     start = time.perf_counter()
-    jax.block_until_ready(update(state, jnp.int32(0), data))
+    jax.block_until_ready(run(state, data))
     compiled = time.perf_counter() - start
-    wall, cpu = timed(lambda: update(state, jnp.int32(0), data), repetitions)
-    ideal = 3 * operations(arch)["all"] * height * width / best
-    return f"| {width} x {height} | {compiled:.0f} | {wall:.3f} | {cpu:.3f} | {1 / cpu:.2f} | {cpu / ideal:.1f} |"
+    wall, cpu = (seconds / STEPS for seconds in timed(lambda: run(state, data), repetitions))
+    ratio = f"{cpu * best / (3 * operations(arch)['all'] * height * width):.1f}" if name == "mse" else ""
+    title = name if name == "mse" else f"{name}, {features}"
+    return f"| {title} | {width} x {height} | {compiled:.0f} | {wall:.3f} | {cpu:.3f} | {1 / wall:.1f} | {ratio} |"
 
 
 def decode_row(height: int, width: int, spread: float, repetitions: int) -> str:
@@ -82,41 +91,52 @@ def decode_row(height: int, width: int, spread: float, repetitions: int) -> str:
             f"{synthesis[0]:.2f} ({synthesis[1]:.2f}) | {entropy[0] + synthesis[0]:.2f} |")
 
 
-def fit_row(steps: int) -> str:
-    """Encodes a 256 x 256 crop of a photograph at one lambda."""
+def load(path: str) -> np.ndarray:
+    """Reads a picture; without a path, a 256 x 256 crop of a photograph of scikit-image."""
+    if path:
+        return read_picture(path)
     from skimage import data
 
-    picture = np.asarray(data.astronaut())[:256, 128:384]
+    return np.asarray(data.astronaut())[:256, 128:384]
+
+
+def fit_row(picture: np.ndarray, steps: int) -> str:
+    """Encodes a picture at one lambda."""
     options = codec.Options(schedule=training.Schedule(steps=steps), trade_off=TRADE_OFF)
     wall, cpu = time.perf_counter(), time.process_time()
     message = codec.encode(picture, options)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     error = float(np.mean((codec.decode(message) / 255.0 - picture / 255.0) ** 2))
-    cost = 8 * len(message) / 256**2 + TRADE_OFF * 255.0**2 * error
-    return f"| {steps} | {len(message)} | {-10 * np.log10(error):.2f} | {cost:.3f} | {wall:.0f} | {cpu:.0f} |"
+    bits = 8 * len(message) / math.prod(picture.shape[:2])
+    cost, psnr = bits + TRADE_OFF * 255.0**2 * error, -10 * np.log10(error)
+    return f"| {steps} | {len(message)} | {bits:.3f} | {psnr:.2f} | {cost:.3f} | {wall:.0f} | {cpu:.0f} |"
 
 
 def main(argv: list[str]) -> None:
-    """Prints two tables in Markdown."""
+    """Prints three tables in Markdown."""
     values = flags.FlagValues()
     flags.DEFINE_list("sizes", ["256x256", "512x768"], "height x width", flag_values=values)
     flags.DEFINE_integer("repetitions", 3, "calls of each", flag_values=values)
     flags.DEFINE_list("fits", ["100", "300", "1000"], "steps of fits", flag_values=values)
+    flags.DEFINE_string("picture", "", "what fits encode", flag_values=values)
     values(argv)
     sizes = [tuple(map(int, size.split("x"))) for size in values.sizes]
     best = peak(values.repetitions)
     print(f"peak: {best / 1e9:.1f} billion multiply-accumulates per CPU second\n")
-    print("| pixels | compile s | step s | CPU s | steps per CPU s | times its arithmetic at the peak |\n"
-          "|---|---|---|---|---|---|")
-    for height, width in sizes:
-        print(step_row(height, width, values.repetitions, best), flush=True)
+    print("| objective | pixels | compile s | step s | CPU s | steps per s | times its arithmetic at the peak |\n"
+          "|---|---|---|---|---|---|---|")
+    for name, features in (("mse", ""), ("wd", "alexnet"), ("wd", "vgg16")):
+        for height, width in sizes if name == "mse" else sizes[:1]:
+            print(step_row(name, features, height, width, values.repetitions, best), flush=True)
     print("\n| pixels | bits per pixel | entropy s (CPU) | synthesis s (CPU) | decoding s |\n|---|---|---|---|---|")
     for height, width in sizes:
         for spread in (0.1, 1.0):
             print(decode_row(height, width, spread, values.repetitions), flush=True)
-    print("\n| steps | bytes | PSNR dB | bits per pixel + lambda MSE | s | CPU s |\n|---|---|---|---|---|---|")
+    picture = load(values.picture)
+    print("\n| steps | bytes | bits per pixel | PSNR dB | bits per pixel + lambda MSE | s | CPU s |\n"
+          "|---|---|---|---|---|---|---|")
     for steps in map(int, values.fits):
-        print(fit_row(steps), flush=True)
+        print(fit_row(picture, steps), flush=True)
 
 
 if __name__ == "__main__":

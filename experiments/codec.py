@@ -34,7 +34,7 @@ from experiments.image_folders import list_images
 from experiments.pictures import read_picture, write_message, write_picture
 from experiments.results import write_table
 from rdr.codecs import overfitted
-from rdr.codecs.overfitted.objectives import FEATURES, OBJECTIVES
+from rdr.codecs.overfitted.objectives import FEATURES, OBJECTIVES, SQUARED_ERROR_WEIGHT
 
 USAGE = "say encode IN OUT, decode IN OUT, info IN, or evaluate DIR --workdir=OUT (--help says more)"
 BATCH = 8  # pictures that are fitted side by side at most
@@ -55,6 +55,7 @@ class Config:
       noise_levels: the finest so many resolutions get shared noise.
       sigma: of Wasserstein distortion: pixels, eccentricity, intrinsic, or a picture with a saliency map.
       features: of Wasserstein distortion.
+      squared_error_weight: of "wd_mse", beside Wasserstein distortion; of values in [0, 1].
       tile: the most pixels a side that are fitted as one; 0 for any number.
       checkpoint: a trained codec's file, or "shipped"; empty: a decoder is fitted to the picture.
       level: rate of a trained codec, from 0 to 1.
@@ -71,6 +72,7 @@ class Config:
     noise_levels: int = 0
     sigma: str = "4"
     features: str = "alexnet"
+    squared_error_weight: float = SQUARED_ERROR_WEIGHT
     tile: int = overfitted.TILE
     checkpoint: str = ""
     level: float = 0.5
@@ -121,7 +123,7 @@ def check(config: Config) -> None:
     Raises:
       ValueError: if flags contradict each other or are out of range.
     """
-    for name in ("trade_off", "bpp", "size", "steps", "tile"):
+    for name in ("trade_off", "bpp", "size", "steps", "tile", "squared_error_weight"):
         value = getattr(config, name)
         if not (value >= 0 and math.isfinite(value)):
             raise ValueError(f"--{name} must be positive, got {value}")
@@ -155,7 +157,8 @@ def options(config: Config, shape: tuple[int, ...]) -> overfitted.Options:
             sigma = "saliency"
     return overfitted.Options(
         objective=config.objective, trade_off=config.trade_off or None, size=size, schedule=schedule,
-        seed=config.seed, noise_levels=config.noise_levels, sigma=sigma, features=config.features, saliency=saliency)
+        seed=config.seed, noise_levels=config.noise_levels, sigma=sigma, features=config.features,
+        squared_error_weight=config.squared_error_weight, saliency=saliency)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -33,6 +33,7 @@ from experiments.image_realism_figures import draw_curves, draw_pictures
 from experiments.pictures import read_picture
 from experiments.results import write_run_record, write_table
 from rdr.codecs import overfitted
+from rdr.codecs.overfitted.objectives import SQUARED_ERROR_WEIGHT
 from rdr.metrics.bjontegaard import bd_rate
 from rdr.metrics.full_reference import available, full_reference
 
@@ -61,8 +62,9 @@ class Config:
       realism_size: side of the square for these; 0 for the whole picture.
       realism_objective: of these: "wd", or "wd_mse" for Wasserstein distortion and squared error together.
       realism_bpp: bits per pixel of these files; 0 for the lowest rate of the squared error.
+      squared_error_weight: of "wd_mse", beside Wasserstein distortion.
       features: of Wasserstein distortion in fits.
-      sigma: its windows' width in pixels.
+      sigma: its windows' width in pixels, for fits and for the metric.
       noise_levels: resolutions with shared noise.
       metrics: of `rdr.metrics.full_reference`.
       batch: pictures of one size that are fitted side by side; more may be faster on a GPU where they are small.
@@ -79,6 +81,7 @@ class Config:
     realism_size: int = 128
     realism_objective: str = "wd_mse"
     realism_bpp: float = 0.4
+    squared_error_weight: float = SQUARED_ERROR_WEIGHT
     features: str = "alexnet"
     sigma: float = 4.0
     noise_levels: int = 5
@@ -182,7 +185,8 @@ def realism_fits(config: Config, name: str, picture: np.ndarray, bits_per_pixel:
     return {method: Fit(f"{name}-{method.replace(' ', '_').replace('+', 'and')}-{size}", picture, overfitted.Options(
         objective=config.realism_objective if realistic else "mse", size=size,
         schedule=overfitted.Schedule(steps=config.realism_steps), seed=config.seed,
-        noise_levels=config.noise_levels if noisy else 0, sigma=config.sigma, features=config.features))
+        noise_levels=config.noise_levels if noisy else 0, sigma=config.sigma, features=config.features,
+        squared_error_weight=config.squared_error_weight))
         for method, (realistic, noisy) in {MSE: (False, False), **REALISM}.items()}
 
 

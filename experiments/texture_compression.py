@@ -4,7 +4,7 @@
 
 At each length a texture is fitted three ways: for Wasserstein distortion in local windows with shared noise, for
 squared error, and with shared noise for its statistics alone (sigma = infinity): there nothing has its place.
-`textures.csv` has a row for each file; `NAME-BYTES.png` shows them side by side.
+`textures.csv` has a row for each file; `NAME-BYTES.png` shows them side by side, `textures.npz` as numbers.
 
 --images   folder of textures; default: brick, grass and gravel of scikit-image
 --sizes    lengths in bytes
@@ -17,6 +17,8 @@ import sys
 import time
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from experiments import command_line
 from experiments.fits import Fit, messages
@@ -105,18 +107,21 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
             for size in config.sizes for method, options in methods(config).items()
             for name, picture in pictures.items()}
     files = messages(list(fits.values()), workdir, batch=config.batch)
-    judge, rows = Judge(config.metrics, config.sigma), []
+    judge, rows, kept = Judge(config.metrics, config.sigma), [], {}
     for name, picture in pictures.items():
+        kept[f"{name} original"] = picture
         for size in config.sizes:
             shown = {"original": (picture, 0)}
             for method in methods(config):
                 message = files[fits[name, size, method].stem]
                 decoded = overfitted.decode(message)
                 shown[method] = decoded, len(message)
+                kept[f"{name} {method} {size}"] = decoded
                 rows.append({"picture": name, "method": method, "wanted_bytes": size, "bytes": len(message),
                              "bits_per_pixel": 8 * len(message) / math.prod(picture.shape[:2]),
                              **judge(picture, decoded)})
             draw_pictures(workdir / f"{name}-{size}.png", shown)
+    np.savez_compressed(workdir / "textures.npz", **kept)
     write_table(workdir / "textures.csv", {column: [row[column] for row in rows] for column in rows[0]},
                 {"units": "bytes of whole files; psnr in dB; bits per pixel", "seed": config.seed})
     write_run_record(workdir, name="experiments.texture_compression", config=config,

@@ -35,6 +35,7 @@ def features(
     taps: Sequence[str] = LAST_OF_EACH_BLOCK,
     pooling: str = "max",
     precision: lax.PrecisionLike = lax.Precision.HIGHEST,
+    reverse_only: bool = False,
 ) -> dict[str, jax.Array]:
     """Computes feature maps of VGG-16.
 
@@ -50,6 +51,8 @@ def features(
       pooling: "max", as the network was trained; "average", smoother, usual for textures; "l2", as in DISTS,
         whose maps have ceil(n / 2) pixels after each pooling where the others have floor(n / 2).
       precision: of the convolutions. The default keeps an accelerator from computing float32 in fewer bits.
+      reverse_only: gradients that are several times faster within loops (`jax.lax.scan`) on a CPU, but by reverse mode
+        alone (or forward over reverse): `jax.jvp` of the maps themselves is then refused by JAX.
 
     Returns:
       `{tap: [batch, rows, columns, channels]}`, in the dtype of the images.
@@ -68,7 +71,8 @@ def features(
     last = max(map(TAPS.index, taps), default=-1)
     for name in TAPS[: last + 1]:
         if name.startswith("conv"):
-            maps = convolve(params, name, maps, padding=1, precision=precision)
+            maps = convolve(params, name, maps, padding=1, precision=precision,
+                            reverse_only=reverse_only)
         elif name.startswith("relu"):
             maps = jax.nn.relu(maps)
         elif name.startswith("pool"):

@@ -23,10 +23,10 @@ from rdr.codecs.overfitted.options import DEFAULT, Options, architecture, as_ima
 from rdr.codecs.overfitted.start import first_weights
 from rdr.training.loop import train
 
-# Where a size is wanted: the part of the fit after which it is known what weights will take; short fits of the grids
-# alone for files that come out too short or too long; and how far below the size is good enough.
-WEIGHED_AFTER = 0.6
-CORRECTIONS = 4
+# Where a size is wanted: the parts of the fit after which it is seen what weights take; short fits of the grids alone
+# for files that come out too short or too long; and how far below the size is good enough.
+WEIGHED_AFTER = (0.5, 0.8)
+CORRECTIONS = 6
 CORRECTION = training.Schedule(steps=60, rate=1e-3, temperatures=(0.1, 0.1), shapes=(1.5, 1.5), weights=0.0)
 TOLERANCE = 0.03
 THRIFT = (1.5, 2.0, 3.0)  # weights of files that are too long are coarsened
@@ -85,7 +85,7 @@ def encode_batch(images: Sequence[ArrayLike], options: Options = DEFAULT, *, see
             return encode_batch(images, options, seeds=seeds, sigmas=sigmas, label=label, directory=temporary)
     directory = pathlib.Path(directory)
     arch = architecture(images[0].shape, options)
-    goal = objective(options.objective, features=options.features)
+    goal = objective(options.objective, features=options.features, squared_error_weight=options.squared_error_weight)
     weights = first_weights(arch, jax.random.key(options.seed, impl="threefry2x32"))
     weights = {name: jnp.asarray(w, jnp.float32) for name, w in weights.items()}
     pixels = arch.height * arch.width
@@ -131,27 +131,31 @@ def encode(image: ArrayLike, options: Options = DEFAULT, *, directory: str | pat
     return encode_batch([image], options, directory=directory)[0]
 
 
-def _left(size: int, taken: int) -> float:
+def _left(size: float, taken: int) -> float:
     """Bytes for the grids beside weights; where these are too large for the size, a third of it."""
     return max(size - taken, size / 3)
 
 
 def _weighed(arch: Architecture, goal: Objective, options: Options, chunk: int, states: list, data: list,
              seeds: list, directory: pathlib.Path, label: str) -> list:
-    """Does the first part of a fit, sees how long its weights are, and says what that leaves for the grids."""
-    record = directory / "grid_bytes.json"
-    if not record.exists():
-        steps = chunk * max(1, round(WEIGHED_AFTER * options.schedule.steps / chunk))
-        states = _fit(arch, goal, options.schedule, chunk, options.seed, states, data, directory / "fit", label,
-                      steps=min(steps, options.schedule.steps))
-        left = []
-        for state, one, seed in zip(states, data, seeds):
-            message = file.write(finish(arch, state, one, goal.distance, seed))
-            left.append(_left(options.size, len(message) - file.grid_bytes(message)))
-        record.with_suffix(".partial").write_text(json.dumps(left), encoding="utf-8")
-        record.with_suffix(".partial").replace(record)
+    """Does the first parts of a fit, sees after each how long weights are, and says what that leaves for the grids."""
     bits = 8 / (arch.height * arch.width)
-    return [one._replace(wanted=jnp.float32(left * bits)) for one, left in zip(data, json.loads(record.read_text()))]
+    for part in WEIGHED_AFTER:
+        record = directory / f"grid_bytes_{round(100 * part)}.json"
+        if not record.exists():
+            steps = min(chunk * max(1, round(part * options.schedule.steps / chunk)), options.schedule.steps)
+            fitted = _fit(arch, goal, options.schedule, chunk, options.seed, states, data, directory / "fit", label,
+                          steps=steps)
+            left = []
+            for state, one, seed in zip(fitted, data, seeds):
+                message = file.write(finish(arch, state, one, goal.distance, seed))
+                # Half of the tolerance less, so that small errors do not make it too long.
+                left.append(_left(options.size * (1 - TOLERANCE / 2), len(message) - file.grid_bytes(message)))
+            record.with_suffix(".partial").write_text(json.dumps(left), encoding="utf-8")
+            record.with_suffix(".partial").replace(record)
+        left = json.loads(record.read_text(encoding="utf-8"))
+        data = [one._replace(wanted=jnp.float32(most * bits)) for one, most in zip(data, left)]
+    return data
 
 
 def _chunk(steps: int) -> int:
@@ -195,6 +199,7 @@ def _finish(arch: Architecture, goal: Objective, options: Options, state: traini
     exact = {name: jnp.asarray(w, jnp.float32) for name, w in file.exact_weights(description).items()}
     chunk, found = _chunk(options.schedule.steps), [message]
     correction = CORRECTION._replace(steps=chunk * max(1, round(CORRECTION.steps / chunk)))  # the same program
+    gain, longer = 1.5, None  # change of log lambda for one of log bytes: doubled while files stay on the same side
     for attempt in range(CORRECTIONS):
         if options.size * (1 - TOLERANCE) <= len(message) <= options.size:
             break
@@ -203,7 +208,9 @@ def _finish(arch: Architecture, goal: Objective, options: Options, state: traini
         if not now and len(message) > options.size:
             break  # weights and headers alone are too long
         wanted = max(options.size * (1 - TOLERANCE / 2) - (len(message) - now), now * 0.2)
-        trade_off = state.log_trade_off + jnp.float32(1.5 * math.log(wanted / max(now, 1)))
+        gain = 2 * gain if longer == (now > wanted) else 1.5
+        longer = now > wanted
+        trade_off = state.log_trade_off + jnp.float32(gain * math.log(wanted / max(now, 1)))
         state = state._replace(weights=exact, log_trade_off=trade_off, first_log_trade_off=trade_off)
         bits = jnp.float32(8 * wanted / (arch.height * arch.width))
         [state] = _fit(arch, goal, correction, chunk, options.seed, [state], [data._replace(wanted=bits)],

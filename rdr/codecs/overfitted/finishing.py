@@ -94,11 +94,11 @@ def finish(arch: Architecture, state: State, data: Data, distance: Callable[[Any
         return float(cost(exact, floats, data, trade_off)) + thrift * bits / (arch.height * arch.width)
 
     for group in GROUPS:
-        best = total(whole, exponents)
+        best, kept, coarsest = total(whole, exponents), whole, exponents
         for exponent in reversed(range(_COARSEST, arithmetic.MAX_EXPONENT)):
             tried = whole | {name: arithmetic.whole_weights(state.weights[name], exponent) for name in group}
             now = total(tried, exponents | dict.fromkeys(group, exponent))
-            if now > best:
-                break
-            best, whole, exponents = now, tried, exponents | dict.fromkeys(group, exponent)
+            if now <= best:  # the cost is not convex: rates jump where a network's outputs cross a table's border
+                best, kept, coarsest = now, tried, exponents | dict.fromkeys(group, exponent)
+        whole, exponents = kept, coarsest
     return Description(arch, exponents, whole, grids, seed)

@@ -21,7 +21,7 @@ TYPICAL_BITS_PER_PIXEL = 0.5
 # Bits per pixel for one unit of distortion, for about that rate on photographs.
 TRADE_OFFS = {"mse": 0.01, "ms_ssim": 50.0, "wd": 1.0, "wd_mse": 1.0, "lpips": 3.0}
 PIXELS_PER_DEGREE = 40.0
-WD_MSE_WEIGHT = 10.0
+SQUARED_ERROR_WEIGHT = 10.0  # in "wd_mse", of values in [0, 1]
 
 
 class Objective(NamedTuple):
@@ -76,26 +76,29 @@ def feature_maps(name: str, scales: int) -> tuple[Any, Callable[[Any, jax.Array]
 
     def network(params, images):
         images = jnp.repeat(images, 3, -1) if images.shape[-1] == 1 else images
-        maps = multiscale(lambda x: call(params, x, taps=taps, pooling="average"), images, num_scales=scales)
+        maps = multiscale(lambda x: call(params, x, taps=taps, pooling="average", reverse_only=True), images,
+                          num_scales=scales)
         return {"pixels": normalized(images), **maps}
 
     return weights.load_params(name), network
 
 
 @functools.lru_cache(maxsize=16)
-def objective(name: str, *, features: str = "alexnet", scales: int | None = None) -> Objective:
+def objective(name: str, *, features: str = "alexnet", scales: int | None = None,
+              squared_error_weight: float = SQUARED_ERROR_WEIGHT) -> Objective:
     """Looks up an objective.
 
     * "mse": squared error in squared 8-bit levels, averaged over pixels and channels.
     * "ms_ssim": 1 - MS-SSIM.
     * "wd": Wasserstein distortion between feature maps.
-    * "wd_mse": that plus 10 times the squared error of values in [0, 1].
+    * "wd_mse": that plus `squared_error_weight` times the squared error of values in [0, 1].
     * "lpips": LPIPS v0.1 with AlexNet; grey images as grey RGB.
 
     Args:
       name: of `OBJECTIVES`.
       features: of "wd", see `feature_maps`.
       scales: of "wd", number of resolutions; default 1 for "alexnet" and 3 for others.
+      squared_error_weight: of "wd_mse".
 
     Returns:
       The objective; the same object for the same arguments.
@@ -119,7 +122,7 @@ def objective(name: str, *, features: str = "alexnet", scales: int | None = None
     if name not in OBJECTIVES:
         raise ValueError(f"objective must be one of {', '.join(map(repr, OBJECTIVES))}, got {name!r}")
     params, maps = feature_maps(features, scales or SCALES.get(features, 3))
-    error = WD_MSE_WEIGHT if name == "wd_mse" else 0.0
+    error = squared_error_weight if name == "wd_mse" else 0.0
 
     def prepare(params, image, sigma):
         return image, wasserstein_distortion.prepare(maps(params, image), sigma, image_shape=image.shape[1:3])

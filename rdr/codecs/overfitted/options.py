@@ -9,6 +9,7 @@ from jax.typing import ArrayLike
 from rdr.bitstream import container
 from rdr.codecs.overfitted import file, training
 from rdr.codecs.overfitted.architecture import Architecture
+from rdr.codecs.overfitted.objectives import SQUARED_ERROR_WEIGHT
 
 PRESETS = {
     "fast": training.Schedule(steps=500),
@@ -30,6 +31,7 @@ class Options(NamedTuple):
       noise_levels: the finest so many resolutions get shared noise; 0 for a deterministic codec.
       sigma: of "wd" and "wd_mse": pixels, a map of them [height, width], "eccentricity", "saliency" or "intrinsic".
       features: of "wd" and "wd_mse": "pixels", "steerable", "alexnet" or "vgg16".
+      squared_error_weight: of "wd_mse", beside Wasserstein distortion; of values in [0, 1].
       saliency: [height, width] for sigma = "saliency".
       entropy_width: see `Architecture`.
       synthesis_width: see `Architecture`.
@@ -43,6 +45,7 @@ class Options(NamedTuple):
     noise_levels: int = 0
     sigma: float | str | ArrayLike = 4.0
     features: str = "alexnet"
+    squared_error_weight: float = SQUARED_ERROR_WEIGHT
     saliency: Any = None
     entropy_width: int = 16
     synthesis_width: int = 24
@@ -131,6 +134,8 @@ def check_options(options: Options) -> None:
         raise ValueError(f"steps must be at least 1, got {options.schedule.steps}")
     if not 0 <= options.seed < 2**32:
         raise ValueError(f"seed must be an integer in [0, 2^32), got {options.seed}")
+    if not 0 <= options.squared_error_weight < math.inf:
+        raise ValueError(f"squared_error_weight must be at least 0 and finite, got {options.squared_error_weight}")
     if not 0 <= options.noise_levels <= 7:
         raise ValueError(f"noise_levels must be between 0 and 7, got {options.noise_levels}")
     for name in ("entropy_width", "synthesis_width"):

@@ -17,7 +17,7 @@ GRID_UNIT = 16.0  # grids are trained in units of 16, so that one learning rate 
 
 STEERING = 0.05  # how far log lambda moves in a step for a rate that is off by a factor of e
 SETTLING = 30  # steps before it moves
-REACH = 3.0  # how far it may go from where it was at first: rates follow slowly, and it must not run away
+REACH = 6.0  # how far it may go from where it was at first: rates follow slowly, and it must not run away
 
 
 def _adam() -> optax.GradientTransformation:

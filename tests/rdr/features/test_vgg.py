@@ -1,5 +1,7 @@
 """VGG-16: against NumPy loops over windows in float64; pooling, taps, dtypes, refusals."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -93,6 +95,21 @@ def test_gradient_is_finite_on_black_and_matches_finite_differences(pooling):
     step = 1e-6  # error of order step^2 plus eps/step, about 1e-9 of the derivative
     difference = (loss(images + step * direction) - loss(images - step * direction)) / (2 * step)
     np.testing.assert_allclose(np.sum(value_and_grad(images)[1] * direction), difference, rtol=1e-6)
+
+
+def test_gradients_for_loops_are_the_same():
+    def loss(params, x, **options):
+        return jnp.mean(jnp.square(vgg.features(params, x, taps=("relu2_1",), **options)["relu2_1"]))
+
+    images = IMAGES[:1, :8, :8]
+    want, got = (jax.jit(jax.grad(functools.partial(loss, **options), (0, 1)))(PARAMS, images)
+                 for options in ({}, {"reverse_only": True}))
+    for a, b in zip(jax.tree.leaves(want), jax.tree.leaves(got), strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-9, atol=1e-12 * np.abs(a).max())
+    assert np.abs(got[1]).max() > 0
+    jax.jvp(lambda x: loss(PARAMS, x), (images,), (images,))
+    with pytest.raises(TypeError, match="forward-mode"):
+        jax.jvp(lambda x: loss(PARAMS, x, reverse_only=True), (images,), (images,))
 
 
 @pytest.mark.parametrize(

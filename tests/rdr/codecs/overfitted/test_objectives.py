@@ -20,12 +20,13 @@ def test_squared_error_is_in_squared_levels():
 def test_wasserstein_distortion_of_all_features_tells_images_apart(features, trained_weights):
     goal = objective("wd", features=features, scales=2)
     image = IMAGE if features != "vgg16" else jnp.tile(IMAGE, (1, 2, 2, 1))
-    target = goal.prepare(goal.params, image, 2.0)
-    assert float(goal.distance(goal.params, target, image)[0]) < 1e-6
+    target = jax.jit(goal.prepare, static_argnums=2)(goal.params, image, 2.0)
+    distance = jax.jit(goal.distance)
+    assert float(distance(goal.params, target, image)[0]) < 1e-6
     other = jnp.roll(image, 1, 1) * np.float32(0.9)
-    assert float(goal.distance(goal.params, target, other)[0]) > 1e-3
+    assert float(distance(goal.params, target, other)[0]) > 1e-3
     if features in ("pixels", "alexnet"):  # the others' gradients take long to compile, and are tested by themselves
-        slope = jax.grad(lambda x: goal.distance(goal.params, target, x)[0])(other)
+        slope = jax.jit(jax.grad(lambda x: goal.distance(goal.params, target, x)[0]))(other)
         assert bool(jnp.isfinite(slope).all())
 
 
@@ -38,10 +39,15 @@ def test_realism_ignores_where_things_are():
 
 
 def test_mixed_objective_adds_squared_error():
-    plain, mixed = objective("wd", features="pixels"), objective("wd_mse", features="pixels")
     other = IMAGE + np.float32(0.1)
-    with_error, without = (goal.distance(None, goal.prepare(None, IMAGE, 4.0), other) for goal in (mixed, plain))
-    np.testing.assert_allclose(with_error - without, [0.1], rtol=1e-3)
+    plain, mixed, more, none = (
+        goal.distance(None, goal.prepare(None, IMAGE, 4.0), other)
+        for goal in (objective("wd", features="pixels"), objective("wd_mse", features="pixels"),
+                     objective("wd_mse", features="pixels", squared_error_weight=30.0),
+                     objective("wd_mse", features="pixels", squared_error_weight=0.0))
+    )
+    np.testing.assert_allclose([mixed - plain, more - plain], [[0.1], [0.3]], rtol=1e-3)
+    assert none == plain
 
 
 def test_sigma_maps():
