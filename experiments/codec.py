@@ -8,8 +8,9 @@
 
 `encode` fits a small decoder to the picture: minutes for a photograph on a CPU. An interrupted call leaves its progress
 in OUT.rdr.progress, and the same call goes on from there. Pictures of more than --tile pixels a side are cut into
-tiles, each with a decoder of its own; --tile=0 fits them whole. IN may be a folder, OUT then is one, too; pictures of
-one size are fitted side by side. `evaluate` encodes and decodes a folder and writes `images.csv`.
+tiles, each with a decoder of its own; --tile=0 fits them whole. IN may be a folder, OUT then is one, too: small
+pictures of one size are fitted side by side, and what is there already is not made again. `evaluate` encodes and
+decodes a folder and writes `images.csv`.
 
 With --checkpoint (a codec.npz of `experiments.train`, or the word shipped) `encode` takes that codec instead, and
 seconds. `decode` and `info` see which codec wrote a file, but the checkpoint must be the same; --realism is the weight
@@ -18,26 +19,30 @@ that its decoder may be given.
 
 import dataclasses
 import hashlib
-import itertools
+import inspect
+import json
 import math
 import pathlib
+import re
 import shutil
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import numpy as np
 from absl import flags
 
 from experiments import command_line, trained_codec
 from experiments.image_folders import list_images
-from experiments.pictures import read_picture, write_message, write_picture
+from experiments.pictures import check_picture_path, read_picture, write_message, write_picture
 from experiments.results import write_table
 from rdr.codecs import overfitted
 from rdr.codecs.overfitted.objectives import FEATURES, OBJECTIVES, SQUARED_ERROR_WEIGHT
 
 USAGE = "say encode IN OUT, decode IN OUT, info IN, or evaluate DIR --workdir=OUT (--help says more)"
-BATCH = 8  # pictures that are fitted side by side at most
+MOST_BITS_PER_PIXEL = 64.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,13 +98,14 @@ def parse(argv: Sequence[str]) -> tuple[list[str], Config, pathlib.Path | None]:
       SystemExit: after `--help`.
     """
     values = flags.FlagValues()
+    said = dict(re.findall(r"^ *(\w+): (.*(?:\n {2,}.*)*?)$", inspect.getdoc(Config).split("Fields:")[1], re.MULTILINE))
     choices = {"objective": OBJECTIVES, "preset": tuple(overfitted.PRESETS), "features": FEATURES}
     define = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
     for field in dataclasses.fields(Config):
         if field.name in choices:
-            flags.DEFINE_enum(field.name, field.default, choices[field.name], "", flag_values=values)
+            flags.DEFINE_enum(field.name, field.default, choices[field.name], said[field.name], flag_values=values)
         else:
-            define[field.type](field.name, field.default, "", flag_values=values)
+            define[field.type](field.name, field.default, said[field.name], flag_values=values)
     flags.DEFINE_string("workdir", None, "where evaluate writes", flag_values=values)
     flags.DEFINE_boolean("help", False, "show this text", flag_values=values, short_name="h")
     values.set_gnu_getopt(True)
@@ -126,7 +132,12 @@ def check(config: Config) -> None:
     for name in ("trade_off", "bpp", "size", "steps", "tile", "squared_error_weight"):
         value = getattr(config, name)
         if not (value >= 0 and math.isfinite(value)):
-            raise ValueError(f"--{name} must be positive, got {value}")
+            raise ValueError(f"--{name} must be positive, or 0, got {value}")
+    if config.bpp > MOST_BITS_PER_PIXEL:
+        raise ValueError(f"--bpp must be at most {MOST_BITS_PER_PIXEL:g}, got {config.bpp:g}")
+    if config.tile and not overfitted.TILES[0] <= config.tile <= overfitted.TILES[1]:
+        raise ValueError(f"--tile must be between {overfitted.TILES[0]} and {overfitted.TILES[1]} pixels, or 0, "
+                         f"got {config.tile}")
     if config.bpp and config.size:
         raise ValueError("--bpp and --size say the same thing: give one of them")
 
@@ -162,20 +173,23 @@ def options(config: Config, shape: tuple[int, ...]) -> overfitted.Options:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Progress:
+class _Progress(Config):
     """What a directory with progress belongs to."""
 
-    config: Config
-    pictures: tuple[str, ...]
+    pictures: tuple[str, ...] = ()
+
+
+def _digest(picture: np.ndarray) -> str:
+    return hashlib.sha256(repr(picture.shape).encode() + picture.tobytes()).hexdigest()[:16]
 
 
 def encode_pictures(pictures: Sequence[np.ndarray], config: Config, progress: pathlib.Path) -> list[bytes]:
-    """Encodes pictures of one size; progress is removed when all is done.
+    """Encodes pictures of one size.
 
     Args:
       pictures: [height, width, channels] each; one, or several that fit into one tile each.
       config: how.
-      progress: where progress is kept.
+      progress: where progress is kept; whoever has written the messages may remove it.
 
     Returns:
       The messages.
@@ -183,15 +197,17 @@ def encode_pictures(pictures: Sequence[np.ndarray], config: Config, progress: pa
     Raises:
       ValueError: if a picture or an option is refused, or progress belongs to something else.
     """
-    chosen = options(config, pictures[0].shape)
-    digests = tuple(hashlib.sha256(picture.tobytes()).hexdigest()[:16] for picture in pictures)
-    command_line.open_workdir(progress, _Progress(config, digests))
-    if len(pictures) == 1:
-        messages = [overfitted.encode(pictures[0], chosen, tile=config.tile or None, directory=progress)]
-    else:
-        messages = overfitted.encode_batch(pictures, chosen, directory=progress)
-    shutil.rmtree(progress)
-    return messages
+    chosen, is_new = options(config, pictures[0].shape), not progress.exists()
+    marked = _Progress(**dataclasses.asdict(config), pictures=tuple(map(_digest, pictures)))
+    command_line.open_workdir(progress, marked, kind="the progress of an interrupted call in")
+    try:
+        if len(pictures) == 1:
+            return [overfitted.encode(pictures[0], chosen, tile=config.tile or None, directory=progress)]
+        return overfitted.encode_batch(pictures, chosen, directory=progress)
+    except ValueError:
+        if is_new:  # what was refused would only be in the way of a call that is right
+            shutil.rmtree(progress)
+        raise
 
 
 def encode(source: pathlib.Path, target: pathlib.Path, config: Config) -> None:
@@ -206,25 +222,65 @@ def encode(source: pathlib.Path, target: pathlib.Path, config: Config) -> None:
       ValueError: if something cannot be read or is refused.
       OSError: if something cannot be written.
     """
-    if not source.is_dir() and not target.parent.is_dir():
-        raise ValueError(f"there is no folder {str(target.parent)!r} to write {target.name} to")
+    if not source.is_dir():
+        if not target.parent.is_dir():
+            raise ValueError(f"there is no folder {str(target.parent)!r} to write {target.name} to")
+        if target.is_dir():
+            raise ValueError(f"{str(target)!r} is a folder: name a file to write")
+        if target.exists() and source.exists() and target.samefile(source):
+            raise ValueError(f"the message would replace the picture {str(source)!r}: name another file to write")
     if config.checkpoint:
         encode_trained(source, target, config)
         return
-    if not source.is_dir():
-        picture = read_picture(source)
-        [message] = encode_pictures([picture], config, target.with_name(target.name + ".progress"))
-        write_message(target, message)
-        _report(source.name, picture, message, config)
+    if source.is_dir():
+        encode_folder(source, target, config)
         return
-    for names, pictures in _batches(list_images(source, "images"), config.tile):
-        missing = [name for name in names if not (target / f"{name}.rdr").exists()]
-        if not missing:
-            continue
-        target.mkdir(parents=True, exist_ok=True)
-        messages = encode_pictures(pictures, config, target / f"{names[0]}.progress")
-        for name, picture, message in zip(names, pictures, messages):
+    picture, progress = read_picture(source), target.with_name(target.name + ".progress")
+    [message] = encode_pictures([picture], config, progress)
+    write_message(target, message)
+    shutil.rmtree(progress)
+    _report(source.name, picture, message, config)
+
+
+def encode_folder(source: pathlib.Path, target: pathlib.Path, config: Config) -> None:
+    """Encodes a folder of pictures into one of messages; those that are there already are kept.
+
+    Args:
+      source: the folder of pictures.
+      target: the folder to write; it remembers how it was made, and of which pictures.
+      config: how.
+
+    Raises:
+      ValueError: if something cannot be read or is refused, or the messages are others'.
+      OSError: if something cannot be written.
+    """
+    files = list_images(source, "images")
+    shapes, digests = {}, {}
+    for name, file in files.items():
+        picture = read_picture(file)
+        shapes[name], digests[name] = picture.shape, _digest(picture)
+        options(config, picture.shape)
+    command_line.open_workdir(target, config, kind="the folder")
+    record = target / "pictures.json"
+    known = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
+    for name in files:
+        if (target / f"{name}.rdr").exists():
+            if known.get(name) != digests[name]:
+                raise ValueError(f"{target / name}.rdr was made of another picture than {files[name]}: remove it, or "
+                                 "write to another folder")
+            print(f"{name}: is there already")
+    missing = {name: shape for name, shape in shapes.items() if not (target / f"{name}.rdr").exists()}
+    for names in _batches(missing, config.tile):
+        pictures = [read_picture(files[name]) for name in names]
+        mark = hashlib.sha256("\n".join(names).encode()).hexdigest()[:8] if len(names) > 1 else ""
+        progress = target / ("-".join(filter(None, (names[0], mark))) + ".progress")
+        messages = encode_pictures(pictures, config, progress)
+        known |= {name: digests[name] for name in names}
+        command_line.write_text(record, json.dumps(known, indent=2) + "\n")
+        for name, message in zip(names, messages):
             write_message(target / f"{name}.rdr", message)
+        shutil.rmtree(progress)
+        for name, picture, message in zip(names, pictures, messages):
             _report(name, picture, message, config)
 
 
@@ -248,16 +304,14 @@ def decoded(message: bytes, config: Config) -> np.ndarray:
     return overfitted.decode(message)
 
 
-def _batches(files: dict[str, pathlib.Path], tile: int) -> list[tuple[list[str], list[np.ndarray]]]:
-    """Pictures of one size, at most eight together, in order of size and name; those to be cut up, one by one."""
-    pictures = {name: read_picture(file) for name, file in files.items()}
+def _batches(shapes: dict[str, tuple[int, ...]], tile: int) -> list[list[str]]:
+    """Names of pictures of one size, as many together as fit into memory; those to be cut up, one by one."""
     found = []
-    for shape, group in itertools.groupby(sorted(pictures, key=lambda name: (pictures[name].shape, name)),
-                                          key=lambda name: pictures[name].shape):
-        names, together = list(group), 1 if tile and max(shape[:2]) > tile else BATCH
-        for start in range(0, len(names), together):
-            part = names[start : start + together]
-            found.append((part, [pictures[name] for name in part]))
+    for shape in sorted(set(shapes.values())):
+        names = sorted(name for name in shapes if shapes[name] == shape)
+        whole = not tile or max(shape[:2]) <= tile
+        together = overfitted.group_size(len(names), math.prod(shape[:2]), jax.device_count()) if whole else 1
+        found += [names[start : start + together] for start in range(0, len(names), together)]
     return found
 
 
@@ -283,10 +337,14 @@ def _report(name: str, picture: np.ndarray, message: bytes, config: Config) -> N
     bits = 8 * len(message) / (picture.shape[0] * picture.shape[1])
     quality = psnr(picture, decoded(message, config))
     print(f"{name}: {len(message)} bytes, {bits:.4f} bits per pixel, PSNR {quality:.2f} dB")
+    wanted = 0 if config.checkpoint else options(config, picture.shape).size
+    if wanted and len(message) > wanted:
+        print(f"{name}: no file of {wanted} bytes was found; weights and headers alone take hundreds of them",
+              file=sys.stderr)
 
 
 def evaluate(folder: pathlib.Path, workdir: pathlib.Path, config: Config) -> None:
-    """Encodes a folder, decodes it, and tabulates rate, PSNR and times.
+    """Encodes a folder, decodes it, and tabulates rate, PSNR and seconds of decoding.
 
     Args:
       folder: of pictures.
@@ -303,11 +361,13 @@ def evaluate(folder: pathlib.Path, workdir: pathlib.Path, config: Config) -> Non
     (workdir / "decoded").mkdir(exist_ok=True)
     for name, file in list_images(folder, "images").items():
         message = (workdir / "messages" / f"{name}.rdr").read_bytes()
-        picture, found = read_picture(file), decoded(message, config)
+        picture, started = read_picture(file), time.perf_counter()
+        found = decoded(message, config)
+        seconds = time.perf_counter() - started
         write_picture(workdir / "decoded" / f"{name}.png", found)
         rows.append({"image": name, "bytes": len(message),
                      "bits_per_pixel": 8 * len(message) / (picture.shape[0] * picture.shape[1]),
-                     "psnr_db": psnr(picture, found)})
+                     "psnr_db": psnr(picture, found), "decode_seconds": seconds})
     write_table(workdir / "images.csv", {name: [row[name] for row in rows] for name in rows[0]},
                 {"units": "bytes of whole files; dB over all channels", **dataclasses.asdict(config)})
     print(f"{len(rows)} pictures: {np.mean([row['bits_per_pixel'] for row in rows]):.4f} bits per pixel, "
@@ -324,10 +384,12 @@ def read_message(path: pathlib.Path) -> bytes:
       Its bytes.
 
     Raises:
-      ValueError: if there is no such file.
+      ValueError: if there is no such file, or nothing in it.
     """
     if not path.is_file():
         raise ValueError(f"there is no file {str(path)!r}")
+    if not path.stat().st_size:
+        raise ValueError(f"{path} is empty")
     return path.read_bytes()
 
 
@@ -344,8 +406,11 @@ def run(argv: Sequence[str]) -> None:
     words, config, workdir = parse(argv)
     match words:
         case ["encode", source, target]:
+            if not source or not target:
+                raise ValueError(f"{USAGE}; got an empty name")
             encode(pathlib.Path(source), pathlib.Path(target), config)
         case ["decode", source, target]:
+            check_picture_path(target)
             write_picture(target, decoded(read_message(pathlib.Path(source)), config))
         case ["info", source]:
             message = read_message(pathlib.Path(source))

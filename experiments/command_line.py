@@ -106,12 +106,13 @@ def parse(
     return dataclasses.replace(preset, **{**(values_of_file or {}), **given}), pathlib.Path(values.workdir)
 
 
-def open_workdir(workdir: pathlib.Path, config: Any) -> pathlib.Path:
+def open_workdir(workdir: pathlib.Path, config: Any, *, kind: str = "workdir") -> pathlib.Path:
     """Makes a working directory and holds it to one configuration.
 
     Args:
       workdir: the directory; made where it does not exist.
       config: a dataclass; written to `config.json`, or compared with the one that is there.
+      kind: what messages call it.
 
     Returns:
       The directory.
@@ -125,18 +126,18 @@ def open_workdir(workdir: pathlib.Path, config: Any) -> pathlib.Path:
         with tempfile.NamedTemporaryFile(dir=workdir):
             pass
     except OSError as error:
-        raise ValueError(f"workdir {workdir} cannot be written: {error.strerror or error}") from None
+        raise ValueError(f"{kind} {workdir} cannot be written: {error.strerror or error}") from None
     mine = json.loads(json.dumps(dataclasses.asdict(config)))
     path = workdir / "config.json"
     if path.exists():
         try:
             other = json.loads(path.read_text(encoding="utf-8"))
         except ValueError:
-            raise ValueError(f"{path} is damaged: remove it, or choose another workdir") from None
+            raise ValueError(f"{path} is damaged: remove it, or write to another place") from None
         if other != mine:
             differ = sorted(name for name in mine.keys() | other.keys() if mine.get(name) != other.get(name))
-            raise ValueError(f"workdir {workdir} holds a run with other settings ({', '.join(differ)}): "
-                             "choose another workdir or remove it")
+            raise ValueError(f"{kind} {workdir} holds a run with other settings ({', '.join(differ)}): "
+                             "remove it, or write to another place")
     else:
         write_text(path, json.dumps(mine, indent=2) + "\n")
     return workdir

@@ -118,7 +118,7 @@ def load_pictures(config: Config) -> dict[str, np.ndarray]:
             if name not in files:
                 raise ValueError(f"--names: there is no picture {name!r} in {config.images}")
         pictures = {name: read_picture(files[name]) for name in names}
-        return {name: (p // 257).astype(np.uint8) if p.dtype == np.uint16 else p for name, p in pictures.items()}
+        return {name: np.rint(p / 257).astype(np.uint8) if p.dtype == np.uint16 else p for name, p in pictures.items()}
     try:
         from skimage import data
     except ImportError:
@@ -144,6 +144,8 @@ def crop(picture: np.ndarray, size: int) -> np.ndarray:
     Raises:
       ValueError: if the picture is smaller.
     """
+    if size < 0:
+        raise ValueError(f"--size must be at least 0, got {size}")
     if not size:
         return picture
     height, width, _ = picture.shape
@@ -199,8 +201,10 @@ class Judge:
     """
 
     def __init__(self, names: Sequence[str], sigma: float) -> None:
-        missing = available(names)
-        self.metrics = [full_reference(name, sigma=sigma) for name in names if name not in missing]
+        unavailable = available(names)
+        for sentence in unavailable.values():
+            print(sentence, file=sys.stderr)
+        self.metrics = [full_reference(name, sigma=sigma) for name in names if name not in unavailable]
 
     def __call__(self, picture: np.ndarray, decoded: np.ndarray) -> dict[str, float]:
         """Every metric of a pair of uint8 pictures; NaN where they are too small for it."""
@@ -258,8 +262,16 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
     """
     if not config.trade_offs and (config.realism_names == ("none",) or not config.realism_bpp):
         raise ValueError("--trade_offs is empty: say which pictures to fit for realism, and --realism_bpp")
-    started = time.time()
-    pictures, judge, rows = load_pictures(config), Judge(config.metrics, config.sigma), []
+    if len({f"{trade_off:g}" for trade_off in config.trade_offs}) < len(config.trade_offs):
+        raise ValueError(f"--trade_offs must differ, got {', '.join(map(str, config.trade_offs))}")
+    started, pictures = time.time(), load_pictures(config)
+    unknown = [name for name in config.realism_names if name != "none" and name not in pictures]
+    if unknown:
+        sentence = f"{', '.join(unknown)}: not among the pictures ({', '.join(pictures)})"
+        if config.realism_names != Config().realism_names or not config.trade_offs:
+            raise ValueError(f"--realism_names: {sentence}")
+        print(f"nothing is fitted for realism, --realism_names={sentence}", file=sys.stderr)
+    judge, rows = Judge(config.metrics, config.sigma), []
 
     def note(part, name, codec, picture, data, decoded):
         rows.append({"part": part, "picture": name, "codec": codec, "bytes": len(data),

@@ -2,11 +2,16 @@
 
 import os
 import pathlib
+import struct
+import sys
 import warnings
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
+# What Pillow's readers raise on damaged files.
+_DAMAGE = (OSError, SyntaxError, ValueError, RuntimeError, EOFError, IndexError, KeyError, TypeError, struct.error,
+           Image.DecompressionBombError)
 _SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -14,7 +19,8 @@ def read_picture(path: str | pathlib.Path) -> np.ndarray:
     """Reads a picture.
 
     Grey pictures keep one channel and their 8 or 16 bits; palettes and CMYK become RGB as Pillow converts them, which
-    also reads 16-bit colour as 8 bits. An alpha channel is dropped where the picture is opaque.
+    also reads 16-bit colour as 8 bits (said on standard error). An alpha channel is dropped where the picture is
+    opaque. What EXIF says is turned is turned upright.
 
     Args:
       path: the file.
@@ -23,7 +29,7 @@ def read_picture(path: str | pathlib.Path) -> np.ndarray:
       [height, width, 1 or 3], uint8, or uint16 for 16-bit grey.
 
     Raises:
-      ValueError: if it is no picture, damaged, too large, transparent, or of another kind.
+      ValueError: if it is no picture, damaged, too large, transparent, several pictures, or of another kind.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -35,10 +41,17 @@ def read_picture(path: str | pathlib.Path) -> np.ndarray:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(path)  # refuses more than 178,956,970 pixels, of which 3 numbers each can be decoded
         with image:
+            frames = getattr(image, "n_frames", 1)
+            deep = any("RGB" in str(tile[3]) and "16" in str(tile[3]) for tile in image.tile)
             image.load()
-            return _numbers(image, path)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+            upright = ImageOps.exif_transpose(image)
+    except _DAMAGE as error:
         raise ValueError(f"{path} cannot be read as a picture ({error})") from None
+    if frames > 1:
+        raise ValueError(f"{path} holds {frames} pictures: give one")
+    if deep:
+        print(f"{path}: 16 bits a channel of colour are read as 8", file=sys.stderr)
+    return _numbers(upright, path)
 
 
 def _numbers(image: Image.Image, path: pathlib.Path) -> np.ndarray:
@@ -64,6 +77,26 @@ def _numbers(image: Image.Image, path: pathlib.Path) -> np.ndarray:
     raise ValueError(f"{path} is of mode {image.mode!r}, which this codec does not read")
 
 
+def check_picture_path(path: str | pathlib.Path) -> pathlib.Path:
+    """Refuses names that no picture can be written to.
+
+    Args:
+      path: the file.
+
+    Returns:
+      The path.
+
+    Raises:
+      ValueError: if there is no such folder, or the suffix is of no format that can be written.
+    """
+    path = pathlib.Path(path)
+    if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE:
+        raise ValueError(f"{str(path)!r} must end like a picture, .png say")
+    if not path.parent.is_dir():
+        raise ValueError(f"there is no folder {str(path.parent)!r} to write {path.name} to")
+    return path
+
+
 def write_picture(path: str | pathlib.Path, picture: np.ndarray) -> None:
     """Writes a picture, whole or not at all.
 
@@ -72,12 +105,10 @@ def write_picture(path: str | pathlib.Path, picture: np.ndarray) -> None:
       picture: uint8 [height, width, 1 or 3].
 
     Raises:
-      ValueError: if the suffix is of no known format.
+      ValueError: if the suffix is of no format that can be written, or there is no such folder.
       OSError: if it cannot be written.
     """
-    path = pathlib.Path(path)
-    if path.suffix.lower() not in Image.registered_extensions():
-        raise ValueError(f"{path} must end like a picture, .png say")
+    path = check_picture_path(path)
     partial = path.with_name("partial." + path.name)
     image = Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture)
     try:

@@ -1,11 +1,17 @@
 """Checkpoints of a training state: written whole or not at all, restored to the bit."""
 
+import errno
+import logging
+import os
 import pathlib
 from typing import Any
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+
+# What orbax's store says -> what the system said to it.
+_STORE_ERRORS = {"RESOURCE_EXHAUSTED": errno.ENOSPC, "PERMISSION_DENIED": errno.EACCES}
 
 
 class Checkpoints:
@@ -33,9 +39,23 @@ class Checkpoints:
         Args:
           step: how many steps the state has seen.
           state: a tree of arrays.
+
+        Raises:
+          OSError: if it cannot be written; the checkpoints before are kept.
         """
-        self._manager.save(step, args=ocp.args.StandardSave(_by_name(state)))
-        self._manager.wait_until_finished()
+        level = logging.getLogger("absl").level
+        logging.getLogger("absl").setLevel(logging.CRITICAL)  # orbax's threads write pages about a full disk
+        try:
+            self._manager.save(step, args=ocp.args.StandardSave(_by_name(state)))
+            self._manager.wait_until_finished()
+        except ValueError as error:
+            for status, number in _STORE_ERRORS.items():
+                if str(error).startswith(status):
+                    raise OSError(number, f"progress cannot be saved ({os.strerror(number)})",
+                                  str(self.directory)) from None
+            raise
+        finally:
+            logging.getLogger("absl").setLevel(level)
 
     def restore(self, template: Any) -> tuple[int, Any] | None:
         """Reads the newest state.

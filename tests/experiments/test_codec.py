@@ -74,6 +74,83 @@ def test_folders_of_large_pictures_are_encoded_one_by_one(tmp_path, monkeypatch)
     assert asked[3:] == [2, 2]
 
 
+@pytest.fixture
+def unfitted(monkeypatch):
+    """Fits take no time; returned are the pictures that were asked for."""
+    asked = []
+
+    def encode(picture, options, *, tile, directory):
+        asked.append(picture)
+        return b"one"
+
+    monkeypatch.setattr(overfitted, "encode", encode)
+    monkeypatch.setattr(overfitted, "encode_batch", lambda pictures, options, *, directory: [
+        encode(picture, options, tile=0, directory=directory) for picture in pictures])
+    monkeypatch.setattr(codec, "_report", lambda *_: None)
+    return asked
+
+
+def test_fits_are_kept_until_their_messages_are_written(tmp_path, capsys, monkeypatch, unfitted):
+    Image.fromarray(PICTURE).save(tmp_path / "in.png")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(codec, "write_message", full)
+        assert _main("encode", tmp_path / "in.png", tmp_path / "out.rdr") == 1
+        assert "No space left" in capsys.readouterr().err
+    assert (tmp_path / "out.rdr.progress").is_dir()
+    assert _main("encode", tmp_path / "in.png", tmp_path / "out.rdr") == 0
+    assert (tmp_path / "out.rdr").read_bytes() == b"one" and not (tmp_path / "out.rdr.progress").exists()
+    for target, words in ((tmp_path, "is a folder"), (tmp_path / "in.png", "would replace")):
+        assert _main("encode", tmp_path / "in.png", target) == 1
+        assert words in capsys.readouterr().err
+    assert len(unfitted) == 2
+
+
+def test_refused_calls_are_not_in_the_way_of_right_ones(encoded, tmp_path, capsys):
+    assert _main("encode", encoded / "in.png", tmp_path / "x.rdr", "--size=50") == 1
+    assert "size must be at least" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_folders_keep_what_belongs_to_their_options_and_pictures(tmp_path, capsys, unfitted):
+    images, other = tmp_path / "images", tmp_path / "other"
+    for folder in (images, other):
+        folder.mkdir()
+        for name in "ab":
+            Image.fromarray(PICTURE + np.uint8(len(folder.name))).save(folder / f"{name}.png")
+    assert _main("encode", images, tmp_path / "out") == 0
+    Image.fromarray(PICTURE).save(images / "0.png")
+    assert _main("encode", images, tmp_path / "out") == 0
+    assert len(unfitted) == 3  # those that were there were not fitted again with the new one
+    assert "a: is there already" in capsys.readouterr().out
+    assert _main("encode", images, tmp_path / "out", "--bpp=2") == 1
+    assert "other settings (bpp)" in capsys.readouterr().err
+    assert _main("encode", other, tmp_path / "out") == 1
+    assert "another picture" in capsys.readouterr().err
+    assert not list((tmp_path / "out").glob("*.progress"))
+
+
+def test_large_pictures_are_not_fitted_side_by_side():
+    shapes = {str(i): (1024, 1024, 3) for i in range(3)} | {"s": (16, 16, 3), "t": (16, 16, 3), "u": (2000, 9, 3)}
+    assert codec._batches(shapes, 1024) == [["s", "t"], ["0"], ["1"], ["2"], ["u"]]
+
+
+def test_missed_sizes_are_said(encoded, capsys):
+    message = (encoded / "out.rdr").read_bytes()
+    for size, said in ((len(message), False), (len(message) - 1, True)):
+        codec._report("in.png", PICTURE[:, :, None], message, codec.Config(size=size))
+        assert ("no file of" in capsys.readouterr().err) == said
+
+
+def test_help_explains_every_flag(capsys):
+    with pytest.raises(SystemExit):
+        _main("encode", "--help")
+    shown = capsys.readouterr().out
+    assert "bits per pixel that the file should have" in shown and "no help available" not in shown.split("absl")[0]
+
+
 def test_evaluate_a_folder_of_small_pictures(tmp_path, capsys):
     images = tmp_path / "images"
     images.mkdir()
@@ -112,8 +189,9 @@ def test_wrong_words_give_a_sentence(words, message, capsys, tmp_path, monkeypat
 
 
 @pytest.mark.parametrize(("flag", "message"), [
-    ("--bpp=-1", "--bpp must be positive"), ("--bpp=0.01", "size must be at least"), ("--trade_off=nan", "--trade_off"),
-    ("--seed=-1", "seed must be"), ("--tile=-1", "--tile must be positive"), ("--tile=9", "tile must be between"),
+    ("--bpp=-1", "--bpp must be positive"), ("--bpp=1e200", "--bpp must be at most"),
+    ("--bpp=0.01", "size must be at least"), ("--trade_off=nan", "--trade_off"),
+    ("--seed=-1", "seed must be"), ("--tile=-1", "--tile must be positive"), ("--tile=9", "--tile must be between"),
     ("--noise_levels=9", "noise_levels must be"), ("--sigma=none.png", "no file"),
 ])  # fmt: skip
 def test_wrong_numbers_give_a_sentence(flag, message, capsys, encoded, tmp_path):
@@ -129,10 +207,14 @@ def test_contradicting_sizes_are_refused(encoded, capsys, tmp_path):
 
 def test_damaged_messages_and_full_disks_give_a_sentence(encoded, tmp_path, capsys, monkeypatch):
     message = (encoded / "out.rdr").read_bytes()
-    for name, data in (("cut", message[:-9]), ("empty", b""), ("foreign", b"\x89PNG....")):
+    damaged = message[:-9] + bytes([message[-9] ^ 1]) + message[-8:]
+    for name, data, words in (("cut", message[:-9], "checksum"), ("empty", b"", "empty"),
+                              ("foreign", b"\x89PNG....", "magic"), ("damaged", damaged, "checksum")):
         (tmp_path / name).write_bytes(data)
         assert _main("decode", tmp_path / name, tmp_path / "a.png") == 1
-        assert "message" in capsys.readouterr().err
+        assert words in capsys.readouterr().err
+    assert _main("decode", encoded / "out.rdr", tmp_path / "a.psd") == 1
+    assert "must end like a picture" in capsys.readouterr().err
 
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -68,6 +68,15 @@ def test_crops_come_from_the_middle():
         image_realism.crop(picture, 5)
 
 
+@pytest.mark.parametrize(("change", "words"), [
+    ({"realism_names": ("brik",)}, "brik: not among the pictures"), ({"trade_offs": (0.01, 0.01)}, "must differ"),
+    ({"size": -5}, "--size must be at least 0"), ({"names": ("grass",), "trade_offs": ()}, "brick: not among"),
+])  # fmt: skip
+def test_wrong_choices_are_named(tmp_path, unfitted, change, words):
+    with pytest.raises(ValueError, match=words):
+        image_realism.run(dataclasses.replace(image_realism.PRESETS["smoke"], **change), tmp_path)
+
+
 def test_unknown_pictures_are_named(tmp_path):
     with pytest.raises(ValueError, match="choose among"):
         image_realism.load_pictures(dataclasses.replace(CONFIG, names=("lena",)))

@@ -1,10 +1,12 @@
 """Pictures of all kinds, in and out."""
 
 import errno
+import struct
+import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from experiments import pictures
 
@@ -50,6 +52,48 @@ def test_opaque_alpha_is_dropped_and_transparency_refused(tmp_path):
     palette = Image.fromarray(COLOURS).convert("P")
     with pytest.raises(ValueError, match="transparent"):
         pictures.read_picture(_saved(tmp_path / "c.png", palette, transparency=palette.getpixel((0, 0))))
+
+
+def test_pictures_are_turned_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn clockwise
+    path = _saved(tmp_path / "a.png", Image.fromarray(COLOURS), exif=exif)
+    np.testing.assert_array_equal(pictures.read_picture(path), np.rot90(COLOURS, -1))
+
+
+def test_deep_colour_is_read_as_eight_bits_and_said(tmp_path, capsys):
+    rows = b"".join(b"\0" + (row.astype(">u2") * 257).tobytes() for row in COLOURS)
+    chunks = ((b"IHDR", struct.pack(">IIBBBBB", 5, 3, 16, 2, 0, 0, 0)), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    coded = (struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+             for kind, data in chunks)
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(coded))
+    np.testing.assert_array_equal(pictures.read_picture(tmp_path / "a.png"), COLOURS)
+    assert "a.png: 16 bits a channel" in capsys.readouterr().err
+
+
+def test_animations_are_refused(tmp_path):
+    frames = [Image.fromarray(COLOURS + np.uint8(i)) for i in range(2)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    with pytest.raises(ValueError, match="holds 2 pictures"):
+        pictures.read_picture(tmp_path / "a.gif")
+
+
+@pytest.mark.parametrize("error", [RuntimeError("damage"), ValueError("damage"), KeyError("damage")])
+def test_whatever_a_damaged_file_makes_pillow_raise_is_one_sentence(tmp_path, monkeypatch, error):
+    path = _saved(tmp_path / "a.png", Image.fromarray(COLOURS))
+
+    def load(*_):
+        raise error
+
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", load)
+    with pytest.raises(ValueError, match=r"a\.png cannot be read as a picture .*damage"):
+        pictures.read_picture(path)
+
+
+@pytest.mark.parametrize("name", ["a.psd", "a", "a.txt"])
+def test_formats_that_cannot_be_written_are_refused(tmp_path, name):
+    with pytest.raises(ValueError, match="must end like a picture"):
+        pictures.write_picture(tmp_path / name, COLOURS)
 
 
 def test_what_is_no_picture_is_refused(tmp_path):

@@ -3,10 +3,10 @@
 from rdr.codecs.overfitted.architecture import Architecture, operations
 from rdr.codecs.overfitted.codec import encode_batch
 from rdr.codecs.overfitted.options import PRESETS, Options
-from rdr.codecs.overfitted.tiling import MAX_ELEMENTS, TILE, decode, describe, encode
+from rdr.codecs.overfitted.tiling import MAX_ELEMENTS, TILE, TILES, decode, describe, encode, group_size
 from rdr.codecs.overfitted.training import Schedule
 
 __all__ = [
-    "MAX_ELEMENTS", "PRESETS", "TILE", "Architecture", "Options", "Schedule", "decode", "describe", "encode",
-    "encode_batch", "operations",
+    "MAX_ELEMENTS", "PRESETS", "TILE", "TILES", "Architecture", "Options", "Schedule", "decode", "describe", "encode",
+    "encode_batch", "group_size", "operations",
 ]

@@ -41,16 +41,30 @@ def test_fields_of_a_tuple_keep_their_places(tmp_path):
                                       {"a": STATE["a"].astype(jnp.float64), "b": STATE["b"]}])
 def test_another_structure_is_refused(tmp_path, template):
     checkpoints = Checkpoints(tmp_path)
-    checkpoints.save(1, STATE)
+    checkpoints.save(1, {"a": jnp.zeros(3)})
     with pytest.raises(ValueError, match="the checkpoint of step 1"):
         checkpoints.restore(template)
 
 
 def test_damage_is_refused(tmp_path):
     checkpoints = Checkpoints(tmp_path)
-    checkpoints.save(1, STATE)
+    checkpoints.save(1, {"a": jnp.zeros(3)})
     files = [path for path in (tmp_path / "1").rglob("*") if path.is_file()]
     for path in files:
         path.write_bytes(b"damaged")
     with pytest.raises(ValueError, match="cannot be restored"):
         checkpoints.restore(STATE)
+
+
+@pytest.mark.parametrize(("said", "kind"), [
+    ("RESOURCE_EXHAUSTED: Error writing", OSError), ("PERMISSION_DENIED: no", OSError), ("INTERNAL: no", ValueError),
+])  # fmt: skip
+def test_full_disks_are_errors_of_the_system(tmp_path, monkeypatch, said, kind):
+    checkpoints = Checkpoints(tmp_path)
+
+    def fail(*_, **__):
+        raise ValueError(said)
+
+    monkeypatch.setattr(checkpoints._manager, "save", fail)
+    with pytest.raises(kind, match="progress cannot be saved .* '.*'" if kind is OSError else said):
+        checkpoints.save(1, {"a": jnp.zeros(3)})
