@@ -17,8 +17,8 @@ from rdr.losses.wasserstein_distortion_sigma import intrinsic_sigma, sigma_from_
 OBJECTIVES = ("mse", "ms_ssim", "wd", "wd_mse", "lpips")
 FEATURES = ("pixels", "steerable", "alexnet", "vgg16")
 SCALES = {"alexnet": 1}  # its first maps see far, and more maps take long to compile; others have three resolutions
-TYPICAL_BITS_PER_PIXEL = 0.5
-# Bits per pixel for one unit of distortion, for about that rate on photographs.
+TYPICAL_BITS_PER_PIXEL = 0.2
+# Bits per pixel for one unit of distortion, for about half a bit per pixel on photographs.
 TRADE_OFFS = {"mse": 0.01, "ms_ssim": 50.0, "wd": 1.0, "wd_mse": 1.0, "lpips": 3.0}
 PIXELS_PER_DEGREE = 40.0
 SQUARED_ERROR_WEIGHT = 10.0  # in "wd_mse", of values in [0, 1]
