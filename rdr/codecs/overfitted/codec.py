@@ -79,7 +79,7 @@ def _first_trade_off(goal: Objective, data: training.Data, wanted: float) -> flo
     quarter, flat = coarse(4), coarse(max(height, width))
     if not (quarter > 0 and flat > 0):  # nothing to see at this resolution
         return TRADE_OFFS[goal.name]
-    return TYPICAL_BITS_PER_PIXEL * (flat / quarter) ** 0.5 / quarter * (wanted / TYPICAL_BITS_PER_PIXEL) ** 1.7
+    return 0.5 * TYPICAL_BITS_PER_PIXEL * (flat / quarter) ** 0.5 / quarter * (wanted / TYPICAL_BITS_PER_PIXEL) ** 1.7
 
 
 def encode_batch(images: Sequence[ArrayLike], options: Options = DEFAULT, *, seeds: Sequence[int] | None = None,

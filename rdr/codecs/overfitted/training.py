@@ -17,7 +17,11 @@ GRID_UNIT = 16.0  # grids are trained in units of 16, so that one learning rate 
 
 STEERING = 0.05  # how far log lambda moves in a step for a rate that is off by a factor of e
 SETTLING = 30  # steps before it moves
-REACH = 6.0  # how far it may go from where it was at first: rates follow slowly, and it must not run away
+# Rates follow lambda slowly. So that it does not run away while they do, it is steered by where the rate will be in so
+# many steps if it goes on as it has lately; and there is a limit to how far it goes from where it was at first.
+FORESIGHT = 60
+LATELY = 0.9  # memory of the trend
+REACH = 6.0
 
 
 def _adam() -> optax.GradientTransformation:
@@ -59,6 +63,8 @@ class State(NamedTuple):
       weights: float32 by name.
       log_trade_off: natural logarithm of lambda, float32 scalar; it moves where bits per pixel are given.
       first_log_trade_off: where it was at first.
+      log_rate: natural logarithm of the last step's bits per pixel.
+      trend: by how much that rises in a step, lately.
       moments: the optimiser's.
     """
 
@@ -66,6 +72,8 @@ class State(NamedTuple):
     weights: dict[str, jax.Array]
     log_trade_off: jax.Array
     first_log_trade_off: jax.Array
+    log_rate: jax.Array
+    trend: jax.Array
     moments: Any
 
 
@@ -102,7 +110,8 @@ def initial_state(arch: Architecture, weights: dict[str, jax.Array], trade_off: 
     """
     grids = tuple(jnp.zeros(shape, jnp.float32) for shape in arch.grids)
     log_trade_off = jnp.float32(math.log(trade_off))
-    return State(grids, weights, log_trade_off, log_trade_off, _adam().init((grids, weights)))
+    zero = jnp.float32(0.0)
+    return State(grids, weights, log_trade_off, log_trade_off, zero, zero, _adam().init((grids, weights)))
 
 
 def as_arrays(schedule: Schedule) -> Schedule:
@@ -214,10 +223,13 @@ def make_update(arch: Architecture, distance: Callable[[Any, Any, jax.Array], ja
         grids = jax.tree.map(lambda p, c: p - rate * c, trained[0], change[0])
         weights = jax.tree.map(lambda p, c: p - rate * data.schedule.weights * c, trained[1], change[1])
         metrics["bpp"] = jax.lax.cond(data.wanted > 0, coded_rate, lambda _: metrics["bpp"], trained)
-        off = jnp.log(jnp.maximum(data.wanted, 1e-6)) - jnp.log(jnp.maximum(metrics["bpp"], 1e-6))
+        log_rate = jnp.log(jnp.maximum(metrics["bpp"], 1e-6)).astype(jnp.float32)
+        change = jnp.where(step > 0, log_rate - state.log_rate, 0.0)
+        trend = (LATELY * state.trend + (1 - LATELY) * change).astype(jnp.float32)
+        off = jnp.log(jnp.maximum(data.wanted, 1e-6)) - (log_rate + FORESIGHT * trend)
         move = jnp.where((data.wanted > 0) & (step >= SETTLING), STEERING * jnp.clip(off, -1.0, 1.0), 0.0)
         first = state.first_log_trade_off
         log_trade_off = jnp.clip(state.log_trade_off + move, first - REACH, first + REACH).astype(jnp.float32)
-        return State(grids, weights, log_trade_off, first, moments), metrics
+        return State(grids, weights, log_trade_off, first, log_rate, trend, moments), metrics
 
     return update

@@ -1,10 +1,12 @@
 """Encoding and decoding images."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from rdr.codecs import overfitted
-from rdr.codecs.overfitted import codec
+from rdr.codecs.overfitted import codec, training
+from rdr.codecs.overfitted.objectives import TRADE_OFFS, Objective
 
 SIZE = 270
 FAST = overfitted.Options(schedule=overfitted.Schedule(steps=30), trade_off=0.02)
@@ -94,6 +96,22 @@ def test_sizes_that_weights_alone_exceed_give_the_shortest_file():
     made = overfitted.encode(flat, FAST._replace(size=100))
     assert overfitted.describe(made)["bytes_grids"] == 0
     assert np.abs(overfitted.decode(made).astype(int) - 128).max() <= 16
+
+
+def test_searches_for_lambda_start_from_what_the_image_says():
+    goal = Objective("mse", None, None, lambda scale, target, image: scale * jnp.square(target - image).mean((1, 2, 3)))
+
+    def first(image, scale=1.0, wanted=0.2):
+        image = jnp.asarray(image, jnp.float32)
+        data = training.Data(image[None], None, (), image, params=jnp.float32(scale))
+        return codec._first_trade_off(goal, data, wanted)
+
+    board = np.indices((16, 32)).sum(0)[:, :, None] % 2  # flat at a quarter of its resolution: both errors are 1/4
+    np.testing.assert_allclose(first(board), 0.2 / 0.25, rtol=1e-4)
+    np.testing.assert_allclose(first(board, scale=10.0), 0.02 / 0.25, rtol=1e-4)
+    np.testing.assert_allclose(first(board, wanted=0.4), 2**1.7 * 0.2 / 0.25, rtol=1e-4)
+    assert first(np.linspace(0, 1, 512).reshape(16, 32, 1)) > 10 * first(board)  # what is smooth costs little
+    assert first(np.full((16, 32, 1), 0.3)) == TRADE_OFFS["mse"]
 
 
 def test_batches_must_be_of_one_size():
