@@ -208,6 +208,20 @@ def test_what_tiles_leave_over_goes_to_those_after_them(unfitted, monkeypatch):
         overfitted.encode(_picture(), OPTIONS._replace(size=420), tile=16)
 
 
+@pytest.mark.parametrize(("size", "first"), [(60_000, 5000), (65_520, 15_900), (443, 100), (520, 100)])
+def test_sizes_hold_where_later_tiles_have_longer_lengths(monkeypatch, size, first):
+    # Lengths from 128 and from 16384 on take another byte in the header: what the first tile leaves over gets the
+    # others there, which are as long as they may be.
+    def encode_batch(images, options, *, directory, **others):
+        directory.mkdir(parents=True)
+        return [bytes(first if directory.name == "tiles_0_0" else options.size)]
+
+    monkeypatch.setattr(tiling, "SIDE_BY_SIDE", 1)
+    monkeypatch.setattr(codec, "encode_batch", encode_batch)
+    message = overfitted.encode(_picture(), OPTIONS._replace(size=size), tile=16)
+    assert size - 4 < len(message) <= size
+
+
 def test_description_adds_up(message):
     about = overfitted.describe(message)
     each = [codec.describe(tile) for tile in tiling.unpack(message)[2]]
