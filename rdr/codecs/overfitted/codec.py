@@ -15,7 +15,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from rdr.bitstream import container
-from rdr.codecs.overfitted import file, training
+from rdr.codecs.overfitted import file, progress, training
 from rdr.codecs.overfitted.architecture import Architecture, operations
 from rdr.codecs.overfitted.finishing import coded_grids, finish
 from rdr.codecs.overfitted.objectives import TRADE_OFFS, TYPICAL_BITS_PER_PIXEL, Objective, objective, sigma_map
@@ -74,7 +74,8 @@ def encode_batch(images: Sequence[ArrayLike], options: Options = DEFAULT, *, see
       A message for each image.
 
     Raises:
-      ValueError: if images or options are not as above, or a fit went wrong.
+      ValueError: if images or options are not as above, the directory holds the progress of others, or a fit went
+        wrong.
     """
     check_options(options)
     images = [as_image(image) for image in images]
@@ -84,6 +85,8 @@ def encode_batch(images: Sequence[ArrayLike], options: Options = DEFAULT, *, see
         with tempfile.TemporaryDirectory() as temporary:
             return encode_batch(images, options, seeds=seeds, sigmas=sigmas, label=label, directory=temporary)
     directory = pathlib.Path(directory)
+    seeds = [options.seed] * len(images) if seeds is None else seeds
+    progress.claim(directory, images, options, seeds, sigmas)
     arch = architecture(images[0].shape, options)
     goal = objective(options.objective, features=options.features, squared_error_weight=options.squared_error_weight)
     weights = first_weights(arch, jax.random.key(options.seed, impl="threefry2x32"))
@@ -94,7 +97,6 @@ def encode_batch(images: Sequence[ArrayLike], options: Options = DEFAULT, *, see
     if wanted and options.trade_off is None:
         trade_off *= (wanted / TYPICAL_BITS_PER_PIXEL) ** 1.7  # a guess, for the search to start from
 
-    seeds = [options.seed] * len(images) if seeds is None else seeds
     seeds = [seed if arch.noise_levels else None for seed in seeds]
     fixed = sigmas is None and (len(images) == 1 or not isinstance(options.sigma, str) or options.sigma != "intrinsic")
     sigmas = [options.sigma] * len(images) if sigmas is None else sigmas
@@ -126,7 +128,8 @@ def encode(image: ArrayLike, options: Options = DEFAULT, *, directory: str | pat
       The message: all that `decode` needs.
 
     Raises:
-      ValueError: if the image or an option is not as above, or the fit went wrong.
+      ValueError: if the image or an option is not as above, the directory holds the progress of another fit, or the
+        fit went wrong.
     """
     return encode_batch([image], options, directory=directory)[0]
 

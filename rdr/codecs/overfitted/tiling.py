@@ -23,7 +23,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from rdr.bitstream import container
-from rdr.codecs.overfitted import codec, file
+from rdr.codecs.overfitted import codec, file, progress
 from rdr.codecs.overfitted.objectives import sigma_map
 from rdr.codecs.overfitted.options import DEFAULT, LEAST_SIZE, Options, check_image, check_options
 
@@ -135,7 +135,8 @@ def encode(image: ArrayLike, options: Options = DEFAULT, *, tile: int | None = T
       The message: all that `decode` needs.
 
     Raises:
-      ValueError: if the image or an option is not as above, or a fit went wrong.
+      ValueError: if the image or an option is not as above, the directory holds the progress of another fit, or a fit
+        went wrong.
     """
     check_options(options)
     image = check_image(image)
@@ -156,6 +157,7 @@ def encode(image: ArrayLike, options: Options = DEFAULT, *, tile: int | None = T
             return encode(image, options, tile=tile, directory=temporary)
     directory = pathlib.Path(directory)
     sigma_of = _sigma_of(image, options)
+    progress.claim(directory, image, options, tile)
     step = group_size(count, grid.tile[0] * grid.tile[1], len(jax.devices()))
     messages: list[bytes] = []
     for first in range(0, count, step):
