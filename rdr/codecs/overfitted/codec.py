@@ -15,7 +15,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from rdr.bitstream import container
-from rdr.codecs.overfitted import file, training
+from rdr.codecs.overfitted import file, progress, training
 from rdr.codecs.overfitted.architecture import Architecture, operations
 from rdr.codecs.overfitted.finishing import coded_grids, finish
 from rdr.codecs.overfitted.objectives import TRADE_OFFS, TYPICAL_BITS_PER_PIXEL, Objective, objective, sigma_map
@@ -99,7 +99,8 @@ def encode_batch(images: Sequence[ArrayLike], options: Options = DEFAULT, *, see
       A message for each image.
 
     Raises:
-      ValueError: if images or options are not as above, or a fit went wrong.
+      ValueError: if images or options are not as above, the directory holds the progress of others, or a fit went
+        wrong.
     """
     check_options(options)
     images = [as_image(image) for image in images]
@@ -109,6 +110,8 @@ def encode_batch(images: Sequence[ArrayLike], options: Options = DEFAULT, *, see
         with tempfile.TemporaryDirectory() as temporary:
             return encode_batch(images, options, seeds=seeds, sigmas=sigmas, label=label, directory=temporary)
     directory = pathlib.Path(directory)
+    seeds = [options.seed] * len(images) if seeds is None else seeds
+    progress.claim(directory, images, options, seeds, sigmas)
     arch = architecture(images[0].shape, options)
     goal = objective(options.objective, features=options.features, squared_error_weight=options.squared_error_weight)
     weights = first_weights(arch, jax.random.key(options.seed, impl="threefry2x32"))
@@ -116,7 +119,6 @@ def encode_batch(images: Sequence[ArrayLike], options: Options = DEFAULT, *, see
     pixels = arch.height * arch.width
     wanted = 0.0 if options.size is None else 8 * _left(options.size, _WEIGHT_BYTES) / pixels
     trade_offs = [TRADE_OFFS[goal.name] if options.trade_off is None else options.trade_off] * len(images)
-    seeds = [options.seed] * len(images) if seeds is None else seeds
     seeds = [seed if arch.noise_levels else None for seed in seeds]
     fixed = sigmas is None and (len(images) == 1 or not isinstance(options.sigma, str) or options.sigma != "intrinsic")
     sigmas = [options.sigma] * len(images) if sigmas is None else sigmas
@@ -150,7 +152,8 @@ def encode(image: ArrayLike, options: Options = DEFAULT, *, directory: str | pat
       The message: all that `decode` needs.
 
     Raises:
-      ValueError: if the image or an option is not as above, or the fit went wrong.
+      ValueError: if the image or an option is not as above, the directory holds the progress of another fit, or the
+        fit went wrong.
     """
     return encode_batch([image], options, directory=directory)[0]
 

@@ -25,7 +25,8 @@ class Options(NamedTuple):
     Attributes:
       objective: "mse", "ms_ssim", "wd", "wd_mse" or "lpips".
       trade_off: lambda, bits per pixel for one unit of the objective; None for the objective's usual one.
-      size: bytes that the file should have; lambda is then found, from `trade_off` on.
+      size: bytes that the file should have; lambda is then found, from `trade_off` on. Where weights and headers alone
+        take more, the shortest file that was found is written, which is longer.
       schedule: of the fit.
       seed: of the noise in training, and of shared noise.
       noise_levels: the finest so many resolutions get shared noise; 0 for a deterministic codec.

@@ -23,7 +23,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from rdr.bitstream import container
-from rdr.codecs.overfitted import codec, file
+from rdr.codecs.overfitted import codec, file, progress
 from rdr.codecs.overfitted.objectives import sigma_map
 from rdr.codecs.overfitted.options import DEFAULT, LEAST_SIZE, Options, check_image, check_options
 
@@ -135,7 +135,8 @@ def encode(image: ArrayLike, options: Options = DEFAULT, *, tile: int | None = T
       The message: all that `decode` needs.
 
     Raises:
-      ValueError: if the image or an option is not as above, or a fit went wrong.
+      ValueError: if the image or an option is not as above, the directory holds the progress of another fit, or a fit
+        went wrong.
     """
     check_options(options)
     image = check_image(image)
@@ -147,23 +148,25 @@ def encode(image: ArrayLike, options: Options = DEFAULT, *, tile: int | None = T
     count, channels = grid.rows * grid.columns, image.shape[2]
     left = options.size
     if left is not None:
-        share = left // count
-        left -= len(_pack(grid, channels, [bytes(share)] * count)) - share * count
-        if left < LEAST_SIZE * count:
-            least = options.size - left + LEAST_SIZE * count
+        left -= len(_pack(grid, channels, [b""] * count)) - count * _length_bytes(0)
+        least = options.size - left + (LEAST_SIZE + _length_bytes(LEAST_SIZE)) * count
+        if options.size < least:
             raise ValueError(f"size must be at least {least} bytes for {count} tiles, got {options.size}")
     if directory is None:
         with tempfile.TemporaryDirectory() as temporary:
             return encode(image, options, tile=tile, directory=temporary)
     directory = pathlib.Path(directory)
     sigma_of = _sigma_of(image, options)
+    progress.claim(directory, image, options, tile)
     step = group_size(count, grid.tile[0] * grid.tile[1], len(jax.devices()))
     messages: list[bytes] = []
     for first in range(0, count, step):
         last = min(first + step, count) - 1
         if left is not None:
-            share = (left - sum(map(len, messages))) // (count - first)
-            options = options._replace(size=max(share, LEAST_SIZE))
+            # A tile and its length in the header. For the length, as many bytes as that of the whole share would take:
+            # perhaps one too many, never one too few.
+            share = left // (count - first)
+            options = options._replace(size=max(share - _length_bytes(share), LEAST_SIZE))
         done = directory / f"tiles_{first}_{last}.rdr"
         if not done.exists():
             places = grid.places[first : last + 1]
@@ -177,8 +180,16 @@ def encode(image: ArrayLike, options: Options = DEFAULT, *, tile: int | None = T
             partial.write_bytes(_pack(grid, channels, group))
             os.replace(partial, done)
             shutil.rmtree(done.with_suffix(""))
-        messages += container.unpack(done.read_bytes(), max_elements=_ANY).payloads[1:]
+        group = container.unpack(done.read_bytes(), max_elements=_ANY).payloads[1:]
+        messages += group
+        if left is not None:
+            left -= sum(len(message) + _length_bytes(len(message)) for message in group)
     return _pack(grid, channels, messages)
+
+
+def _length_bytes(length: int) -> int:
+    """Bytes that a payload's length takes in the container's header."""
+    return max(1, -(-length.bit_length() // 7))
 
 
 def _pack(grid: Grid, channels: int, messages: list[bytes]) -> bytes:

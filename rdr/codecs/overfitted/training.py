@@ -37,7 +37,7 @@ class Schedule(NamedTuple):
     Attributes:
       steps: in all.
       rounded: fraction of them that round.
-      rate: learning rate at the start; it falls to zero as a cosine.
+      rate: learning rate at the start; it falls as a cosine towards zero, but never below `rounded_rate`.
       rounded_rate: of the last stage, falling to zero as a cosine.
       temperatures: of soft rounding, first and last step with noise.
       shapes: of Kumaraswamy's noise, first and last step with noise.

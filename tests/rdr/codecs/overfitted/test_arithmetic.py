@@ -1,12 +1,14 @@
 """Exact decoders: against exact fractions, and against floating point."""
 
+import itertools
 from fractions import Fraction
 
 import jax.numpy as jnp
 import numpy as np
 
 from rdr.codecs.overfitted import arithmetic, network
-from rdr.codecs.overfitted.file import exact_weights, noise_grids
+from rdr.codecs.overfitted.architecture import Architecture, shapes
+from rdr.codecs.overfitted.file import MAX_LEVELS, MAX_WIDTH, exact_weights, noise_grids
 
 
 def test_laws_agree_with_exact_fractions(description):
@@ -72,10 +74,21 @@ def test_pictures_agree_with_floating_point(description):
 
 
 def test_largest_sums_are_exact():
-    # Twice the largest sum that can occur, with a last digit: float64 still tells them apart.
-    largest = arithmetic.MAX_WEIGHT * (arithmetic.LIMIT + 1) * 2**10
+    # The widest decoder that a file may have, and every sum that its layers make: products with weights, and the
+    # colours that the last layer adds to, as if they were one more.
+    sums = (("entropy_in", "entropy_in_bias"), ("entropy_hidden", "entropy_hidden_bias"),
+            ("entropy_out", "entropy_skip", "entropy_out_bias"), ("upsampling",), ("pixel_in", "pixel_in_bias"),
+            ("pixel_out", "pixel_skip", "pixel_out_bias"), ("refine_in", "refine_in_bias"),
+            ("refine_out", "refine_out_bias"))
+    shape = shapes(Architecture(9, 9, 3, MAX_LEVELS, MAX_LEVELS, MAX_WIDTH, MAX_WIDTH, MAX_WIDTH))
+    assert sorted(itertools.chain(*sums)) == sorted(shape)
+    products = [sum(1 if name.endswith("bias") else shape[name][-1] for name in names) for names in sums]
+    assert max(products) + 1 <= 2**10
+    largest = arithmetic.MAX_WEIGHT * arithmetic.LIMIT * (max(products) + 1)
     digit = 2.0 ** -(arithmetic.MAX_EXPONENT + arithmetic.FRACTION)
-    assert 2 * largest + digit - 2 * largest == digit
+    assert largest < 2**29 and digit == 2.0**-21
+    # With a last digit more or less, float64 still tells the largest sums apart.
+    assert 2**29 - digit < 2**29 and 2**29 - (2**29 - digit) == digit
 
 
 def test_huge_numbers_are_cut_not_overflowed(description):

@@ -63,6 +63,25 @@ def test_interrupted_fits_end_in_the_same_file(message, sized, interrupted, tmp_
     assert overfitted.encode(_picture(), options, directory=tmp_path) == expected
 
 
+def test_progress_of_other_fits_is_refused(tmp_path, monkeypatch):
+    def stop(*_):
+        (tmp_path / "fit").mkdir(exist_ok=True)
+        raise KeyboardInterrupt
+
+    def start(picture, options, sigma):
+        overfitted.encode_batch([picture], options, sigmas=[sigma], directory=tmp_path)
+
+    monkeypatch.setattr(codec, "architecture", stop)
+    same = {"picture": _picture(), "options": FAST, "sigma": np.ones((16, 12))}
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            start(**same)
+    for other in ({"picture": _picture()[::-1]}, {"options": FAST._replace(trade_off=0.03)},
+                  {"sigma": np.full((16, 12), 2.0)}):
+        with pytest.raises(ValueError, match=f"{tmp_path.name} holds the progress of another picture or of other opt"):
+            start(**same | other)
+
+
 def test_description_adds_up(message):
     about = overfitted.describe(message)
     assert about["bytes_header"] + about["bytes_weights"] + about["bytes_grids"] == about["bytes"] == len(message)

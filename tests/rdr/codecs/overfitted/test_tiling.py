@@ -105,7 +105,7 @@ def test_two_encodings_are_the_same_bytes_though_one_was_interrupted(message, tm
     assert list((tmp_path / "tiles_0_3" / "fit").iterdir())
     monkeypatch.setattr(loop.Checkpoints, "save", save)
     assert overfitted.encode(_picture(), OPTIONS, tile=16, directory=tmp_path) == message
-    assert [path.name for path in tmp_path.iterdir()] == ["tiles_0_3.rdr"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fit_of.json", "tiles_0_3.rdr"]
 
 
 def test_finished_groups_are_not_fitted_again(unfitted, tmp_path, monkeypatch):
@@ -125,6 +125,15 @@ def test_finished_groups_are_not_fitted_again(unfitted, tmp_path, monkeypatch):
     labels = [others["label"] for _, _, others in unfitted]
     assert labels == ["tiles 1 to 3 of 7", "tiles 4 to 6 of 7", "tile 7 of 7"]
     assert resumed == overfitted.encode(picture, OPTIONS, tile=16)
+
+
+def test_finished_groups_of_others_are_refused(unfitted, tmp_path):
+    made = overfitted.encode(_picture(), OPTIONS, tile=16, directory=tmp_path)
+    for picture, options, tile in ((_picture()[::-1], OPTIONS, 16), (_picture(), OPTIONS._replace(seed=1), 16),
+                                   (_picture(), OPTIONS, 17)):
+        with pytest.raises(ValueError, match=f"{tmp_path.name} holds the progress of another picture"):
+            overfitted.encode(picture, options, tile=tile, directory=tmp_path)
+    assert overfitted.encode(_picture(), OPTIONS, tile=16, directory=tmp_path) == made and len(unfitted) == 1
 
 
 @pytest.mark.parametrize("picture", [
@@ -206,6 +215,20 @@ def test_what_tiles_leave_over_goes_to_those_after_them(unfitted, monkeypatch):
     assert second > first + 100
     with pytest.raises(ValueError, match=r"size must be at least 4\d\d bytes for 4 tiles, got 420"):
         overfitted.encode(_picture(), OPTIONS._replace(size=420), tile=16)
+
+
+@pytest.mark.parametrize(("size", "first"), [(60_000, 5000), (65_520, 15_900), (443, 100), (520, 100)])
+def test_sizes_hold_where_later_tiles_have_longer_lengths(monkeypatch, size, first):
+    # Lengths from 128 and from 16384 on take another byte in the header: what the first tile leaves over gets the
+    # others there, which are as long as they may be.
+    def encode_batch(images, options, *, directory, **others):
+        directory.mkdir(parents=True)
+        return [bytes(first if directory.name == "tiles_0_0" else options.size)]
+
+    monkeypatch.setattr(tiling, "SIDE_BY_SIDE", 1)
+    monkeypatch.setattr(codec, "encode_batch", encode_batch)
+    message = overfitted.encode(_picture(), OPTIONS._replace(size=size), tile=16)
+    assert size - 4 < len(message) <= size
 
 
 def test_description_adds_up(message):

@@ -1,0 +1,64 @@
+"""Whose progress a directory holds, so that a fit never goes on from that of another picture or of other options."""
+
+import hashlib
+import json
+import numbers
+import pathlib
+from typing import Any
+
+import numpy as np
+
+RECORD = "fit_of.json"
+
+
+def digest(*parts: Any) -> str:
+    """Tells apart what fits are made of.
+
+    Args:
+      parts: arrays, of which shape, dtype and bytes count; numbers, strings and None; and tuples and lists of these.
+
+    Returns:
+      The SHA-256 in hexadecimal digits.
+    """
+    found = hashlib.sha256()
+
+    def add(part):
+        if isinstance(part, tuple | list):
+            found.update(f"({len(part)};".encode())
+            for one in part:
+                add(one)
+        elif part is None or isinstance(part, str | numbers.Number):
+            part = part.item() if isinstance(part, np.generic) else part
+            found.update(f"{part!r};".encode())
+        else:
+            array = np.asarray(part)
+            found.update(f"{array.shape} {array.dtype.str};".encode())
+            found.update(np.ascontiguousarray(array))
+
+    add(parts)
+    return found.hexdigest()
+
+
+def claim(directory: pathlib.Path, *parts: Any) -> None:
+    """Writes down what a directory's progress belongs to, or compares it with what is there.
+
+    A record of a fit that made no progress, perhaps because an option was refused, is replaced; and progress without a
+    record, of an earlier version, is taken for the right one.
+
+    Args:
+      directory: where progress is kept; it is made if need be.
+      parts: see `digest`.
+
+    Raises:
+      ValueError: if the directory's progress belongs to something else.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    record, mine = directory / RECORD, json.dumps({"sha256": digest(*parts)})
+    partial = record.with_suffix(".partial")
+    if record.exists() and record.read_text(encoding="utf-8") == mine:
+        return
+    if record.exists() and any(path not in (record, partial) for path in directory.iterdir()):
+        raise ValueError(f"{directory} holds the progress of another picture or of other options: remove it or choose "
+                         "another")
+    partial.write_text(mine, encoding="utf-8")
+    partial.replace(record)
