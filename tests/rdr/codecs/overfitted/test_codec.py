@@ -126,9 +126,9 @@ def test_searches_for_lambda_start_from_what_the_image_says():
         return codec._first_trade_off(goal, data, wanted)
 
     board = np.indices((16, 32)).sum(0)[:, :, None] % 2  # flat at a quarter of its resolution: both errors are 1/4
-    np.testing.assert_allclose(first(board), 0.2 / 0.25, rtol=1e-4)
-    np.testing.assert_allclose(first(board, scale=10.0), 0.02 / 0.25, rtol=1e-4)
-    np.testing.assert_allclose(first(board, wanted=0.4), 2**1.7 * 0.2 / 0.25, rtol=1e-4)
+    np.testing.assert_allclose(first(board), 0.1 / 0.25, rtol=1e-4)
+    np.testing.assert_allclose(first(board, scale=10.0), 0.01 / 0.25, rtol=1e-4)
+    np.testing.assert_allclose(first(board, wanted=0.4), 2**1.7 * 0.1 / 0.25, rtol=1e-4)
     assert first(np.linspace(0, 1, 512).reshape(16, 32, 1)) > 10 * first(board)  # what is smooth costs little
     assert first(np.full((16, 32, 1), 0.3)) == TRADE_OFFS["mse"]
 

@@ -66,17 +66,28 @@ def fit():
 
 def test_lambda_moves_towards_the_wanted_rate_and_not_without_end(fit):
     arch, state, update, data = fit
-    moved = {}
+    empty = [jnp.zeros(shape, jnp.float32) for shape in arch.grids]
+    rate = float(network.bits(state.weights, empty).sum() / 30)  # of the rounded grids, which are empty here
+    state, moved = state._replace(log_rate=jnp.float32(np.log(rate))), {}
     for wanted in (0.0, 1e-3, 50.0):
         data = data._replace(wanted=jnp.float32(wanted))
         early, _ = update(state, jnp.int32(training.SETTLING - 1), data)
         assert early.log_trade_off == state.log_trade_off
         late, metrics = update(state, jnp.int32(training.SETTLING), data)
         moved[wanted] = float(late.log_trade_off - state.log_trade_off)
-        if wanted:  # the rate that steers is that of the rounded grids, which are empty here
-            empty = [jnp.zeros(shape, jnp.float32) for shape in arch.grids]
-            np.testing.assert_allclose(metrics["bpp"], network.bits(state.weights, empty).sum() / 30, rtol=1e-4)
+        if wanted:
+            np.testing.assert_allclose(metrics["bpp"], rate, rtol=1e-4)
+            np.testing.assert_allclose([late.log_rate, late.trend], [np.log(rate), 0.0], atol=1e-4)
     assert moved[0.0] == 0 and moved[1e-3] < 0 < moved[50.0] <= training.STEERING * 1.001
+    # A rate that is too low but rises by a twentieth in each step will soon be too high.
+    data = data._replace(wanted=jnp.float32(2 * rate))
+    rising, _ = update(state._replace(trend=jnp.float32(0.05)), jnp.int32(50), data)
+    off = np.log(2.0) - training.FORESIGHT * training.LATELY * 0.05
+    assert off < -1
+    np.testing.assert_allclose(rising.log_trade_off - state.log_trade_off, -training.STEERING, rtol=1e-3)
+    still, _ = update(state, jnp.int32(50), data)
+    np.testing.assert_allclose(still.log_trade_off - state.log_trade_off, np.log(2.0) * training.STEERING, rtol=1e-3)
+    data = data._replace(wanted=jnp.float32(50.0))
     far = state._replace(log_trade_off=state.log_trade_off + jnp.float32(training.REACH))
     late, _ = update(far, jnp.int32(50), data)
     np.testing.assert_allclose(late.log_trade_off, far.log_trade_off)
