@@ -29,7 +29,7 @@ WEIGHED_AFTER = (0.5, 0.8)
 CORRECTIONS = 6
 CORRECTION = training.Schedule(steps=60, rate=1e-3, temperatures=(0.1, 0.1), shapes=(1.5, 1.5), weights=0.0)
 TOLERANCE = 0.03
-THRIFT = (1.5, 2.0, 3.0)  # weights that take more than half of a file that is too long are coarsened
+THRIFT = (1.5, 2.0, 3.0, 5.0, 10.0)  # weights that take more than half of a file that is too long are coarsened
 _WEIGHT_BYTES = 600  # what weights and headers will take, at a guess, before they are known
 
 
