@@ -62,7 +62,7 @@ def step_row(name: str, features: str, height: int, width: int, repetitions: int
     image = jax.random.uniform(jax.random.key(1), (height, width, 3), jnp.float32)
     state = training.initial_state(arch, weights, 0.01)
     data = training.Data(goal.prepare(goal.params, image[None], 4.0), jnp.float32(0), (), image,
-                         training.as_arrays(codec.PRESETS["medium"]), goal.params)
+                         training.as_arrays(codec.DEFAULT.schedule), goal.params)
     update = training.make_update(arch, goal.distance, jax.random.key(2))
     steps = jnp.arange(STEPS, dtype=jnp.int32)
     run = jax.jit(lambda state, data: jax.lax.scan(lambda s, step: update(s, step, data), state, steps))
