@@ -41,14 +41,14 @@ def test_fields_of_a_tuple_keep_their_places(tmp_path):
                                       {"a": STATE["a"].astype(jnp.float64), "b": STATE["b"]}])
 def test_another_structure_is_refused(tmp_path, template):
     checkpoints = Checkpoints(tmp_path)
-    checkpoints.save(1, {"a": jnp.zeros(3)})
+    checkpoints.save(1, STATE)
     with pytest.raises(ValueError, match="the checkpoint of step 1"):
         checkpoints.restore(template)
 
 
 def test_damage_is_refused(tmp_path):
     checkpoints = Checkpoints(tmp_path)
-    checkpoints.save(1, {"a": jnp.zeros(3)})
+    checkpoints.save(1, STATE)
     files = [path for path in (tmp_path / "1").rglob("*") if path.is_file()]
     for path in files:
         path.write_bytes(b"damaged")
@@ -67,4 +67,4 @@ def test_full_disks_are_errors_of_the_system(tmp_path, monkeypatch, said, kind):
 
     monkeypatch.setattr(checkpoints._manager, "save", fail)
     with pytest.raises(kind, match="progress cannot be saved .* '.*'" if kind is OSError else said):
-        checkpoints.save(1, {"a": jnp.zeros(3)})
+        checkpoints.save(1, STATE)
