@@ -8,8 +8,9 @@
 
 `encode` fits a small decoder to the picture: minutes for a photograph on a CPU. An interrupted call leaves its progress
 in OUT.rdr.progress, and the same call goes on from there. Pictures of more than --tile pixels a side are cut into
-tiles, each with a decoder of its own; --tile=0 fits them whole. IN may be a folder, OUT then is one, too: small
-pictures of one size are fitted side by side, and what is there already is not made again. `evaluate` encodes and
+tiles, each with a decoder of its own; --tile=0 fits them whole. The bar shows bits per pixel of the grids alone; the
+file has header and weights, too. Decoded pictures have 8 bits. IN of `encode` may be a folder, OUT then is one, too:
+small pictures of one size are fitted side by side, and what is there already is not made again. `evaluate` encodes and
 decodes a folder and writes `images.csv`.
 
 With --checkpoint (a codec.npz of `experiments.train`, or the word shipped) `encode` takes that codec instead, and
@@ -18,7 +19,6 @@ that its decoder may be given.
 """
 
 import dataclasses
-import hashlib
 import json
 import math
 import pathlib
@@ -32,51 +32,34 @@ import jax
 import numpy as np
 
 from experiments import command_line, trained_codec
-from experiments.codec_options import Config, check, options, parse
+from experiments.codec_options import Config, check, options, parse, wanted_size
 from experiments.image_folders import list_images
 from experiments.pictures import check_picture_path, read_picture, write_message, write_picture
 from experiments.results import write_table
 from rdr.codecs import overfitted
+from rdr.codecs.overfitted import progress
 
 USAGE = "say encode IN OUT, decode IN OUT, info IN, or evaluate DIR --workdir=OUT (--help says more)"
 
 
-@dataclasses.dataclass(frozen=True)
-class _Progress(Config):
-    """What a directory with progress belongs to."""
-
-    pictures: tuple[str, ...] = ()
-
-
-def _digest(picture: np.ndarray) -> str:
-    return hashlib.sha256(repr(picture.shape).encode() + picture.tobytes()).hexdigest()[:16]
-
-
-def encode_pictures(pictures: Sequence[np.ndarray], config: Config, progress: pathlib.Path) -> list[bytes]:
+def encode_pictures(pictures: Sequence[np.ndarray], config: Config, directory: pathlib.Path) -> list[bytes]:
     """Encodes pictures of one size.
 
     Args:
       pictures: [height, width, channels] each; one, or several that fit into one tile each.
       config: how.
-      progress: where progress is kept; whoever has written the messages may remove it.
+      directory: where progress is kept; whoever has written the messages may remove it.
 
     Returns:
       The messages.
 
     Raises:
-      ValueError: if a picture or an option is refused, or progress belongs to something else.
+      ValueError: if a picture or an option is refused, or the progress belongs to something else.
     """
-    chosen, is_new = options(config, pictures[0].shape), not progress.exists()
-    marked = _Progress(**dataclasses.asdict(config), pictures=tuple(map(_digest, pictures)))
-    command_line.open_workdir(progress, marked, kind="the progress of an interrupted call in")
-    try:
-        if len(pictures) == 1:
-            return [overfitted.encode(pictures[0], chosen, tile=config.tile or None, directory=progress)]
-        return overfitted.encode_batch(pictures, chosen, directory=progress)
-    except ValueError:
-        if is_new:  # what was refused would only be in the way of a call that is right
-            shutil.rmtree(progress)
-        raise
+    chosen = options(config, pictures[0].shape)
+    if len(pictures) == 1:
+        return [overfitted.encode(pictures[0], chosen, tile=config.tile or None, directory=directory)]
+    return overfitted.encode_batch(pictures, chosen, directory=directory)
 
 
 def encode(source: pathlib.Path, target: pathlib.Path, config: Config) -> None:
@@ -104,10 +87,10 @@ def encode(source: pathlib.Path, target: pathlib.Path, config: Config) -> None:
     if source.is_dir():
         encode_folder(source, target, config)
         return
-    picture, progress = read_picture(source), target.with_name(target.name + ".progress")
-    [message] = encode_pictures([picture], config, progress)
+    picture, directory = read_picture(source), target.with_name(target.name + ".progress")
+    [message] = encode_pictures([picture], config, directory)
     write_message(target, message)
-    shutil.rmtree(progress)
+    shutil.rmtree(directory)
     _report(source.name, picture, message, config)
 
 
@@ -127,7 +110,7 @@ def encode_folder(source: pathlib.Path, target: pathlib.Path, config: Config) ->
     shapes, digests = {}, {}
     for name, file in files.items():
         picture = read_picture(file)
-        shapes[name], digests[name] = picture.shape, _digest(picture)
+        shapes[name], digests[name] = picture.shape, progress.digest(picture)
         options(config, picture.shape)
     command_line.open_workdir(target, config, kind="the folder")
     record = target / "pictures.json"
@@ -141,14 +124,13 @@ def encode_folder(source: pathlib.Path, target: pathlib.Path, config: Config) ->
     missing = {name: shape for name, shape in shapes.items() if not (target / f"{name}.rdr").exists()}
     for names in _batches(missing, config.tile):
         pictures = [read_picture(files[name]) for name in names]
-        mark = hashlib.sha256("\n".join(names).encode()).hexdigest()[:8] if len(names) > 1 else ""
-        progress = target / ("-".join(filter(None, (names[0], mark))) + ".progress")
-        messages = encode_pictures(pictures, config, progress)
+        directory = target / f"{names[0]}-{progress.digest(names)[:8]}.progress"
+        messages = encode_pictures(pictures, config, directory)
         known |= {name: digests[name] for name in names}
         command_line.write_text(record, json.dumps(known, indent=2) + "\n")
         for name, message in zip(names, messages):
             write_message(target / f"{name}.rdr", message)
-        shutil.rmtree(progress)
+        shutil.rmtree(directory)
         for name, picture, message in zip(names, pictures, messages):
             _report(name, picture, message, config)
 
@@ -206,9 +188,9 @@ def _report(name: str, picture: np.ndarray, message: bytes, config: Config) -> N
     bits = 8 * len(message) / (picture.shape[0] * picture.shape[1])
     quality = psnr(picture, decoded(message, config))
     print(f"{name}: {len(message)} bytes, {bits:.4f} bits per pixel, PSNR {quality:.2f} dB")
-    wanted = 0 if config.checkpoint else options(config, picture.shape).size
+    wanted = wanted_size(config, picture.shape)
     if wanted and len(message) > wanted:
-        print(f"{name}: no file of {wanted} bytes was found; weights and headers alone take hundreds of them",
+        print(f"{name}: this is longer than the {wanted} bytes that were asked for; no shorter file was found",
               file=sys.stderr)
 
 
@@ -255,6 +237,8 @@ def read_message(path: pathlib.Path) -> bytes:
     Raises:
       ValueError: if there is no such file, or nothing in it.
     """
+    if path.is_dir():
+        raise ValueError(f"{str(path)!r} is a folder: give one file")
     if not path.is_file():
         raise ValueError(f"there is no file {str(path)!r}")
     if not path.stat().st_size:
@@ -279,8 +263,9 @@ def run(argv: Sequence[str]) -> None:
                 raise ValueError(f"{USAGE}; got an empty name")
             encode(pathlib.Path(source), pathlib.Path(target), config)
         case ["decode", source, target]:
+            message = read_message(pathlib.Path(source))
             check_picture_path(target)
-            write_picture(target, decoded(read_message(pathlib.Path(source)), config))
+            write_picture(target, decoded(message, config))
         case ["info", source]:
             message = read_message(pathlib.Path(source))
             describe = trained_codec.describe if trained_codec.wrote(message) else overfitted.describe

@@ -115,6 +115,19 @@ def check(config: Config) -> None:
         raise ValueError("--bpp and --size say the same thing: give one of them")
 
 
+def wanted_size(config: Config, shape: tuple[int, ...]) -> int | None:
+    """Bytes that a file should have.
+
+    Args:
+      config: of the command.
+      shape: height, width, channels.
+
+    Returns:
+      The number, or None for any.
+    """
+    return config.size or (math.floor(config.bpp * shape[0] * shape[1] / 8) if config.bpp else None)
+
+
 def options(config: Config, shape: tuple[int, ...]) -> overfitted.Options:
     """The library's options for pictures of a size.
 
@@ -129,7 +142,6 @@ def options(config: Config, shape: tuple[int, ...]) -> overfitted.Options:
       ValueError: if flags contradict each other or are out of range.
     """
     check(config)
-    size = config.size or (math.floor(config.bpp * shape[0] * shape[1] / 8) if config.bpp else None)
     schedule = overfitted.PRESETS[config.preset]
     schedule = schedule._replace(steps=config.steps) if config.steps else schedule
     sigma, saliency = config.sigma, None
@@ -140,6 +152,6 @@ def options(config: Config, shape: tuple[int, ...]) -> overfitted.Options:
             saliency = read_picture(config.sigma).astype(np.float32).mean(-1)
             sigma = "saliency"
     return overfitted.Options(
-        objective=config.objective, trade_off=config.trade_off or None, size=size, schedule=schedule,
-        seed=config.seed, noise_levels=config.noise_levels, sigma=sigma, features=config.features,
+        objective=config.objective, trade_off=config.trade_off or None, size=wanted_size(config, shape),
+        schedule=schedule, seed=config.seed, noise_levels=config.noise_levels, sigma=sigma, features=config.features,
         squared_error_weight=config.squared_error_weight, saliency=saliency)

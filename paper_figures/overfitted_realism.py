@@ -9,11 +9,10 @@ import pathlib
 import sys
 from typing import NamedTuple
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from paper_figures import command_line
+from paper_figures import command_line, picture_rows
 from paper_figures.tables import read_table
 
 # What is shown -> how it is called there.
@@ -72,21 +71,12 @@ def length(data: Data, picture: str, codec: str) -> int:
 
 
 def _draw(data: Data, pictures: list[str], codecs: dict[str, str], side: float) -> Figure:
-    figure, axes = plt.subplots(len(pictures), len(codecs), figsize=(7.2, (side + 0.27) * len(pictures) + 0.2),
-                                layout="constrained", squeeze=False)
-    for row, picture in zip(axes, pictures):
-        for axis, (codec, title) in zip(row, codecs.items()):
-            image = data.images[f"{picture} {codec}"]
-            axis.imshow(image if image.shape[2] == 3 else image[:, :, 0], cmap="gray", vmin=0, vmax=255,
-                        interpolation="nearest")
-            axis.set(xticks=[], yticks=[])
-            axis.grid(False)
-            for spine in axis.spines.values():
-                spine.set_visible(False)
-            if picture == pictures[0]:
-                axis.set_title(title, fontsize=8)
-            axis.set_xlabel(picture if codec == "original" else f"{length(data, picture, codec):,} bytes", fontsize=7.5)
-    return figure
+    def under(picture, codec):
+        return picture if codec == "original" else f"{length(data, picture, codec):,} bytes"
+
+    rows = [{codec: (data.images[f"{picture} {codec}"], under(picture, codec)) for codec in codecs}
+            for picture in pictures]
+    return picture_rows.draw(rows, codecs, side=side)
 
 
 def page(data: Data) -> Figure:

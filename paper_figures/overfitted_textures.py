@@ -8,11 +8,10 @@ are the largest of the lengths that were asked for.
 
 import sys
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from paper_figures import command_line
+from paper_figures import command_line, picture_rows
 from paper_figures.overfitted_realism import Data, load
 
 # What is shown -> how it is called there.
@@ -48,22 +47,12 @@ def textures(data: Data) -> Figure:
     """
     columns = data.columns
     names, wanted = list(dict.fromkeys(columns["picture"])), columns["wanted_bytes"].max()
-    figure, axes = plt.subplots(len(names), len(METHODS), figsize=(7.2, 2.05 * len(names) + 0.2), layout="constrained",
-                                squeeze=False)
-    for row, name in zip(axes, names):
-        for axis, (method, title) in zip(row, METHODS.items()):
-            key = f"{name} original" if method == "original" else f"{name} {method} {int(wanted)}"
-            image = data.images[key]
-            axis.imshow(image if image.shape[2] == 3 else image[:, :, 0], cmap="gray", vmin=0, vmax=255,
-                        interpolation="nearest")
-            axis.set(xticks=[], yticks=[])
-            axis.grid(False)
-            for spine in axis.spines.values():
-                spine.set_visible(False)
-            if name == names[0]:
-                axis.set_title(title, fontsize=8)
-            axis.set_xlabel(name if method == "original" else caption(columns, name, method, wanted), fontsize=6.5)
-    return figure
+    rows = []
+    for name in names:
+        rows.append({"original": (data.images[f"{name} original"], name)})
+        for method in list(METHODS)[1:]:
+            rows[-1][method] = data.images[f"{name} {method} {int(wanted)}"], caption(columns, name, method, wanted)
+    return picture_rows.draw(rows, METHODS, side=1.78, words=6.5)
 
 
 FIGURES = {"overfitted_textures": textures}

@@ -59,10 +59,12 @@ def test_folders_of_large_pictures_are_encoded_one_by_one(tmp_path, monkeypatch)
 
     def encode(picture, options, *, tile, directory):
         asked.append((picture.shape, tile))
+        directory.mkdir()
         return b"one"
 
     def encode_batch(pictures, options, *, directory):
         asked.append(len(pictures))
+        directory.mkdir()
         return [b"some"] * len(pictures)
 
     monkeypatch.setattr(overfitted, "encode", encode)
@@ -81,6 +83,7 @@ def unfitted(monkeypatch):
 
     def encode(picture, options, *, tile, directory):
         asked.append(picture)
+        directory.mkdir(exist_ok=True)
         return b"one"
 
     monkeypatch.setattr(overfitted, "encode", encode)
@@ -141,7 +144,7 @@ def test_missed_sizes_are_said(encoded, capsys):
     message = (encoded / "out.rdr").read_bytes()
     for size, said in ((len(message), False), (len(message) - 1, True)):
         codec._report("in.png", PICTURE[:, :, None], message, codec.Config(size=size))
-        assert ("no file of" in capsys.readouterr().err) == said
+        assert ("longer than the" in capsys.readouterr().err) == said
 
 
 def test_help_explains_every_flag(capsys):
@@ -169,10 +172,10 @@ def test_evaluate_a_folder_of_small_pictures(tmp_path, capsys):
 def test_progress_of_other_settings_is_refused(tmp_path, capsys):
     Image.fromarray(PICTURE).save(tmp_path / "in.png")
     progress = tmp_path / "out.rdr.progress"
-    progress.mkdir()
-    (progress / "config.json").write_text("{}")
+    (progress / "fit").mkdir(parents=True)
+    (progress / "fit_of.json").write_text("{}")
     assert _main("encode", tmp_path / "in.png", tmp_path / "out.rdr") == 1
-    assert "other settings" in capsys.readouterr().err
+    assert "holds the progress of another picture or of other options" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("words", "message"), [
@@ -213,6 +216,9 @@ def test_damaged_messages_and_full_disks_give_a_sentence(encoded, tmp_path, caps
         (tmp_path / name).write_bytes(data)
         assert _main("decode", tmp_path / name, tmp_path / "a.png") == 1
         assert words in capsys.readouterr().err
+    for words in (("decode", tmp_path, tmp_path / "a.png"), ("info", tmp_path)):
+        assert _main(*words) == 1
+        assert "is a folder: give one file" in capsys.readouterr().err
     assert _main("decode", encoded / "out.rdr", tmp_path / "a.psd") == 1
     assert "must end like a picture" in capsys.readouterr().err
 

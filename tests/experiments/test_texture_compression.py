@@ -3,6 +3,7 @@
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 
 from experiments import texture_compression
@@ -14,6 +15,8 @@ def test_smoke_run_writes_what_it_measured(tmp_path, unfitted):
     rows = texture_compression.run(config, tmp_path)
     files = sorted(len(path.read_bytes()) for path in (tmp_path / "messages").glob("*.rdr"))
     assert sorted(row["bytes"] for row in rows) == files and len(files) == 6
+    with np.load(tmp_path / "textures.npz") as kept:
+        assert set(kept) == {"brick original", *(f"brick {row['method']} {row['wanted_bytes']}" for row in rows)}
     for name in ("textures.csv", "brick-330.png", "brick-400.png", "run.json"):
         assert (tmp_path / name).stat().st_size > 0
     assert [(o.objective, o.noise_levels > 0, o.size) for o in unfitted] == [

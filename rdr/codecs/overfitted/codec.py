@@ -29,7 +29,9 @@ WEIGHED_AFTER = (0.5, 0.8)
 CORRECTIONS = 6
 CORRECTION = training.Schedule(steps=60, rate=1e-3, temperatures=(0.1, 0.1), shapes=(1.5, 1.5), weights=0.0)
 TOLERANCE = 0.03
-THRIFT = (1.5, 2.0, 3.0, 5.0, 10.0)  # weights that take more than half of a file that is too long are coarsened
+# How many times more bits of weights weigh than bits of grids: one after the other, where weights take more than half
+# of a file that is too long.
+THRIFT = (1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 _WEIGHT_BYTES = 600  # what weights and headers will take, at a guess, before they are known
 
 
@@ -111,7 +113,7 @@ def encode_batch(images: Sequence[ArrayLike], options: Options = DEFAULT, *, see
             return encode_batch(images, options, seeds=seeds, sigmas=sigmas, label=label, directory=temporary)
     directory = pathlib.Path(directory)
     seeds = [options.seed] * len(images) if seeds is None else seeds
-    progress.claim(directory, images, options, seeds, sigmas)
+    belongs = (images, options, seeds, sigmas)
     arch = architecture(images[0].shape, options)
     goal = objective(options.objective, features=options.features, squared_error_weight=options.squared_error_weight)
     weights = first_weights(arch, jax.random.key(options.seed, impl="threefry2x32"))
@@ -129,6 +131,7 @@ def encode_batch(images: Sequence[ArrayLike], options: Options = DEFAULT, *, see
         noise = tuple(jnp.asarray(grid, jnp.float32) for grid in file.noise_grids(arch, seed))
         data.append(training.Data(_target(goal, batch, sigma, fixed), jnp.float32(wanted), noise, batch[0],
                                   params=goal.params))
+    progress.claim(directory, *belongs)  # not before: what is refused above leaves nothing
     if wanted and options.trade_off is None:
         trade_offs = [_first_trade_off(goal, one, wanted) for one in data]
     states = [training.initial_state(arch, weights, trade_off) for trade_off in trade_offs]
@@ -159,8 +162,8 @@ def encode(image: ArrayLike, options: Options = DEFAULT, *, directory: str | pat
 
 
 def _left(size: float, taken: int) -> float:
-    """Bytes for the grids beside weights; where these are too large for the size, a third of it."""
-    return max(size - taken, size / 3)
+    """Bytes for the grids beside weights; where these are too large for the size, an eighth of it."""
+    return max(size - taken, size / 8)
 
 
 def _weighed(arch: Architecture, goal: Objective, options: Options, chunk: int, states: list, data: list,
@@ -212,25 +215,38 @@ def _fit(arch: Architecture, goal: Objective, schedule: training.Schedule, chunk
 
 def _finish(arch: Architecture, goal: Objective, options: Options, state: training.State, data: training.Data,
             seed: int | None, directory: pathlib.Path, label: str) -> bytes:
-    """Rounds and writes; where a size is wanted, coarsens weights, and moves lambda in short fits."""
-    description = finish(arch, state, data, goal.distance, seed)
-    message = file.write(description)
-    if options.size is None:
-        return message
-    for thrift in THRIFT:
-        if len(message) > options.size and len(message) - file.grid_bytes(message) > options.size / 2:
-            coarser = finish(arch, state, data, goal.distance, seed, thrift=thrift)
-            shorter = file.write(coarser)
-            if len(shorter) < len(message):
-                description, message = coarser, shorter
+    """Rounds and writes; where a size is wanted, corrects the grids, and coarsens weights where that is not enough."""
+    found: list[bytes] = []
+    for thrift in THRIFT if options.size is not None else THRIFT[:1]:
+        description = finish(arch, state, data, goal.distance, seed, thrift=thrift)
+        found.append(file.write(description))
+        if options.size is None:
+            break
+        heavy = len(found[-1]) - file.grid_bytes(found[-1]) > options.size / 2
+        found += _corrected(arch, goal, options, state, data, description, directory / f"thrift_{thrift:g}", label,
+                            patient=not heavy)
+        fitting = [one for one in found if len(one) <= options.size]
+        if fitting:
+            return max(fitting, key=len)
+        if not heavy:
+            break
+    return min(found, key=len)
+
+
+def _corrected(arch: Architecture, goal: Objective, options: Options, state: training.State, data: training.Data,
+               description: file.Description, directory: pathlib.Path, label: str, *, patient: bool) -> list[bytes]:
+    """Moves lambda in short fits of the grids until the size is met, and not longer than it helps.
+
+    Weights stay as they were written; grids may take what is left beside them, less half of the tolerance.
+    """
     exact = {name: jnp.asarray(w, jnp.float32) for name, w in file.exact_weights(description).items()}
-    chunk, found = _chunk(options.schedule.steps), [message]
+    message, found, fitted = file.write(description), [], state.log_trade_off
+    chunk = _chunk(options.schedule.steps)
     correction = CORRECTION._replace(steps=chunk * max(1, round(CORRECTION.steps / chunk)))  # the same program
     gain, longer = 1.5, None  # change of log lambda for one of log bytes: doubled while files stay on the same side
     for attempt in range(CORRECTIONS):
         if options.size * (1 - TOLERANCE) <= len(message) <= options.size:
             break
-        # Weights stay as they were written; grids may take what is left beside them, less half of the tolerance.
         now = file.grid_bytes(message)
         if not now and len(message) > options.size:
             break  # weights and headers alone are too long
@@ -238,14 +254,16 @@ def _finish(arch: Architecture, goal: Objective, options: Options, state: traini
         gain = 2 * gain if longer == (now > wanted) else 1.5
         longer = now > wanted
         trade_off = state.log_trade_off + jnp.float32(gain * math.log(wanted / max(now, 1)))
+        trade_off = jnp.clip(trade_off, fitted - training.REACH, fitted + training.REACH)
         state = state._replace(weights=exact, log_trade_off=trade_off, first_log_trade_off=trade_off)
         bits = jnp.float32(8 * wanted / (arch.height * arch.width))
         [state] = _fit(arch, goal, correction, chunk, options.seed, [state], [data._replace(wanted=bits)],
                        directory / f"correction{attempt}", f"{label}, to size")
-        message = file.write(description._replace(grids=coded_grids(state)))
+        before, message = len(message), file.write(description._replace(grids=coded_grids(state)))
         found.append(message)
-    fitting = [one for one in found if len(one) <= options.size]
-    return max(fitting, key=len) if fitting else min(found, key=len)
+        if not patient and options.size < len(message) > 0.99 * before:
+            break  # coarser weights will do more
+    return found
 
 
 def decode(message: bytes, *, max_elements: int = container.MAX_ELEMENTS) -> np.ndarray:

@@ -224,8 +224,8 @@ def make_update(arch: Architecture, distance: Callable[[Any, Any, jax.Array], ja
         weights = jax.tree.map(lambda p, c: p - rate * data.schedule.weights * c, trained[1], change[1])
         metrics["bpp"] = jax.lax.cond(data.wanted > 0, coded_rate, lambda _: metrics["bpp"], trained)
         log_rate = jnp.log(jnp.maximum(metrics["bpp"], 1e-6)).astype(jnp.float32)
-        change = jnp.where(step > 0, log_rate - state.log_rate, 0.0)
-        trend = (LATELY * state.trend + (1 - LATELY) * change).astype(jnp.float32)
+        rise = jnp.where(step > 0, log_rate - state.log_rate, 0.0)
+        trend = (LATELY * state.trend + (1 - LATELY) * rise).astype(jnp.float32)
         off = jnp.log(jnp.maximum(data.wanted, 1e-6)) - (log_rate + FORESIGHT * trend)
         move = jnp.where((data.wanted > 0) & (step >= SETTLING), STEERING * jnp.clip(off, -1.0, 1.0), 0.0)
         first = state.first_log_trade_off

@@ -71,7 +71,7 @@ def test_progress_of_other_fits_is_refused(tmp_path, monkeypatch):
     def start(picture, options, sigma):
         overfitted.encode_batch([picture], options, sigmas=[sigma], directory=tmp_path)
 
-    monkeypatch.setattr(codec, "architecture", stop)
+    monkeypatch.setattr(training, "initial_state", stop)
     same = {"picture": _picture(), "options": FAST, "sigma": np.ones((16, 12))}
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
@@ -115,6 +115,33 @@ def test_sizes_that_weights_alone_exceed_give_the_shortest_file():
     made = overfitted.encode(flat, FAST._replace(size=100))
     assert overfitted.describe(made)["bytes_grids"] == 0
     assert np.abs(overfitted.decode(made).astype(int) - 128).max() <= 16
+
+
+def test_sizes_beyond_what_a_picture_can_use_are_no_error(message):
+    made = overfitted.encode(_picture(), FAST._replace(size=2 * len(message)))  # lambda is held back
+    assert len(message) <= len(made) <= 2 * len(message)
+
+
+@pytest.mark.parametrize(("size", "grids", "thrifts", "length"), [
+    (800, 500, [1.0, 1.5], 666),  # weights are more than half, and coarser ones do it
+    (800, 700, [1.0], 900),  # they are less: the shortest that was found
+    (950, 500, [1.0], 900),  # correcting the grids is enough
+    (50, 0, list(codec.THRIFT), 90),
+])  # fmt: skip
+def test_weights_are_coarsened_where_correcting_the_grids_is_not_enough(size, grids, thrifts, length, monkeypatch,
+                                                                        tmp_path):
+    asked = []
+    monkeypatch.setattr(codec, "finish", lambda *_, thrift: asked.append(thrift) or thrift)
+    monkeypatch.setattr(codec.file, "write", lambda thrift: bytes(int(1000 / thrift)))
+    monkeypatch.setattr(codec.file, "grid_bytes", lambda message: grids)
+    monkeypatch.setattr(codec, "_corrected", lambda *args, patient: [bytes(int(900 / args[5]))])
+    goal, options = Objective("mse", None, None, None), FAST._replace(size=size)
+    assert len(codec._finish(None, goal, options, None, None, None, tmp_path, "")) == length and asked == thrifts
+
+
+@pytest.mark.parametrize(("size", "taken", "left"), [(1638, 600, 1038), (800, 602, 198), (600, 700, 75)])
+def test_grids_get_what_weights_leave(size, taken, left):
+    assert codec._left(size, taken) == left
 
 
 def test_searches_for_lambda_start_from_what_the_image_says():
