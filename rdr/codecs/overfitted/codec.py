@@ -162,8 +162,8 @@ def encode(image: ArrayLike, options: Options = DEFAULT, *, directory: str | pat
 
 
 def _left(size: float, taken: int) -> float:
-    """Bytes for the grids beside weights; where these are too large for the size, an eighth of it."""
-    return max(size - taken, size / 8)
+    """Bytes for the grids beside weights; where these are too large for the size, a quarter of it."""
+    return max(size - taken, size / 4)
 
 
 def _weighed(arch: Architecture, goal: Objective, options: Options, chunk: int, states: list, data: list,
