@@ -28,6 +28,26 @@ def shared_key(seed: int) -> jax.Array:
     return jax.random.key(jnp.uint32(seed), impl=_GENERATOR)
 
 
+def shared_words(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """Draws 32-bit words that are uniform on 0 .. 2^32 - 1, the same on every device.
+
+    Args:
+      key: from `shared_key`.
+      shape: of the result.
+
+    Returns:
+      uint32 array of the given shape.
+
+    Raises:
+      ValueError: if the key is of another generator.
+    """
+    typed = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    if not typed or str(jax.random.key_impl(key)) != _GENERATOR:
+        raise ValueError(f"shared_key must be a typed {_GENERATOR} key (see rdr.randomness.shared_key), got {key!r}")
+    with jax.threefry_partitionable(True):  # the flag changes the bits, so it is not left to the process
+        return jax.random.bits(key, shape, jnp.uint32)
+
+
 def shared_integers(key: jax.Array, shape: tuple[int, ...], *, levels: int) -> jax.Array:
     """Draws integers that are uniform on 0 .. levels-1, the same on every device.
 
@@ -42,13 +62,9 @@ def shared_integers(key: jax.Array, shape: tuple[int, ...], *, levels: int) -> j
     Raises:
       ValueError: if the key is of another generator, or `levels` is no such power.
     """
-    typed = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
-    if not typed or str(jax.random.key_impl(key)) != _GENERATOR:
-        raise ValueError(f"shared_key must be a typed {_GENERATOR} key (see rdr.randomness.shared_key), got {key!r}")
     if levels < 1 or levels > 2**16 or levels & (levels - 1):
         raise ValueError(f"levels must be a power of two between 1 and 2^16, got {levels}")
-    with jax.threefry_partitionable(True):  # the flag changes the bits, so it is not left to the process
-        bits = jax.random.bits(key, shape, jnp.uint32)
+    bits = shared_words(key, shape)
     if levels == 1:
         return jnp.zeros(shape, jnp.int32)
     return (bits >> (32 - (levels.bit_length() - 1))).astype(jnp.int32)

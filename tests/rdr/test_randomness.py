@@ -14,6 +14,12 @@ def test_shared_integers_never_change():
     np.testing.assert_array_equal(randomness.shared_integers(key, (12,), levels=256), RECORDED)
 
 
+def test_shared_words_begin_with_the_bits_of_shared_integers():
+    words = randomness.shared_words(randomness.shared_key(12345), (12,))
+    assert words.dtype == jnp.uint32
+    np.testing.assert_array_equal(np.asarray(words) >> 24, RECORDED)
+
+
 @pytest.mark.parametrize("setting, value", [("jax_threefry_partitionable", False), ("jax_enable_x64", False),
                                             ("jax_default_prng_impl", "rbg")])
 def test_shared_integers_do_not_depend_on_the_process(setting, value):
