@@ -20,7 +20,7 @@ $(READY): setup.cfg pyproject.toml constraints.txt .ci/setup
 	@sh .ci/setup $(VENV)
 
 reproduce: $(READY) ## train the codecs of the main experiment, draw its figures (PRESET=smoke|quick|full)
-	@$(PY) -m experiments.gaussian_rdp --preset=$(PRESET) --workdir=$(WORKDIR)
+	@$(PY) -m experiments.sources.gaussian_rdp --preset=$(PRESET) --workdir=$(WORKDIR)
 	@$(PY) -m paper_figures.gaussian_rdp --table=$(WORKDIR)/points.csv --out=$(FIGURES)
 
 test: lint ## lint and run the whole test suite

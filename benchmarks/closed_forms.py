@@ -9,7 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from theory import gaussian, gaussian_process, gaussian_vector_perception
+from theory import gaussian
+from theory.gaussian import process as gaussian_process
+from theory.gaussian import vector_perception as gaussian_vector_perception
 
 
 def timed(call, repeats=7):

@@ -11,10 +11,10 @@ import numpy as np
 from scipy.special import ndtr
 
 from rdr.bitstream.coder import decode_symbols, encode_symbols
-from rdr.codecs.lattice import lattice_codec, lattice_quantizer
-from rdr.codecs.linear import gaussian_params, step_for_rate
-from rdr.codecs.trellis import trellis_codec, trellis_quantizer
-from rdr.entropy_models.tables import make_tables
+from rdr.bitstream.tables import make_tables
+from rdr.codecs.vectors.lattice import lattice_codec, lattice_quantizer
+from rdr.codecs.vectors.linear import gaussian_params, step_for_rate
+from rdr.codecs.vectors.trellis import trellis_codec, trellis_quantizer
 from rdr.randomness import shared_key
 
 SYMBOLS = 10**6

@@ -17,11 +17,11 @@ import jax.numpy as jnp
 import numpy as np
 from absl import flags
 
-from experiments.pictures import read_picture
-from rdr.codecs.overfitted import arithmetic, codec, file, training
+from rdr.codecs.overfitted import codec, exact_inference, format, training
 from rdr.codecs.overfitted.architecture import Architecture, operations, shapes
 from rdr.codecs.overfitted.objectives import objective
-from rdr.codecs.overfitted.start import first_weights
+from rdr.codecs.overfitted.pretrained_init import first_weights
+from rdr.data.image_io import read_picture
 
 TRADE_OFF = 0.01
 STEPS = 10  # in one program
@@ -80,12 +80,12 @@ def decode_row(height: int, width: int, spread: float, repetitions: int) -> str:
     arch, rng = Architecture(height, width), np.random.default_rng(0)
     weights = first_weights(arch, jax.random.key(0))
     exponents = dict.fromkeys(shapes(arch), 8)
-    whole = {name: arithmetic.whole_weights(w, 8) for name, w in weights.items()}
+    whole = {name: exact_inference.whole_weights(w, 8) for name, w in weights.items()}
     grids = [np.rint(rng.laplace(size=shape) * spread).astype(np.int32) for shape in arch.grids]
-    message = file.write(file.Description(arch, exponents, whole, grids, None))
-    description = file.read(message)
-    entropy = timed(lambda: file.read(message).grids[0], repetitions)
-    synthesis = timed(lambda: file.picture(description), repetitions)
+    message = format.write(format.Description(arch, exponents, whole, grids, None))
+    description = format.read(message)
+    entropy = timed(lambda: format.read(message).grids[0], repetitions)
+    synthesis = timed(lambda: format.picture(description), repetitions)
     bits = 8 * len(message) / (height * width)
     return (f"| {width} x {height} | {bits:.2f} | {entropy[0]:.2f} ({entropy[1]:.2f}) | "
             f"{synthesis[0]:.2f} ({synthesis[1]:.2f}) | {entropy[0] + synthesis[0]:.2f} |")

@@ -2,7 +2,7 @@
 
     python -m paper_figures.banana [--table=runs/banana/quick/points.csv] [--out=runs/figures]
 
-Reads a table written by `experiments.banana` and the `.npz` beside it: `banana.npz` beside the committed table,
+Reads a table written by `experiments.sources.banana` and the `.npz` beside it: `banana.npz` beside the committed table,
 `cells.npz` in a run's folder.
 """
 
@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from paper_figures import command_line
 from paper_figures.style import COLORS
 from paper_figures.tables import read_table
-from theory import sources
+from theory.bounds import sources
 
 FAMILIES = {
     "factorised": ("o", COLORS[0], "rounding, independent densities"),
@@ -33,7 +33,7 @@ class Data(NamedTuple):
 
     Attributes:
       columns: the table's columns by name.
-      cells: arrays of `experiments.banana.cell_maps` by name.
+      cells: arrays of `experiments.sources.banana.cell_maps` by name.
     """
 
     columns: dict[str, np.ndarray]
@@ -41,7 +41,7 @@ class Data(NamedTuple):
 
 
 def load(path: pathlib.Path) -> Data:
-    """Reads a table of `experiments.banana` and the cells beside it.
+    """Reads a table of `experiments.sources.banana` and the cells beside it.
 
     Args:
       path: the CSV file.

@@ -2,7 +2,7 @@
 
     python -m paper_figures.bernoulli_rdp [--table=runs/closed_forms/bernoulli_rdp.csv] [--out=runs/figures]
 
-Reads a table written by `experiments.closed_forms`.
+Reads a table written by `experiments.bounds.closed_forms`.
 """
 
 import pathlib
@@ -16,7 +16,7 @@ from paper_figures.style import COLORS, LINES
 from paper_figures.surfaces import Surface, draw_levels, read_surface
 
 SHOWN = (0.0, 0.01, 0.03, 0.06, 0.1)
-PROBABILITY = 0.1  # of the source in the tables of `experiments.closed_forms`
+PROBABILITY = 0.1  # of the source in the tables of `experiments.bounds.closed_forms`
 
 
 def load(path: pathlib.Path) -> Surface:

@@ -2,7 +2,7 @@
 
     python -m paper_figures.circle_and_ramp [--table=runs/circle_and_ramp/quick/points.csv] [--out=runs/figures]
 
-Reads a table written by `experiments.circle_and_ramp`.
+Reads a table written by `experiments.sources.circle_and_ramp`.
 """
 
 import sys

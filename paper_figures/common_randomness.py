@@ -2,7 +2,7 @@
 
     python -m paper_figures.common_randomness [--table=runs/closed_forms/common_randomness.csv] [--out=runs/figures]
 
-Reads a table written by `experiments.closed_forms`.
+Reads a table written by `experiments.bounds.closed_forms`.
 """
 
 import pathlib

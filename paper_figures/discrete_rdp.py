@@ -2,7 +2,7 @@
 
     python -m paper_figures.discrete_rdp [--table=runs/.../discrete_rdp.csv] [--out=runs/figures]
 
-Reads a table written by `experiments.discrete_rdp`.
+Reads a table written by `experiments.bounds.discrete_rdp`.
 """
 
 import pathlib
@@ -42,7 +42,7 @@ class Surface(NamedTuple):
 
 
 def load(path: pathlib.Path) -> dict[str, Surface]:
-    """Reads a table of `experiments.discrete_rdp`.
+    """Reads a table of `experiments.bounds.discrete_rdp`.
 
     Args:
       path: the CSV file.

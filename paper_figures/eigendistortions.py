@@ -2,7 +2,7 @@
 
     python -m paper_figures.eigendistortions [--table=runs/eigendistortions/quick/eigendistortions.csv]
 
-Reads a table written by `experiments.eigendistortions`, and the array beside it. LPIPS reads AlexNet; DISTS and
+Reads a table written by `experiments.images.eigendistortions`, and the array beside it. LPIPS reads AlexNet; DISTS and
 Wasserstein distortion (WD) read VGG-16, WD with one pooling width everywhere.
 """
 

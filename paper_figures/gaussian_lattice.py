@@ -2,8 +2,9 @@
 
     python -m paper_figures.gaussian_lattice [--table=...] [--out=runs/figures]
 
-Reads the table of `experiments.gaussian_lattice`; the committed one is its preset "quick". Drawn are rates of whole
-messages less bounds, with the noise of the samples' power taken out (`controlled_gap_bits`), and two standard errors.
+Reads the table of `experiments.sources.gaussian_lattice`; the committed one is its preset "quick". Drawn are rates of
+whole messages less bounds, with the noise of the samples' power taken out (`controlled_gap_bits`), and two standard
+errors.
 """
 
 import pathlib

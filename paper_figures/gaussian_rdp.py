@@ -2,7 +2,7 @@
 
     python -m paper_figures.gaussian_rdp [--table=runs/gaussian_rdp/quick/points.csv] [--out=runs/figures]
 
-Reads a table written by `experiments.gaussian_rdp`.
+Reads a table written by `experiments.sources.gaussian_rdp`.
 """
 
 import pathlib
@@ -42,7 +42,7 @@ class Data(NamedTuple):
 
 
 def load(path: pathlib.Path) -> Data:
-    """Reads a table of `experiments.gaussian_rdp`.
+    """Reads a table of `experiments.sources.gaussian_rdp`.
 
     Args:
       path: the CSV file.

@@ -2,7 +2,7 @@
 
     python -m paper_figures.gaussian_surface [--table=runs/closed_forms/gaussian_surface.csv] [--out=runs/figures]
 
-Reads a table written by `experiments.closed_forms`.
+Reads a table written by `experiments.bounds.closed_forms`.
 """
 
 import pathlib

@@ -2,7 +2,7 @@
 
     python -m paper_figures.image_codecs [--table=paper_figures/data/image_codecs.csv] [--out=runs/figures]
 
-Reads `curve.csv` of `experiments.image_curve`, with `NAME_bd_rates.csv` (the run's `bd_rates.csv`) and
+Reads `curve.csv` of `experiments.images.rd_sweep`, with `NAME_bd_rates.csv` (the run's `bd_rates.csv`) and
 `NAME_realism.csv` (`curve.csv` of a run with more realism weights) beside it, and published curves of the same images.
 """
 
@@ -20,7 +20,7 @@ from paper_figures import command_line
 from paper_figures.style import COLORS, LINES, MARKERS
 from paper_figures.tables import read_table
 
-PUBLISHED = pathlib.Path(__file__).resolve().parents[1] / "experiments" / "published" / "kodak_compressai.csv"
+PUBLISHED = pathlib.Path(__file__).resolve().parents[1] / "rdr" / "evaluation" / "published" / "kodak_compressai.csv"
 _OURS = re.compile(r"(?P<codec>.*) realism (?P<weight>[0-9.]+)$")
 _PUBLISHED = ("VTM 4:4:4", "bmshj2018-hyperprior (CompressAI)", "mbt2018-mean (CompressAI)")
 _REST = ("JPEG", "JPEG 2000", "WebP", "AVIF", "JPEG XL")

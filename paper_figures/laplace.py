@@ -2,7 +2,7 @@
 
     python -m paper_figures.laplace [--table=runs/laplace/quick/points.csv] [--out=runs/figures]
 
-Reads a table written by `experiments.laplace`.
+Reads a table written by `experiments.sources.laplace`.
 """
 
 import pathlib
@@ -24,7 +24,7 @@ FAMILIES = {
 
 
 def load(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """Reads a table of `experiments.laplace`.
+    """Reads a table of `experiments.sources.laplace`.
 
     Args:
       path: the CSV file.

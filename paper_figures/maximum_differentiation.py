@@ -3,7 +3,7 @@
     python -m paper_figures.maximum_differentiation [--table=paper_figures/data/maximum_differentiation.csv]
 
 Reads `maximum_differentiation.csv`, and the images in the `.npz` file beside it, written by
-`experiments.perceptual_ranking`.
+`experiments.images.perceptual_ranking`.
 """
 
 import pathlib

@@ -2,8 +2,8 @@
 
     python -m paper_figures.metric_blindness [--table=paper_figures/data/metric_blindness.csv] [--out=runs/figures]
 
-Reads `blindness.csv` written by `experiments.perceptual_ranking`. The column "noise" is other noise than the one that
-scores are compared with: what it differs from 0 by is chance.
+Reads `blindness.csv` written by `experiments.images.perceptual_ranking`. The column "noise" is other noise than the one
+that scores are compared with: what it differs from 0 by is chance.
 """
 
 import pathlib

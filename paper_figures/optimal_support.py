@@ -2,7 +2,7 @@
 
     python -m paper_figures.optimal_support [--table=paper_figures/data/optimal_support.csv] [--out=runs/figures]
 
-Reads a table written by `experiments.optimal_support`.
+Reads a table written by `experiments.bounds.optimal_support`.
 """
 
 import pathlib
@@ -19,7 +19,7 @@ from paper_figures.tables import read_table
 
 
 class Data(NamedTuple):
-    """The table of `experiments.optimal_support`.
+    """The table of `experiments.bounds.optimal_support`.
 
     Fields:
       width: length of the source's interval.

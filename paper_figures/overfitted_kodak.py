@@ -2,7 +2,8 @@
 
     python -m paper_figures.overfitted_kodak [--table=paper_figures/data/overfitted_kodak.csv] [--out=runs/figures]
 
-Reads `pictures.csv` and `bd_rates.csv` (the same name with `_bd_rates.csv`) written by `experiments.image_realism`.
+Reads `pictures.csv` and `bd_rates.csv` (the same name with `_bd_rates.csv`) written by
+`experiments.images.image_realism`.
 """
 
 import pathlib

@@ -2,7 +2,7 @@
 
     python -m paper_figures.overfitted_realism [--table=paper_figures/data/overfitted_realism.csv] [--out=runs/figures]
 
-Reads `pictures.csv` and `pictures.npz` (the same name with `.npz`) written by `experiments.image_realism`.
+Reads `pictures.csv` and `pictures.npz` (the same name with `.npz`) written by `experiments.images.image_realism`.
 """
 
 import pathlib

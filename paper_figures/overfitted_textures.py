@@ -2,8 +2,8 @@
 
     python -m paper_figures.overfitted_textures [--table=TEXTURES.csv] [--out=runs/figures]
 
-Reads `textures.csv` and `textures.npz` (the same name with `.npz`) written by `experiments.texture_compression`. Shown
-are the largest of the lengths that were asked for.
+Reads `textures.csv` and `textures.npz` (the same name with `.npz`) written by `experiments.images.texture_compression`.
+Shown are the largest of the lengths that were asked for.
 """
 
 import sys

@@ -2,7 +2,7 @@
 
     python -m paper_figures.quantization_gaps [--table=...] [--out=runs/figures]
 
-Reads the table of `experiments.quantization_gaps`; the committed one is its preset "full".
+Reads the table of `experiments.bounds.quantization_gaps`; the committed one is its preset "full".
 """
 
 import pathlib

@@ -2,7 +2,7 @@
 
     python -m paper_figures.sawbridge [--table=runs/sawbridge/quick/points.csv] [--out=runs/figures]
 
-Reads a table written by `experiments.sawbridge`.
+Reads a table written by `experiments.sources.sawbridge`.
 """
 
 import pathlib
@@ -16,11 +16,11 @@ from matplotlib.figure import Figure
 from paper_figures import command_line
 from paper_figures.style import COLORS
 from paper_figures.tables import read_table
-from theory import nonlinear_sources
+from theory.closed_form import manifolds
 
 
 def load(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """Reads a table of `experiments.sawbridge` or `experiments.circle_and_ramp`.
+    """Reads a table of `experiments.sources.sawbridge` or `experiments.sources.circle_and_ramp`.
 
     Args:
       path: the CSV file.
@@ -48,10 +48,10 @@ def panel(axis: Axes, data: dict[str, np.ndarray], source: str) -> None:
     rows = data["source"] == source
     rate, distortion = data["rate_bits"][rows], data["distortion"][rows]
     fine = np.linspace(0.0, rate.max() + 0.25, 400)
-    axis.plot(fine, nonlinear_sources.hull_distortion_rate(fine, source), "-", color="k", lw=1.2,
+    axis.plot(fine, manifolds.hull_distortion_rate(fine, source), "-", color="k", lw=1.2,
               label="hull of deterministic quantisers")
-    d = np.geomspace(0.85 * distortion.min(), float(nonlinear_sources.hull_distortion_rate(0.0, source)), 400)
-    axis.plot(nonlinear_sources.linear_rate_distortion(d, source), d, "--", color=COLORS[1], lw=1.4,
+    d = np.geomspace(0.85 * distortion.min(), float(manifolds.hull_distortion_rate(0.0, source)), 400)
+    axis.plot(manifolds.linear_rate_distortion(d, source), d, "--", color=COLORS[1], lw=1.4,
               label="linear transform (reverse water-filling)")
     axis.plot(rate, distortion, "o", color=COLORS[3], mec="k", mew=0.6, ms=6, label="trained codecs, bytes written")
     for r, e, n in zip(rate, distortion, data["used_codewords"][rows]):

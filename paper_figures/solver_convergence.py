@@ -2,7 +2,7 @@
 
     python -m paper_figures.solver_convergence [--table=runs/.../solver_convergence.csv] [--out=runs/figures]
 
-Reads a table written by `experiments.solver_convergence`.
+Reads a table written by `experiments.bounds.solver_convergence`.
 """
 
 import pathlib
@@ -38,7 +38,7 @@ class Data(NamedTuple):
 
 
 def load(path: pathlib.Path) -> Data:
-    """Reads a table of `experiments.solver_convergence`.
+    """Reads a table of `experiments.bounds.solver_convergence`.
 
     Args:
       path: the CSV file.

@@ -2,7 +2,7 @@
 
     python -m paper_figures.texture_metamers [--table=paper_figures/data/texture_metamers.csv] [--out=runs/figures]
 
-Reads `sequence.csv` and `images.npz` (the same name with `.npz`) written by `experiments.texture_metamers`.
+Reads `sequence.csv` and `images.npz` (the same name with `.npz`) written by `experiments.images.texture_metamers`.
 """
 
 import pathlib
@@ -33,7 +33,7 @@ class Data(NamedTuple):
 
 
 def load(path: pathlib.Path) -> Data:
-    """Reads a table of `experiments.texture_metamers` and the images beside it.
+    """Reads a table of `experiments.images.texture_metamers` and the images beside it.
 
     Args:
       path: the CSV file; the images are in `images.npz` beside it, or in the `.npz` file of its own name.

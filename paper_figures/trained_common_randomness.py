@@ -2,7 +2,7 @@
 
     python -m paper_figures.trained_common_randomness [--table=CSV] [--out=runs/figures]
 
-Reads a table written by `experiments.common_randomness`.
+Reads a table written by `experiments.sources.common_randomness`.
 """
 
 import pathlib
@@ -16,13 +16,13 @@ from matplotlib.lines import Line2D
 from paper_figures import command_line
 from paper_figures.style import COLORS, LINES, MARKERS
 from paper_figures.tables import read_table
-from theory import common_randomness
+from theory.gaussian import common_randomness
 
 DISTORTIONS = (0.1, 0.05)
 
 
 def load(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """Reads a table of `experiments.common_randomness`.
+    """Reads a table of `experiments.sources.common_randomness`.
 
     Args:
       path: the CSV file.

@@ -2,7 +2,7 @@
 
     python -m paper_figures.vector_gaussian_realism [--table=CSV] [--out=runs/figures]
 
-Reads a table written by `experiments.vector_gaussian_realism`.
+Reads a table written by `experiments.sources.vector_gaussian_realism`.
 """
 
 import pathlib
@@ -32,7 +32,7 @@ class Data(NamedTuple):
 
 
 def load(path: pathlib.Path) -> Data:
-    """Reads a table of `experiments.vector_gaussian_realism`.
+    """Reads a table of `experiments.sources.vector_gaussian_realism`.
 
     Args:
       path: the CSV file.

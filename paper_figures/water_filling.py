@@ -2,7 +2,7 @@
 
     python -m paper_figures.water_filling [--table=runs/closed_forms/water_filling.csv] [--out=runs/figures]
 
-Reads a table written by `experiments.closed_forms`.
+Reads a table written by `experiments.bounds.closed_forms`.
 """
 
 import pathlib

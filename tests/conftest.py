@@ -17,6 +17,8 @@ import pytest
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
+pytest_plugins = ["tests.image_codec_fixtures"]
+
 _MAPS = "/proc/self/maps"
 _MOST_MAPS = 20_000
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from rdr.bitstream.escapes import decode_gamma, encode_gamma
-from rdr.entropy_models.tables import Tables, check_tables
+from rdr.bitstream.tables import Tables, check_tables
 
 _INT32 = np.iinfo(np.int32)
 

@@ -6,7 +6,7 @@ w(z) = exp(-beta s^2 (r + b z - u)^2), and with E and O the sums of w over even 
 
     P(coset m, c) ~ prod_i (E_i + O_i) [1 + (-1)^target prod_i (E_i - O_i) / (E_i + O_i)] / 2,
 
-the bracket only with a parity rule. `rdr.bitstream.lattice_points` codes m and c, then the parities of z, then z.
+the bracket only with a parity rule. `rdr.entropy_models.lattice_coder` codes m and c, then the parities of z, then z.
 The sums depend on r - u modulo b only, of which there are finitely many values: the dither lies on a grid.
 """
 
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rdr.entropy_models.tables import Tables, make_tables
+from rdr.bitstream.tables import Tables, make_tables
 from rdr.quantize.lattices import Lattice
 
 FRACTION = 24  # fractional bits of logarithms

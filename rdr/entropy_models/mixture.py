@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rdr.bitstream.tables import Tables, make_tables
 from rdr.entropy_models.location_scale import mixture_bits
-from rdr.entropy_models.tables import Tables, make_tables
 
 
 class MixtureDensity(nn.Module):

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from rdr.bitstream.tables import Tables, make_tables
 from rdr.entropy_models.location_scale import interval_bits
-from rdr.entropy_models.tables import Tables, make_tables
 
 SMALLEST, LARGEST, COUNT = 0.11, 256.0, 64
 _TAIL = {"gaussian": 7.0, "laplace": 21.0, "logistic": 21.0}  # scales; 2^-30 of the law lies outside

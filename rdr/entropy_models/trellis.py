@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rdr.bitstream.steps import CHANCE_BITS
+from rdr.bitstream.adaptive_coder import CHANCE_BITS
+from rdr.bitstream.tables import Tables, make_tables
 from rdr.entropy_models.lattice import reach
-from rdr.entropy_models.tables import Tables, make_tables
 
 
 class TrellisPrior(NamedTuple):

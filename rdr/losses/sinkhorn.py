@@ -8,7 +8,7 @@ from jax.scipy.special import logsumexp
 from jax.typing import ArrayLike
 
 from rdr.arguments import sample_pair, working_arrays
-from rdr.losses.kernel_discrepancy import squared_distances
+from rdr.losses.mmd import squared_distances
 
 
 class SinkhornOutput(NamedTuple):

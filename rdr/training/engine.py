@@ -9,7 +9,7 @@ import numpy as np
 from jax.sharding import Mesh
 from tqdm import tqdm
 
-from rdr.training import devices
+from rdr import sharding
 from rdr.training.checkpoints import Checkpoints
 from rdr.training.metrics import MetricsLog
 from rdr.training.step import StepReport, TrainState
@@ -60,7 +60,7 @@ def fit(
         raise ValueError("steps and log_every must be at least 1 and save_every a multiple of log_every, got "
                          f"{steps}, {log_every} and {save_every}")
     directory = pathlib.Path(directory)
-    mesh = devices.data_mesh() if mesh is None else mesh
+    mesh = sharding.data_mesh() if mesh is None else mesh
     checkpoints = Checkpoints(directory / "checkpoints", keep=keep)
     names = [jax.tree_util.keystr(path, simple=True, separator="/")
              for path, _ in jax.tree_util.tree_leaves_with_path(state.params)]
@@ -69,8 +69,8 @@ def fit(
     done, state = restored if restored is not None else (0, state)
     first = jax.process_index() == 0
     log = MetricsLog(directory / "metrics.jsonl", done=done) if first else None
-    state = devices.replicate(state, mesh)
-    whole, parts = devices.replicated(mesh), devices.divided(mesh)
+    state = sharding.replicate(state, mesh)
+    whole, parts = sharding.replicated(mesh), sharding.divided(mesh)
     run = jax.jit(step, in_shardings=(whole, parts), out_shardings=whole, donate_argnums=0)
     window: list[dict] = []
 
@@ -87,7 +87,7 @@ def fit(
 
     start, waiting, tracing, saved = done, None, False, done
     clock = time.monotonic()
-    stream = devices.to_devices(batches(done), mesh) if done < steps else iter(())
+    stream = sharding.to_devices(batches(done), mesh) if done < steps else iter(())
     with tqdm(total=steps, initial=done, desc=description, unit="step", disable=not first) as bar:
         try:
             while done < steps:

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from experiments.results import violations
 from paper_figures import banana
 from paper_figures.tables import DATA
-from theory import nonlinear_sources
+from rdr.evaluation.tables import violations
+from theory.closed_form import manifolds
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def family(data, name):
 
 def test_bounds_are_brackets_above_shannons(data):
     t = data.columns
-    assert (t["bound_lower_bits"] >= np.asarray(nonlinear_sources.banana_lower_bound(t["distortion"])) - 1e-7).all()
+    assert (t["bound_lower_bits"] >= np.asarray(manifolds.banana_lower_bound(t["distortion"])) - 1e-7).all()
     inside = (t["rate_bits"] > 1.9) & (t["rate_bits"] < 11)
     assert (t["bound_upper_bits"] - t["bound_lower_bits"])[inside].max() < 0.06
     np.testing.assert_allclose(t["gap_bits"], t["rate_bits"] - t["bound_upper_bits"], atol=1e-7)

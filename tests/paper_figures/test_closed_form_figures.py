@@ -14,8 +14,9 @@ from paper_figures import (
     water_filling,
 )
 from paper_figures.tables import DATA
-from theory import bernoulli, gaussian
-from theory.gaussian_process import image_spectrum, perfect_realism_rate_distortion, rate_distortion
+from theory import gaussian
+from theory.closed_form import bernoulli
+from theory.gaussian.process import image_spectrum, perfect_realism_rate_distortion, rate_distortion
 
 # Tables hold ten significant digits of both arguments and values.
 DIGITS = {"rtol": 2e-8, "atol": 1e-8}

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from experiments.results import violations
 from paper_figures import gaussian_rdp
 from paper_figures.tables import DATA
+from rdr.evaluation.tables import violations
 from theory import gaussian
 from theory.quantization.entropy_coded import entropy_coded_rate_distortion
-from theory.scalar_density import gaussian_density
+from theory.quantization.tabulated_density import gaussian_density
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from experiments.results import violations
 from paper_figures import laplace
 from paper_figures.tables import DATA
+from rdr.evaluation.tables import violations
+from theory.closed_form.shannon_lower_bound import squared_error
 from theory.quantization.laplace import entropy_coded_rate_distortion
-from theory.shannon_lower_bounds import squared_error
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from experiments.results import violations
 from paper_figures import circle_and_ramp, sawbridge
 from paper_figures.tables import DATA
-from theory import nonlinear_sources
+from rdr.evaluation.tables import violations
+from theory.closed_form import manifolds
 
 TABLES = {"sawbridge": sawbridge, "circle_and_ramp": circle_and_ramp}
 
@@ -19,8 +19,8 @@ def data(request):
 def test_bounds_are_those_of_the_theory(data):
     _, t = data
     for i, source in enumerate(t["source"]):
-        hull = nonlinear_sources.hull_rate_distortion(t["distortion"][i], str(source))
-        linear = nonlinear_sources.linear_rate_distortion(t["distortion"][i], str(source))
+        hull = manifolds.hull_rate_distortion(t["distortion"][i], str(source))
+        linear = manifolds.linear_rate_distortion(t["distortion"][i], str(source))
         np.testing.assert_allclose(t["bound_upper_bits"][i], hull, atol=1e-7)
         np.testing.assert_allclose(t["linear_bits"][i], linear, atol=1e-7)
         assert hull - 1e-3 <= t["bound_lower_bits"][i] <= hull + 1e-7
@@ -52,7 +52,7 @@ def test_the_figure_shows_the_table(data):
         np.testing.assert_array_equal(marks.get_xdata(), t["rate_bits"][rows])
         np.testing.assert_array_equal(marks.get_ydata(), t["distortion"][rows])
         np.testing.assert_allclose(
-            nonlinear_sources.hull_distortion_rate(hull.get_xdata(), str(source)), hull.get_ydata(), rtol=1e-9)
+            manifolds.hull_distortion_rate(hull.get_xdata(), str(source)), hull.get_ydata(), rtol=1e-9)
         assert np.interp(marks.get_ydata()[-1], linear.get_ydata(), linear.get_xdata()) > marks.get_xdata()[-1]
         assert "bits" in axis.get_xlabel()
 

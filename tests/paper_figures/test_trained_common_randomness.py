@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from experiments.results import violations
 from paper_figures import trained_common_randomness
 from paper_figures.tables import DATA
-from theory import common_randomness
+from rdr.evaluation.tables import violations
+from theory.gaussian import common_randomness
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-from experiments.results import violations
 from paper_figures import vector_gaussian_realism
 from paper_figures.tables import DATA
-from theory import gaussian_vector, gaussian_vector_perception, gaussian_vector_realism
+from rdr.evaluation.tables import violations
+from theory.gaussian import vector as gaussian_vector
+from theory.gaussian import vector_perception as gaussian_vector_perception
+from theory.gaussian import vector_realism as gaussian_vector_realism
 
 
 @pytest.fixture(scope="module")

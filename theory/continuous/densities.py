@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from theory.checks import check_domain, check_pmf
+from theory.numerics.checks import check_domain, check_pmf
 
 # Gauss-Legendre nodes per panel; a panel is one spacing wide.
 _ORDER = 12

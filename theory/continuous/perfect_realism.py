@@ -10,10 +10,10 @@ import numpy as np
 from jax.scipy.special import logsumexp
 from jax.typing import ArrayLike
 
-from theory.checks import check_domain
 from theory.continuous.densities import Density
 from theory.continuous.support import squared_distances
-from theory.units import bits_to_nats, nats_to_bits
+from theory.numerics.checks import check_domain
+from theory.numerics.units import bits_to_nats, nats_to_bits
 
 
 class PerfectRealism(NamedTuple):

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from theory.checks import check_domain
 from theory.continuous.densities import Density, QuadratureRule
 from theory.continuous.support import (
     Atoms,
@@ -23,7 +22,8 @@ from theory.continuous.support import (
     squared_distances,
 )
 from theory.continuous.supremum import Supremum, certified_supremum
-from theory.units import bits_to_nats, nats_to_bits
+from theory.numerics.checks import check_domain
+from theory.numerics.units import bits_to_nats, nats_to_bits
 
 _INFLATIONS = 6  # dual improvements per certificate
 _INSERTIONS = 4  # atoms inserted per round

@@ -7,9 +7,9 @@ from theory.discrete.curves import (
     rate_distortion_curve,
     rate_distortion_perception_surface,
 )
-from theory.discrete.divergences import Divergence
 from theory.discrete.perception import rate_distortion_perception
-from theory.discrete.perception_solver import RateDistortionPerception
+from theory.discrete.perception.divergences import Divergence
+from theory.discrete.perception.solver import RateDistortionPerception
 
 __all__ = [
     "DistortionRate",

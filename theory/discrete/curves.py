@@ -9,13 +9,15 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
-from theory.checks import check_domain, is_concrete
-from theory.discrete import channels, classical, perception
+from theory.discrete import channels
 from theory.discrete.classical import RateDistortion
-from theory.discrete.divergences import Divergence
+from theory.discrete.classical import solver as classical
 from theory.discrete.gradients import with_gradient
-from theory.discrete.perception_duals import Options
-from theory.discrete.perception_solver import RateDistortionPerception
+from theory.discrete.perception import rdp as perception
+from theory.discrete.perception.divergences import Divergence
+from theory.discrete.perception.duals import Options
+from theory.discrete.perception.solver import RateDistortionPerception
+from theory.numerics.checks import check_domain, is_concrete
 
 
 def rate_distortion_curve(

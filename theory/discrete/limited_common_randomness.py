@@ -19,11 +19,11 @@ import numpy as np
 from jax.scipy.special import logsumexp
 from jax.typing import ArrayLike
 
-from theory.checks import check_domain, check_pmf
 from theory.continuous.densities import from_points
 from theory.continuous.rate_distortion import rate_distortion_curve
 from theory.discrete.perception import rate_distortion_perception
-from theory.units import bits_to_nats, nats_to_bits
+from theory.numerics.checks import check_domain, check_pmf
+from theory.numerics.units import bits_to_nats, nats_to_bits
 
 _SCALINGS = 30  # steps of iterative scaling per projection
 _WEIGHTS = 14  # bisections of the weight between the two rates

@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from theory import scalar_density
-from theory.checks import check_domain
-from theory.scalar_density import ScalarDensity
-from theory.units import nats_to_bits
+from theory.numerics.checks import check_domain
+from theory.numerics.units import nats_to_bits
+from theory.quantization import tabulated_density
+from theory.quantization.tabulated_density import ScalarDensity
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
 _BISECTIONS = 55
@@ -46,7 +46,7 @@ def _quantile(density, below, above):
     def halve(_, ends):
         low, high = ends
         middle = (low + high) / 2
-        tails = scalar_density.tail_moments(density, middle)
+        tails = tabulated_density.tail_moments(density, middle)
         short = jnp.where(lower_half, tails[0][..., 0] < below, tails[1][..., 0] > above)
         return jnp.where(short, middle, low), jnp.where(short, high, middle)
 
@@ -62,8 +62,8 @@ def _at_step(density, step):
     z = ((breaks[1:] + breaks[:-1])[:, None] / 2 + half[:, None] * _NODES[None, :]).ravel()
     weight = (half[:, None] * _WEIGHTS[None, :]).ravel()
     low, high = z - step / 2, z + step / 2
-    tails_low, tails_high = (scalar_density.tail_moments(density, t) for t in (low, high))
-    window = scalar_density.difference_of_tails(density, tails_low, tails_high, low, high)
+    tails_low, tails_high = (tabulated_density.tail_moments(density, t) for t in (low, high))
+    window = tabulated_density.difference_of_tails(density, tails_low, tails_high, low, high)
     mass, first = window[:, 0], window[:, 1]
     occupied = mass > 0
     safe = jnp.where(occupied, mass, 1.0)

@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from theory.checks import check_domain, is_concrete
+from theory.numerics.checks import check_domain, is_concrete
+from theory.numerics.units import bits_to_nats, nats_to_bits
 from theory.quantization import threshold_search as search
-from theory.scalar_density import ScalarDensity
-from theory.units import bits_to_nats, nats_to_bits
+from theory.quantization.tabulated_density import ScalarDensity
 
 _CHORD_STEPS = 60
 

@@ -12,9 +12,9 @@ import jax.numpy as jnp
 from jax.scipy.special import gammainc
 from jax.typing import ArrayLike
 
-from theory.checks import check_domain
-from theory.elementwise import broadcast, decreasing_root, infinite_at_zero, nan_unless
-from theory.units import bits_to_nats, nats_to_bits
+from theory.numerics.checks import check_domain
+from theory.numerics.elementwise import broadcast, decreasing_root, infinite_at_zero, nan_unless
+from theory.numerics.units import bits_to_nats, nats_to_bits
 
 # Steps from 1e-9 scales (31 bits) to 600 (a rate below 1e-250 bits).
 _LOG_STEPS = (-20.7, 6.396)

@@ -13,9 +13,9 @@ from jax.scipy.special import gammaln
 from jax.typing import ArrayLike
 
 from theory import gaussian
-from theory.checks import check_domain
-from theory.elementwise import broadcast, nan_unless
-from theory.units import nats_to_bits, power_to_db
+from theory.numerics.checks import check_domain
+from theory.numerics.elementwise import broadcast, nan_unless
+from theory.numerics.units import nats_to_bits, power_to_db
 
 
 class Lattice(NamedTuple):

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from theory import scalar_density
+from theory.quantization import tabulated_density
 
 DESCENT_STEPS = 60
 STARTS = 4
@@ -109,9 +109,9 @@ def cells(density, thresholds):
       Mass [n + 1], centroid less the mean [n + 1], and moments [n + 1, 3] of the cells.
     """
     ends = jnp.concatenate([density.edges[:1], thresholds, density.edges[-1:]])
-    below, above = scalar_density.tail_moments(density, ends)
+    below, above = tabulated_density.tail_moments(density, ends)
     low, high = (below[:-1], above[:-1]), (below[1:], above[1:])
-    moments = scalar_density.difference_of_tails(density, low, high, ends[:-1], ends[1:])
+    moments = tabulated_density.difference_of_tails(density, low, high, ends[:-1], ends[1:])
     mass = moments[:, 0]
     occupied = mass > 0
     centroid = jnp.where(occupied, moments[:, 1] / jnp.where(occupied, mass, 1.0), 0.0)
@@ -140,7 +140,7 @@ def refine(density, thresholds, weight):
 
     def conditions(t):
         mass, centroid, _ = cells(density, t)
-        height = scalar_density.pdf(density, t)
+        height = tabulated_density.pdf(density, t)
         active = (mass[:-1] > 0) & (mass[1:] > 0)
         p = jnp.where(mass > 0, mass, 1.0)
         left, right = t - density.mean - centroid[:-1], t - density.mean - centroid[1:]
@@ -194,4 +194,4 @@ def pairs(density):
     low = density.below[:, None], density.above[:, None]
     high = density.below[None, :], density.above[None, :]
     grid = jnp.broadcast_arrays(density.edges[:, None], density.edges[None, :])
-    return spread_and_entropy(scalar_density.difference_of_tails(density, low, high, *grid))
+    return spread_and_entropy(tabulated_density.difference_of_tails(density, low, high, *grid))

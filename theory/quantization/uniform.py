@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from theory.checks import check_domain
-from theory.elementwise import broadcast, decreasing_root, infinite_at_zero, nan_unless
-from theory.units import nats_to_bits
+from theory.numerics.checks import check_domain
+from theory.numerics.elementwise import broadcast, decreasing_root, infinite_at_zero, nan_unless
+from theory.numerics.units import nats_to_bits
 
 # From so many bits on the polygon is the smooth curve through its vertices, to rounding.
 _SMOOTH_BITS = 26.0

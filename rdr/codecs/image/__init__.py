@@ -6,9 +6,9 @@ from typing import Any
 from rdr.codecs.base import Codec
 from rdr.codecs.image import context
 from rdr.codecs.image.codec import image_codec
+from rdr.codecs.image.entropy_model import LatentModel
 from rdr.codecs.image.factorized import factorized_model
 from rdr.codecs.image.hyperprior import hyperprior_model
-from rdr.codecs.image.latent_model import LatentModel
 
 NAMES = ("bmshj2018-factorized", "bmshj2018-hyperprior", "mbt2018-mean", context.NAME)
 

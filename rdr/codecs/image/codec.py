@@ -9,8 +9,8 @@ import numpy as np
 
 from rdr.bitstream import container
 from rdr.codecs.base import Codec
-from rdr.codecs.image import conditioning
-from rdr.codecs.image.latent_model import LatentModel
+from rdr.codecs.image import gain_units
+from rdr.codecs.image.entropy_model import LatentModel
 from rdr.randomness import shared_integers
 from rdr.transforms.image import Analysis, Synthesis
 from rdr.transforms.residual import ResidualAnalysis, ResidualSynthesis
@@ -58,7 +58,7 @@ def image_codec(model: LatentModel, *, channels: int, latents: int, rate_levels:
             "model": model.init(keys[2]),
         }
         if rate_levels:
-            params["gains"] = conditioning.init_gains(rate_levels, latents)
+            params["gains"] = gain_units.init_gains(rate_levels, latents)
         if has_realism:
             params["realism"] = jax.tree.map(jnp.zeros_like, params["synthesis"])
         return params
@@ -74,14 +74,14 @@ def image_codec(model: LatentModel, *, channels: int, latents: int, rate_levels:
 
     def analyse(params: Any, x: jax.Array, rate: jax.Array | None) -> jax.Array:
         y = analysis.apply({"params": params["analysis"]}, x).astype(jnp.float32)
-        return y if rate is None else y * conditioning.gain_at(params["gains"]["log_gain"], rate)
+        return y if rate is None else y * gain_units.gain_at(params["gains"]["log_gain"], rate)
 
     def synthesise(params: Any, y: jax.Array, rate: jax.Array | None, realism: Any, dtype: Any) -> jax.Array:
         if rate is not None:
-            y = y * conditioning.gain_at(params["gains"]["log_inverse"], rate)
+            y = y * gain_units.gain_at(params["gains"]["log_inverse"], rate)
         weights = params["synthesis"]
         if realism is not None:
-            weights = conditioning.interpolate(weights, params["realism"], realism)
+            weights = gain_units.interpolate(weights, params["realism"], realism)
         return synthesis.apply({"params": weights}, y.astype(dtype)).astype(jnp.float32)
 
     def checked_realism(value: Any) -> Any:
@@ -130,7 +130,7 @@ def image_codec(model: LatentModel, *, channels: int, latents: int, rate_levels:
         levels(rate, 1)
         if rate_levels and not 0.0 <= float(rate) <= rate_levels - 1:
             raise ValueError(f"rate must be a level in [0, {rate_levels - 1}], got {rate}")
-        step = round(float(rate) * conditioning.RATE_STEPS) if rate_levels else None
+        step = round(float(rate) * gain_units.RATE_STEPS) if rate_levels else None
         batch, height, width, _ = x.shape
         latent_shape(x.shape, "x has")
         padded = np.pad(x.astype(np.float32), ((0, 0), (0, -height % stride), (0, -width % stride), (0, 0)), "edge")
@@ -176,8 +176,8 @@ def image_codec(model: LatentModel, *, channels: int, latents: int, rate_levels:
             raise ValueError(f"damaged message: {parts.shape} is no shape of a batch of images")
         head, *payloads = parts.payloads
         step = int.from_bytes(head, "little") if rate_levels else None
-        if step is not None and step > (rate_levels - 1) * conditioning.RATE_STEPS:
-            raise ValueError(f"damaged message: rate level {step / conditioning.RATE_STEPS} does not exist")
+        if step is not None and step > (rate_levels - 1) * gain_units.RATE_STEPS:
+            raise ValueError(f"damaged message: rate level {step / gain_units.RATE_STEPS} does not exist")
         batch, height, width, _ = parts.shape
         shape = latent_shape(parts.shape, "the message announces")
         y_hat = model.decode(params["coding"], tuple(payloads), shape, dither(shared_key, shape))
@@ -188,4 +188,4 @@ def image_codec(model: LatentModel, *, channels: int, latents: int, rate_levels:
 
 
 def _level(step: int | None, batch: int) -> jax.Array | None:
-    return None if step is None else jnp.full((batch,), step / conditioning.RATE_STEPS, jnp.float32)
+    return None if step is None else jnp.full((batch,), step / gain_units.RATE_STEPS, jnp.float32)

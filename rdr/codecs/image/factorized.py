@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rdr.bitstream.steps import StepDecoder, StepEncoder
-from rdr.codecs.image.latent_model import LatentModel
+from rdr.bitstream.adaptive_coder import StepDecoder, StepEncoder
+from rdr.bitstream.tables import Tables, make_tables
+from rdr.codecs.image.entropy_model import LatentModel
 from rdr.entropy_models.deep_factorized import DeepFactorized, interval_bits
-from rdr.entropy_models.tables import Tables, make_tables
 from rdr.quantize import straight_through_round, uniform_noise
 from rdr.randomness import dither_offsets
 

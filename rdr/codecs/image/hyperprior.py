@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rdr.bitstream.steps import StepDecoder, StepEncoder
+from rdr.bitstream.adaptive_coder import StepDecoder, StepEncoder
 from rdr.codecs.image import factorized
-from rdr.codecs.image.latent_model import LatentModel
+from rdr.codecs.image.entropy_model import LatentModel
 from rdr.entropy_models import scale_table
 from rdr.entropy_models.deep_factorized import DeepFactorized
 from rdr.entropy_models.integer_network import LayerSpec, apply_network, quantize_network

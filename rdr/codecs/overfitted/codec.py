@@ -15,12 +15,12 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from rdr.bitstream import container
-from rdr.codecs.overfitted import file, progress, training
+from rdr.codecs.overfitted import checkpoint_owner, format, training
 from rdr.codecs.overfitted.architecture import Architecture, operations
-from rdr.codecs.overfitted.finishing import coded_grids, finish
 from rdr.codecs.overfitted.objectives import TRADE_OFFS, TYPICAL_BITS_PER_PIXEL, Objective, objective, sigma_map
 from rdr.codecs.overfitted.options import DEFAULT, Options, architecture, as_image, check_options
-from rdr.codecs.overfitted.start import first_weights
+from rdr.codecs.overfitted.pretrained_init import first_weights
+from rdr.codecs.overfitted.weight_quantization import coded_grids, finish
 from rdr.training.loop import train
 
 # Where a size is wanted: the parts of the fit after which it is seen what weights take; short fits of the grids alone
@@ -128,10 +128,10 @@ def encode_batch(images: Sequence[ArrayLike], options: Options = DEFAULT, *, see
     for image, seed, sigma in zip(images, seeds, sigmas, strict=True):
         batch = jnp.asarray(image)[None]
         sigma = sigma_map(sigma, batch, saliency=options.saliency) if "wd" in goal.name else None
-        noise = tuple(jnp.asarray(grid, jnp.float32) for grid in file.noise_grids(arch, seed))
+        noise = tuple(jnp.asarray(grid, jnp.float32) for grid in format.noise_grids(arch, seed))
         data.append(training.Data(_target(goal, batch, sigma, fixed), jnp.float32(wanted), noise, batch[0],
                                   params=goal.params))
-    progress.claim(directory, *belongs)  # not before: what is refused above leaves nothing
+    checkpoint_owner.claim(directory, *belongs)  # not before: what is refused above leaves nothing
     if wanted and options.trade_off is None:
         trade_offs = [_first_trade_off(goal, one, wanted) for one in data]
     states = [training.initial_state(arch, weights, trade_off) for trade_off in trade_offs]
@@ -178,9 +178,9 @@ def _weighed(arch: Architecture, goal: Objective, options: Options, chunk: int, 
                           steps=steps)
             left = []
             for state, one, seed in zip(fitted, data, seeds):
-                message = file.write(finish(arch, state, one, goal.distance, seed))
+                message = format.write(finish(arch, state, one, goal.distance, seed))
                 # Half of the tolerance less, so that small errors do not make it too long.
-                left.append(_left(options.size * (1 - TOLERANCE / 2), len(message) - file.grid_bytes(message)))
+                left.append(_left(options.size * (1 - TOLERANCE / 2), len(message) - format.grid_bytes(message)))
             record.with_suffix(".partial").write_text(json.dumps(left), encoding="utf-8")
             record.with_suffix(".partial").replace(record)
         left = json.loads(record.read_text(encoding="utf-8"))
@@ -219,10 +219,10 @@ def _finish(arch: Architecture, goal: Objective, options: Options, state: traini
     found: list[bytes] = []
     for thrift in THRIFT if options.size is not None else THRIFT[:1]:
         description = finish(arch, state, data, goal.distance, seed, thrift=thrift)
-        found.append(file.write(description))
+        found.append(format.write(description))
         if options.size is None:
             break
-        heavy = len(found[-1]) - file.grid_bytes(found[-1]) > options.size / 2
+        heavy = len(found[-1]) - format.grid_bytes(found[-1]) > options.size / 2
         found += _corrected(arch, goal, options, state, data, description, directory / f"thrift_{thrift:g}", label,
                             patient=not heavy)
         fitting = [one for one in found if len(one) <= options.size]
@@ -234,20 +234,20 @@ def _finish(arch: Architecture, goal: Objective, options: Options, state: traini
 
 
 def _corrected(arch: Architecture, goal: Objective, options: Options, state: training.State, data: training.Data,
-               description: file.Description, directory: pathlib.Path, label: str, *, patient: bool) -> list[bytes]:
+               description: format.Description, directory: pathlib.Path, label: str, *, patient: bool) -> list[bytes]:
     """Moves lambda in short fits of the grids until the size is met, and not longer than it helps.
 
     Weights stay as they were written; grids may take what is left beside them, less half of the tolerance.
     """
-    exact = {name: jnp.asarray(w, jnp.float32) for name, w in file.exact_weights(description).items()}
-    message, found, fitted = file.write(description), [], state.log_trade_off
+    exact = {name: jnp.asarray(w, jnp.float32) for name, w in format.exact_weights(description).items()}
+    message, found, fitted = format.write(description), [], state.log_trade_off
     chunk = _chunk(options.schedule.steps)
     correction = CORRECTION._replace(steps=chunk * max(1, round(CORRECTION.steps / chunk)))  # the same program
     gain, longer = 1.5, None  # change of log lambda for one of log bytes: doubled while files stay on the same side
     for attempt in range(CORRECTIONS):
         if options.size * (1 - TOLERANCE) <= len(message) <= options.size:
             break
-        now = file.grid_bytes(message)
+        now = format.grid_bytes(message)
         if not now and len(message) > options.size:
             break  # weights and headers alone are too long
         wanted = max(options.size * (1 - TOLERANCE / 2) - (len(message) - now), now * 0.2)
@@ -259,7 +259,7 @@ def _corrected(arch: Architecture, goal: Objective, options: Options, state: tra
         bits = jnp.float32(8 * wanted / (arch.height * arch.width))
         [state] = _fit(arch, goal, correction, chunk, options.seed, [state], [data._replace(wanted=bits)],
                        directory / f"correction{attempt}", f"{label}, to size")
-        before, message = len(message), file.write(description._replace(grids=coded_grids(state)))
+        before, message = len(message), format.write(description._replace(grids=coded_grids(state)))
         found.append(message)
         if not patient and options.size < len(message) > 0.99 * before:
             break  # coarser weights will do more
@@ -279,7 +279,7 @@ def decode(message: bytes, *, max_elements: int = container.MAX_ELEMENTS) -> np.
     Raises:
       ValueError: if it is no such message, or damaged.
     """
-    return file.picture(file.read(message, max_elements=max_elements))
+    return format.picture(format.read(message, max_elements=max_elements))
 
 
 def describe(message: bytes) -> dict[str, Any]:
@@ -295,7 +295,7 @@ def describe(message: bytes) -> dict[str, Any]:
       ValueError: if it is no such message, or damaged.
     """
     parts = container.unpack(message)
-    description = file.read(message)
+    description = format.read(message)
     arch = description.arch
     _, weights, weight_escapes, grids, grid_escapes = map(len, parts.payloads)
     return {

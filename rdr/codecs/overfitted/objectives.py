@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 from rdr.features import alexnet, steerable_pyramid, vgg, weights
 from rdr.features.multiscale import multiscale
 from rdr.losses import lpips, ssim, wasserstein_distortion
-from rdr.losses.wasserstein_distortion_sigma import intrinsic_sigma, sigma_from_eccentricity, sigma_from_saliency
+from rdr.losses.wasserstein_distortion.sigma import intrinsic_sigma, sigma_from_eccentricity, sigma_from_saliency
 
 OBJECTIVES = ("mse", "ms_ssim", "wd", "wd_mse", "lpips")
 FEATURES = ("pixels", "steerable", "alexnet", "vgg16")

@@ -7,7 +7,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from rdr.bitstream import container
-from rdr.codecs.overfitted import file, training
+from rdr.codecs.overfitted import format, training
 from rdr.codecs.overfitted.architecture import Architecture
 from rdr.codecs.overfitted.objectives import SQUARED_ERROR_WEIGHT
 
@@ -140,5 +140,5 @@ def check_options(options: Options) -> None:
     if not 0 <= options.noise_levels <= 7:
         raise ValueError(f"noise_levels must be between 0 and 7, got {options.noise_levels}")
     for name in ("entropy_width", "synthesis_width"):
-        if not 1 <= getattr(options, name) <= file.MAX_WIDTH:
-            raise ValueError(f"{name} must be between 1 and {file.MAX_WIDTH}, got {getattr(options, name)}")
+        if not 1 <= getattr(options, name) <= format.MAX_WIDTH:
+            raise ValueError(f"{name} must be between 1 and {format.MAX_WIDTH}, got {getattr(options, name)}")

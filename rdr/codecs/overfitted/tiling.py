@@ -23,7 +23,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from rdr.bitstream import container
-from rdr.codecs.overfitted import codec, file, progress
+from rdr.codecs.overfitted import checkpoint_owner, codec, format
 from rdr.codecs.overfitted.objectives import sigma_map
 from rdr.codecs.overfitted.options import DEFAULT, LEAST_SIZE, Options, check_image, check_options
 
@@ -157,7 +157,7 @@ def encode(image: ArrayLike, options: Options = DEFAULT, *, tile: int | None = T
             return encode(image, options, tile=tile, directory=temporary)
     directory = pathlib.Path(directory)
     sigma_of = _sigma_of(image, options)
-    progress.claim(directory, image, options, tile)
+    checkpoint_owner.claim(directory, image, options, tile)
     step = group_size(count, grid.tile[0] * grid.tile[1], len(jax.devices()))
     messages: list[bytes] = []
     for first in range(0, count, step):
@@ -230,9 +230,9 @@ def unpack(message: bytes, *, max_elements: int = MAX_ELEMENTS) -> tuple[Grid, i
             inner = container.unpack(tile)
         except ValueError as error:
             raise ValueError(f"tile {index + 1} of {len(tiles)}: {error}") from None
-        if inner.codec != file.NAME or inner.shape != (*grid.tile, channels):
+        if inner.codec != format.NAME or inner.shape != (*grid.tile, channels):
             raise ValueError(f"damaged message: tile {index + 1} of {len(tiles)} is {inner.codec!r} of shape "
-                             f"{inner.shape}, not {file.NAME!r} of {(*grid.tile, channels)}")
+                             f"{inner.shape}, not {format.NAME!r} of {(*grid.tile, channels)}")
     return grid, channels, tuple(tiles)
 
 

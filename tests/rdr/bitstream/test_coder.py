@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from rdr.bitstream.coder import decode_symbols, encode_symbols, escape_bits, groups
-from rdr.entropy_models.tables import make_tables, table_bits
+from rdr.bitstream.tables import make_tables, table_bits
 
 
 def random_tables(rng, count):

@@ -9,11 +9,11 @@ import pytest
 
 from rdr.bitstream import container
 from rdr.bitstream.coder import decode_symbols, encode_symbols
-from rdr.codecs.block import cached_block_codec
-from rdr.codecs.lattice import lattice_codec
-from rdr.codecs.scalar import cached_scalar_codec
-from rdr.codecs.trellis import trellis_codec
-from rdr.entropy_models.tables import make_tables
+from rdr.bitstream.tables import make_tables
+from rdr.codecs.vectors.block import cached_block_codec
+from rdr.codecs.vectors.lattice import lattice_codec
+from rdr.codecs.vectors.scalar import cached_scalar_codec
+from rdr.codecs.vectors.trellis import trellis_codec
 from rdr.randomness import shared_key
 
 CODECS = {

@@ -3,7 +3,7 @@ import pytest
 
 from rdr.bitstream.container import Message, fingerprint, pack
 from rdr.codecs.base import Codec, open_message
-from rdr.codecs.scalar import scalar_codec
+from rdr.codecs.vectors.scalar import scalar_codec
 
 PARAMS = {"gain": np.float32(2.0)}
 

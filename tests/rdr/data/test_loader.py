@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rdr.data.loader import batches
-from rdr.data.named import named_source
+from rdr.data.tfds_source import named_source
 
 
 class Numbered:

@@ -3,7 +3,6 @@ import itertools
 import numpy as np
 import pytest
 
-from rdr.bitstream.lattice_points import point_bits
 from rdr.entropy_models.lattice import (
     coset_weights,
     lattice_prior,
@@ -13,6 +12,7 @@ from rdr.entropy_models.lattice import (
     prior_tree,
     times,
 )
+from rdr.entropy_models.lattice_coder import point_bits
 from rdr.quantize import LATTICES, closest_point, lattice
 
 LOG2E = 1 / np.log(2.0)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from rdr.bitstream.coder import decode_symbols, encode_symbols
+from rdr.bitstream.tables import check_tables, table_bits
 from rdr.entropy_models.deep_factorized import DeepFactorized, interval_bits
 from rdr.entropy_models.fourier import FourierDensity
 from rdr.entropy_models.mixture import MixtureDensity, density_tables
-from rdr.entropy_models.tables import check_tables, table_bits
 
 MODELS = {
     "mixture": MixtureDensity(channels=2, family="laplace"),

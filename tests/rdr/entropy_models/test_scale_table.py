@@ -4,8 +4,8 @@ import pytest
 from scipy import stats
 
 from rdr.bitstream.coder import decode_symbols, encode_symbols
+from rdr.bitstream.tables import check_tables, table_bits
 from rdr.entropy_models import scale_table
-from rdr.entropy_models.tables import check_tables, table_bits
 
 
 def test_scales_are_geometric():

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from rdr.bitstream.trellis_paths import path_bits
 from rdr.entropy_models.trellis import prior_from_tree, prior_tree, trellis_prior
+from rdr.entropy_models.trellis_coder import path_bits
 from rdr.quantize import trellis
 
 

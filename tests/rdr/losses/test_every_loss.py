@@ -14,8 +14,8 @@ import pytest
 from rdr.features import weights
 from rdr.losses.color_difference import color_difference
 from rdr.losses.dists import dists, with_published_weights
-from rdr.losses.kernel_discrepancy import energy_distance, mmd_squared
 from rdr.losses.lpips import LPIPSParams, lpips
+from rdr.losses.mmd import energy_distance, mmd_squared
 from rdr.losses.nlpd import nlpd
 from rdr.losses.pointwise import absolute_error, squared_error
 from rdr.losses.sinkhorn import sinkhorn_divergence
@@ -24,7 +24,7 @@ from rdr.losses.ssim import ms_ssim_loss, ssim_loss
 from rdr.losses.texture_statistics import texture_distance
 from rdr.losses.wasserstein_1d import sorted_w2_squared
 from rdr.losses.wasserstein_distortion import wasserstein_distortion
-from rdr.losses.wasserstein_distortion_published import published_wasserstein_distortion
+from rdr.losses.wasserstein_distortion.codex import published_wasserstein_distortion
 
 
 def no_params():

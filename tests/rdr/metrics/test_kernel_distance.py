@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rdr.losses.kernel_discrepancy import mmd_squared
+from rdr.losses.mmd import mmd_squared
 from rdr.metrics.kernel_distance import kernel_distance
 
 RNG = np.random.default_rng(0)

@@ -4,8 +4,8 @@ import pytest
 from scipy import integrate, stats
 
 from theory import gaussian
-from theory import scalar_density as sd
 from theory.quantization import dithered, lattices
+from theory.quantization import tabulated_density as sd
 
 STEPS = np.array([0.5, 1.0, 2.0, 3.0, 4.0])
 # Oracle: quadrature with scipy's normal law, digits as printed there: rate, Wiener, MMSE, realism.

@@ -4,8 +4,8 @@ import pytest
 from scipy import optimize, stats
 
 from theory import quantization as q
-from theory import scalar_density as sd
 from theory.quantization import entropy_coded
+from theory.quantization import tabulated_density as sd
 
 # Oracle: Lloyd's iteration, confirmed by BFGS on the thresholds; both printed to 8 digits.
 GAUSSIAN = {0.1: 0.90851953, 0.25: 0.78944572, 0.5: 0.61733616, 0.75: 0.47093142, 1.0: 0.34826128,

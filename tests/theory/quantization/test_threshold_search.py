@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from theory import scalar_density as sd
+from theory.quantization import tabulated_density as sd
 from theory.quantization import threshold_search as search
 
 PANELS = 14

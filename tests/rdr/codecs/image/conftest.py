@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from scipy import special
 
-from rdr.bitstream.steps import StepEncoder
-from rdr.entropy_models.tables import table_bits
+from rdr.bitstream.adaptive_coder import StepEncoder
+from rdr.bitstream.tables import table_bits
 
 
 def draw_parameters(model, *, seed=1):

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from rdr.bitstream.tables import PRECISION
 from rdr.codecs.image import factorized
 from rdr.codecs.image.factorized import SYMBOL_LIMIT, channel_ids, factorized_model, rounded
-from rdr.entropy_models.tables import PRECISION
 
 M, LEVELS = 3, 4
 

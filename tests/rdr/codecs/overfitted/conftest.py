@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from rdr.codecs.overfitted.architecture import Architecture, shapes
-from rdr.codecs.overfitted.arithmetic import whole_weights
-from rdr.codecs.overfitted.file import Description
+from rdr.codecs.overfitted.exact_inference import whole_weights
+from rdr.codecs.overfitted.format import Description
 
 
 def random_description(height=13, width=10, *, channels=3, levels=4, noise_levels=2, seed=5, **widths):

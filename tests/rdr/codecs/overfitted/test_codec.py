@@ -132,8 +132,8 @@ def test_weights_are_coarsened_where_correcting_the_grids_is_not_enough(size, gr
                                                                         tmp_path):
     asked = []
     monkeypatch.setattr(codec, "finish", lambda *_, thrift: asked.append(thrift) or thrift)
-    monkeypatch.setattr(codec.file, "write", lambda thrift: bytes(int(1000 / thrift)))
-    monkeypatch.setattr(codec.file, "grid_bytes", lambda message: grids)
+    monkeypatch.setattr(codec.format, "write", lambda thrift: bytes(int(1000 / thrift)))
+    monkeypatch.setattr(codec.format, "grid_bytes", lambda message: grids)
     monkeypatch.setattr(codec, "_corrected", lambda *args, patient: [bytes(int(900 / args[5]))])
     goal, options = Objective("mse", None, None, None), FAST._replace(size=size)
     assert len(codec._finish(None, goal, options, None, None, None, tmp_path, "")) == length and asked == thrifts

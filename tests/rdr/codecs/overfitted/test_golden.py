@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from rdr.codecs import overfitted
-from rdr.codecs.overfitted import file, tiling
+from rdr.codecs.overfitted import format, tiling
 
 DATA = pathlib.Path(__file__).parent / "data"
 
@@ -39,29 +39,29 @@ def test_stored_files_are_read_as_ever(name, sha256, about):
 
 def test_seeds_of_stored_tiles_go_on_at_zero():
     tiles = tiling.unpack((DATA / "grey_tiles.rdr").read_bytes())[2]
-    assert [file.read(tile).seed for tile in tiles] == [2**32 - 1, 0]
+    assert [format.read(tile).seed for tile in tiles] == [2**32 - 1, 0]
 
 
 def test_stored_files_are_written_again_from_what_was_read():
     message = (DATA / "colour.rdr").read_bytes()
-    assert file.write(file.read(message)) == message
+    assert format.write(format.read(message)) == message
 
 
 def test_noise_differs_between_levels_and_seeds():
     grids = {}
     for seed in (3, 3, 4):
         arch = overfitted.Architecture(16, 12, noise_levels=2)  # shapes that the stored files have
-        for level, grid in enumerate(file.noise_grids(arch, seed)):
+        for level, grid in enumerate(format.noise_grids(arch, seed)):
             assert grid.shape == arch.grids[level] and 1.5 < np.abs(grid).max() < 3**0.5
             np.testing.assert_array_equal(grids.setdefault((seed, level), grid), grid)
     assert not np.array_equal(grids[3, 0][:8, :6], grids[3, 1])
     assert not any(np.array_equal(grids[3, level], grids[4, level]) for level in range(2))
-    assert file.noise_grids(arch._replace(noise_levels=0), None) == []
+    assert format.noise_grids(arch._replace(noise_levels=0), None) == []
 
 
 def test_noise_has_256_equally_spaced_values_of_variance_one(monkeypatch):
-    monkeypatch.setattr(file, "shared_integers", lambda key, shape, *, levels: np.arange(levels).reshape(shape))
-    [values] = file.noise_grids(overfitted.Architecture(16, 16, noise_levels=1), 0)
+    monkeypatch.setattr(format, "shared_integers", lambda key, shape, *, levels: np.arange(levels).reshape(shape))
+    [values] = format.noise_grids(overfitted.Architecture(16, 16, noise_levels=1), 0)
     numbers = values.reshape(-1) * 2**12
     # As equally spaced as multiples of 2^-12 can be.
     assert numbers.size == 256 and (numbers == np.rint(numbers)).all() and set(np.diff(numbers)) == {55.0, 56.0}

@@ -8,7 +8,7 @@ import pytest
 
 from rdr.bitstream import container
 from rdr.codecs import overfitted
-from rdr.codecs.overfitted import codec, file, objectives, tiling
+from rdr.codecs.overfitted import codec, format, objectives, tiling
 from rdr.codecs.overfitted.objectives import sigma_map
 
 OPTIONS = overfitted.Options(schedule=overfitted.Schedule(steps=30), trade_off=0.02, noise_levels=1)
@@ -37,7 +37,7 @@ def unfitted(monkeypatch, make_description):
         calls.append((images, options, others))
         others["directory"].mkdir(parents=True)
         height, width, channels = images[0].shape
-        return [file.write(make_description(height, width, channels=channels, levels=2, noise_levels=1, seed=seed))
+        return [format.write(make_description(height, width, channels=channels, levels=2, noise_levels=1, seed=seed))
                 for seed in others["seeds"]]
 
     monkeypatch.setattr(codec, "encode_batch", encode_batch)
@@ -150,10 +150,11 @@ def test_pictures_of_all_kinds_are_cut(unfitted, picture):
 
 
 def test_no_two_tiles_have_the_same_noise(message):
-    found = [file.read(tile) for tile in tiling.unpack(message)[2]]
+    found = [format.read(tile) for tile in tiling.unpack(message)[2]]
     assert [one.seed for one in found] == [0, 1, 2, 3]
     for one, other in itertools.combinations(found, 2):
-        assert not np.array_equal(file.noise_grids(one.arch, one.seed)[0], file.noise_grids(other.arch, other.seed)[0])
+        assert not np.array_equal(format.noise_grids(one.arch, one.seed)[0],
+                                  format.noise_grids(other.arch, other.seed)[0])
 
 
 def test_fits_see_the_noise_of_their_own_tile(monkeypatch):
@@ -161,8 +162,8 @@ def test_fits_see_the_noise_of_their_own_tile(monkeypatch):
     monkeypatch.setattr(codec, "_fit", lambda *args, **_: seen.extend(args[6]) or args[5])
     messages = codec.encode_batch([_picture(10, 14)] * 2, OPTIONS, seeds=[5, 2**32 - 1])
     for message, data in zip(messages, seen, strict=True):
-        description = file.read(message)
-        np.testing.assert_array_equal(data.noise[0], file.noise_grids(description.arch, description.seed)[0])
+        description = format.read(message)
+        np.testing.assert_array_equal(data.noise[0], format.noise_grids(description.arch, description.seed)[0])
     assert not np.array_equal(seen[0].noise[0], seen[1].noise[0])
 
 
@@ -331,7 +332,7 @@ def test_large_pictures_come_back(monkeypatch):
         overfitted.encode(picture, OPTIONS, tile=None)
     monkeypatch.setattr(codec, "decode", decode)
     monkeypatch.setattr(codec, "encode_batch", lambda images, *_, directory, **__: directory.mkdir(parents=True) or [
-        container.pack(container.Message(file.NAME, b"", image.shape, ())) for image in images])
+        container.pack(container.Message(format.NAME, b"", image.shape, ())) for image in images])
     decoded = overfitted.decode(overfitted.encode(picture, OPTIONS))
     assert decoded.shape == (5000, 4000, 1) and (decoded == 9).all() and list(blank) == [(1000, 1000, 1)]
 

@@ -1,0 +1,1 @@
+"""Experiments with image codecs and perceptual losses."""

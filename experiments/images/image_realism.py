@@ -1,0 +1,346 @@
+"""Rate, distortion and realism of pictures: the overfitted codec, with and without shared noise, beside other codecs.
+
+    python -m experiments.images.image_realism --preset=quick --workdir=OUT [--images=FOLDER]
+
+For each picture the overfitted codec is fitted for squared error at several rates. JPEG, JPEG 2000, WebP, AVIF and
+JPEG XL (those that Pillow has) get the same numbers of bytes. At the lowest rate it is also fitted for Wasserstein
+distortion with and without shared noise, and for squared error with shared noise. Every file is decoded, and its whole
+length counted. `pictures.csv` has a row for each file, `bd_rates.csv` each codec's rate at equal PSNR relative to JPEG,
+`rate_psnr.png` the curves, `NAME.png` the pictures side by side, `pictures.npz` the same as numbers. Files are kept in
+`messages`, and not made again; all are made before anything is measured, so that a long run goes on where it was.
+
+--images           folder of pictures; default: photographs and textures of scikit-image
+--size             side of the square that is cut from the middle of each picture; 0 for the whole picture
+--trade_offs       empty for no curves
+--realism_names    pictures to fit for realism; "none" for none
+"""
+
+import dataclasses
+import math
+import pathlib
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from experiments.images.bitstream_cache import Fit, messages
+from experiments.images.image_realism_figures import draw_curves, draw_pictures
+from rdr import command_line
+from rdr.codecs import overfitted
+from rdr.codecs.conventional import CODECS, encode_at_most
+from rdr.codecs.overfitted.objectives import SQUARED_ERROR_WEIGHT
+from rdr.data.image_io import read_picture
+from rdr.data.image_pairs import list_images
+from rdr.evaluation.tables import write_run_record, write_table
+from rdr.metrics.bjontegaard import bd_rate
+from rdr.metrics.full_reference import available, full_reference
+
+PHOTOGRAPHS, TEXTURES = ("astronaut", "coffee", "chelsea", "rocket"), ("brick", "grass", "gravel")
+# Method -> whether it is fitted for realism, and whether there is shared noise.
+REALISM = {
+    "overfitted WD": (True, False), "overfitted WD + noise": (True, True), "overfitted MSE + noise": (False, True),
+}
+MSE = "overfitted MSE"
+FEWEST = 4  # rates that a BD-rate takes
+BEYOND = (1.6, 2.5)  # other codecs also get the largest file's length so many times, so that ranges of PSNR overlap
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What is encoded and how.
+
+    Fields:
+      images: folder of pictures; empty for scikit-image's.
+      names: which of them; empty for all.
+      size: side of the square cut from the middle; 0 for the whole picture.
+      trade_offs: lambda of the squared error, one for each rate.
+      steps: of a fit for squared error.
+      realism_names: pictures that are also fitted for realism; empty for all, "none" for none.
+      realism_steps: of such a fit.
+      realism_size: side of the square for these; 0 for the whole picture.
+      realism_objective: of these: "wd", or "wd_mse" for Wasserstein distortion and squared error together.
+      realism_bpp: bits per pixel of these files; 0 for the lowest rate of the squared error.
+      squared_error_weight: of "wd_mse", beside Wasserstein distortion.
+      features: of Wasserstein distortion in fits.
+      sigma: its windows' width in pixels, for fits and for the metric.
+      noise_levels: resolutions with shared noise.
+      metrics: of `rdr.metrics.full_reference`.
+      batch: pictures of one size that are fitted side by side; more may be faster on a GPU where they are small.
+      seed: of all randomness.
+    """
+
+    images: str = ""
+    names: tuple[str, ...] = ()
+    size: int = 256
+    trade_offs: tuple[float, ...] = (0.003, 0.01, 0.03, 0.1)
+    steps: int = 300
+    realism_names: tuple[str, ...] = ("brick",)
+    realism_steps: int = 500
+    realism_size: int = 128
+    realism_objective: str = "wd_mse"
+    realism_bpp: float = 0.4
+    squared_error_weight: float = SQUARED_ERROR_WEIGHT
+    features: str = "alexnet"
+    sigma: float = 4.0
+    noise_levels: int = 5
+    metrics: tuple[str, ...] = ("psnr", "ms_ssim", "lpips_alexnet", "dists", "wd_vgg16")
+    batch: int = 1
+    seed: int = 0
+
+
+PRESETS = {
+    "smoke": Config(names=("brick",), size=64, trade_offs=(0.01, 0.1), steps=12, realism_size=64, realism_bpp=0.5,
+                    realism_steps=12, features="pixels", noise_levels=2, metrics=("psnr", "ssim")),
+    "quick": Config(names=("astronaut", "coffee", "chelsea", "rocket", "brick")),
+    "full": Config(size=0, trade_offs=(0.001, 0.003, 0.01, 0.03, 0.1), steps=10_000, realism_names=(),
+                   realism_steps=10_000, realism_size=0, realism_bpp=0.0, features="vgg16"),
+}  # fmt: skip
+
+
+def load_pictures(config: Config) -> dict[str, np.ndarray]:
+    """Reads the pictures.
+
+    Args:
+      config: of the experiment.
+
+    Returns:
+      Name -> uint8 [height, width, 1 or 3].
+
+    Raises:
+      ValueError: if a picture is missing, or too small.
+    """
+    if config.images:
+        files = list_images(config.images, "images")
+        names = config.names or tuple(files)
+        for name in names:
+            if name not in files:
+                raise ValueError(f"--names: there is no picture {name!r} in {config.images}")
+        pictures = {name: read_picture(files[name]) for name in names}
+        return {name: np.rint(p / 257).astype(np.uint8) if p.dtype == np.uint16 else p for name, p in pictures.items()}
+    try:
+        from skimage import data
+    except ImportError:
+        raise ValueError("--images is missing, and scikit-image is not installed: pip install scikit-image") from None
+    names = config.names or PHOTOGRAPHS + TEXTURES
+    for name in names:
+        if name not in PHOTOGRAPHS + TEXTURES:
+            raise ValueError(f"--names: choose among {', '.join(PHOTOGRAPHS + TEXTURES)}, or give --images")
+    pictures = {name: np.asarray(getattr(data, name)()) for name in names}
+    return {name: picture[:, :, None] if picture.ndim == 2 else picture for name, picture in pictures.items()}
+
+
+def crop(picture: np.ndarray, size: int) -> np.ndarray:
+    """Cuts a square from the middle.
+
+    Args:
+      picture: [height, width, channels].
+      size: its side, 0 for everything.
+
+    Returns:
+      [size, size, channels].
+
+    Raises:
+      ValueError: if the picture is smaller.
+    """
+    if size < 0:
+        raise ValueError(f"--size must be at least 0, got {size}")
+    if not size:
+        return picture
+    height, width, _ = picture.shape
+    if min(height, width) < size:
+        raise ValueError(f"--size must be at most the pictures' sides, got {size} for {height} x {width} pixels")
+    top, left = (height - size) // 2, (width - size) // 2
+    return picture[top : top + size, left : left + size]
+
+
+def mse_fits(config: Config, name: str, picture: np.ndarray) -> list[Fit]:
+    """The fits for squared error, a file for each lambda.
+
+    Args:
+      config: of the experiment.
+      name: of the picture.
+      picture: uint8.
+
+    Returns:
+      The fits.
+    """
+    return [Fit(f"{name}-mse-{trade_off:g}", picture, overfitted.Options(
+        trade_off=trade_off, schedule=overfitted.Schedule(steps=config.steps), seed=config.seed))
+        for trade_off in config.trade_offs]
+
+
+def realism_fits(config: Config, name: str, picture: np.ndarray, bits_per_pixel: float) -> dict[str, Fit]:
+    """The fits at one number of bytes: for squared error and Wasserstein distortion, without and with shared noise.
+
+    Args:
+      config: of the experiment.
+      name: of the picture.
+      picture: uint8.
+      bits_per_pixel: of each file.
+
+    Returns:
+      Method -> fit.
+    """
+    size = math.floor(bits_per_pixel * picture.shape[0] * picture.shape[1] / 8)
+    return {method: Fit(f"{name}-{method.replace(' ', '_').replace('+', 'and')}-{size}", picture, overfitted.Options(
+        objective=config.realism_objective if realistic else "mse", size=size,
+        schedule=overfitted.Schedule(steps=config.realism_steps), seed=config.seed,
+        noise_levels=config.noise_levels if noisy else 0, sigma=config.sigma, features=config.features,
+        squared_error_weight=config.squared_error_weight))
+        for method, (realistic, noisy) in {MSE: (False, False), **REALISM}.items()}
+
+
+class Judge:
+    """Measures decoded pictures.
+
+    Args:
+      names: of metrics.
+      sigma: of Wasserstein distortion.
+    """
+
+    def __init__(self, names: Sequence[str], sigma: float) -> None:
+        unavailable = available(names)
+        for sentence in unavailable.values():
+            print(sentence, file=sys.stderr)
+        self.metrics = [full_reference(name, sigma=sigma) for name in names if name not in unavailable]
+
+    def __call__(self, picture: np.ndarray, decoded: np.ndarray) -> dict[str, float]:
+        """Every metric of a pair of uint8 pictures; NaN where they are too small for it."""
+        pair = [np.repeat(x, 4 - x.shape[2], 2)[:, :, :3][None].astype(np.float32) / 255 for x in (decoded, picture)]
+        return {metric.name: float(metric.call(metric.params, *pair)[0])
+                if min(picture.shape[:2]) >= metric.least_side else math.nan for metric in self.metrics}
+
+
+def bd_rates(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rate at equal PSNR relative to JPEG, per picture and on average.
+
+    Args:
+      rows: of `pictures.csv`.
+
+    Returns:
+      A row for each picture and codec that has at least four rates.
+    """
+    found = []
+    for picture in dict.fromkeys(row["picture"] for row in rows):
+        curves = {}
+        for row in rows:
+            if row["picture"] == picture and row["part"] == "rates":
+                curves.setdefault(row["codec"], []).append((row["bytes"], row["psnr"]))
+        curves = {codec: sorted(set(points)) for codec, points in curves.items()}
+        curves = {codec: points for codec, points in curves.items() if len(points) >= FEWEST}
+        for codec, points in curves.items():
+            if codec != "JPEG" and "JPEG" in curves:
+                pair = [list(zip(*curves["JPEG"])), list(zip(*points))]
+                try:
+                    deltas = bd_rate([p[0] for p in pair], [p[1] for p in pair])
+                except ValueError as error:  # curves that do not rise or do not overlap have none
+                    print(f"{picture}, {codec}: no BD-rate ({error})")
+                    continue
+                found.append({"picture": picture, "codec": codec, "bd_rate_percent": float(deltas.values[1]),
+                              "overlap": deltas.overlap})
+    for codec in dict.fromkeys(row["codec"] for row in found):
+        values = [row["bd_rate_percent"] for row in found if row["codec"] == codec]
+        found.append({"picture": "mean", "codec": codec, "bd_rate_percent": float(np.mean(values)),
+                      "overlap": math.nan})
+    return found
+
+
+def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
+    """Encodes, decodes, measures, and writes tables and figures.
+
+    Args:
+      config: of the experiment.
+      workdir: where everything is kept.
+
+    Returns:
+      The rows of `pictures.csv`.
+
+    Raises:
+      ValueError: if a picture or an option is refused.
+    """
+    if not config.trade_offs and (config.realism_names == ("none",) or not config.realism_bpp):
+        raise ValueError("--trade_offs is empty: say which pictures to fit for realism, and --realism_bpp")
+    if len({f"{trade_off:g}" for trade_off in config.trade_offs}) < len(config.trade_offs):
+        raise ValueError(f"--trade_offs must differ, got {', '.join(map(str, config.trade_offs))}")
+    started, pictures = time.time(), load_pictures(config)
+    unknown = [name for name in config.realism_names if name != "none" and name not in pictures]
+    if unknown:
+        sentence = f"{', '.join(unknown)}: not among the pictures ({', '.join(pictures)})"
+        if config.realism_names != Config().realism_names or not config.trade_offs:
+            raise ValueError(f"--realism_names: {sentence}")
+        print(f"nothing is fitted for realism, --realism_names={sentence}", file=sys.stderr)
+    judge, rows = Judge(config.metrics, config.sigma), []
+
+    def note(part, name, codec, picture, data, decoded):
+        rows.append({"part": part, "picture": name, "codec": codec, "bytes": len(data),
+                     "bits_per_pixel": 8 * len(data) / math.prod(picture.shape[:2]), **judge(picture, decoded)})
+
+    rated = {name: crop(picture, config.size) for name, picture in pictures.items() if config.trade_offs}
+    wanted = {name: mse_fits(config, name, picture) for name, picture in rated.items()}
+    made = messages([fit for fits in wanted.values() for fit in fits], workdir, batch=config.batch)
+    files = {name: [made[fit.stem] for fit in fits] for name, fits in wanted.items()}
+    real = {name: crop(picture, config.realism_size) for name, picture in pictures.items()
+            if name in (config.realism_names or pictures)}
+    rate = {name: config.realism_bpp or min(8 * len(m) / math.prod(rated[name].shape[:2]) for m in files[name])
+            for name in real}
+    wished = {name: realism_fits(config, name, picture, rate[name]) for name, picture in real.items()}
+    # Method by method: pictures of one size are fitted side by side.
+    made = messages([fits[method] for method in (MSE, *REALISM) for fits in wished.values()], workdir,
+                    batch=config.batch)
+    real_files = {name: {method: made[fit.stem] for method, fit in fits.items()} for name, fits in wished.items()}
+
+    codecs = [codec for codec in CODECS.values() if codec.available()]
+    for name, picture in rated.items():
+        for message in files[name]:
+            note("rates", name, MSE, picture, message, overfitted.decode(message))
+        sizes = sorted(map(len, files[name]))
+        for codec in codecs:
+            for size in [*sizes, *(round(factor * sizes[-1]) for factor in BEYOND)]:
+                note("rates", name, codec.name, picture, *encode_at_most(codec, picture, size))
+    kept_pictures = {}
+    for name, picture in real.items():
+        shown = {"original": (picture, 0)}
+        for codec in codecs:
+            data, decoded = encode_at_most(codec, picture, len(real_files[name]["overfitted WD + noise"]))
+            note("realism", name, codec.name, picture, data, decoded)
+            shown[codec.name] = decoded, len(data)
+        for method, message in real_files[name].items():
+            shown[method] = overfitted.decode(message), len(message)
+            note("realism", name, method, picture, message, shown[method][0])
+        draw_pictures(workdir / f"{name}.png", shown)
+        kept_pictures |= {f"{name} {title}": image for title, (image, _) in shown.items()}
+    np.savez_compressed(workdir / "pictures.npz", **kept_pictures)
+    header = {"units": "bytes of whole files; psnr in dB; bits per pixel", "seed": config.seed,
+              "rates": "squared error at several lambdas; other codecs at most as long, and 1.6 and 2.5 times",
+              "realism_objective": config.realism_objective, "sigma": config.sigma,
+              "realism": "one length; other codecs at most as long, or as short as they can"}
+    write_table(workdir / "pictures.csv", {name: [row[name] for row in rows] for name in rows[0]}, header)
+    rates = bd_rates(rows) if "psnr" in rows[0] else []
+    columns = {name: [row[name] for row in rates] for name in ("picture", "codec", "bd_rate_percent", "overlap")}
+    write_table(workdir / "bd_rates.csv", columns, {"units": "percent of JPEG's bytes at equal PSNR, minus 100"})
+    for row in rates:
+        if row["picture"] == "mean":
+            print(f"{row['codec']}: {row['bd_rate_percent']:+.1f} % of JPEG's bytes at equal PSNR")
+    if rated and "psnr" in rows[0]:
+        draw_curves(workdir / "rate_psnr.png", [row for row in rows if row["part"] == "rates"])
+    write_run_record(workdir, name="experiments.images.image_realism", config=config,
+                     duration_seconds=time.time() - started)
+    return rows
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command.
+
+    Args:
+      argv: the command line with the program's name first; default `sys.argv`.
+
+    Returns:
+      The exit status.
+    """
+    return command_line.main(__doc__, PRESETS, run, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,145 @@
+"""How few bytes keep a texture looking the same.
+
+    python -m experiments.images.texture_compression --preset=quick --workdir=OUT [--images=FOLDER]
+
+At each length a texture is fitted three ways: for Wasserstein distortion in local windows with shared noise, for
+squared error, and with shared noise for its statistics alone (sigma = infinity): there nothing has its place.
+`textures.csv` has a row for each file; `NAME-BYTES.png` shows them side by side, `textures.npz` as numbers.
+
+--images   folder of textures; default: brick, grass and gravel of scikit-image
+--sizes    lengths in bytes
+"""
+
+import dataclasses
+import math
+import pathlib
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from experiments.images.bitstream_cache import Fit, messages
+from experiments.images.image_realism import Judge, crop, load_pictures
+from experiments.images.image_realism_figures import draw_pictures
+from rdr import command_line
+from rdr.codecs import overfitted
+from rdr.evaluation.tables import write_run_record, write_table
+
+TEXTURES = ("brick", "grass", "gravel")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What is encoded and how.
+
+    Fields:
+      images: folder of textures; empty for scikit-image's.
+      names: which of them; empty for all.
+      size: side of the square cut from the middle; 0 for the whole picture.
+      sizes: lengths in bytes.
+      steps: of a fit.
+      features: of Wasserstein distortion in fits.
+      sigma: its windows' width in pixels.
+      noise_levels: resolutions with shared noise.
+      metrics: of `rdr.metrics.full_reference`.
+      batch: textures of one size that are fitted side by side; more may be faster on a GPU where they are small.
+      seed: of all randomness.
+    """
+
+    images: str = ""
+    names: tuple[str, ...] = ()
+    size: int = 128
+    sizes: tuple[int, ...] = (300, 600)
+    steps: int = 400
+    features: str = "alexnet"
+    sigma: float = 8.0
+    noise_levels: int = 5
+    metrics: tuple[str, ...] = ("psnr", "lpips_alexnet", "dists", "wd_vgg16")
+    batch: int = 1
+    seed: int = 0
+
+
+PRESETS = {
+    "smoke": Config(names=("brick",), size=24, sizes=(330,), steps=6, features="pixels", noise_levels=2,
+                    metrics=("psnr", "ssim")),
+    "quick": Config(names=("brick",)),
+    "full": Config(size=0, sizes=(300, 600, 1200, 2400, 4800), steps=10_000, features="vgg16"),
+}  # fmt: skip
+
+
+def methods(config: Config) -> dict[str, overfitted.Options]:
+    """The ways in which a texture is fitted.
+
+    Args:
+      config: of the experiment.
+
+    Returns:
+      Name -> options, but for the length.
+    """
+    common = overfitted.Options(schedule=overfitted.Schedule(steps=config.steps), seed=config.seed,
+                                features=config.features)
+    noisy = common._replace(objective="wd", noise_levels=config.noise_levels)
+    return {"WD + noise": noisy._replace(sigma=config.sigma), "MSE": common,
+            "statistics + noise": noisy._replace(sigma=math.inf)}
+
+
+def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
+    """Encodes, decodes, measures, and writes a table and pictures.
+
+    Args:
+      config: of the experiment.
+      workdir: where everything is kept.
+
+    Returns:
+      The rows of `textures.csv`.
+
+    Raises:
+      ValueError: if a picture or an option is refused.
+    """
+    started = time.time()
+    names = config.names or (() if config.images else TEXTURES)
+    pictures = load_pictures(dataclasses.replace(config, names=names))
+    pictures = {name: crop(whole, config.size) for name, whole in pictures.items()}
+    fits = {(name, size, method): Fit(f"{name}-{method.replace(' + ', '-')}-{size}", picture,
+                                      options._replace(size=size))
+            for size in config.sizes for method, options in methods(config).items()
+            for name, picture in pictures.items()}
+    files = messages(list(fits.values()), workdir, batch=config.batch)
+    judge, rows, kept = Judge(config.metrics, config.sigma), [], {}
+    for name, picture in pictures.items():
+        kept[f"{name} original"] = picture
+        for size in config.sizes:
+            shown = {"original": (picture, 0)}
+            for method in methods(config):
+                message = files[fits[name, size, method].stem]
+                decoded = overfitted.decode(message)
+                shown[method] = decoded, len(message)
+                kept[f"{name} {method} {size}"] = decoded
+                rows.append({"picture": name, "method": method, "wanted_bytes": size, "bytes": len(message),
+                             "bits_per_pixel": 8 * len(message) / math.prod(picture.shape[:2]),
+                             **judge(picture, decoded)})
+            draw_pictures(workdir / f"{name}-{size}.png", shown)
+    np.savez_compressed(workdir / "textures.npz", **kept)
+    write_table(workdir / "textures.csv", {column: [row[column] for row in rows] for column in rows[0]},
+                {"units": "bytes of whole files; psnr in dB; bits per pixel", "seed": config.seed})
+    write_run_record(workdir, name="experiments.images.texture_compression", config=config,
+                     duration_seconds=time.time() - started)
+    return rows
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command.
+
+    Args:
+      argv: the command line with the program's name first; default `sys.argv`.
+
+    Returns:
+      The exit status.
+    """
+    return command_line.main(__doc__, PRESETS, run, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,294 @@
+"""From fidelity to realism: images optimised from noise under Wasserstein distortion, for a sequence of sigma.
+
+    python -m experiments.images.texture_metamers --preset=quick --workdir=runs/texture_metamers/quick
+
+For each picture (a texture, or a photograph with a foveated sigma map) and each sigma, an image that starts as noise
+descends the Wasserstein distortion to the picture, on VGG-16 feature maps at several resolutions. At sigma = 0 it
+becomes the picture; at sigma = infinity it becomes another picture of the same statistics; in between it keeps what is
+larger than sigma and makes up what is smaller. `sequence.csv` says how far each image is from the picture
+pixel by pixel (mean squared error: fidelity) and in its statistics (the distortion at sigma = infinity: realism);
+`images.npz` holds the images. A run that was stopped goes on after the last image that it finished.
+
+Pictures: brick, grass, gravel (extra `textures`, scikit-image), astronaut (a photograph, foveated), `waves` (drawn
+here, needs nothing), or a path to an image file. Features: vgg16 or alexnet (extra `perceptual`), or pixels.
+quick: about ten minutes on 2 cores; full: for a GPU.
+"""
+
+import dataclasses
+import functools
+import json
+import math
+import pathlib
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from rdr import command_line
+from rdr.evaluation import tables
+from rdr.features import alexnet, vgg, weights
+from rdr.features.multiscale import multiscale
+from rdr.losses.wasserstein_distortion import distance, prepare
+from rdr.losses.wasserstein_distortion.sigma import sigma_from_eccentricity
+
+# Where the square is cut out of a photograph: 0 is at the top or left, 1 at the bottom or right. This is the face.
+PHOTOGRAPHS = {"astronaut": (0.0, 0.375)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Settings of the experiment.
+
+    Attributes:
+      pictures: what to match; see above.
+      sigmas: standard deviations of the pooling windows in pixels, for textures. Photographs are foveated instead.
+      size: side of the (square, grey) pictures in pixels.
+      halvings: how often the resolution of a texture is halved before its centre is cut out.
+      photograph_halvings: the same for photographs.
+      features: "vgg16", "alexnet" or "pixels".
+      blocks: how many of VGG-16's five blocks are used, each by its last map.
+      scales: number of resolutions at which the features are computed.
+      steps: of Adam, its step size decayed by a cosine.
+      learning_rate: first step size, in units of the pictures' range [0, 1].
+      pixels_per_degree: of the foveated map; the fixated point is the picture's centre.
+      seed: of the noise.
+    """
+
+    pictures: tuple[str, ...] = ("brick", "astronaut", "gravel", "grass")
+    sigmas: tuple[float, ...] = (0.0, 2.0, 4.0, 10.0, math.inf)
+    size: int = 128
+    halvings: int = 2
+    photograph_halvings: int = 1
+    features: str = "vgg16"
+    blocks: int = 3
+    scales: int = 2
+    steps: int = 150
+    learning_rate: float = 0.05
+    pixels_per_degree: float = 8.0
+    seed: int = 0
+
+
+PRESETS = {
+    "smoke": Config(
+        pictures=("waves",), sigmas=(0.0, 2.0, math.inf), size=24, halvings=0, features="pixels", scales=1, steps=60
+    ),
+    "quick": Config(),
+    "full": Config(
+        pictures=("brick", "grass", "gravel", "astronaut"), sigmas=(0.0, 1.0, 2.0, 4.0, 8.0, 16.0, math.inf),
+        size=256, halvings=1, photograph_halvings=0, blocks=5, scales=3, steps=1000,
+    ),
+}
+
+
+def load_picture(name: str, size: int, halvings: int = 0) -> np.ndarray:
+    """Loads a grey picture.
+
+    Args:
+      name: brick, grass, gravel, astronaut, waves, or a path to an image file.
+      size: side of the square that is cut out (of the centre, if it is not a photograph named here), in pixels.
+      halvings: how often its resolution is halved before.
+
+    Returns:
+      [1, size, size, 1], float32, in [0, 1].
+
+    Raises:
+      ValueError: if there is no such picture or it is smaller than `size`; says what to install.
+    """
+    if name == "waves":
+        y, x = np.mgrid[:size, :size] / 8
+        picture = 0.5 + 0.25 * np.sin(2 * np.pi * (x + 0.3 * np.sin(y))) + 0.15 * np.cos(2 * np.pi * (y - 0.5 * x))
+    elif name in ("brick", "grass", "gravel", *PHOTOGRAPHS):
+        try:
+            from skimage import data
+        except ImportError:
+            raise ValueError(
+                f"picture {name} comes with scikit-image: install it with `pip install rdr-jax[textures]`, or give "
+                "--pictures=waves or a path to an image file"
+            ) from None
+        picture = getattr(data, name)() / 255.0
+    else:
+        from PIL import Image
+
+        with Image.open(name) as image:
+            picture = np.asarray(image.convert("RGB")) / 255.0
+    if picture.ndim == 3:
+        picture = picture @ np.array([0.299, 0.587, 0.114])  # luma of sRGB values (Rec. 601)
+    for _ in range(halvings):
+        height, width = (n - n % 2 for n in picture.shape)
+        picture = picture[:height, :width].reshape(height // 2, 2, width // 2, 2).mean((1, 3))
+    place = PHOTOGRAPHS.get(name, (0.5, 0.5))
+    top, left = (math.floor((n - size) * f) for n, f in zip(picture.shape, place))
+    if min(top, left) < 0:
+        raise ValueError(f"size must be at most the picture's, {name} has {picture.shape}, got {size}")
+    return picture[top : top + size, left : left + size].astype(np.float32)[None, :, :, None]
+
+
+def feature_maps(network: str, scales: int, blocks: int = 5) -> Callable[[jax.Array], dict[str, jax.Array]]:
+    """Builds the map from grey images to what the distortion compares.
+
+    Args:
+      network: "vgg16" (average pooling, the last map of each block), "alexnet", or "pixels".
+      scales: number of resolutions.
+      blocks: of VGG-16, that are used.
+
+    Returns:
+      A function from [batch, height, width, 1] to a dict of feature maps, the normalised image among them.
+
+    Raises:
+      ValueError: if there is no such network.
+      FileNotFoundError: if its weights are not installed.
+    """
+    if network == "pixels":
+        return lambda images: multiscale(lambda x: {"pixels": x}, images, num_scales=scales)
+    taps = {
+        "vgg16": (vgg.features, vgg.LAST_OF_EACH_BLOCK[:blocks]),
+        "alexnet": (alexnet.features, ("relu1", "relu2")),
+    }
+    if network not in taps:
+        raise ValueError(f"features must be 'vgg16', 'alexnet' or 'pixels', got {network!r}")
+    call, names = taps[network]
+    params = weights.load_params(network)
+
+    def at_one_scale(images):
+        return call(params, jnp.repeat(images, 3, -1), taps=names, pooling="average")
+
+    def maps(images):
+        return {"pixels": (images - 0.449) / 0.226, **multiscale(at_one_scale, images, num_scales=scales)}
+
+    return maps
+
+
+def make_descent(
+    features: Callable[[jax.Array], dict[str, jax.Array]], *, steps: int, learning_rate: float
+) -> Callable[[jax.Array, jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
+    """Builds the optimiser; one compilation serves every sigma.
+
+    Args:
+      features: see `feature_maps`.
+      steps: number of steps.
+      learning_rate: of Adam at the beginning, decayed to 0 by a cosine.
+
+    Returns:
+      A function of (picture [1, n, n, 1], sigma map [n, n], start [1, n, n, 1]) that returns the optimised image,
+      clipped to [0, 1], and the distortion after each step [steps].
+    """
+    optimizer = optax.adam(optax.cosine_decay_schedule(learning_rate, steps))
+    measure = jax.jit(lambda picture, sigma: prepare(features(picture), sigma))
+
+    @jax.jit
+    def step(image, state, statistics):
+        value, gradient = jax.value_and_grad(lambda x: distance(statistics, features(x))[0])(image)
+        update, state = optimizer.update(gradient, state)
+        return jnp.clip(image + update, 0, 1), state, value
+
+    def descend(picture, sigma, start):
+        statistics, state, values = measure(picture, sigma), optimizer.init(start), []
+        # Not a lax loop: inside of one, XLA's convolutions on CPU take several times as long.
+        image = start
+        for _ in range(steps):
+            image, state, value = step(image, state, statistics)
+            values.append(value)
+        return image, jnp.stack(values)
+
+    return descend
+
+
+def sigma_maps(config: Config, picture: str) -> dict[float | str, np.ndarray]:
+    """Lists the sigma maps that a picture is matched under: constants, or one foveated map for a photograph."""
+    shape = (config.size, config.size)
+    if picture in PHOTOGRAPHS:
+        center = ((config.size - 1) / 2,) * 2
+        foveated = sigma_from_eccentricity(shape, center, pixels_per_degree=config.pixels_per_degree)
+        return {"foveated": np.asarray(foveated, np.float32)}
+    return {sigma: np.full(shape, sigma, np.float32) for sigma in config.sigmas}
+
+
+def _eight_bits(image: jax.Array) -> np.ndarray:
+    return np.uint8(np.round(255 * np.asarray(image)[0, :, :, 0]))
+
+
+def _write(
+    config: Config, workdir: pathlib.Path, rows: list[dict[str, Any]], images: dict[str, np.ndarray]
+) -> dict[str, list[Any]]:
+    """Writes the table and the images that there are so far; returns the table's columns."""
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    header = {
+        "units": "sigma in pixels; fidelity_mse per pixel of [0, 1]; distortions summed over feature maps",
+        "features": config.features,
+        "size": config.size,
+        "steps": config.steps,
+        "seed": config.seed,
+    }
+    tables.write_table(workdir / "sequence.csv", columns, header)
+    # Whole files only, and the list of what is finished last.
+    np.savez_compressed(workdir / "unfinished.npz", **images)
+    (workdir / "unfinished.npz").replace(workdir / "images.npz")
+    command_line.write_text(workdir / "finished.json", json.dumps(rows))
+    return columns
+
+
+def _resume(workdir: pathlib.Path) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
+    """Reads what an earlier run in this directory has finished."""
+    if not (workdir / "finished.json").is_file():
+        return [], {}
+    with np.load(workdir / "images.npz") as archive:
+        return json.loads((workdir / "finished.json").read_text()), dict(archive)
+
+
+def run(config: Config, workdir: pathlib.Path) -> dict[str, list[Any]]:
+    """Optimises one image per picture and sigma; writes `sequence.csv`, `images.npz` and `run.json`.
+
+    Args:
+      config: the settings.
+      workdir: where to.
+
+    Returns:
+      The columns of `sequence.csv`.
+    """
+    began = time.perf_counter()
+    features = feature_maps(config.features, config.scales, config.blocks)
+    descend = make_descent(features, steps=config.steps, learning_rate=config.learning_rate)
+    realism = jax.jit(lambda a, b: distance(prepare(features(a), math.inf), features(b))[0])
+    rows, images = _resume(workdir)
+    finished = {(row["picture"], row["sigma"]) for row in rows}
+    for picture_number, name in enumerate(config.pictures):
+        halvings = config.photograph_halvings if name in PHOTOGRAPHS else config.halvings
+        picture = load_picture(name, config.size, halvings)
+        key = jax.random.fold_in(jax.random.key(config.seed), picture_number)
+        # Noise of the picture's mean and a realistic spread; the same for every sigma.
+        start = picture.mean() + 0.1 * jax.random.normal(key, picture.shape, jnp.float32)
+        start = jnp.clip(start, 0, 1)
+        stem = pathlib.Path(name).stem
+        images[stem] = _eight_bits(picture)
+        for sigma, sigma_map in sigma_maps(config, name).items():
+            if (stem, sigma) in finished:
+                continue
+            image, values = descend(picture, sigma_map, start)
+            images[f"{stem} {sigma}"] = _eight_bits(image)
+            rows.append({
+                "picture": stem,
+                "sigma": sigma,
+                "distortion_start": float(values[0]),
+                "distortion": float(values[-1]),
+                "fidelity_mse": float(jnp.mean(jnp.square(image - picture))),
+                "realism": float(realism(picture, image)),
+                "realism_start": float(realism(picture, start)),
+            })
+            print("  ".join(f"{k} {tables.format_value(v)}" for k, v in rows[-1].items()), flush=True)
+            _write(config, workdir, rows, images)  # after every image, so that a stopped run goes on from there
+    columns = _write(config, workdir, rows, images)
+    tables.write_run_record(
+        workdir, name="experiments.images.texture_metamers", config=config, duration_seconds=time.perf_counter() - began
+    )
+    return columns
+
+
+main = functools.partial(command_line.main, __doc__, PRESETS, run)
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Experiments with codecs of known sources against their bounds."""

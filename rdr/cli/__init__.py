@@ -1,0 +1,1 @@
+"""Commands on images and sources; nothing imports this package."""

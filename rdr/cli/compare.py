@@ -1,0 +1,348 @@
+"""Compares codecs: their curves of rate, fidelity and realism, and Bjontegaard deltas to the first one.
+
+    python -m rdr.cli.compare WORD... --workdir=OUT [--reference=DIR] [--anchor=NAME]
+
+Each WORD is one of: a published table (kodak_compressai, kodak_papers, clic2020_realism); a CSV table of your own in
+the same form (rdr/evaluation/published/README.md); a working directory of rdr.cli.evaluate, or a folder of them, an
+operating point each; a working directory of experiments.images.rd_sweep (our trained image codecs), of
+experiments.images.image_realism (our overfitted codec beside others) or, with points.csv, of any other of our
+experiments; or, with --reference=DIR, a folder of folders of decoded images, an operating point each, which are
+evaluated first (--metrics, default fast).
+
+--anchor   the curve that others are compared with; default the first
+--codecs   names of the curves to compare, separated by commas; default all
+--method   akima, pchip or cubic
+--hull     compare convex hulls: for curves that are not monotone
+--axis     the metric over which --other is compared: realism at equal fidelity, say --axis=psnr --other=fid
+
+Writes curves.csv (all points), comparison.csv and comparison.json (BD-rate in percent and BD-metric, per metric; with
+95 % intervals over images where both curves have values of the same images) and curves.png.
+"""
+
+import dataclasses
+import json
+import pathlib
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from rdr import command_line
+from rdr.cli import evaluate
+from rdr.data.image_pairs import pair_folders
+from rdr.evaluation import tables
+from rdr.evaluation.rd_curves import Curve, read_curves
+from rdr.evaluation.rd_plots import make_figure, points_of
+from rdr.metrics.bjontegaard import METHODS, bd_difference, bd_metric, bd_rate
+from rdr.metrics.bootstrap import bootstrap_interval
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What to compare.
+
+    Attributes:
+      inputs: tables and folders.
+      reference: folder of originals, where inputs hold images.
+      metrics: of evaluations made here.
+      anchor: name of the curve that others are compared with; empty for the first.
+      codecs: names of the curves to compare; empty for all.
+      method: of interpolation.
+      hull: whether convex hulls are compared.
+      axis: metric over which `other` is compared; empty for none.
+      other: see `axis`.
+      seed: of evaluations and resamples.
+    """
+
+    inputs: tuple[str, ...] = ()
+    reference: str = ""
+    metrics: tuple[str, ...] = ("fast",)
+    anchor: str = ""
+    codecs: tuple[str, ...] = ()
+    method: str = "akima"
+    hull: bool = False
+    axis: str = ""
+    other: str = ""
+    seed: int = 0
+
+
+def gather(config: Config, workdir: pathlib.Path) -> list[Curve]:
+    """Reads all curves, evaluating folders of images first.
+
+    Args:
+      config: names them.
+      workdir: evaluations go to its folder `evaluations`.
+
+    Returns:
+      The curves that are compared, each of another name.
+
+    Raises:
+      ValueError: if an input cannot be used, names are not unique, or a codec that was named is not there.
+    """
+    read = {word: read_curves(word) for word in config.inputs}
+    # Whatever can be refused is refused before the first image is evaluated.
+    points = {word: folders_of_points(pathlib.Path(word), config) for word, found in read.items() if not found}
+    names = [name for word in config.inputs
+             for name in ([pathlib.Path(word).resolve().name] if word in points else [c.name for c in read[word]])]
+    compared = {*config.codecs, config.anchor} if config.codecs else set(names)
+    for name in names:
+        if name in compared and names.count(name) > 1:
+            raise ValueError(f"curves must have different names, but {names.count(name)} are called {name!r}: leave it "
+                             "out with --codecs, or name one otherwise")
+    for name in (*config.codecs, *((config.anchor,) if config.anchor else ())):
+        if name not in names:
+            raise ValueError(f"there is no curve {name!r}; there are {', '.join(names)}")
+    curves = []
+    for word in config.inputs:
+        curves += [evaluate_folder(pathlib.Path(word), points[word], config, workdir)] if word in points else read[word]
+    if config.codecs:
+        curves = [curve for curve in curves if curve.name in compared]
+    if config.anchor:
+        curves.sort(key=lambda curve: curve.name != config.anchor)
+    if len({curve.rate_name for curve in curves}) > 1:
+        raise ValueError("curves must have one kind of rate, got bits per pixel and bits per sample")
+    return curves
+
+
+def folders_of_points(folder: pathlib.Path, config: Config) -> list[pathlib.Path]:
+    """Finds the folders of decoded images in a folder, and checks them.
+
+    Args:
+      folder: holds one folder per operating point.
+      config: the reference.
+
+    Returns:
+      The folders.
+
+    Raises:
+      ValueError: if there is no reference or there are no folders, or images are not pairs or have no rates.
+    """
+    points = sorted(f for f in folder.iterdir() if f.is_dir() and not f.name.startswith("."))
+    if not config.reference or not points:
+        raise ValueError(
+            f"{folder} holds no results; to evaluate images, give --reference=DIR and a folder with one folder of "
+            "decoded images per operating point"
+        )
+    for point in points:
+        if pair_folders(config.reference, str(point))[0].bits is None:
+            raise ValueError(f"{point} has no rates, as its images are not in the format that they were compressed to: "
+                             "evaluate it by rdr.cli.evaluate with --bitstreams, and compare that")
+    return points
+
+
+def evaluate_folder(
+    folder: pathlib.Path, points: Sequence[pathlib.Path], config: Config, workdir: pathlib.Path
+) -> Curve:
+    """Evaluates a folder of folders of decoded images.
+
+    Args:
+      folder: what the curve is named after.
+      points: its folders, one per operating point.
+      config: the reference, metrics and seed.
+      workdir: evaluations go to `evaluations/NAME/POINT`.
+
+    Returns:
+      The curve.
+    """
+    name = folder.resolve().name
+    for point in points:
+        print(f"evaluating {point}")
+        settings = evaluate.Config(
+            reference=config.reference, candidate=str(point), metrics=config.metrics, seed=config.seed
+        )
+        evaluate.run(settings, workdir / "evaluations" / name / point.name)
+    return read_curves(str(workdir / "evaluations" / name))[0]
+
+
+def compare_metric(curves: Sequence[Curve], metric: str, config: Config) -> list[dict[str, Any]]:
+    """Compares all curves that have a metric with the anchor.
+
+    Args:
+      curves: the anchor first.
+      metric: the metric.
+      config: method, hull and seed.
+
+    Returns:
+      One row per other curve: deltas, interval, or why they cannot be computed. With three curves or more also the
+      deltas over the range that all of them share.
+    """
+    anchor, rows = curves[0], []
+    own = [curve for curve in curves if metric in curve.metrics]
+    if anchor not in own or len(own) < 2:
+        return []
+
+    def deltas(chosen, resample=None):
+        axes = list(zip(*(points_of(curve, metric, hull=config.hull, resample=resample) for curve in chosen)))
+        options = {"method": config.method, "names": [curve.name for curve in chosen]}
+        return bd_rate(*axes, **options), bd_metric(*axes, **options)
+
+    try:
+        shared = [part.values for part in deltas(own)] if len(own) > 2 else None
+    except ValueError:
+        shared = None
+    for number, curve in enumerate(own[1:], 1):
+        row: dict[str, Any] = {"metric": metric, "codec": curve.name, "anchor": anchor.name}
+        try:
+            check_protocols(metric, anchor, curve)
+            rate, value = deltas((anchor, curve))
+        except ValueError as error:
+            rows.append(row | {"refused": str(error)})
+            continue
+        row |= {
+            "bd_rate_percent": rate.values[1], "bd_metric": value.values[1], "from": rate.interval[0],
+            "to": rate.interval[1], "overlap": rate.overlap,
+        }  # fmt: skip
+        if shared is not None:
+            row |= {"bd_rate_percent_common": shared[0][number], "bd_metric_common": shared[1][number]}
+        if metric in anchor.per_image and metric in curve.per_image and anchor.images == curve.images:
+            count = len(anchor.images)
+            if count > 1:
+                try:
+                    found = bootstrap_interval(
+                        lambda index, pair=(anchor, curve): deltas(pair, index)[0].values[1], count, seed=config.seed,
+                        resamples=200,
+                    )  # fmt: skip
+                    row |= {"bd_rate_low": found.low, "bd_rate_high": found.high}
+                except ValueError:
+                    row["note"] = "no interval: most resamples of images cannot be compared"
+        rows.append(row)
+    return rows
+
+
+def check_protocols(metric: str, anchor: Curve, curve: Curve) -> None:
+    """Refuses numbers that mean different things.
+
+    Args:
+      metric: the metric.
+      anchor: a curve.
+      curve: another.
+
+    Raises:
+      ValueError: if both say what they computed the metric under, and it differs.
+    """
+    ours, theirs = (c.protocols.get(metric) for c in (anchor, curve))
+    if ours is None or theirs is None or ours == theirs:
+        return
+    flat = [{**protocol, **(protocol.get("options") or {})} for protocol in (ours, theirs)]
+    differ = sorted(key for key in flat[0] | flat[1] if key != "options" and flat[0].get(key) != flat[1].get(key))
+    raise ValueError(f"{curve.name} and {anchor.name} must have one protocol of {metric}, they differ in "
+                     f"{', '.join(differ)}")
+
+
+def compare_axes(curves: Sequence[Curve], config: Config) -> list[dict[str, Any]]:
+    """Compares one metric at equal values of another.
+
+    Args:
+      curves: the anchor first.
+      config: `axis` and `other`.
+
+    Returns:
+      One row per other curve.
+
+    Raises:
+      ValueError: if only one of `axis` and `other` is given, or the anchor lacks one.
+    """
+    if not (config.axis or config.other):
+        return []
+    both = [curve for curve in curves if config.axis in curve.metrics and config.other in curve.metrics]
+    if not both or both[0] is not curves[0]:
+        raise ValueError(f"--axis and --other must both name metrics of {curves[0].name}, got {config.axis!r} and "
+                         f"{config.other!r}; it has {', '.join(curves[0].metrics)}")
+    rows = []
+    for curve in both[1:]:
+        row: dict[str, Any] = {"metric": f"{config.other} at equal {config.axis}", "codec": curve.name,
+                               "anchor": both[0].name}
+        try:
+            for name in (config.axis, config.other):
+                check_protocols(name, both[0], curve)
+            found = bd_difference(
+                *([c.metrics[name] for c in (both[0], curve)] for name in (config.axis, config.other)),
+                method=config.method, names=[both[0].name, curve.name],
+            )  # fmt: skip
+            row |= {"bd_metric": found.values[1], "from": found.interval[0], "to": found.interval[1],
+                    "overlap": found.overlap}
+        except ValueError as error:
+            row["refused"] = str(error)
+        rows.append(row)
+    return rows
+
+
+def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
+    """Compares curves.
+
+    Args:
+      config: what to compare.
+      workdir: where to write; left alone when the input is refused.
+
+    Returns:
+      The rows of the comparison.
+
+    Raises:
+      ValueError: if an input or option cannot be used.
+    """
+    began = time.perf_counter()
+    if not config.inputs:
+        raise ValueError("say what to compare: tables or folders, for example kodak_compressai")
+    if config.method not in METHODS:
+        raise ValueError(f"--method must be one of {', '.join(METHODS)}, got {config.method!r}")
+    workdir = pathlib.Path(workdir)
+    curves = gather(config, workdir)
+    metrics = list(dict.fromkeys(name for curve in curves for name in curve.metrics))
+    rows = [row for metric in metrics for row in compare_metric(curves, metric, config)] + compare_axes(curves, config)
+    workdir = command_line.open_workdir(workdir, config)
+    points = {
+        "codec": [curve.name.replace(",", "_") for curve in curves for _ in curve.rates],
+        curves[0].rate_name: [rate for curve in curves for rate in curve.rates.tolist()],
+        **{name: [value for curve in curves for value in
+                  curve.metrics.get(name, np.full(curve.rates.size, np.nan)).tolist()] for name in metrics},
+    }  # fmt: skip
+    points = {name: ["" if value != value else value for value in column] for name, column in points.items()}
+    sources = {curve.name: curve.source for curve in curves}
+    tables.write_table(workdir / "curves.csv", points, {f"source of {k}": v for k, v in sources.items()})
+    keys = ["metric", "codec", "anchor", "bd_rate_percent", "bd_rate_low", "bd_rate_high", "bd_metric",
+            "bd_rate_percent_common", "bd_metric_common", "from", "to", "overlap", "note", "refused"]
+    keys = [key for key in keys if any(key in row for row in rows)] or ["metric"]
+    cells = {key: [_cell(row.get(key, "")) for row in rows] for key in keys}
+    header = {
+        "method": config.method, "hull": config.hull,
+        "from and to": "range of the metric (or of --axis) that both curves have; overlap: its share of their union",
+    }  # fmt: skip
+    tables.write_table(workdir / "comparison.csv", cells, header)
+    document = {
+        "anchor": curves[0].name, "method": config.method, "hull": config.hull, "rows": rows, "sources": sources
+    }  # fmt: skip
+    command_line.write_text(workdir / "comparison.json", json.dumps(document, indent=2, default=float) + "\n")
+    make_figure(curves, metrics).savefig(workdir / "curves.png", dpi=150, metadata={"Software": None})
+    tables.write_run_record(
+        workdir, name="rdr.cli.compare", config=config, duration_seconds=time.perf_counter() - began
+    )
+    if rows:
+        shown = [key for key in keys if key not in ("bd_metric_common", "from", "to", "note", "refused")]
+        print(tables.render({key: [_number(row.get(key, "")) for row in rows] for key in shown}, digits=3))
+        for row in rows:
+            if "refused" in row:
+                print(f"no comparison of {row['codec']} by {row['metric']}: {row['refused']}", file=sys.stderr)
+    print(f"{len(curves)} curves; curves.csv, comparison.csv, comparison.json and curves.png are in {workdir}")
+    return rows
+
+
+def _cell(value: Any) -> Any:
+    return value.replace(",", ";") if isinstance(value, str) else float(value)
+
+
+def _number(value: Any) -> Any:
+    return value if isinstance(value, str) else float(value)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs from the command line; returns the exit status."""
+    def call():
+        run(*command_line.parse(__doc__, {"tool": Config()}, argv, words="inputs"))
+
+    return command_line.run_safely(call)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

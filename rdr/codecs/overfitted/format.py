@@ -1,0 +1,234 @@
+"""From exact weights and grids to a message and back.
+
+Payloads: settings; weights (coded, escapes); grids (coded, escapes). Settings are, a byte each: the format's number,
+levels, noise levels, the three widths; a byte or two of flags for grids that are not zero, lowest bit finest; four
+bytes of seed where there is noise; and a byte for each tensor: 25 e + t, its step 2^-e and the Laplace table t that
+codes it. What is coded of the weights is their difference to those of `start`, rounded to the same step. Grids are
+coded from the coarsest to the finest, along lines column + 2 row = constant.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from rdr.bitstream import coder, container
+from rdr.bitstream.adaptive_coder import StepDecoder, StepEncoder
+from rdr.codecs.overfitted import exact_inference
+from rdr.codecs.overfitted.architecture import Architecture, shapes
+from rdr.codecs.overfitted.pretrained_init import whole_start
+from rdr.codecs.overfitted.quantized_laplace import PLACES, SCALES, laplace_tables
+from rdr.randomness import shared_integers, shared_key
+
+NAME = "overfitted"
+_FORMAT = 1
+_TABLES = (SCALES + 1) // 2  # every second scale codes weights
+MAX_LEVELS, MAX_WIDTH = 12, 64
+NOISE_VALUES = 256
+
+
+class Description(NamedTuple):
+    """All that a decoder needs.
+
+    Attributes:
+      arch: sizes of the decoder.
+      exponents: e by name; weights are whole multiples of 2^-e.
+      weights: whole numbers by name.
+      grids: int32 [rows, columns] each, finest first.
+      seed: of the shared noise, or None.
+    """
+
+    arch: Architecture
+    exponents: Mapping[str, int]
+    weights: Mapping[str, np.ndarray]
+    grids: Sequence[np.ndarray]
+    seed: int | None
+
+
+def exact_weights(description: Description) -> dict[str, np.ndarray]:
+    """The weights as numbers.
+
+    Args:
+      description: of the decoder.
+
+    Returns:
+      float64 by name, exact.
+    """
+    return {name: w.astype(np.float64) * 2.0 ** -description.exponents[name]
+            for name, w in description.weights.items()}
+
+
+def noise_grids(arch: Architecture, seed: int | None) -> list[np.ndarray]:
+    """Noise that encoder and decoder share: 256 equally likely values with variance 1, multiples of 2^-12.
+
+    Args:
+      arch: sizes of the decoder.
+      seed: from the file; None without noise.
+
+    Returns:
+      float64 [rows, columns] for each of the finest `noise_levels` resolutions.
+    """
+    if not arch.noise_levels:
+        return []
+    key, grids = shared_key(seed), []
+    step = 2**exact_inference.FRACTION * 12**0.5 / 256
+    values = np.floor((np.arange(NOISE_VALUES) - (NOISE_VALUES - 1) / 2) * step)
+    for level, shape in enumerate(arch.grids[: arch.noise_levels]):
+        draw = shared_integers(jax.random.fold_in(key, level), shape, levels=NOISE_VALUES)
+        grids.append(values[np.asarray(draw)] * 2.0**-exact_inference.FRACTION)
+    return grids
+
+
+def weight_table(weights: np.ndarray) -> int:
+    """The table that codes whole numbers most cheaply: that of the mean absolute value, or one nearby.
+
+    Args:
+      weights: whole numbers of any shape.
+
+    Returns:
+      0 .. 24, for the scale 2^(t / 2 - 6).
+    """
+    mean = np.abs(weights).mean() if weights.size else 0.0
+    return int(np.clip(np.round(2 * (np.log2(max(mean, 2.0**-6)) + 6)), 0, _TABLES - 1))
+
+
+def write(description: Description) -> bytes:
+    """Writes a message.
+
+    Args:
+      description: all that the decoder needs.
+
+    Returns:
+      The bytes.
+    """
+    arch = description.arch
+    used = [bool(np.any(grid)) for grid in description.grids]
+    tables, names = laplace_tables(), list(shapes(arch))
+    start = whole_start(arch, description.exponents)
+    differences = {name: description.weights[name] - start[name] for name in names}
+    chosen = {name: weight_table(differences[name]) for name in names}
+    settings = bytes([_FORMAT, arch.levels, arch.noise_levels, arch.entropy_width, arch.synthesis_width,
+                      arch.refinement_width])
+    settings += sum(1 << level for level, flag in enumerate(used) if flag).to_bytes(-(-arch.levels // 8), "little")
+    if arch.noise_levels:
+        settings += int(description.seed).to_bytes(4, "little")
+    settings += bytes(_TABLES * description.exponents[name] + chosen[name] for name in names)
+    numbers = np.concatenate([differences[name].reshape(-1) for name in names])
+    ids = np.concatenate([np.full(differences[name].size, 2 * PLACES * chosen[name]) for name in names])
+    weights = coder.encode_symbols(numbers.astype(np.int32), tables, ids)
+    encoder, exact = StepEncoder(), exact_weights(description)
+    for level in reversed(range(arch.levels)):
+        if used[level]:
+            law = _law(exact, arch, level, description.grids)
+            everything = slice(0, law.order.size)
+            values = np.asarray(description.grids[level], np.int64).reshape(-1)[law.order]
+            law.fill(everything, values)
+            ids, middle = law.ask(everything)
+            for part in _parts(law):
+                encoder.add(values[part] - middle[part], tables, ids[part])
+    message = container.Message(NAME, b"", (arch.height, arch.width, arch.channels),
+                                (settings, *weights, *encoder.finish()))
+    return container.pack(message)
+
+
+def _law(exact: Mapping[str, np.ndarray], arch: Architecture, level: int, grids: Any) -> exact_inference.GridLaw:
+    parent = grids[level + 1] if level + 1 < arch.levels else None
+    return exact_inference.GridLaw(exact, level, arch.grids[level], parent)
+
+
+def _parts(law: exact_inference.GridLaw) -> list[slice]:
+    starts = np.concatenate([[0], law.ends[:-1]])
+    return [slice(int(a), int(b)) for a, b in zip(starts, law.ends) if b > a]
+
+
+def read(message: bytes, *, max_elements: int = container.MAX_ELEMENTS) -> Description:
+    """Reads a message.
+
+    Args:
+      message: from `write`.
+      max_elements: the most numbers that the image may have.
+
+    Returns:
+      All that the decoder needs.
+
+    Raises:
+      ValueError: if it is no such message, or damaged.
+    """
+    parts = container.unpack(message, max_elements=max_elements)
+    if parts.codec != NAME:
+        raise ValueError(f"the message was written by codec {parts.codec!r}, not by {NAME!r}")
+    if parts.fingerprint or len(parts.payloads) != 5 or len(parts.shape) != 3 or min(parts.shape) < 1:
+        raise ValueError("damaged message: its parts are not those of an overfitted image")
+    settings, *weights = parts.payloads[:3]
+    arch, exponents, chosen, used, seed = _settings(settings, parts.shape)
+    shape, tables = shapes(arch), laplace_tables()
+    sizes = {name: int(np.prod(sizes)) for name, sizes in shape.items()}
+    ids = np.concatenate([np.full(sizes[name], 2 * PLACES * chosen[name]) for name in shape])
+    numbers = np.split(coder.decode_symbols(*weights, ids.size, tables, ids), np.cumsum(list(sizes.values()))[:-1])
+    start = whole_start(arch, exponents)
+    integers = {name: part.reshape(shape[name]).astype(np.int64) + start[name] for name, part in zip(shape, numbers)}
+    if any(np.abs(w).max() > exact_inference.MAX_WEIGHT * 2 ** exponents[n] for n, w in integers.items()):
+        raise ValueError("damaged message: a weight is too large")
+    grids: list = [np.zeros(size, np.int32) for size in arch.grids]
+    description = Description(arch, exponents, integers, grids, seed)
+    decoder, exact = StepDecoder(*parts.payloads[3:]), exact_weights(description)
+    for level in reversed(range(arch.levels)):
+        if used[level]:
+            law = _law(exact, arch, level, grids)
+            values = np.zeros(law.order.size, np.int64)
+            for part in _parts(law):
+                ids, middle = law.ask(part)
+                values[part] = decoder.read(tables, ids) + middle
+                law.fill(part, values[part])
+            if np.abs(values).max() > exact_inference.LIMIT:
+                raise ValueError("damaged message: a number of a grid is too large")
+            grids[level].reshape(-1)[law.order] = values
+    decoder.finish()
+    return description
+
+
+def _settings(settings: bytes, shape: tuple[int, ...]) -> tuple:
+    if not settings or settings[0] != _FORMAT:
+        raise ValueError("the message has another format of overfitted images than this program reads")
+    levels, noise, *widths = settings[1:6] if len(settings) >= 6 else (0, 0)
+    if not 1 <= levels <= MAX_LEVELS or noise > levels or not all(1 <= w <= MAX_WIDTH for w in widths) \
+            or shape[2] not in (1, 3):
+        raise ValueError("damaged message: impossible sizes of the decoder")
+    arch = Architecture(*shape, levels, noise, *widths)
+    names, flags = list(shapes(arch)), -(-levels // 8)
+    rest = settings[6:]
+    if len(rest) != flags + (4 if noise else 0) + len(names):
+        raise ValueError("damaged message: its settings have another length than they say")
+    mask = int.from_bytes(rest[:flags], "little")
+    seed = int.from_bytes(rest[flags : flags + 4], "little") if noise else None
+    codes = dict(zip(names, rest[-len(names):]))
+    if mask >> levels or any(code >= _TABLES * (exact_inference.MAX_EXPONENT + 1) for code in codes.values()):
+        raise ValueError("damaged message: impossible settings")
+    return (arch, {name: code // _TABLES for name, code in codes.items()},
+            {name: code % _TABLES for name, code in codes.items()}, [bool(mask >> i & 1) for i in range(levels)], seed)
+
+
+def picture(description: Description) -> np.ndarray:
+    """Makes the image that a description stands for.
+
+    Args:
+      description: from `read`.
+
+    Returns:
+      uint8 [height, width, channels].
+    """
+    noise = noise_grids(description.arch, description.seed)
+    return exact_inference.synthesize(exact_weights(description), description.grids, noise)
+
+
+def grid_bytes(message: bytes) -> int:
+    """How many bytes of a message the grids take.
+
+    Args:
+      message: from `write`.
+
+    Returns:
+      The number of bytes.
+    """
+    return sum(len(payload) for payload in container.unpack(message).payloads[3:])

@@ -1,0 +1,88 @@
+"""Weights that every fit starts from, and that files store the difference to.
+
+They were fitted to one picture, a mosaic of crops of photographs (`python -m experiments.images.pretrained_init`). A
+decoder of other widths than these weights' starts from random weights, and its file stores them whole.
+"""
+
+import functools
+import importlib.resources
+from collections.abc import Mapping
+
+import jax
+import numpy as np
+
+from rdr.codecs.overfitted import exact_inference, network
+from rdr.codecs.overfitted.architecture import Architecture, shapes
+
+LEVELS = 7
+_COLOURED = ("pixel_out", "pixel_skip", "pixel_out_bias", "refine_out", "refine_out_bias")
+
+
+@functools.cache
+def _stored() -> dict[str, np.ndarray]:
+    path = importlib.resources.files(__package__) / "pretrained_init.npz"
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def start_weights(arch: Architecture) -> dict[str, np.ndarray] | None:
+    """The stored weights, for a decoder of the same widths.
+
+    Fewer levels use the finest ones' weights; noise has weight 0 at first; grey is the mean of the colours.
+
+    Args:
+      arch: sizes of the decoder.
+
+    Returns:
+      float32 by name; None if the widths differ or there are more levels.
+    """
+    stored, result = _stored(), {}
+    for name, shape in shapes(arch).items():
+        w = stored[name]
+        if arch.channels == 1 and name in _COLOURED:
+            w = w.mean(0, keepdims=True, dtype=np.float32)
+        if arch.channels == 1 and name == "refine_in":
+            w = w.reshape(w.shape[0], -1, 3).sum(-1, dtype=np.float32)
+        if name in ("pixel_in", "pixel_skip"):
+            w = np.pad(w[:, : arch.levels], ((0, 0), (0, shape[1] - min(arch.levels, w.shape[1]))))
+        if name in ("upsampling", "entropy_in_bias"):
+            w = w[: shape[0]]
+        if w.shape != shape or arch.levels > LEVELS:
+            return None
+        result[name] = w
+    return result
+
+
+def whole_start(arch: Architecture, exponents: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """The stored weights as whole multiples of step sizes; what a file's numbers are added to.
+
+    Args:
+      arch: sizes of the decoder.
+      exponents: e by name.
+
+    Returns:
+      int32 by name; zeros where there are no stored weights for the widths.
+    """
+    weights = start_weights(arch)
+    if weights is None:
+        return {name: np.zeros(shape, np.int32) for name, shape in shapes(arch).items()}
+    return {name: exact_inference.whole_weights(w, exponents[name]) for name, w in weights.items()}
+
+
+def first_weights(arch: Architecture, key: jax.Array) -> dict[str, np.ndarray]:
+    """The weights that a fit starts from.
+
+    Args:
+      arch: sizes of the decoder.
+      key: of the random ones, drawn where nothing is stored.
+
+    Returns:
+      float32 by name.
+    """
+    weights = network.initial_weights(arch, key)
+    stored = start_weights(arch)
+    if stored is None:
+        return weights
+    if arch.noise_levels:  # what noise goes to is drawn: from zero it would never be let in
+        stored["pixel_in"][:, arch.levels:] = weights["pixel_in"][:, arch.levels:]
+    return stored

@@ -1,0 +1,104 @@
+"""From a fitted state to what is coded: whole numbers, and weights with as few digits as they need."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rdr.bitstream import coder
+from rdr.bitstream.tables import table_bits
+from rdr.codecs.overfitted import exact_inference, network
+from rdr.codecs.overfitted.architecture import Architecture, shapes
+from rdr.codecs.overfitted.format import Description, weight_table
+from rdr.codecs.overfitted.pretrained_init import whole_start
+from rdr.codecs.overfitted.quantized_laplace import PLACES, laplace_tables
+from rdr.codecs.overfitted.training import GRID_UNIT, Data, State
+
+# Weights of a group share one step size.
+GROUPS = (
+    ("pixel_in", "pixel_out", "pixel_skip", "refine_in", "refine_out"),
+    ("pixel_in_bias", "pixel_out_bias", "refine_in_bias", "refine_out_bias"),
+    ("upsampling",),
+    ("entropy_in", "entropy_hidden", "entropy_out", "entropy_skip"),
+    ("entropy_in_bias", "entropy_hidden_bias", "entropy_out_bias"),
+)
+_COARSEST = 2
+
+
+def weight_bits(whole: np.ndarray) -> float:
+    """Bits that weights take in the file, nearly.
+
+    Args:
+      whole: whole numbers, less those of the start.
+
+    Returns:
+      Bits.
+    """
+    ids = np.full(whole.shape, 2 * PLACES * weight_table(whole))
+    tables = laplace_tables()
+    return float((table_bits(whole, tables, ids) + coder.escape_bits(whole, tables, ids)).sum())
+
+
+@functools.lru_cache(maxsize=8)
+def _cost(arch: Architecture, distance: Callable[[Any, Any, jax.Array], jax.Array]) -> Callable[..., jax.Array]:
+    @jax.jit
+    def cost(weights, grids, data, trade_off):
+        image = jnp.clip(network.synthesize(weights, grids, data.noise), 0.0, 1.0).transpose(1, 2, 0)
+        rate = network.bits(weights, grids).sum() / (arch.height * arch.width)
+        return rate + trade_off * distance(data.params, data.target, image[None])[0]
+
+    return cost
+
+
+def coded_grids(state: State) -> list[np.ndarray]:
+    """The numbers that are coded.
+
+    Args:
+      state: after the last step.
+
+    Returns:
+      int32 [rows, columns] each, finest first.
+    """
+    grids = [np.rint(np.asarray(grid, np.float64) * GRID_UNIT) for grid in state.grids]
+    return [np.clip(grid, -exact_inference.LIMIT, exact_inference.LIMIT).astype(np.int32) for grid in grids]
+
+
+def finish(arch: Architecture, state: State, data: Data, distance: Callable[[Any, Any, jax.Array], jax.Array],
+           seed: int | None, *, thrift: float = 1.0) -> Description:
+    """Rounds everything, looking for the step sizes of the weights that cost least.
+
+    Args:
+      arch: sizes of the decoder.
+      state: after the last step.
+      data: what the fit saw.
+      distance: the objective.
+      seed: of the shared noise, or None.
+      thrift: how many times more a bit of the weights weighs than one of the grids.
+
+    Returns:
+      All that a decoder needs.
+    """
+    grids = coded_grids(state)
+    floats = tuple(jnp.asarray(grid, jnp.float32) for grid in grids)
+    cost, trade_off = _cost(arch, distance), jnp.exp(state.log_trade_off)
+    exponents = dict.fromkeys(shapes(arch), exact_inference.MAX_EXPONENT)
+    whole = {name: exact_inference.whole_weights(w, exponents[name]) for name, w in state.weights.items()}
+
+    def total(whole, exponents):
+        start = whole_start(arch, exponents)
+        exact = {name: jnp.asarray(w * 2.0 ** -exponents[name], jnp.float32) for name, w in whole.items()}
+        bits = sum(weight_bits(w - start[name]) for name, w in whole.items())
+        return float(cost(exact, floats, data, trade_off)) + thrift * bits / (arch.height * arch.width)
+
+    for group in GROUPS:
+        best, kept, coarsest = total(whole, exponents), whole, exponents
+        for exponent in reversed(range(_COARSEST, exact_inference.MAX_EXPONENT)):
+            tried = whole | {name: exact_inference.whole_weights(state.weights[name], exponent) for name in group}
+            now = total(tried, exponents | dict.fromkeys(group, exponent))
+            if now <= best:  # the cost is not convex: rates jump where a network's outputs cross a table's border
+                best, kept, coarsest = now, tried, exponents | dict.fromkeys(group, exponent)
+        whole, exponents = kept, coarsest
+    return Description(arch, exponents, whole, grids, seed)

@@ -1,0 +1,164 @@
+"""Results on disk: tables with a header that says what they hold, and a record of the run.
+
+`points.csv` has one row per operating point of a codec; `POINT_COLUMNS` is its schema.
+"""
+
+import json
+import math
+import pathlib
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+
+from rdr.command_line import write_text
+
+SCHEMA_VERSION = 1
+
+POINT_COLUMNS = (
+    "source", "dimension", "codec", "shared", "rate_bits", "distortion", "perception", "bound_kind",
+    "bound_lower_bits", "bound_upper_bits", "gap_bits", "gap_se", "seed",
+)
+
+
+def format_value(value: Any) -> str:
+    """Writes one cell: floats with ten significant digits, everything else as it is.
+
+    Args:
+      value: a string, an integer, a float, or a 0-d array.
+
+    Returns:
+      The cell's text, without commas or line breaks.
+    """
+    if hasattr(value, "item"):
+        value = value.item()
+    text = f"{value:.10g}" if isinstance(value, float) else str(value)
+    if "," in text or "\n" in text:
+        raise ValueError(f"a table cell must hold no comma or line break, got {text!r}")
+    return text
+
+
+def write_table(path: pathlib.Path, columns: Mapping[str, Sequence], header: Mapping[str, Any]) -> None:
+    """Writes a table as CSV behind `# key: value` lines.
+
+    Args:
+      path: the file.
+      columns: column name -> values, all of one length.
+      header: what the table is: units, preset, seed and so on.
+
+    Raises:
+      ValueError: if the columns' lengths differ.
+    """
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"columns must have one length, got {lengths}")
+    lines = [f"# {key}: {value}" for key, value in {"schema_version": SCHEMA_VERSION, **header}.items()]
+    lines.append(",".join(columns))
+    lines.extend(",".join(map(format_value, row)) for row in zip(*columns.values()))
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def write_points(path: pathlib.Path, columns: Mapping[str, Sequence], header: Mapping[str, Any]) -> None:
+    """Writes `points.csv`: the operating points of codecs and their bounds.
+
+    Args:
+      path: the file.
+      columns: at least `POINT_COLUMNS`, which come first and in that order.
+      header: further header lines.
+
+    Raises:
+      ValueError: if a column of the schema is missing.
+    """
+    missing = [name for name in POINT_COLUMNS if name not in columns]
+    if missing:
+        raise ValueError(f"points lack the columns {', '.join(missing)}")
+    ordered = {name: columns[name] for name in POINT_COLUMNS}
+    write_table(path, ordered | {k: v for k, v in columns.items() if k not in ordered}, header)
+
+
+def violations(columns: Mapping[str, Sequence]) -> list[int]:
+    """Finds operating points that beat their bound.
+
+    A violation is a rate below the bound's lower side by more than three standard errors of the gap, or a
+    row in which one of these is not finite.
+
+    Args:
+      columns: at least `rate_bits`, `bound_lower_bits` and `gap_se`.
+
+    Returns:
+      The indices of the rows, in order.
+    """
+    rows = zip(columns["rate_bits"], columns["bound_lower_bits"], columns["gap_se"])
+    return [i for i, (rate, bound, error) in enumerate(rows)
+            if not (math.isfinite(rate) and math.isfinite(error) and rate >= bound - 3.0 * error)]
+
+
+def render(columns: Mapping[str, Sequence], digits: int = 4) -> str:
+    """Lays a table out for a person: aligned columns, rounded numbers.
+
+    Args:
+      columns: column name -> values.
+      digits: digits after the decimal point.
+
+    Returns:
+      The text, without a final line break.
+    """
+    def cell(value):
+        if hasattr(value, "item"):
+            value = value.item()
+        return f"{value:.{digits}f}" if isinstance(value, float) and math.isfinite(value) else str(value)
+
+    table = [list(columns), *([cell(v) for v in row] for row in zip(*columns.values()))]
+    widths = [max(len(row[j]) for row in table) for j in range(len(columns))]
+    lines = ["  ".join(text.rjust(width) for text, width in zip(row, widths)) for row in table]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(lines)
+
+
+def _commit() -> str | None:
+    root = pathlib.Path(__file__).resolve().parents[2]
+    def git(*words):
+        return subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True,
+                              timeout=10).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def write_run_record(workdir: pathlib.Path, *, name: str, config: Any, duration_seconds: float) -> None:
+    """Writes `run.json`: what was run, with which versions, where, and how long it took.
+
+    Args:
+      workdir: the working directory; it is not named in the record.
+      name: the experiment's module, such as `experiments.sources.gaussian_rdp`.
+      config: the configuration (a dataclass with JSON-able fields).
+      duration_seconds: how long the run took.
+    """
+    import dataclasses
+    import importlib.metadata
+
+    versions = {}
+    for package in ("jax", "jaxlib", "flax", "optax", "numpy", "constriction", "orbax-checkpoint"):
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = None
+    options = " ".join(
+        f"--{field}={','.join(map(str, value)) if isinstance(value, tuple | list) else value}"
+        for field, value in dataclasses.asdict(config).items()
+    )
+    record = {
+        "command": f"python -m {name} {options}",
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "platform": f"{sys.platform} {platform.machine()}",
+        "versions": versions,
+        "devices": [device.device_kind for device in jax.devices()],
+        "duration_seconds": round(duration_seconds, 1),
+    }
+    write_text(pathlib.Path(workdir) / "run.json", json.dumps(record, indent=2) + "\n")

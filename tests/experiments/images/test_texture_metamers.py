@@ -1,0 +1,100 @@
+"""The metamer experiment: fidelity at sigma = 0, realism at infinity, and refusals."""
+
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+
+from experiments.images import texture_metamers
+from paper_figures import texture_metamers as figures
+from paper_figures.tables import read_table
+
+SMOKE = texture_metamers.PRESETS["smoke"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("metamers")
+    return workdir, texture_metamers.run(SMOKE, workdir)
+
+
+def test_sigma_zero_finds_the_picture_and_infinity_only_its_statistics(finished):
+    _, columns = finished
+    assert columns["sigma"] == [0.0, 2.0, math.inf]
+    spread = texture_metamers.load_picture("waves", SMOKE.size).std()
+    fidelity = np.sqrt(columns["fidelity_mse"])
+    # Pixels alone are matched to a twentieth of the picture's spread; at infinity they stay unrelated to it.
+    assert fidelity[0] < 0.05 * spread < spread < fidelity[2]
+    assert fidelity[0] < fidelity[1] < fidelity[2]
+    assert (np.array(columns["realism"]) < 0.01 * np.array(columns["realism_start"])).all()
+
+
+def test_tables_and_images_are_what_was_returned(finished):
+    workdir, columns = finished
+    header, table = read_table(workdir / "sequence.csv")
+    assert header["features"] == "pixels" and table["sigma"].tolist() == columns["sigma"]
+    np.testing.assert_allclose(table["fidelity_mse"], columns["fidelity_mse"], rtol=1e-9)
+    images = np.load(workdir / "images.npz")
+    for sigma, mse in zip(columns["sigma"], columns["fidelity_mse"]):
+        difference = (images[f"waves {sigma}"].astype(float) - images["waves"]) / 255
+        # Rounding to 8 bits: two errors of variance 1/(12 255^2) each.
+        np.testing.assert_allclose(np.sqrt((difference**2).mean()), np.sqrt(mse), atol=0.002)
+    assert json.loads((workdir / "run.json").read_text())["command"].startswith("python -m experiments.texture_met")
+
+
+def test_a_stopped_run_goes_on_after_the_last_finished_image(finished, tmp_path, monkeypatch):
+    workdir, columns = finished
+    for name in ("images.npz", "finished.json"):
+        (tmp_path / name).write_bytes((workdir / name).read_bytes())
+    # As if it had been stopped before the last image.
+    rows = json.loads((tmp_path / "finished.json").read_text())
+    (tmp_path / "finished.json").write_text(json.dumps(rows[:-1]))
+    descents = []
+
+    def make_descent(*_, **__):
+        def descend(picture, sigma, start):
+            descents.append(sigma[0, 0])
+            return start, np.zeros(2)
+
+        return descend
+
+    monkeypatch.setattr(texture_metamers, "make_descent", make_descent)
+    again = texture_metamers.run(SMOKE, tmp_path)
+    assert descents == [math.inf]
+    assert again["sigma"] == columns["sigma"] and again["fidelity_mse"][:2] == columns["fidelity_mse"][:2]
+
+
+def test_the_figure_draws_a_fresh_run(finished):
+    workdir, columns = finished
+    data = figures.load(workdir / "sequence.csv")
+    figure = figures.sequence(data)
+    fidelity = figure.subfigs[1].axes[0].get_lines()[0].get_ydata()
+    np.testing.assert_allclose(fidelity, np.sqrt(columns["fidelity_mse"]), rtol=1e-6)
+    with pytest.raises(ValueError, match="no picture with a foveated"):
+        figures.foveated(data)
+
+
+def test_photographs_are_foveated_and_textures_are_not():
+    config = dataclasses.replace(SMOKE, size=33)
+    ((name, sigma),) = texture_metamers.sigma_maps(config, "astronaut").items()
+    assert name == "foveated" and sigma[16, 16] == 0 and sigma[0, 0] == sigma.max() > 0
+    assert all((m == s).all() for s, m in texture_metamers.sigma_maps(config, "waves").items())
+
+
+def test_pictures_come_from_files_too(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    pixels = np.random.default_rng(0).integers(0, 256, (50, 64, 3), np.uint8)
+    image.fromarray(pixels).save(tmp_path / "a.png")
+    picture = texture_metamers.load_picture(str(tmp_path / "a.png"), 20, halvings=1)
+    luma = pixels / 255 @ [0.299, 0.587, 0.114]
+    half = luma.reshape(25, 2, 32, 2).mean((1, 3))
+    np.testing.assert_allclose(picture[0, :, :, 0], half[2:22, 6:26], atol=1e-6)
+    with pytest.raises(ValueError, match="size must be at most the picture's"):
+        texture_metamers.load_picture(str(tmp_path / "a.png"), 60)
+
+
+def test_unknown_features_are_refused_in_words():
+    with pytest.raises(ValueError, match="features must be 'vgg16', 'alexnet' or 'pixels'"):
+        texture_metamers.feature_maps("resnet", 1)

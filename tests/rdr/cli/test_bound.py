@@ -1,0 +1,115 @@
+"""Oracles: closed forms for Bernoulli sources with Hamming distortion; what the command writes and refuses."""
+
+import json
+
+import numpy as np
+import pytest
+
+from paper_figures.tables import read_table
+from rdr.cli import bound
+
+
+def write(path, rows):
+    path.write_text("\n".join(",".join(map(str, np.atleast_1d(row))) for row in rows) + "\n")
+    return str(path)
+
+
+def call(tmp_path, **options):
+    flags = [f"--{name}={value}" for name, value in options.items()]
+    return bound.main(["bound", f"--workdir={tmp_path / 'out'}", *flags])
+
+
+def entropy(p):
+    return -p * np.log2(p) - (1 - p) * np.log2(1 - p)
+
+
+def test_bernoulli_table_brackets_the_closed_forms(tmp_path):
+    pmf = write(tmp_path / "pmf.csv", [[0.75, 0.25]])
+    assert call(tmp_path, pmf=pmf, divergence="tv", perceptions="0,inf", distortions="0.1,0.2") == 0
+    header, columns = read_table(tmp_path / "out" / "bound.csv")
+    # P = 0: recorded values of the Bernoulli rate-distortion-perception function, nats.
+    exact = {(0.1, 0.0): 0.2535370186382847 / np.log(2), (0.2, 0.0): 0.09957637744583003 / np.log(2)}
+    exact |= {(d, np.inf): entropy(0.25) - entropy(d) for d in (0.1, 0.2)}
+    assert len(columns["rate_bits"]) == 4 and "bits" in header["units"]
+    for d, p, lower, upper in zip(*(columns[k] for k in ("max_distortion", "max_perception", "rate_lower_bits", "rate_bits"))):  # noqa: E501
+        # The table holds ten digits.
+        assert lower - 1e-9 <= exact[d, p] <= upper + 1e-9
+        assert upper - lower < 1e-7
+    assert (tmp_path / "out" / "bound.png").stat().st_size > 5000
+    assert (tmp_path / "out" / "bound.pdf").exists()
+    assert "rdr.cli.bound" in json.loads((tmp_path / "out" / "run.json").read_text())["command"]
+
+
+def test_rectangular_distortion_from_npy_gives_the_erasure_curve(tmp_path):
+    np.save(tmp_path / "pmf.npy", np.array([0.5, 0.5]))
+    np.save(tmp_path / "d.npy", np.array([[0.0, np.inf, 1.0], [np.inf, 0.0, 1.0]]))
+    columns = bound.run(
+        bound.Config(pmf=str(tmp_path / "pmf.npy"), distortion=str(tmp_path / "d.npy"), distortions=(0.1, 0.3, 1.0)),
+        tmp_path,
+    )
+    np.testing.assert_allclose(columns["rate_bits"], 1.0 - columns["max_distortion"], atol=1e-8)
+
+
+def test_the_grid_runs_from_the_steep_end_to_rate_zero():
+    pmf = np.array([0.7, 0.2, 0.1])
+    matrix = 1.0 - np.eye(3)
+    grid = bound.distortion_grid(pmf, matrix, 7)
+    assert grid.shape == (7,) and grid[0] > 0.0
+    # An independent sample of the source errs with probability 1 - sum p^2.
+    np.testing.assert_allclose(grid[-1], 1.0 - 0.49 - 0.04 - 0.01)
+
+
+def test_figure_shows_one_curve_per_level():
+    columns = {
+        "max_distortion": np.array([0.1, 0.2, 0.1, 0.2]),
+        "max_perception": np.array([0.0, 0.0, np.inf, np.inf]),
+        "rate_lower_bits": np.array([0.5, 0.3, 0.4, 0.2]),
+        "rate_bits": np.array([0.5, 0.3, 0.4, 0.2]),
+    }
+    axes = bound.make_figure(columns, "tv").axes[0]
+    assert len(axes.get_lines()) == 2
+    np.testing.assert_allclose(axes.get_lines()[0].get_xydata(), [[0.1, 0.5], [0.2, 0.3]])
+    assert "bits" in axes.get_ylabel()
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "message"),
+    [
+        ([[0.5, 0.4]], {}, "pmf must sum to 1, got a sum of 0.9"),
+        ([[1.5, -0.5]], {}, "pmf must have entries >= 0, got -0.5 for letter 1"),
+        ([["nan", 0.5]], {}, "pmf must have entries >= 0, got nan for letter 0"),
+        ([["a", 0.5]], {}, "does not hold rows of numbers"),
+        ([[0.5, 0.3], [0.2]], {}, "does not hold rows of numbers"),
+        ([[0.5, 0.3], [0.1, 0.1]], {}, "pmf must be one row or one column"),
+        ([[0.5, 0.5]], {"distortion": "absent.csv"}, "there is no file 'absent.csv'"),
+        ([[0.5, 0.5]], {"distortion": "PMF"}, "one row per letter, 2 rows"),
+        ([[0.5, 0.5]], {"divergence": "cosine"}, "divergence must be one of none, tv"),
+        ([[0.5, 0.5]], {"perceptions": "0.1"}, "perceptions need a divergence"),
+        ([[0.5, 0.5]], {"divergence": "tv", "perceptions": "-1"}, "perceptions must be >= 0"),
+        ([[0.5, 0.5]], {"distortions": "-0.1"}, "distortions must be >= 0"),
+        ([[0.5, 0.5]], {"num_points": "0"}, "num_points must be >= 1"),
+    ],
+)
+def test_bad_input_is_refused_in_one_sentence(tmp_path, capsys, rows, options, message):
+    pmf = write(tmp_path / "pmf.csv", rows)
+    options = {k: pmf if v == "PMF" else v for k, v in options.items()}
+    assert call(tmp_path, pmf=pmf, **options) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_infeasible_pairs_are_refused(tmp_path, capsys):
+    pmf = write(tmp_path / "pmf.csv", [[0.75, 0.25]])
+    cost = write(tmp_path / "d.csv", [[1, 0], [0, 1]])
+    assert call(tmp_path, pmf=pmf, distortion=cost, divergence="tv", perceptions="0", distortions="0.3") == 1
+    # Swapping letters with p_Y = p_X leaves at least |0.75 - 0.25| wrong.
+    assert "no channel has distortion <= 0.3 and tv <= 0" in capsys.readouterr().err
+    shifted = write(tmp_path / "s.csv", [[1, 2], [2, 1]])
+    assert call(tmp_path, pmf=pmf, distortion=shifted, distortions="0.5") == 1
+    assert "distortions must be at least 1" in capsys.readouterr().err
+    # A refused call claims no workdir: the corrected one may use the same.
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_pmf_is_named(tmp_path, capsys):
+    assert call(tmp_path) == 1
+    assert "--pmf is missing" in capsys.readouterr().err

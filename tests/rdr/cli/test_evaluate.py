@@ -1,0 +1,162 @@
+"""The evaluation command: its numbers by hand, its protocol, resuming after an interruption, refusals."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import metrics as peer
+
+from paper_figures.tables import read_table
+from rdr.cli import evaluate
+from rdr.cli.evaluate import Config
+from rdr.evaluation import metric_suite
+from rdr.metrics.bootstrap import bootstrap_interval
+
+COMMON = {"metrics": ("psnr", "ssim", "csf", "fd_steerable", "kd_steerable", "prdc_steerable"), "patch_size": 16}
+SIZES = {"a": (40, 48), "b": (40, 48), "c": (48, 40), "d": (40, 48)}
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """Four pictures of two sizes, and their JPEGs."""
+    folder = tmp_path_factory.mktemp("images")
+    rng = np.random.default_rng(0)
+    for name in ("ref", "cand"):
+        (folder / name).mkdir()
+    for name, (height, width) in SIZES.items():
+        y, x = np.mgrid[:height, :width] / 8
+        waves = [np.sin(x * f + y * g) for f, g in rng.normal(size=(3, 2))]
+        pixels = np.uint8(np.clip(128 + 60 * np.stack(waves, -1) + 12 * rng.normal(size=(height, width, 3)), 0, 255))
+        Image.fromarray(pixels).save(folder / "ref" / f"{name}.png")
+        Image.fromarray(pixels).save(folder / "cand" / f"{name}.jpg", quality=30)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(images, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("evaluation")
+    config = Config(reference=str(images / "ref"), candidate=str(images / "cand"), **COMMON)
+    return config, workdir, evaluate.run(config, workdir)
+
+
+def pixels(images, name):
+    return (np.asarray(Image.open(images / side).convert("RGB")) / 255 for side in (f"ref/{name}.png",
+                                                                                    f"cand/{name}.jpg"))
+
+
+def test_values_per_image_are_those_of_scikit_image(finished, images):
+    _, workdir, _ = finished
+    _, table = read_table(workdir / "images.csv")
+    assert table["image"].tolist() == list("abcd") and table["height"].tolist() == [40, 40, 48, 40]
+    for i, name in enumerate(table["image"]):
+        x, y = pixels(images, name)
+        np.testing.assert_allclose(table["psnr"][i], peer.peak_signal_noise_ratio(x, y, data_range=1), rtol=1e-5)
+        expected = peer.structural_similarity(
+            x, y, data_range=1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, channel_axis=2
+        )
+        np.testing.assert_allclose(table["ssim"][i], expected, rtol=1e-5)
+        size = (images / "cand" / f"{name}.jpg").stat().st_size
+        np.testing.assert_allclose(table["rate_bpp"][i], 8 * size / (40 * 48), rtol=1e-9)
+
+
+def test_aggregates_are_averages_with_intervals(finished):
+    _, workdir, table = finished
+    _, rows = read_table(workdir / "images.csv")
+    np.testing.assert_allclose(table["psnr"]["value"], rows["psnr"].mean(), rtol=1e-8)
+    expected = bootstrap_interval(lambda i: rows["psnr"][i].mean(), 4, seed=0)
+    np.testing.assert_allclose([table["psnr"]["low"], table["psnr"]["high"]], expected[1:3], rtol=1e-6)
+    np.testing.assert_allclose(table["psnr_of_mean_mse"]["value"], -10 * np.log10(rows["mse"].mean()), rtol=1e-8)
+    np.testing.assert_allclose(table["rate_bpp"]["value"], rows["rate_bpp"].mean(), rtol=1e-8)
+    assert table["kd_steerable"]["standard_error"] > 0 and 0 <= table["coverage_steerable"]["value"] <= 1
+    _, aggregates = read_table(workdir / "results.csv")
+    assert aggregates["metric"].tolist() == list(table)
+
+
+def test_every_result_carries_its_protocol(finished):
+    _, workdir, table = finished
+    document = json.loads((workdir / "results.json").read_text())
+    assert document["images"] == 4 and set(document["metrics"]) == set(table)
+    for name, entry in document["metrics"].items():
+        assert entry["protocol"]["metric"] and isinstance(entry["higher_is_better"], bool), name
+    # A grid of 2 x 3 patches and 1 x 2 between them: 8 per image of 40 x 48.
+    protocol = document["metrics"]["fd_steerable"]["protocol"]
+    assert protocol["patch_size"] == 16 and protocol["num_samples"] == 32 and protocol["options"]["images"] == 4
+    assert protocol["options"]["extrapolation"].startswith("none")
+    assert [note.split(":")[0] for note in document["notes"]] == [
+        "fd_steerable is not corrected for the number of samples, which makes it too large"
+    ]
+    header, _ = read_table(workdir / "results.csv")
+    assert json.loads(header["protocol psnr"])["metric"] == "psnr"
+    assert (workdir / "contact_sheet.png").stat().st_size > 10_000
+    assert json.loads((workdir / "run.json").read_text())["command"].startswith("python -m rdr.cli.evaluate")
+
+
+def test_an_interrupted_run_goes_on_and_ends_the_same(finished, images, tmp_path, monkeypatch):
+    config, workdir, table = finished
+    compare, calls = metric_suite.Evaluator.compare, []
+
+    def stop_after_two(self, *arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return compare(self, *arguments)
+
+    monkeypatch.setattr(metric_suite.Evaluator, "compare", stop_after_two)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate.run(config, tmp_path)
+    with open(tmp_path / "images.jsonl", "a") as stream:
+        stream.write('{"name": "d", "val')  # cut short, as by a full disk
+    monkeypatch.undo()
+    counted = []
+    monkeypatch.setattr(metric_suite.Evaluator, "compare", lambda self, *a: counted.append(1) or compare(self, *a))
+    assert evaluate.run(config, tmp_path) == table
+    assert len(counted) == 2
+    for name in ("images.csv", "results.csv", "results.json"):
+        assert (tmp_path / name).read_bytes() == (workdir / name).read_bytes()
+
+
+def test_changed_files_are_computed_again(images, tmp_path):
+    for side, suffix in (("ref", "png"), ("cand", "png")):
+        (tmp_path / side).mkdir()
+        for name in "abd":
+            Image.open(images / "ref" / f"{name}.png").save(tmp_path / side / f"{name}.{suffix}")
+    config = Config(reference=str(tmp_path / "ref"), candidate=str(tmp_path / "cand"), metrics=("psnr",))
+    table = evaluate.run(config, tmp_path / "out")
+    # Equal images: infinite, written so that JSON can be read by anyone.
+    assert table["psnr"]["value"] == "inf" and "rate_bpp" not in table
+    assert "Infinity" not in (tmp_path / "out" / "results.json").read_text()
+    changed = np.array(Image.open(tmp_path / "cand" / "a.png"))
+    changed[0, 0, 0] ^= 64
+    Image.fromarray(changed).save(tmp_path / "cand" / "a.png")
+    expected = (64 / 255) ** 2 / (40 * 48 * 3) / 3
+    np.testing.assert_allclose(evaluate.run(config, tmp_path / "out")["mse"]["value"], expected, rtol=1e-5)
+
+
+def test_batches_of_several_images_give_the_same(finished, images, tmp_path):
+    config, _, table = finished
+    again = evaluate.run(dataclasses.replace(config, batch_size=2, metrics=("psnr", "ssim")), tmp_path)
+    for name in ("psnr", "ssim"):
+        np.testing.assert_allclose(again[name]["value"], table[name]["value"], rtol=1e-6)
+
+
+def test_the_command_line_says_what_is_wrong_in_one_sentence(images, tmp_path, capsys):
+    def said(*words):
+        assert evaluate.main(["evaluate", *words]) == 1
+        message = capsys.readouterr().err
+        assert message.count("\n") == 1 and message.startswith("error: ")
+        return message
+
+    reference, candidate = f"--reference={images}/ref", f"--candidate={images}/cand"
+    workdir = f"--workdir={tmp_path}/out"
+    assert "--workdir is missing" in said(reference, candidate)
+    assert "--reference: there is no folder ''" in said(candidate, workdir)
+    assert "--reference: there are no images in" in said(f"--reference={images}", candidate, workdir)
+    assert "unexpected argument 'x'" in said("x", reference, candidate, workdir)
+    assert "batch_size must be at least 1" in said(reference, candidate, workdir, "--batch_size=0")
+    assert not (tmp_path / "out").exists()
+    assert "Unknown command line flag 'preset'" in said("--preset=quick", workdir)
+    with pytest.raises(SystemExit):
+        evaluate.main(["evaluate", "--help"])
+    assert "--candidate" in capsys.readouterr().out

@@ -1,0 +1,145 @@
+"""Pictures of all kinds, in and out."""
+
+import errno
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image, PngImagePlugin
+
+from rdr.data import image_io
+
+COLOURS = np.random.default_rng(0).integers(0, 256, (3, 5, 3), dtype=np.uint8)
+
+
+def _saved(path, image, **options):
+    image.save(path, **options)
+    return path
+
+
+def test_colour_grey_and_black_and_white(tmp_path):
+    colour = image_io.read_picture(_saved(tmp_path / "a.png", Image.fromarray(COLOURS)))
+    np.testing.assert_array_equal(colour, COLOURS)
+    grey = image_io.read_picture(_saved(tmp_path / "b.png", Image.fromarray(COLOURS[:, :, 0])))
+    np.testing.assert_array_equal(grey, COLOURS[:, :, :1])
+    two = image_io.read_picture(_saved(tmp_path / "c.png", Image.fromarray(COLOURS[:, :, 0] > 99)))
+    np.testing.assert_array_equal(two[:, :, 0], np.where(COLOURS[:, :, 0] > 99, 255, 0))
+
+
+def test_sixteen_bits_are_kept(tmp_path):
+    deep = (COLOURS[:, :, 0].astype(np.uint16) * 257) ^ 5
+    got = image_io.read_picture(_saved(tmp_path / "a.png", Image.fromarray(deep)))
+    assert got.dtype == np.uint16
+    np.testing.assert_array_equal(got[:, :, 0], deep)
+
+
+def test_palettes_and_cmyk_become_colour(tmp_path):
+    few = Image.fromarray(COLOURS // 128 * 255)
+    got = image_io.read_picture(_saved(tmp_path / "a.png", few.convert("P", palette=Image.Palette.ADAPTIVE)))
+    np.testing.assert_array_equal(got, COLOURS // 128 * 255)
+    cmyk = few.convert("CMYK")
+    got = image_io.read_picture(_saved(tmp_path / "a.tif", cmyk))
+    np.testing.assert_array_equal(got, COLOURS // 128 * 255)
+
+
+def test_opaque_alpha_is_dropped_and_transparency_refused(tmp_path):
+    image = Image.fromarray(COLOURS).convert("RGBA")
+    np.testing.assert_array_equal(image_io.read_picture(_saved(tmp_path / "a.png", image)), COLOURS)
+    image.putpixel((1, 1), (0, 0, 0, 10))
+    with pytest.raises(ValueError, match="transparent"):
+        image_io.read_picture(_saved(tmp_path / "b.png", image))
+    palette = Image.fromarray(COLOURS).convert("P")
+    with pytest.raises(ValueError, match="transparent"):
+        image_io.read_picture(_saved(tmp_path / "c.png", palette, transparency=palette.getpixel((0, 0))))
+
+
+def test_pictures_are_turned_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn clockwise
+    path = _saved(tmp_path / "a.png", Image.fromarray(COLOURS), exif=exif)
+    np.testing.assert_array_equal(image_io.read_picture(path), np.rot90(COLOURS, -1))
+
+
+def test_deep_colour_is_read_as_eight_bits_and_said(tmp_path, capsys):
+    rows = b"".join(b"\0" + (row.astype(">u2") * 257).tobytes() for row in COLOURS)
+    chunks = ((b"IHDR", struct.pack(">IIBBBBB", 5, 3, 16, 2, 0, 0, 0)), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    coded = (struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+             for kind, data in chunks)
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(coded))
+    np.testing.assert_array_equal(image_io.read_picture(tmp_path / "a.png"), COLOURS)
+    assert "a.png: 16 bits a channel" in capsys.readouterr().err
+
+
+def test_animations_are_refused(tmp_path):
+    frames = [Image.fromarray(COLOURS + np.uint8(i)) for i in range(2)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    with pytest.raises(ValueError, match="holds 2 pictures"):
+        image_io.read_picture(tmp_path / "a.gif")
+
+
+@pytest.mark.parametrize("error", [RuntimeError("damage"), ValueError("damage"), KeyError("damage")])
+def test_whatever_a_damaged_file_makes_pillow_raise_is_one_sentence(tmp_path, monkeypatch, error):
+    path = _saved(tmp_path / "a.png", Image.fromarray(COLOURS))
+
+    def load(*_):
+        raise error
+
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", load)
+    with pytest.raises(ValueError, match=r"a\.png cannot be read as a picture .*damage"):
+        image_io.read_picture(path)
+
+
+@pytest.mark.parametrize("name", ["a.psd", "a", "a.txt"])
+def test_formats_that_cannot_be_written_are_refused(tmp_path, name):
+    with pytest.raises(ValueError, match="must end like a picture"):
+        image_io.write_picture(tmp_path / name, COLOURS)
+
+
+def test_what_is_no_picture_is_refused(tmp_path):
+    empty, text, cut = (tmp_path / name for name in ("a.png", "b.png", "c.png"))
+    empty.write_bytes(b"")
+    text.write_text("hello")
+    whole = _saved(tmp_path / "d.png", Image.fromarray(COLOURS)).read_bytes()
+    cut.write_bytes(whole[: len(whole) // 2])
+    for path, words in ((empty, "is empty"), (text, "cannot be read"), (cut, "cannot be read"),
+                        (tmp_path / "none.png", "there is no file"), (tmp_path, "there is no file")):
+        with pytest.raises(ValueError, match=words):
+            image_io.read_picture(path)
+
+
+def test_files_that_may_not_be_read_are_named(tmp_path, monkeypatch):
+    path = _saved(tmp_path / "a.png", Image.fromarray(COLOURS))
+
+    def locked(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(image_io.Image, "open", locked)
+    with pytest.raises(ValueError, match=r"a\.png cannot be read as a picture .*Permission denied"):
+        image_io.read_picture(path)
+
+
+def test_huge_pictures_are_refused_before_they_are_read(tmp_path):
+    path = _saved(tmp_path / "a.png", Image.new("1", (18_000, 10_000)))
+    with pytest.raises(ValueError, match="exceeds limit"):
+        image_io.read_picture(path)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pictures_are_written_and_read(tmp_path, channels):
+    image_io.write_picture(tmp_path / "a.png", COLOURS[:, :, :channels])
+    np.testing.assert_array_equal(image_io.read_picture(tmp_path / "a.png"), COLOURS[:, :, :channels])
+    with pytest.raises(ValueError, match="must end like a picture"):
+        image_io.write_picture(tmp_path / "a.what", COLOURS)
+
+
+def test_full_disks_leave_nothing_behind(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(image_io.os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        image_io.write_message(tmp_path / "a.rdr", b"abc")
+    with pytest.raises(OSError, match="No space"):
+        image_io.write_picture(tmp_path / "a.png", COLOURS)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,150 @@
+"""Folders of images: what is paired, what is read, and what is refused in which words."""
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rdr.data.image_pairs import as_float, file_digest, image_size, list_images, load_image, pair_folders
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
+
+
+def save(path, pixels=PIXELS, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, **options)
+
+
+def folders(tmp_path, names=("a.png", "b.png"), others=("a.jpg", "b.jpg")):
+    for name in names:
+        save(tmp_path / "ref" / name)
+    for name in others:
+        save(tmp_path / "cand" / name)
+    return str(tmp_path / "ref"), str(tmp_path / "cand")
+
+
+def test_images_are_paired_by_name_and_lossy_files_are_their_own_messages(tmp_path):
+    reference, candidate = folders(tmp_path)
+    (tmp_path / "ref" / "notes.txt").write_text("not an image")
+    pairs = pair_folders(reference, candidate)
+    assert [pair.name for pair in pairs] == ["a", "b"] and (pairs[0].height, pairs[0].width) == (12, 16)
+    assert pairs[0].bits == 8 * (tmp_path / "cand" / "a.jpg").stat().st_size
+    np.testing.assert_array_equal(load_image(pairs[0].reference), PIXELS)
+
+
+def test_decoded_images_have_a_rate_only_with_their_messages(tmp_path):
+    reference, candidate = folders(tmp_path, others=("a.png", "b.png"))
+    assert pair_folders(reference, candidate)[0].bits is None
+    (tmp_path / "bits").mkdir()
+    (tmp_path / "bits" / "a.bin").write_bytes(b"12345")
+    with pytest.raises(ValueError, match="--bitstreams: there is no file for b in"):
+        pair_folders(reference, candidate, str(tmp_path / "bits"))
+    (tmp_path / "bits" / "b.bin").write_bytes(b"1")
+    assert [pair.bits for pair in pair_folders(reference, candidate, str(tmp_path / "bits"))] == [40, 8]
+    with pytest.raises(ValueError, match="--bitstreams: there is no folder"):
+        pair_folders(reference, candidate, str(tmp_path / "none"))
+
+
+def test_grey_palette_and_opaque_images_are_read_as_colour(tmp_path):
+    grey = PIXELS[..., 0]
+    save(tmp_path / "grey.png", grey)
+    np.testing.assert_array_equal(load_image(tmp_path / "grey.png"), np.repeat(grey[..., None], 3, 2))
+    opaque = np.concatenate([PIXELS, np.full((12, 16, 1), 255, np.uint8)], 2)
+    save(tmp_path / "opaque.png", opaque)
+    np.testing.assert_array_equal(load_image(tmp_path / "opaque.png"), PIXELS)
+    opaque[3, 4, 3] = 200
+    save(tmp_path / "glass.png", opaque)
+    with pytest.raises(ValueError, match="glass.png is transparent in places"):
+        load_image(tmp_path / "glass.png")
+    assert as_float(np.uint8([0, 255])).tolist() == [0.0, 1.0] and as_float(np.uint8([7])).dtype == np.float32
+
+
+def test_unpaired_images_are_named(tmp_path):
+    reference, candidate = folders(tmp_path, names=("a.png", "b.png", "c.png"))
+    with pytest.raises(ValueError, match="there is no candidate for c$"):
+        pair_folders(reference, candidate)
+    with pytest.raises(ValueError, match="there is no reference for c$"):
+        pair_folders(candidate, reference)
+    save(tmp_path / "cand" / "c_decoded.png")
+    with pytest.raises(ValueError, match=r"there is no candidate for c \(but there is c_decoded\)$"):
+        pair_folders(reference, candidate)
+    (tmp_path / "cand" / "c_decoded.png").unlink()
+    for i in range(7):
+        save(tmp_path / "ref" / f"x{i}.png")
+    with pytest.raises(ValueError, match="no candidate for c, x0, x1, x2, x3 and 3 more"):
+        pair_folders(reference, candidate)
+
+
+def test_other_faults_are_told_in_words(tmp_path):
+    reference, candidate = folders(tmp_path)
+    save(tmp_path / "cand" / "b.jpg", PIXELS[:10])
+    with pytest.raises(ValueError, match=r"b.png has 16 x 12 pixels \(width x height\) and .*b.jpg has 16 x 10"):
+        pair_folders(reference, candidate)
+    (tmp_path / "cand" / "b.jpg").write_bytes(b"")
+    with pytest.raises(ValueError, match="b.jpg is empty"):
+        pair_folders(reference, candidate)
+    (tmp_path / "cand" / "b.jpg").write_bytes(b"this is text")
+    with pytest.raises(ValueError, match="b.jpg cannot be read as an image"):
+        pair_folders(reference, candidate)
+    save(tmp_path / "cand" / "b.png")
+    (tmp_path / "cand" / "b.jpg").unlink()
+    save(tmp_path / "cand" / "b.webp")
+    with pytest.raises(ValueError, match="b.png and b.webp in .* have one name"):
+        list_images(candidate, "candidate")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="--reference: there are no images in"):
+        list_images(tmp_path / "empty", "reference")
+    with pytest.raises(ValueError, match="--candidate: there is no folder 'nowhere'"):
+        list_images("nowhere", "candidate")
+    with pytest.raises(ValueError, match="--candidate: there is no folder"):
+        list_images("", "candidate")
+
+
+def test_truncated_and_deep_images_are_refused(tmp_path):
+    save(tmp_path / "cut.png", np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8))
+    whole = (tmp_path / "cut.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="cut.png cannot be read as an image"):
+        load_image(tmp_path / "cut.png")
+    save(tmp_path / "deep.png", np.zeros((4, 4), np.uint16))
+    with pytest.raises(ValueError, match="deep.png must hold 8-bit grey or colour"):
+        image_size(tmp_path / "deep.png")
+    assert len(file_digest(tmp_path / "deep.png")) == 64
+
+
+def deep_colour():
+    """A PNG of 12 x 16 pixels with 16 bits per channel, which Pillow reads but does not write."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in PIXELS)
+    header = struct.pack(">IIBBBBB", 16, 12, 16, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        chunk(*part) for part in ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    )
+
+
+def test_what_pillow_would_change_without_a_word_is_refused(tmp_path):
+    (tmp_path / "deep.png").write_bytes(deep_colour())
+    with pytest.raises(ValueError, match="deep.png must hold 8-bit grey or colour, it has 16 bits per channel"):
+        image_size(tmp_path / "deep.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    save(tmp_path / "turned.jpg", exif=exif)
+    with pytest.raises(ValueError, match="turned.jpg must be stored upright, its EXIF orientation is 6"):
+        load_image(tmp_path / "turned.jpg")
+    exif[0x0112] = 1
+    save(tmp_path / "upright.jpg", exif=exif)
+    assert image_size(tmp_path / "upright.jpg") == (12, 16)
+    save(tmp_path / "pages.tif", save_all=True, append_images=[Image.fromarray(PIXELS)])
+    with pytest.raises(ValueError, match="pages.tif must hold one picture, it has 2"):
+        image_size(tmp_path / "pages.tif")
+    # Transparency without an alpha channel: one of the palette's colours.
+    palette = Image.fromarray(PIXELS).quantize(8)
+    palette.save(tmp_path / "hole.png", transparency=3)
+    with pytest.raises(ValueError, match="hole.png is transparent in places"):
+        load_image(tmp_path / "hole.png")
+    palette.save(tmp_path / "palette.png")
+    np.testing.assert_array_equal(load_image(tmp_path / "palette.png"), np.asarray(palette.convert("RGB")))

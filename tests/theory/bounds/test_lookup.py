@@ -1,0 +1,156 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from theory import bounds, gaussian
+from theory.bounds import sources
+from theory.closed_form import bernoulli
+from theory.gaussian import common_randomness
+
+ALL = [make() for make in sources.SOURCES.values()]
+
+
+def known():
+    for source in ALL:
+        for distortion, perception, shared in itertools.product(bounds.DISTORTIONS, bounds.PERCEPTIONS, bounds.SHARED):
+            try:
+                found = bounds.bounds_of(source, distortion=distortion, perception=perception, shared=shared)
+            except ValueError:
+                continue
+            yield source, distortion, perception, shared, found
+
+
+KNOWN = list(known())
+
+
+def test_every_source_is_known_and_every_bound_says_what_it_is():
+    assert {case[0].name for case in KNOWN} == set(sources.SOURCES)
+    for *_, found in KNOWN:
+        order = [bounds.KINDS.index(bound.kind) for bound in found]
+        assert order == sorted(order)
+        assert all(bound.name and bound.reference for bound in found)
+
+
+def test_lower_bounds_never_exceed_exact_ones_nor_those_upper_ones():
+    # The central property: all that is known of one problem must fit together.
+    for source, _, perception, _, found in KNOWN:
+        largest = float(np.trace(source.covariance))
+        d = np.linspace(0.05, 0.95, 10) * largest
+        for p in (0.0, 0.05) if perception != "none" else (0.0,):
+            ends = bounds.interval(found, d, p)
+            assert np.all(ends.lower >= 0)
+            assert np.all(np.asarray(ends.lower) <= np.asarray(ends.upper) + 1e-12), (source.name, perception, p)
+            # A bound says nothing (NaN) only where its conditions exclude the point.
+            for bound in found:
+                silent = np.isnan(np.asarray(bound.rate(d, p)))
+                assert not silent.any() or ("only" in bound.conditions and p > 0), (source.name, bound.name)
+
+
+def test_realism_costs_and_common_randomness_never_hurts():
+    source = sources.gaussian(1.0, 2.0)
+    d = np.array([0.1, 0.5, 1.0, 1.9])
+    free = bounds.interval(bounds.bounds_of(source)[:1], d)
+    for p in (0.0, 0.1):
+        shared, alone = (
+            bounds.interval(bounds.bounds_of(source, perception="w2sq", shared=s), d, p)
+            for s in ("unlimited", "nothing")
+        )
+        assert np.all(shared.lower >= free.lower - 1e-13) and np.all(alone.lower >= shared.upper - 1e-13)
+    # Oracle: with nothing shared perfect realism costs R(D / 2).
+    alone = bounds.interval(bounds.bounds_of(source, perception="w2sq", shared="nothing"), d, 0.0)
+    np.testing.assert_allclose(alone.lower, gaussian.rate_distortion(d / 2, 2.0), rtol=1e-9)
+
+
+def test_perfect_realism_with_nothing_shared_is_worth_half_the_distortion():
+    # Oracle: two equal cells of a unit interval, one bit; a point drawn from the cell errs by E(x - y)^2 = w^2 / 6.
+    found = bounds.bounds_of(sources.uniform(), perception="w2sq", shared="nothing")
+    ends = bounds.interval(found, 0.5**2 / 6, 0.0)
+    assert float(ends.upper) == pytest.approx(1.0, abs=1e-12)
+    # Oracle: h - (1/2) log2(2 pi e D / 2) by hand, with h = 0.
+    assert float(ends.lower) == pytest.approx(-0.5 * np.log2(np.pi * np.e * 0.5**2 / 6), abs=1e-12)
+    # With common randomness the lower bound is weaker, and away from perfect realism it is Shannon's.
+    shared = bounds.bounds_of(sources.uniform(), perception="w2sq", shared="unlimited")
+    assert bounds.interval(shared, 0.5**2 / 6, 0.0).lower < ends.lower
+    shannon = max(0.0, -0.5 * np.log2(2 * np.pi * np.e * 0.01))
+    assert float(bounds.interval(shared, 0.01, 0.1).lower) == pytest.approx(shannon, abs=1e-12)
+
+
+def test_parameters_of_the_source_reach_the_bounds():
+    d = np.linspace(0.1, 0.4, 10)
+    exact = bounds.bounds_of(sources.bernoulli(0.4), distortion="hamming", perception="tv")[0]
+    np.testing.assert_allclose(exact.rate(d, 0.05), bernoulli.rate_distortion_perception(d, 0.05, 0.4), rtol=1e-15)
+    for make, parameters in ((sources.laplace, (2.0,)), (sources.uniform, (1.0, 5.0)), (sources.gaussian, (0.0, 4.0))):
+        # Scaling law: a source scaled by 2 (4 for the uniform) needs the same rate at distortion scaled by its square.
+        factor = 16.0 if make is sources.uniform else 4.0
+        for small, large in zip(bounds.bounds_of(make()), bounds.bounds_of(make(*parameters))):
+            relative = d * np.trace(make().covariance)
+            np.testing.assert_allclose(large.rate(factor * relative, 0.0), small.rate(relative, 0.0), rtol=1e-10)
+
+
+def test_a_finite_amount_of_common_randomness_lies_between_none_and_all():
+    source, d = sources.gaussian(0.0, 2.0), np.array([0.1, 0.5, 1.0])
+    for p in (0.0, 0.1):
+        none, some, much, all_ = (
+            np.asarray(bounds.interval(bounds.bounds_of(source, perception="w2sq", shared=s), d, p).upper)
+            for s in ("nothing", 0.5, 3.0, np.inf)
+        )
+        assert np.all(none >= some) and np.all(some >= much) and np.all(much >= all_) and np.any(some > all_ + 0.05)
+        np.testing.assert_array_equal(
+            none, bounds.interval(bounds.bounds_of(source, perception="w2sq", shared=0), d, p).upper)
+        np.testing.assert_allclose(some, common_randomness.strong_realism_rate(d, 0.5, p, 2.0), rtol=1e-14)
+    with pytest.raises(ValueError, match="shared must be >= 0"):
+        bounds.bounds_of(source, perception="w2sq", shared=-1.0)
+
+
+@pytest.mark.parametrize("points", [16, 64])
+def test_the_hull_of_a_sampled_process_is_an_upper_bound(points):
+    # Oracle: what N equal cells of U do to the samples, by quadrature over U, and time sharing between them.
+    u = (np.arange(40_320) + 0.5) / 40_320
+    times = (np.arange(points) + 0.5) / points
+    for make, realise in ((sources.sawbridge, lambda t: t - (t >= u)), (sources.ramp, lambda t: (t + u) % 1.0 - 0.5)):
+        cells = np.array([1, 2, 3, 4, 5, 6, 7, 8, 9, 10] if make is sources.sawbridge else [1, 4, 5, 6, 7, 8, 9, 10])
+        reached = np.array([np.mean([realise(t).reshape(n, -1).var(1).mean() for t in times]) for n in cells])
+        d = np.linspace(reached[-1], reached[0], 60)
+        needed = np.interp(d, reached[::-1], np.log2(cells)[::-1])
+        rate = np.asarray(bounds.bounds_of(make(points))[0].rate(d))
+        assert np.isfinite(rate).mean() > 0.5
+        assert np.all(np.isnan(rate) | (rate >= needed - 1e-6))
+    coarse = bounds.bounds_of(sources.sawbridge(4))[0]
+    assert np.isnan(coarse.rate(0.01))
+
+
+def test_the_gaussian_vector_in_the_look_up():
+    # Oracle: the checked water-filling values of the sheet, in bits.
+    source = sources.gaussian_vector((4.0, 1.0, 0.25))
+    exact = bounds.bounds_of(source)[0]
+    np.testing.assert_allclose(exact.rate(1.5), 1.6780719051, rtol=1e-10)
+    plain = bounds.interval(bounds.bounds_of(source), 1.5)
+    for perception in ("w2sq", "kl"):
+        at_zero = bounds.interval(bounds.bounds_of(source, perception=perception), 1.5, 0.0)
+        assert at_zero.lower > plain.upper
+    alone = bounds.interval(bounds.bounds_of(source, perception="w2sq", shared="nothing"), 1.5, 0.0)
+    np.testing.assert_allclose(alone.upper, exact.rate(0.75), rtol=1e-14)
+
+
+def test_a_certified_bracket_narrows_the_interval():
+    # A bracket of known width about the Gaussian's R(D), alone and joined with the exact one.
+    d = np.linspace(0.1, 0.9, 10)
+    exact = np.asarray(gaussian.rate_distortion(d))
+    sides = bounds.certified(lambda v: (exact - 1e-3, exact + 2e-3), name="bracket", reference="test")
+    assert [bound.kind for bound in sides] == ["lower", "upper"]
+    ends = bounds.interval(sides, d, 0.0)
+    np.testing.assert_allclose(ends.lower, exact - 1e-3, rtol=1e-15)
+    np.testing.assert_allclose(ends.upper, exact + 2e-3, rtol=1e-15)
+    ends = bounds.interval((*sides, *bounds.bounds_of(sources.gaussian())[:1]), d, 0.0)
+    np.testing.assert_array_equal(ends.lower, exact)
+    np.testing.assert_array_equal(ends.upper, exact)
+
+
+def test_refusals():
+    with pytest.raises(ValueError, match="perception must be one of"):
+        bounds.bounds_of(sources.gaussian(), perception="lpips")
+    with pytest.raises(ValueError, match="no bound is known for source 'circle' with distortion 'hamming'"):
+        bounds.bounds_of(sources.circle(), distortion="hamming")
+    with pytest.raises(ValueError, match="shared must be one of"):
+        bounds.bounds_of(sources.gaussian(), shared="everything")

@@ -1,0 +1,29 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from theory.numerics import elementwise
+
+
+def test_broadcasting_across_ranks():
+    a, b = elementwise.broadcast(np.ones((3, 1)), np.arange(2, dtype=np.int32))
+    assert a.shape == b.shape == (3, 2) and a.dtype == b.dtype == jnp.float64
+
+
+def test_nan_only_where_invalid():
+    np.testing.assert_array_equal(elementwise.nan_unless(jnp.array([True, False]), jnp.ones(2)), [1.0, np.nan])
+
+
+def test_roots_and_their_derivatives_by_target_and_parameter():
+    # Oracle: f(x) = a / x has the root a / t, with derivatives -a / t^2 and 1 / t.
+    @jax.jit
+    def root(target, a):
+        return elementwise.decreasing_root(lambda x: a / x, target, 1e-3, 1e3)
+
+    targets = jnp.array([0.1, 1.0, 7.0])
+    np.testing.assert_allclose(root(targets, 2.0), 2.0 / targets, rtol=1e-14)
+    by_target, by_a = jax.jacrev(root, (0, 1))(targets, 2.0)
+    np.testing.assert_allclose(jnp.diag(by_target), -2.0 / targets**2, rtol=1e-13)
+    np.testing.assert_allclose(by_a, 1 / targets, rtol=1e-13)
+    # No root between the ends: the nearer end.
+    np.testing.assert_allclose(root(jnp.array([1e-9, 1e9]), 2.0), [1e3, 1e-3], rtol=1e-9)

@@ -1,0 +1,1 @@
+"""Checks of arguments, units and elementwise numerics that every bound uses."""
