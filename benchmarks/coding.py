@@ -57,7 +57,7 @@ def gaussian_symbols(tables_count, largest):
 
 
 def block_codec(quantizer, codec, samples):
-    """Seconds to quantise, to encode (with quantising) and to decode samples at 1.5 bits each."""
+    """Seconds to quantize, to encode (with quantizing) and to decode samples at 1.5 bits each."""
     n = quantizer.dimension or 1024
     x = np.random.default_rng(0).standard_normal((samples // n, n)).astype(np.float32)
     params = codec.finalize(gaussian_params(quantizer, step_for_rate(quantizer, 1.5)))
@@ -82,7 +82,7 @@ def main():
         print(f"| {count} | 0.11-{largest:g} | {' | '.join(speed)} | {' | '.join(ratio)} | {size:.5f} |", flush=True)
     print()
     print("Codecs of blocks at 1.5 bits per sample, 10^3 samples a second, by wall time and, in brackets, by CPU time")
-    print("| codec | quantise | encode (with quantising) | decode |")
+    print("| codec | quantize | encode (with quantizing) | decode |")
     print("|---|---|---|---|")
     cases = [(lattice_quantizer(name), lattice_codec, name, samples)
              for name, samples in (("Z", 2**18), ("E8", 2**18), ("BW16", 2**17), ("Leech", 2**14))]

@@ -80,7 +80,7 @@ def decode_row(height: int, width: int, spread: float, repetitions: int) -> str:
     arch, rng = Architecture(height, width), np.random.default_rng(0)
     weights = first_weights(arch, jax.random.key(0))
     exponents = dict.fromkeys(shapes(arch), 8)
-    whole = {name: exact_inference.whole_weights(w, 8) for name, w in weights.items()}
+    whole = {name: exact_inference.quantize_weights(w, 8) for name, w in weights.items()}
     grids = [np.rint(rng.laplace(size=shape) * spread).astype(np.int32) for shape in arch.grids]
     message = format.write(format.Description(arch, exponents, whole, grids, None))
     description = format.read(message)
@@ -102,7 +102,7 @@ def load(path: str) -> np.ndarray:
 
 def fit_row(picture: np.ndarray, steps: int) -> str:
     """Encodes a picture at one lambda."""
-    options = codec.Options(schedule=training.Schedule(steps=steps), trade_off=TRADE_OFF)
+    options = codec.Options(schedule=training.Schedule(steps=steps), rd_lambda=TRADE_OFF)
     wall, cpu = time.perf_counter(), time.process_time()
     message = codec.encode(picture, options)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu

@@ -1,4 +1,4 @@
-"""Times training steps and coding of the amortised image codecs, beside CompressAI where it is installed.
+"""Times training steps and coding of the amortized image codecs, beside CompressAI where it is installed.
 
     python -m benchmarks.training [--cases=factorized:1,hyperprior:1,factorized:8,hyperprior:8,factorized:code,..]
         [--peer=.venv-peers/bin/python]

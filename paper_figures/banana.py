@@ -1,4 +1,4 @@
-"""The banana: gaps of trained codecs to R(D), and learned quantisation cells over the density.
+"""The banana: gaps of trained codecs to R(D), and learned quantization cells over the density.
 
     python -m paper_figures.banana [--table=runs/banana/quick/points.csv] [--out=runs/figures]
 
@@ -93,7 +93,7 @@ def gaps(data: Data) -> Figure:
 
 
 def _edges(cells: np.ndarray) -> np.ndarray:
-    """Where a point's cell differs from that of its right or upper neighbour."""
+    """Where a point's cell differs from that of its right or upper neighbor."""
     edge = np.zeros(cells.shape, bool)
     edge[:, :-1] |= cells[:, :-1] != cells[:, 1:]
     edge[:-1] |= cells[:-1] != cells[1:]
@@ -122,7 +122,7 @@ def learned_cells(data: Data) -> Figure:
                         rasterized=True)
         edge = _edges(data.cells[f"{family}_cells"])
         overlay = np.ma.masked_where(~edge, np.ones(edge.shape))
-        axis.pcolormesh(x1, x2, overlay, cmap=_one_colour(COLORS[0]), vmin=0, vmax=1, shading="nearest", alpha=0.75,
+        axis.pcolormesh(x1, x2, overlay, cmap=_one_color(COLORS[0]), vmin=0, vmax=1, shading="nearest", alpha=0.75,
                         rasterized=True)
         points = data.cells[f"{family}_points"]
         many = len(points) > 500
@@ -134,7 +134,7 @@ def learned_cells(data: Data) -> Figure:
     return figure
 
 
-def _one_colour(color: str):
+def _one_color(color: str):
     from matplotlib.colors import ListedColormap
     return ListedColormap([color])
 

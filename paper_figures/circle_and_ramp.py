@@ -1,4 +1,4 @@
-"""Circle and ramp: trained codecs on the hull of deterministic quantisers, and what linear transforms need.
+"""Circle and ramp: trained codecs on the hull of deterministic quantizers, and what linear transforms need.
 
     python -m paper_figures.circle_and_ramp [--table=runs/circle_and_ramp/quick/points.csv] [--out=runs/figures]
 

@@ -74,7 +74,7 @@ def load(path: pathlib.Path) -> dict[str, Surface]:
 
 
 def surfaces(data: dict[str, Surface]) -> Figure:
-    """One panel per divergence: lines of equal rate in the (D, P) plane, on grey that says the rate again.
+    """One panel per divergence: lines of equal rate in the (D, P) plane, on gray that says the rate again.
 
     Args:
       data: the surfaces.
@@ -87,7 +87,7 @@ def surfaces(data: dict[str, Surface]) -> Figure:
     figure, axes = plt.subplots(1, len(data), figsize=(2.9 * len(data) + 0.6, 3.4), sharex=True, squeeze=False,
                                 layout="constrained")
     for axis, (name, surface) in zip(axes[0], data.items()):
-        # The height is the square root of P, which opens up the neighbourhood of perfect realism.
+        # The height is the square root of P, which opens up the neighborhood of perfect realism.
         x, y = surface.distortions, np.sqrt(surface.perceptions)
         shade = axis.pcolormesh(x, y, surface.rate.T, cmap="Greys", vmin=0.0, vmax=1.6 * min(top, 2.5),
                                 shading="gouraud", rasterized=True)

@@ -87,7 +87,7 @@ def make_figure(data: Data) -> Figure:
 
     Returns:
       The figure: a column per loss; above the change that it sees most, below one that it sees least, each
-      added to the image and alone (grey is no change), all of one root mean squared error.
+      added to the image and alone (gray is no change), all of one root mean squared error.
     """
     count = len(data.names)
     figure, axes = plt.subplots(
@@ -116,7 +116,7 @@ def make_figure(data: Data) -> Figure:
             sign = "\u2264 " if kind == 1 and column > 0 else ""
             label = f"curvature {sign}{data.curvatures[column, kind]:.1e}"
             cells[2 * kind].set_xlabel(label, fontsize=6.5, labelpad=2)
-            # Grey plus or minus three root mean squares; beyond, colours saturate.
+            # Gray plus or minus three root mean squares; beyond, colors saturate.
             cells[2 * kind + 1].imshow(np.clip(0.5 + change / 6.0, 0.0, 1.0), interpolation="nearest")
             if column == 0:
                 cells[2 * kind].set_ylabel("image + change", fontsize=8)
@@ -125,7 +125,7 @@ def make_figure(data: Data) -> Figure:
         0.125, 0.5,
         "Each column: two\ndirections of extreme\ncurvature of a loss at\nthe image, greatest\n"
         "(above) and nearly\nleast (below).\n\nAll changes have one\nroot mean squared\n"
-        f"error, {SHOWN_AMPLITUDE:g} of the range\nbefore clipping: MSE\ncannot tell them apart.\nGrey is no change.",
+        f"error, {SHOWN_AMPLITUDE:g} of the range\nbefore clipping: MSE\ncannot tell them apart.\nGray is no change.",
         fontsize=7.5, va="center",
     )  # fmt: skip
     return figure

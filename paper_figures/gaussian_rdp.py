@@ -67,7 +67,7 @@ def _rows(data: Data, family: str, choose: np.ndarray | bool = True) -> dict[str
 def at_rate(data: Data, family: str, rate: float) -> np.ndarray:
     """Distortion and perception of a family at a rate, one point for each ratio of its realism and rate weights.
 
-    Along codecs of one ratio, log D and log P are interpolated linearly in the rate, between neighbours only.
+    Along codecs of one ratio, log D and log P are interpolated linearly in the rate, between neighbors only.
 
     Args:
       data: the table.
@@ -122,7 +122,7 @@ def rate_distortion(data: Data) -> Figure:
         space_filling = 0.5 * np.log2(2 * np.pi * np.e / 12)
         bottom.axhline(0.0, color="k", lw=1.2)
         limit = bottom.axhline(space_filling, color="0.5", ls="--", lw=1.0,
-                               label=f"scalar quantisation at high rate:\n½ log₂(2πe/12) = {space_filling:.4f} bit")
+                               label=f"scalar quantization at high rate:\n½ log₂(2πe/12) = {space_filling:.4f} bit")
         bottom.legend(handles=[limit], loc="best", fontsize=7.5)
         top.set(yscale="log", title=f"Bounds {title}")
         bottom.set(xlabel="rate (bits per sample, bytes written)", ylim=(-0.03, None))
@@ -142,7 +142,7 @@ def rate_distortion(data: Data) -> Figure:
 def distortion_perception(data: Data) -> Figure:
     """The (D, P) plane at fixed rates: the bounds, the codecs, and what interpolating a codec's decoder would give.
 
-    With g the mean squared error of a codec and W2^2(p_X, p_Xhat) = g (as for a monotone scalar quantiser), moving its
+    With g the mean squared error of a codec and W2^2(p_X, p_Xhat) = g (as for a monotone scalar quantizer), moving its
     decoder from E[X | message] towards a posterior sample traces D = g + [sqrt(g) - sqrt(P)]_+^2.
 
     Args:

@@ -130,7 +130,7 @@ def shape(distance: np.ndarray) -> np.ndarray:
     return np.square(1.0 - distance)
 
 
-def normalised(data: Data, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def normalized(data: Data, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Distance and excess squared error of the points of one rate, relative to their ends.
 
     Args:
@@ -162,7 +162,7 @@ def realism(data: Data) -> Figure:
         order = np.argsort(data.realism["weight"][rows])
         style = {"color": COLORS[i], "marker": MARKERS[i], "label": f"{rate:.2f} bits per pixel"}
         left.plot(data.realism["dists"][rows][order], data.realism["mse"][rows][order] * 255**2, ls=LINES[i], **style)
-        right.plot(*normalised(data, rows), ls="none", **style)
+        right.plot(*normalized(data, rows), ls="none", **style)
     left.set(xlabel="DISTS (smaller is more realistic)", ylabel="squared error (8-bit values)",
              title="One message, realism weights from 0 (right) to 1 (left)")
     left.xaxis.set_major_locator(MaxNLocator(6))

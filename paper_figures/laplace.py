@@ -1,4 +1,4 @@
-"""The Laplacian: gaps of trained codecs to R(D) under squared error, beside the best scalar quantiser's.
+"""The Laplacian: gaps of trained codecs to R(D) under squared error, beside the best scalar quantizer's.
 
     python -m paper_figures.laplace [--table=runs/laplace/quick/points.csv] [--out=runs/figures]
 
@@ -56,7 +56,7 @@ def make_figure(data: dict[str, np.ndarray]) -> Figure:
                                                          "bound_lower_bits"))
     axis.fill_between(best, lower - upper, 0.0, color="0.8", lw=0, label="where R(D) may still lie")
     axis.axhline(0.0, color="k", lw=1.2)
-    axis.plot(best, best - upper, color="k", label="best scalar quantiser (theory)")
+    axis.plot(best, best - upper, color="k", label="best scalar quantizer (theory)")
     axis.axhline(0.5 * np.log2(2 * np.pi * np.e / 12), color="0.4", ls=":", lw=1.0,
                  label="its limit at high rate: 0.2546")
     for family, (marker, color, label) in FAMILIES.items():

@@ -81,10 +81,10 @@ def make_figure(data: Data) -> Figure:
             value = data.response[i, j]
             # What rounds to zero is written without a sign.
             text = f"{value + 0.0:+.1f}".replace("-", "\u2212") if abs(value) >= 0.05 else "0"
-            colour = "white" if value < 1.5 else "black"
-            # The number stands on its cell's colour, also where there is a hatch.
+            color = "white" if value < 1.5 else "black"
+            # The number stands on its cell's color, also where there is a hatch.
             ground = {"facecolor": shown.cmap(shown.norm(value)), "edgecolor": "none", "pad": 1.5}
-            axes.text(j, i, text, ha="center", va="center", fontsize=8, color=colour, bbox=ground)
+            axes.text(j, i, text, ha="center", va="center", fontsize=8, color=color, bbox=ground)
             if not data.order[i, j] > 0.9:
                 place = (j - 0.5, i - 0.5)
                 axes.add_patch(plt.Rectangle(place, 1, 1, fill=False, hatch="////", edgecolor="0.75", lw=0))

@@ -1,4 +1,4 @@
-"""What quantisers lose against the bounds of a Gaussian: by lattice dimension, and by rate for scalar ones.
+"""What quantizers lose against the bounds of a Gaussian: by lattice dimension, and by rate for scalar ones.
 
     python -m paper_figures.quantization_gaps [--table=...] [--out=runs/figures]
 
@@ -101,7 +101,7 @@ def make_figure(data: Data) -> Figure:
     right.axhline(float(limit[0]), color="0.55", linewidth=0.8)
     right.annotate("$\\frac{1}{2}\\log_2\\frac{2\\pi e}{12}$", (2.6, float(limit[0])), xytext=(0, 5),
                    textcoords="offset points", fontsize=8, color="0.35")
-    right.set(xlabel="rate (bits per sample)", ylabel="excess (bits per sample)", title="Scalar quantisers, Gaussian",
+    right.set(xlabel="rate (bits per sample)", ylabel="excess (bits per sample)", title="Scalar quantizers, Gaussian",
               xlim=(0, 4), ylim=(0, 0.3))
     right.legend(loc="lower right")
     return figure

@@ -1,4 +1,4 @@
-"""The sawbridge: trained codecs on the hull of deterministic quantisers, and what linear transforms need.
+"""The sawbridge: trained codecs on the hull of deterministic quantizers, and what linear transforms need.
 
     python -m paper_figures.sawbridge [--table=runs/sawbridge/quick/points.csv] [--out=runs/figures]
 
@@ -49,14 +49,14 @@ def panel(axis: Axes, data: dict[str, np.ndarray], source: str) -> None:
     rate, distortion = data["rate_bits"][rows], data["distortion"][rows]
     fine = np.linspace(0.0, rate.max() + 0.25, 400)
     axis.plot(fine, manifolds.hull_distortion_rate(fine, source), "-", color="k", lw=1.2,
-              label="hull of deterministic quantisers")
+              label="hull of deterministic quantizers")
     d = np.geomspace(0.85 * distortion.min(), float(manifolds.hull_distortion_rate(0.0, source)), 400)
     axis.plot(manifolds.linear_rate_distortion(d, source), d, "--", color=COLORS[1], lw=1.4,
               label="linear transform (reverse water-filling)")
     axis.plot(rate, distortion, "o", color=COLORS[3], mec="k", mew=0.6, ms=6, label="trained codecs, bytes written")
     for r, e, n in zip(rate, distortion, data["used_codewords"][rows]):
         axis.annotate(f"{n:g}", (r, e), xytext=(-4, -4), textcoords="offset points", ha="right", va="top", fontsize=7)
-    axis.set(yscale="log", xlabel="rate (bits per realisation)", title=source.capitalize(),
+    axis.set(yscale="log", xlabel="rate (bits per realization)", title=source.capitalize(),
              ylim=(0.8 * distortion.min(), None))
 
 
@@ -71,7 +71,7 @@ def make_figure(data: dict[str, np.ndarray]) -> Figure:
     """
     figure, axis = plt.subplots(figsize=(4.6, 3.3), layout="constrained")
     panel(axis, data, "sawbridge")
-    axis.set(ylabel="distortion (squared error of a realisation)", title="Sawbridge; numbers: cells of the codec")
+    axis.set(ylabel="distortion (squared error of a realization)", title="Sawbridge; numbers: cells of the codec")
     axis.legend(fontsize=7.5)
     return figure
 

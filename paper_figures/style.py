@@ -1,4 +1,4 @@
-"""One look for all figures: colours that differ in grey, lines for bounds, markers for codecs."""
+"""One look for all figures: colors that differ in gray, lines for bounds, markers for codecs."""
 
 import pathlib
 

@@ -48,7 +48,7 @@ def read_surface(path: pathlib.Path) -> Surface:
 def draw_levels(
     axis: Axes, surface: Surface, levels: list[float], *, border: tuple[np.ndarray, np.ndarray], zero: str
 ) -> None:
-    """Draws labelled lines of equal rate in the plane of distortion and perception.
+    """Draws labeled lines of equal rate in the plane of distortion and perception.
 
     Args:
       axis: where to draw.

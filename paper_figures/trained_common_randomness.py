@@ -40,7 +40,7 @@ def load(path: pathlib.Path) -> dict[str, np.ndarray]:
 
 
 def rate_at(data: dict[str, np.ndarray], shared: float, distortion: float) -> float:
-    """Rate of the codecs with so many shared bits at a distortion, log D interpolated linearly between neighbours.
+    """Rate of the codecs with so many shared bits at a distortion, log D interpolated linearly between neighbors.
 
     Args:
       data: columns by name.

@@ -109,7 +109,7 @@ def to_devices(batches: Iterable[np.ndarray], mesh: Mesh, *, ahead: int = 2) -> 
     yield from waiting
 
 
-def wait_for_all(name: str) -> None:
+def barrier(name: str) -> None:
     """Waits until every process has come here.
 
     Args:

@@ -20,7 +20,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 pytest_plugins = ["tests.image_codec_fixtures"]
 
 _MAPS = "/proc/self/maps"
-_MOST_MAPS = 20_000
+_MAX_MAPS = 20_000
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -29,7 +29,7 @@ def _room_for_programs():
     yield
     if os.path.exists(_MAPS):
         with open(_MAPS, encoding="utf-8") as maps:
-            crowded = sum(1 for _ in maps) > _MOST_MAPS
+            crowded = sum(1 for _ in maps) > _MAX_MAPS
         if crowded:
             jax.clear_caches()
             gc.collect()

@@ -47,7 +47,7 @@ def unfitted(monkeypatch):
     def encode(picture, options, *, directory=None):
         asked.append(options)
         arch, rng = codec.architecture(codec.as_image(picture).shape, options), np.random.default_rng(len(asked))
-        weights = {name: exact_inference.whole_weights(w, 6) for name, w in start_weights(arch).items()}
+        weights = {name: exact_inference.quantize_weights(w, 6) for name, w in start_weights(arch).items()}
         grids = [np.rint(rng.laplace(size=shape)).astype(np.int32) for shape in arch.grids]
         seed = options.seed if arch.noise_levels else None
         return format.write(format.Description(arch, dict.fromkeys(shapes(arch), 6), weights, grids, seed))

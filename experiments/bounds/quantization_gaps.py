@@ -1,11 +1,11 @@
-"""What quantisers lose against the rate-distortion function of a Gaussian, by dimension and by rate.
+"""What quantizers lose against the rate-distortion function of a Gaussian, by dimension and by rate.
 
     python -m experiments.bounds.quantization_gaps --preset=full --workdir=runs/quantization_gaps/full
 
 Writes `quantization_gaps.csv`, computed from `theory.quantization` alone (no codec is run):
 
 * series "lattice" and "sphere_bound": excess at high rate over R(D), per dimension, by dimension;
-* series "entropy_coded", "dithered" and "dithered_realism": excess of scalar quantisers by rate, the last over
+* series "entropy_coded", "dithered" and "dithered_realism": excess of scalar quantizers by rate, the last over
   R(D, P = 0), the first two over R(D).
 
 Seconds for every preset; they differ in the number of rates.
@@ -36,7 +36,7 @@ class Config:
       rates: number of rates (entropy-coded) and of steps (dithered) in the curves.
       lowest_rate: bits per sample.
       highest_rate: bits per sample, at most 5.
-      largest_step: of the dithered quantiser, in standard deviations.
+      largest_step: of the dithered quantizer, in standard deviations.
       smallest_step: the same.
       largest_dimension: of the sphere bound.
     """
@@ -75,7 +75,7 @@ def rows(config: Config) -> list[tuple]:
 
     rates = np.linspace(config.lowest_rate, config.highest_rate, config.rates)
     density = gaussian_density()
-    # The upper side: what quantisers that are at hand reach.
+    # The upper side: what quantizers that are at hand reach.
     distortions = np.asarray(quantization.entropy_coded_distortion_rate(density, rates).upper)
     excess = rates - np.asarray(gaussian.rate_distortion(distortions))
     table += [("entropy_coded", "Z", 1, float(r), float(d), nan, float(e))
@@ -105,7 +105,7 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, Any]:
     start = time.monotonic()
     columns = dict(zip(COLUMNS, map(list, zip(*rows(config)))))
     header = {
-        "table": "excess rate of quantisers over the Gaussian bound, from theory.quantization",
+        "table": "excess rate of quantizers over the Gaussian bound, from theory.quantization",
         "units": "rate_bits and excess_bits: bits per dimension; distortion: mean squared error per dimension, "
                  "variance 1; rate_bits inf: the limit of high rate",
         "bounds": "R(D); for dithered_realism R(D P=0) with unlimited common randomness",

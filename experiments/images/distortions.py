@@ -12,7 +12,7 @@ from rdr.codecs import overfitted
 
 NUM_LEVELS = 4
 CODEC = "codec"  # the kind that `compress` makes
-TRADE_OFFS = (0.1, 0.03, 0.01, 0.003)  # lambda of its levels: bits per pixel for one unit of squared error in 8 bits
+RD_LAMBDAS = (0.1, 0.03, 0.01, 0.003)  # lambda of its levels: bits per pixel for one unit of squared error in 8 bits
 
 
 def _blur(image, level, rng):
@@ -95,7 +95,7 @@ def compress(
 
     Args:
       image: [height, width, 3], in [0, 1].
-      level: 0 (most bits) to `NUM_LEVELS` - 1 (fewest): an index of `TRADE_OFFS`.
+      level: 0 (most bits) to `NUM_LEVELS` - 1 (fewest): an index of `RD_LAMBDAS`.
       steps: of the fit.
       seed: of its noise.
       directory: where the fit's progress is kept.
@@ -109,7 +109,7 @@ def compress(
     if not 0 <= level < NUM_LEVELS:
         raise ValueError(f"level must be from 0 to {NUM_LEVELS - 1}, got {level}")
     schedule = overfitted.Schedule(steps=steps)
-    options = overfitted.Options(trade_off=TRADE_OFFS[level], schedule=schedule, seed=seed)
+    options = overfitted.Options(rd_lambda=RD_LAMBDAS[level], schedule=schedule, seed=seed)
     message = overfitted.encode(image, options, directory=directory)
     decoded = overfitted.decode(message).astype(np.float32) / np.float32(255)
     return decoded, 8 * len(message) / (image.shape[0] * image.shape[1])

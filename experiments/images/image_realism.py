@@ -166,9 +166,9 @@ def mse_fits(config: Config, name: str, picture: np.ndarray) -> list[Fit]:
     Returns:
       The fits.
     """
-    return [Fit(f"{name}-mse-{trade_off:g}", picture, overfitted.Options(
-        trade_off=trade_off, schedule=overfitted.Schedule(steps=config.steps), seed=config.seed))
-        for trade_off in config.trade_offs]
+    return [Fit(f"{name}-mse-{rd_lambda:g}", picture, overfitted.Options(
+        rd_lambda=rd_lambda, schedule=overfitted.Schedule(steps=config.steps), seed=config.seed))
+        for rd_lambda in config.trade_offs]
 
 
 def realism_fits(config: Config, name: str, picture: np.ndarray, bits_per_pixel: float) -> dict[str, Fit]:
@@ -262,7 +262,7 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
     """
     if not config.trade_offs and (config.realism_names == ("none",) or not config.realism_bpp):
         raise ValueError("--trade_offs is empty: say which pictures to fit for realism, and --realism_bpp")
-    if len({f"{trade_off:g}" for trade_off in config.trade_offs}) < len(config.trade_offs):
+    if len({f"{rd_lambda:g}" for rd_lambda in config.trade_offs}) < len(config.trade_offs):
         raise ValueError(f"--trade_offs must differ, got {', '.join(map(str, config.trade_offs))}")
     started, pictures = time.time(), load_pictures(config)
     unknown = [name for name in config.realism_names if name != "none" and name not in pictures]

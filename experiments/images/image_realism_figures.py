@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-# Codec -> colour, marker, line; ours is dark and solid.
+# Codec -> color, marker, line; ours is dark and solid.
 LOOKS = {
     "overfitted MSE": ("#1b1b4b", "o", "-"), "JPEG": ("#e8963a", "s", "--"), "JPEG 2000": ("#d1495b", "^", "-."),
     "WebP": ("#7fb069", "D", ":"), "AVIF": ("#58a4b0", "v", (0, (5, 1, 1, 1))),

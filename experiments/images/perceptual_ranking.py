@@ -28,7 +28,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments.images.distortions import CODEC, NUM_LEVELS, TRADE_OFFS, noise_of_equal_error
+from experiments.images.distortions import CODEC, NUM_LEVELS, RD_LAMBDAS, noise_of_equal_error
 from experiments.images.perceptual_scoring import (  # fmt: skip
     NATURAL_PATCH,
     Scorer,
@@ -42,7 +42,7 @@ from rdr.data.image_pairs import as_float, load_image
 from rdr.evaluation import subjective_scores, tables
 from rdr.metrics import niqe
 from rdr.metrics.full_reference import FULL_REFERENCE, full_reference
-from rdr.metrics.maximum_differentiation import differentiate
+from rdr.metrics.maximum_differentiation import mad_competition
 from rdr.metrics.sharding import call_sharded
 
 
@@ -101,7 +101,7 @@ PRESETS = {
 }  # fmt: skip
 
 
-def load_colour(name: str, halvings: int) -> np.ndarray:
+def load_color(name: str, halvings: int) -> np.ndarray:
     """Loads a picture.
 
     Args:
@@ -184,9 +184,10 @@ def search(scorer: Scorer, picture: np.ndarray) -> tuple[dict[str, list], dict[s
     rows = []
     for held, varied in ((config.hold, config.vary), (config.vary, config.hold)):
         hold, vary = distance(held), distance(varied)
-        for maximise in (False, True):
-            found = differentiate(hold, vary, start, maximise=maximise, steps=config.steps, step_size=config.step_size)
-            direction = "most" if maximise else "least"
+        for maximize in (False, True):
+            found = mad_competition(hold, vary, start, maximize=maximize, steps=config.steps,
+                                    step_size=config.step_size)
+            direction = "most" if maximize else "least"
             images[f"{held} held, {direction} {varied}"] = np.asarray(found.image[0])
             # Of the image as it is kept, in 8 bits.
             kept = np.round(255 * np.asarray(found.image)).astype(np.float32) / np.float32(255)
@@ -260,7 +261,7 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
         raise ValueError(f"pictures must be one or more of different names, got {', '.join(stems)}")
     if config.scores:
         subjective_scores.read_scores(config.scores)
-    whole = {name: load_colour(name, config.halvings) for name in config.pictures}
+    whole = {name: load_color(name, config.halvings) for name in config.pictures}
     cut = {name: cut_middle(picture, config.size, name) for name, picture in whole.items()}
     scorer = Scorer(config)
     records = [r for name, picture in cut.items() for r in score_picture(scorer, name, picture, workdir)]
@@ -281,7 +282,7 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
     if config.codec_steps:
         rates = np.mean([r["bits_per_pixel"] for r in records if r["distortion"] == CODEC], axis=0)
         header["codec"] = (f"rdr.codecs.overfitted fitted for squared error in {config.codec_steps} steps; lambda "
-                           f"{' '.join(f'{x:g}' for x in TRADE_OFFS)}; "
+                           f"{' '.join(f'{x:g}' for x in RD_LAMBDAS)}; "
                            f"{' '.join(f'{x:.3f}' for x in rates)} bits per pixel (mean over pictures)")
     tables.write_table(workdir / "blindness.csv", columns, header)
     rows = [

@@ -187,7 +187,7 @@ def response(scores: list[float], errors: list[float], noise: list[float], noise
 
 
 def blindness(records: list[dict[str, Any]], sets: dict[str, dict]) -> dict[str, list]:
-    """Summarises responses and orders.
+    """Summarizes responses and orders.
 
     Args:
       records: of all pictures.

@@ -36,7 +36,7 @@ class Config:
       images: folder of photographs.
       side: of the crops, in pixels.
       longest: photographs are reduced to this longer side first.
-      trade_off: lambda of the squared error.
+      rd_lambda: lambda of the squared error.
       steps: of the fit.
       seed: of the crops.
     """
@@ -44,7 +44,7 @@ class Config:
     images: str = ""
     side: int = 128
     longest: int = 768
-    trade_off: float = 0.02
+    rd_lambda: float = 0.02
     steps: int = 2500
     seed: int = 5
 
@@ -99,7 +99,7 @@ def run(config: Config, workdir: pathlib.Path) -> None:
     Image.fromarray(mosaic).save(workdir / "mosaic.png")
     arch = Architecture(*mosaic.shape)
     picture = jnp.asarray(mosaic / np.float32(255), jnp.float32)
-    state = training.initial_state(arch, network.initial_weights(arch, jax.random.key(0)), config.trade_off)
+    state = training.initial_state(arch, network.initial_weights(arch, jax.random.key(0)), config.rd_lambda)
     schedule = training.as_arrays(training.Schedule(steps=config.steps))
     data = training.Data(picture[None], jnp.float32(0), (), picture, schedule)
     update = training.make_update(arch, objective("mse").distance, jax.random.key(1))

@@ -1,4 +1,4 @@
-"""From fidelity to realism: images optimised from noise under Wasserstein distortion, for a sequence of sigma.
+"""From fidelity to realism: images optimized from noise under Wasserstein distortion, for a sequence of sigma.
 
     python -m experiments.images.texture_metamers --preset=quick --workdir=runs/texture_metamers/quick
 
@@ -47,15 +47,15 @@ class Config:
     Attributes:
       pictures: what to match; see above.
       sigmas: standard deviations of the pooling windows in pixels, for textures. Photographs are foveated instead.
-      size: side of the (square, grey) pictures in pixels.
-      halvings: how often the resolution of a texture is halved before its centre is cut out.
+      size: side of the (square, gray) pictures in pixels.
+      halvings: how often the resolution of a texture is halved before its center is cut out.
       photograph_halvings: the same for photographs.
       features: "vgg16", "alexnet" or "pixels".
       blocks: how many of VGG-16's five blocks are used, each by its last map.
       scales: number of resolutions at which the features are computed.
       steps: of Adam, its step size decayed by a cosine.
       learning_rate: first step size, in units of the pictures' range [0, 1].
-      pixels_per_degree: of the foveated map; the fixated point is the picture's centre.
+      pixels_per_degree: of the foveated map; the fixated point is the picture's center.
       seed: of the noise.
     """
 
@@ -86,11 +86,11 @@ PRESETS = {
 
 
 def load_picture(name: str, size: int, halvings: int = 0) -> np.ndarray:
-    """Loads a grey picture.
+    """Loads a gray picture.
 
     Args:
       name: brick, grass, gravel, astronaut, waves, or a path to an image file.
-      size: side of the square that is cut out (of the centre, if it is not a photograph named here), in pixels.
+      size: side of the square that is cut out (of the center, if it is not a photograph named here), in pixels.
       halvings: how often its resolution is halved before.
 
     Returns:
@@ -129,7 +129,7 @@ def load_picture(name: str, size: int, halvings: int = 0) -> np.ndarray:
 
 
 def feature_maps(network: str, scales: int, blocks: int = 5) -> Callable[[jax.Array], dict[str, jax.Array]]:
-    """Builds the map from grey images to what the distortion compares.
+    """Builds the map from gray images to what the distortion compares.
 
     Args:
       network: "vgg16" (average pooling, the last map of each block), "alexnet", or "pixels".
@@ -137,7 +137,7 @@ def feature_maps(network: str, scales: int, blocks: int = 5) -> Callable[[jax.Ar
       blocks: of VGG-16, that are used.
 
     Returns:
-      A function from [batch, height, width, 1] to a dict of feature maps, the normalised image among them.
+      A function from [batch, height, width, 1] to a dict of feature maps, the normalized image among them.
 
     Raises:
       ValueError: if there is no such network.
@@ -166,7 +166,7 @@ def feature_maps(network: str, scales: int, blocks: int = 5) -> Callable[[jax.Ar
 def make_descent(
     features: Callable[[jax.Array], dict[str, jax.Array]], *, steps: int, learning_rate: float
 ) -> Callable[[jax.Array, jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
-    """Builds the optimiser; one compilation serves every sigma.
+    """Builds the optimizer; one compilation serves every sigma.
 
     Args:
       features: see `feature_maps`.
@@ -174,7 +174,7 @@ def make_descent(
       learning_rate: of Adam at the beginning, decayed to 0 by a cosine.
 
     Returns:
-      A function of (picture [1, n, n, 1], sigma map [n, n], start [1, n, n, 1]) that returns the optimised image,
+      A function of (picture [1, n, n, 1], sigma map [n, n], start [1, n, n, 1]) that returns the optimized image,
       clipped to [0, 1], and the distortion after each step [steps].
     """
     optimizer = optax.adam(optax.cosine_decay_schedule(learning_rate, steps))
@@ -241,7 +241,7 @@ def _resume(workdir: pathlib.Path) -> tuple[list[dict[str, Any]], dict[str, np.n
 
 
 def run(config: Config, workdir: pathlib.Path) -> dict[str, list[Any]]:
-    """Optimises one image per picture and sigma; writes `sequence.csv`, `images.npz` and `run.json`.
+    """Optimizes one image per picture and sigma; writes `sequence.csv`, `images.npz` and `run.json`.
 
     Args:
       config: the settings.

@@ -4,14 +4,14 @@
 
 The banana is a Gaussian of the plane bent by a parabola (`theory.bounds.sources.banana`). Families:
 
-* `factorised`: nonlinear transform coding as it is known, rounding and independent densities of both coordinates;
+* `factorized`: nonlinear transform coding as it is known, rounding and independent densities of both coordinates;
 * `scalar`: the same rounding, the second coordinate coded given the first;
 * `hexagonal`: nearest points of the lattice A2 instead of rounding, coded in the same way;
-* `codebook`: an entropy-coded vector quantiser with a learned codebook, no transform;
-* `dithered`: as `factorised`, with a dither that both sides know, trained with and without a weight on realism.
+* `codebook`: an entropy-coded vector quantizer with a learned codebook, no transform;
+* `dithered`: as `factorized`, with a dither that both sides know, trained with and without a weight on realism.
 
 Transforms start as the Karhunen-Loeve transform, the codebook as samples. Each family is trained on rate + lambda D
-over a grid of lambda at once. The two causal families have a second start, the transforms of the trained `factorised`
+over a grid of lambda at once. The two causal families have a second start, the transforms of the trained `factorized`
 codec of the same lambda; hexagons have two more, the trained `scalar` codec's transforms, which stay while what follows
 them learns: with the same step, and with latents pressed so that hexagons stand as bricks where rectangles were. The
 start with the least training objective is kept. Then fresh samples are encoded to bytes, decoded from them and held
@@ -139,7 +139,7 @@ def cell_maps(config: Config, chosen: dict[str, tuple[Any, float, float]]) -> di
 
     Args:
       config: settings.
-      chosen: family -> finalised parameters, rate and distortion.
+      chosen: family -> finalized parameters, rate and distortion.
 
     Returns:
       Arrays by name: `FAMILY_cells` [y, x] numbers of cells, `FAMILY_points` [m, 2] reconstructions of 3,000 samples

@@ -1,4 +1,4 @@
-"""Trained codecs of the circle and the ramp against the hull of deterministic quantisers.
+"""Trained codecs of the circle and the ramp against the hull of deterministic quantizers.
 
     python -m experiments.sources.circle_and_ramp --preset=quick --workdir=runs/circle_and_ramp/quick
 
@@ -28,9 +28,9 @@ class Config:
       starts: of each codec; start j has room for N + j codewords.
       steps: training steps.
       chunk: steps between checkpoints.
-      batch: realisations per step.
+      batch: realizations per step.
       learning_rate: of Adam.
-      samples: realisations for evaluation.
+      samples: realizations for evaluation.
       seed: of everything.
     """
 
@@ -94,7 +94,7 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
         manifold_codecs.evaluate(table, params, source, cells, kept, samples=config.samples, **shared)
     harness.write(
         workdir, "circle_and_ramp", config, PRESETS, table, started=started, samples=config.samples,
-        units="rates: bits per realisation; distortion: squared error of a realisation; perception: not measured",
+        units="rates: bits per realization; distortion: squared error of a realization; perception: not measured",
         shown=("source", "target_cells", "target_distortion", "used_codewords", "linear_bits"),
         choice="of several starts the one of least training objective is kept")
     return table

@@ -35,7 +35,7 @@ class Config:
 
     Attributes:
       dither_values: M, powers of two.
-      target_rates: where the grid aims: lambda_D = 2^{2R} / (2 ln 2 c), the slope of scalar quantisation at high rate,
+      target_rates: where the grid aims: lambda_D = 2^{2R} / (2 ln 2 c), the slope of scalar quantization at high rate,
         where D = c 2^{-2R} with c = 2 pi e / 12.
       realism_ratio: lambda_P / lambda_D.
       hidden: width of the two hidden layers of each transform.
@@ -105,10 +105,10 @@ def finite_dither(noise: jax.Array, values: jax.Array) -> jax.Array:
 def train(config: Config, directory: pathlib.Path) -> Any:
     """Trains the whole grid at once, in two stages.
 
-    In the first, quantisation is soft and the encoder is trained for squared error alone, at the weight that serves the
+    In the first, quantization is soft and the encoder is trained for squared error alone, at the weight that serves the
     realism-weighted objective: with g the distortion of the best decoder, that objective is at best
     lambda_D g (1 + r / (1 + r)) without common randomness (see `gaussian_rdp.encoder_weights`) and close to lambda_D g
-    with much of it; the first is taken for all M. In the second, quantisation is hard, the encoder rests, and decoder
+    with much of it; the first is taken for all M. In the second, quantization is hard, the encoder rests, and decoder
     and prior are trained with realism.
 
     Args:
@@ -127,7 +127,7 @@ def train(config: Config, directory: pathlib.Path) -> Any:
         values, price = one
         keys = jax.random.split(key, 3)
         # Evenly spread over the batch, in an order that has nothing to do with that of the codec's own noises.
-        u = jax.random.permutation(keys[0], finite_dither(quantize.spread_noise(keys[1], x.shape), values))
+        u = jax.random.permutation(keys[0], finite_dither(quantize.low_discrepancy_noise(keys[1], x.shape), values))
         y, bits = codec.forward(params, x, key=keys[2], temperature=temperature, dither=u, spread=True)
         rate, distortion = jnp.mean(bits), jnp.mean(jnp.square(x - y))
         w2 = sorted_w2_squared(y[:, 0], target)

@@ -2,7 +2,7 @@
 
     python -m experiments.sources.gaussian_lattice --preset=quick --workdir=runs/gaussian_lattice/quick
 
-Source N(0,1), i.i.d., squared error. Blocks are quantised to the nearest point of a lattice of dimension 1 to 24, or to
+Source N(0,1), i.i.d., squared error. Blocks are quantized to the nearest point of a lattice of dimension 1 to 24, or to
 the nearest path through a trellis, and coded to bytes with the discrete Gaussian law of their points; only power and
 gain are fitted to (other) samples. Three uses of each:
 
@@ -10,7 +10,7 @@ gain are fitted to (other) samples. Three uses of each:
 * `dither`: encoder and decoder share a dither, least squared error (`weight` 0), against R(D);
 * `dither` with `weight` 1: the same bytes, decoded to the source's power, against R(D, P = 0) with unlimited common
   randomness. The lower side of this bound is R(D, P) at the measured P, W2^2 of the marginal. Correlations of
-  neighbours within decoded blocks, and of their squares, say what the marginal does not.
+  neighbors within decoded blocks, and of their squares, say what the marginal does not.
 
 `gap_bits` is rate minus bound as measured. A part of its noise is that of the drawn samples' power, which moves the
 rate but not the distortion; `controlled_gap_bits` takes it out by regression on a block's power, whose mean is known.
@@ -101,7 +101,7 @@ def measure(config: Config, quantizer: Quantizer, codec: Codec, rate: float, blo
 
     Args:
       config: settings.
-      quantizer: the codec's quantiser.
+      quantizer: the codec's quantizer.
       codec: the codec.
       rate: bits per sample to aim at.
       block: samples in a block.

@@ -49,10 +49,10 @@ class Config:
 
     Attributes:
       target_rates: where on the rate axis the grid of rate weights aims: lambda_D = 2^{2R} / (2 ln 2 c), the slope of
-        scalar quantisation at high rate, where D = c 2^{-2R} with c = 2 pi e / 12.
+        scalar quantization at high rate, where D = c 2^{-2R} with c = 2 pi e / 12.
       realism_ratios: lambda_P / lambda_D of the codecs that have randomness.
       deterministic_ratios: the same for the deterministic family, whose W2^2 equals its distortion (a monotone
-        quantiser is its own optimal transport), so that a ratio only shifts its rate.
+        quantizer is its own optimal transport), so that a ratio only shifts its rate.
       dither_levels: values of the shared dither.
       hidden: width of the two hidden layers of each transform.
       steps: training steps.
@@ -157,7 +157,7 @@ def weights(config: Config, family: str) -> tuple[np.ndarray, np.ndarray]:
 def encoder_weights(family: str, weight_d: np.ndarray, weight_p: np.ndarray) -> np.ndarray:
     """The weight of squared error under which an encoder serves the realism-weighted objective.
 
-    With g the squared error of the best deterministic decoder, which of a monotone quantiser is its W2^2 as well, and
+    With g the squared error of the best deterministic decoder, which of a monotone quantizer is its W2^2 as well, and
     r = lambda_P / lambda_D: the best decoder with noise has D = g + [sqrt(g) - sqrt(P)]_+^2 (Freirich, Michaeli, Meir
     2021), and the least lambda_D D + lambda_P P is lambda_D g (1 + r / (1 + r)). A decoder without noise has P = D = g.
 
@@ -250,7 +250,7 @@ def evaluate_codec(config: Config, family: str, params: Any, x: np.ndarray) -> o
     Args:
       config: settings.
       family: one of `FAMILIES`.
-      params: finalised parameters of one codec.
+      params: finalized parameters of one codec.
       x: [samples, 1].
 
     Returns:
@@ -293,16 +293,16 @@ def add_row(table: dict[str, list], family: str, m: operational_rate.Measurement
 def compare(table: dict[str, list]) -> None:
     """Adds what is known of optimal codecs without shared randomness, at each row's rate.
 
-    `scalar_quantizer_bits` is the least entropy of a scalar quantiser at the row's distortion (deterministic rows).
+    `scalar_quantizer_bits` is the least entropy of a scalar quantizer at the row's distortion (deterministic rows).
     `interpolated_distortion` is g + [sqrt(g) - sqrt(P)]_+^2 with g the distortion that the trained deterministic
-    codecs reach at the row's rate (log-linear between neighbours) and P as measured (private rows): what
+    codecs reach at the row's rate (log-linear between neighbors) and P as measured (private rows): what
     interpolating between their decoder and a posterior sampler would give. Elsewhere the cells are nan.
     """
     family, rate, distortion, perception = (
         np.array(table[name]) for name in ("codec", "rate_bits", "distortion", "perception"))
     deterministic = family == "deterministic"
     scalar = np.full(len(family), np.nan)
-    # Below a distortion of 1e-3 the tabulated density does not resolve the quantiser's cells.
+    # Below a distortion of 1e-3 the tabulated density does not resolve the quantizer's cells.
     fine = deterministic & (distortion >= 1e-3)
     scalar[fine] = entropy_coded_rate_distortion(gaussian_density(), distortion[fine]).upper
     order = np.argsort(rate[deterministic])

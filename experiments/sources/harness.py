@@ -39,9 +39,9 @@ class Schedule:
       chunk: steps between checkpoints.
       batch: vectors per step.
       learning_rate: of Adam, decayed by a cosine in each stage.
-      hard_fraction: last part of the training, in which quantisation is hard.
+      hard_fraction: last part of the training, in which quantization is hard.
       temperature_start: at the beginning.
-      temperature_end: when quantisation becomes hard; temperatures fall geometrically.
+      temperature_end: when quantization becomes hard; temperatures fall geometrically.
     """
 
     steps: int
@@ -172,7 +172,7 @@ def measure(codec: VectorCodec, params: Any, x: np.ndarray, *, perception: Calla
 
     Args:
       codec: the codec.
-      params: finalised parameters.
+      params: finalized parameters.
       x: [n, d].
       perception: decoded vectors -> (perception, influence of each vector on it).
       shared_key: what both sides know.

@@ -1,11 +1,11 @@
-"""Trained codecs of the Laplacian source under squared error against its certified R(D) and the best scalar quantiser.
+"""Trained codecs of the Laplacian source under squared error against its certified R(D) and the best scalar quantizer.
 
     python -m experiments.sources.laplace --preset=quick --workdir=runs/laplace/quick
 
 Density e^{-|x|}/2, variance 2. Families: `scalar` (rounding in a learned latent space), `codebook` (an entropy-coded
-quantiser with learned values) and `dithered` (as `scalar`, with a shared dither). Each is trained on rate + lambda D
+quantizer with learned values) and `dithered` (as `scalar`, with a shared dither). Each is trained on rate + lambda D
 over a grid of lambda at once, then fresh samples go through bytes and are held against R(D), which `theory.continuous`
-brackets; `scalar_quantizer_bits` is the least entropy of a scalar quantiser at the same distortion.
+brackets; `scalar_quantizer_bits` is the least entropy of a scalar quantizer at the same distortion.
 """
 
 import dataclasses
@@ -38,7 +38,7 @@ class Config:
     """Settings of the experiment; rates are in bits per sample.
 
     Attributes:
-      target_rates: where the grid aims: lambda = 2^{2R} / (4 ln 2 c), the slope of scalar quantisation at high rate,
+      target_rates: where the grid aims: lambda = 2^{2R} / (4 ln 2 c), the slope of scalar quantization at high rate,
         where D = 2 c 2^{-2R} with c = e^2 / 6.
       dither_levels: values of the shared dither.
       hidden: width of the two hidden layers of each transform.

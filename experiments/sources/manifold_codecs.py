@@ -1,9 +1,9 @@
 """Trained codecs on sources that lie on a curve: what `sawbridge` and `circle_and_ramp` share.
 
-For each number N of cells an entropy-coded vector quantiser is trained by deterministic annealing at a price of squared
+For each number N of cells an entropy-coded vector quantizer is trained by deterministic annealing at a price of squared
 error between the two slopes of the hull at its vertex of N equal cells. Several starts are trained at once, with room
 for N, N + 1, N + 2, .. codewords, and the one with the least training objective is kept: at that price N equal cells
-are the best quantiser of any size. Which cells they become, and how many survive, is up to training.
+are the best quantizer of any size. Which cells they become, and how many survive, is up to training.
 """
 
 import pathlib
@@ -54,8 +54,8 @@ def spread_turns(key: jax.Array, count: int) -> jax.Array:
     return (jnp.arange(count, dtype=jnp.float32) + jax.random.uniform(key, (count,), jnp.float32)) / count
 
 
-def realise(source: str, points: int, turns: jax.Array) -> jax.Array:
-    """Realisations of a source from its uniform variable, as `theory.bounds.sources` makes them, in float32.
+def realize(source: str, points: int, turns: jax.Array) -> jax.Array:
+    """Realizations of a source from its uniform variable, as `theory.bounds.sources` makes them, in float32.
 
     Args:
       source: "sawbridge", "ramp" or "circle".
@@ -78,7 +78,7 @@ def realise(source: str, points: int, turns: jax.Array) -> jax.Array:
 
 def train(schedule: harness.Schedule, source: str, cells: tuple[int, ...], *, points: int, starts: int,
           seed: int, directory: pathlib.Path) -> tuple[Any, np.ndarray]:
-    """Trains a quantiser for each vertex.
+    """Trains a quantizer for each vertex.
 
     Args:
       schedule: how.
@@ -112,7 +112,7 @@ def train(schedule: harness.Schedule, source: str, cells: tuple[int, ...], *, po
         return rate + weight * distortion, {"rate": rate, "distortion": distortion}
 
     def sample(key, batch):
-        return realise(source, points, spread_turns(key, batch))
+        return realize(source, points, spread_turns(key, batch))
 
     trained = harness.train_grid(schedule, params, {"price": price}, loss=loss, sample=sample, key=key,
                                         directory=directory, description=source, fixed=("log_weight",))
@@ -124,7 +124,7 @@ def train(schedule: harness.Schedule, source: str, cells: tuple[int, ...], *, po
 
 def evaluate(table: dict[str, list], params: Any, source: str, cells: tuple[int, ...], kept: np.ndarray, *,
              points: int, samples: int, starts: int, seed: int) -> None:
-    """Codes fresh realisations with every trained quantiser and appends rows.
+    """Codes fresh realizations with every trained quantizer and appends rows.
 
     Args:
       table: columns by name.
@@ -133,7 +133,7 @@ def evaluate(table: dict[str, list], params: Any, source: str, cells: tuple[int,
       cells: N of each vertex.
       kept: from `train`.
       points: dimension of the processes.
-      samples: how many realisations.
+      samples: how many realizations.
       starts: as trained.
       seed: of everything.
     """
@@ -141,7 +141,7 @@ def evaluate(table: dict[str, list], params: Any, source: str, cells: tuple[int,
     codec = cached_codebook_codec(dimension=model.dimension, codewords=max(cells) + starts - 1,
                                   max_elements=2**26)
     turns = jax.random.uniform(jax.random.fold_in(jax.random.key(seed), 2**20 + len(source)), (samples,), jnp.float32)
-    x = np.asarray(realise(source, points, turns))
+    x = np.asarray(realize(source, points, turns))
     n = model.dimension if source != "circle" else np.inf
     for i, target in enumerate(cells):
         codec_params = codec.finalize(harness.entry(params, i))
@@ -154,7 +154,7 @@ def evaluate(table: dict[str, list], params: Any, source: str, cells: tuple[int,
 
         harness.add_row(
             table, m, source=source, dimension=model.dimension, codec="codebook", shared="nothing",
-            bound_kind="hull of deterministic one-shot quantisers", seed=seed, upper=hull,
+            bound_kind="hull of deterministic one-shot quantizers", seed=seed, upper=hull,
             lower=lambda d, p, slack=slack: hull(d, p, slack), target_cells=target,
             target_distortion=float(manifolds.cell_distortion(1.0 / target, source)),
             target_rate_bits=float(np.log2(target)),

@@ -41,13 +41,13 @@ def normal_w2_squared(samples: np.ndarray) -> tuple[float, np.ndarray]:
 
     The monotone map sends the i-th smallest number to the slice (z_{i-1}, z_i) of N(0,1), z_i the quantile of i/n:
     W2^2 = mean y^2 + 1 - 2 sum_i y_(i) (pdf(z_{i-1}) - pdf(z_i)). Its derivative with respect to the law is the
-    Kantorovich potential, whose increments between neighbours a < b are b^2 - a^2 - 2 z (b - a).
+    Kantorovich potential, whose increments between neighbors a < b are b^2 - a^2 - 2 z (b - a).
 
     Args:
       samples: [n], n >= 2.
 
     Returns:
-      W2^2, and the centred potential at each sample [n].
+      W2^2, and the centerd potential at each sample [n].
 
     Reference: Villani, "Topics in optimal transportation", 2003, sections 2.1 and 2.2.
     """

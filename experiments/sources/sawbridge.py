@@ -1,10 +1,10 @@
-"""Trained codecs of the sawbridge against the hull of deterministic quantisers, where linear transforms fail.
+"""Trained codecs of the sawbridge against the hull of deterministic quantizers, where linear transforms fail.
 
     python -m experiments.sources.sawbridge --preset=quick --workdir=runs/sawbridge/quick
 
 X(t) = t - 1{t >= U} on 1024 points, squared error as in L^2([0, 1]). The hull's vertices are N equal cells of U:
-D = 1/(6N) at log2 N bits. For each N an entropy-coded vector quantiser is trained
-(`experiments.sources.manifold_codecs`), then fresh realisations are encoded to bytes, decoded from them, and held
+D = 1/(6N) at log2 N bits. For each N an entropy-coded vector quantizer is trained
+(`experiments.sources.manifold_codecs`), then fresh realizations are encoded to bytes, decoded from them, and held
 against the hull; `linear_bits` is the rate of reverse water-filling over the Karhunen-Loeve eigenvalues at the same
 distortion.
 """
@@ -25,13 +25,13 @@ class Config:
 
     Attributes:
       cells: N of the vertices that training aims at.
-      points: samples of a realisation.
+      points: samples of a realization.
       starts: of each codec; start j has room for N + j codewords.
       steps: training steps.
       chunk: steps between checkpoints.
-      batch: realisations per step.
+      batch: realizations per step.
       learning_rate: of Adam.
-      samples: realisations for evaluation.
+      samples: realizations for evaluation.
       seed: of everything.
     """
 
@@ -87,7 +87,7 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
     manifold_codecs.evaluate(table, params, "sawbridge", config.cells, kept, samples=config.samples, **shared)
     harness.write(
         workdir, "sawbridge", config, PRESETS, table, started=started, samples=config.samples,
-        units="rates: bits per realisation; distortion: squared error of a realisation; perception: not measured",
+        units="rates: bits per realization; distortion: squared error of a realization; perception: not measured",
         shown=("target_cells", "target_distortion", "used_codewords", "linear_bits"),
         choice="of several starts the one of least training objective is kept")
     return table

@@ -20,14 +20,15 @@ from rdr.bitstream.coder import (
 from rdr.bitstream.escapes import GammaReader, encode_gamma
 from rdr.bitstream.tables import Tables, check_tables
 
-CHANCE_BITS = 16  # probabilities of single bits are multiples of 2^-16
+BIT_PROBABILITY_PRECISION = 16  # probabilities of single bits are multiples of 2^-16
 
 
 def _bit_probabilities(chances: np.ndarray) -> np.ndarray:
     chances = np.asarray(chances)
-    if chances.size and (chances.dtype.kind not in "iu" or chances.min() < 1 or chances.max() >= 2**CHANCE_BITS):
-        raise ValueError(f"chances must be integers in [1, 2^{CHANCE_BITS})")
-    return chances.reshape(-1).astype(np.float64) / 2**CHANCE_BITS  # exact
+    limit = 2**BIT_PROBABILITY_PRECISION
+    if chances.size and (chances.dtype.kind not in "iu" or chances.min() < 1 or chances.max() >= limit):
+        raise ValueError(f"chances must be integers in [1, 2^{BIT_PROBABILITY_PRECISION})")
+    return chances.reshape(-1).astype(np.float64) / 2**BIT_PROBABILITY_PRECISION  # exact
 
 
 class StepEncoder:

@@ -34,7 +34,7 @@ def quantize_pmf(pmf: ArrayLike) -> np.ndarray:
     Every entry gets 1, and the rest is shared out in proportion by largest remainders.
 
     Args:
-      pmf: [n] non-negative, at least one positive, n <= 2^23; it is normalised here.
+      pmf: [n] non-negative, at least one positive, n <= 2^23; it is normalized here.
 
     Returns:
       int32 [n] counts.

@@ -27,7 +27,7 @@ def load(checkpoint: str) -> files.LoadedCodec:
     Raises:
       ValueError: if there is none, or it is damaged.
     """
-    return pretrained.load_shipped() if checkpoint in ("", SHIPPED) else files.load_codec(checkpoint)
+    return pretrained.load_pretrained() if checkpoint in ("", SHIPPED) else files.load_codec(checkpoint)
 
 
 def wrote(message: bytes) -> bool:
@@ -49,7 +49,7 @@ def encode_picture(picture: np.ndarray, checkpoint: str, *, level: float, size: 
     """Encodes a picture at a rate level, or with as high a level as a number of bytes allows.
 
     Args:
-      picture: uint8 [height, width, 1 or 3]; grey ones are coded as three equal channels.
+      picture: uint8 [height, width, 1 or 3]; gray ones are coded as three equal channels.
       checkpoint: of `load`.
       level: from 0, the lowest rate, to 1; ignored with a size, and by a codec of one rate.
       size: bytes that the message may have, or None.

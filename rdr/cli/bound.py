@@ -216,7 +216,7 @@ def make_figure(columns: dict[str, np.ndarray], divergence: str) -> Figure:
     figure = Figure(figsize=(5.0, 3.6), layout="constrained")
     axes = figure.subplots()
     styles = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
-    colours = ("#1b1b4b", "#8a1c5c", "#d1495b", "#e8963a", "#7fb069", "#58a4b0")
+    colors = ("#1b1b4b", "#8a1c5c", "#d1495b", "#e8963a", "#7fb069", "#58a4b0")
     name = divergence.replace("_", " ")
     levels = np.unique(columns["max_perception"])
     for index, level in enumerate(levels):
@@ -226,9 +226,9 @@ def make_figure(columns: dict[str, np.ndarray], divergence: str) -> Figure:
         lower, upper = columns["rate_lower_bits"][chosen][order], columns["rate_bits"][chosen][order]
         label = f"any {name}" if np.isinf(level) else f"{name} $\\leq$ {level:g}"
         marker = "o" if x.size == 1 else None
-        colour = colours[index % len(colours)]
-        axes.plot(x, upper, linestyle=styles[index % len(styles)], color=colour, marker=marker, label=label)
-        axes.fill_between(x, lower, upper, color=colour, alpha=0.3, linewidth=0)
+        color = colors[index % len(colors)]
+        axes.plot(x, upper, linestyle=styles[index % len(styles)], color=color, marker=marker, label=label)
+        axes.fill_between(x, lower, upper, color=color, alpha=0.3, linewidth=0)
     axes.set_xlabel("distortion")
     axes.set_ylabel("rate (bits per letter)")
     axes.set_ylim(bottom=0.0)

@@ -14,7 +14,7 @@ from rdr.codecs import overfitted
 from rdr.codecs.overfitted.objectives import FEATURES, OBJECTIVES, SQUARED_ERROR_WEIGHT
 from rdr.data.image_io import read_picture
 
-MOST_BITS_PER_PIXEL = 64.0
+MAX_BITS_PER_PIXEL = 64.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Config:
     """How pictures are encoded.
 
     Fields:
-      objective: what is minimised beside the rate.
-      trade_off: lambda, bits per pixel for one unit of the objective; 0 for its usual value.
+      objective: what is minimized beside the rate.
+      rd_lambda: lambda, bits per pixel for one unit of the objective; 0 for its usual value.
       bpp: bits per pixel that the file should have; 0 for none.
       size: bytes that the file should have; 0 for none.
       preset: how long to fit.
@@ -40,7 +40,7 @@ class Config:
     """
 
     objective: str = "mse"
-    trade_off: float = 0.0
+    rd_lambda: float = 0.0
     bpp: float = 0.0
     size: int = 0
     preset: str = "medium"
@@ -102,12 +102,12 @@ def check(config: Config) -> None:
     Raises:
       ValueError: if flags contradict each other or are out of range.
     """
-    for name in ("trade_off", "bpp", "size", "steps", "tile", "squared_error_weight"):
+    for name in ("rd_lambda", "bpp", "size", "steps", "tile", "squared_error_weight"):
         value = getattr(config, name)
         if not (value >= 0 and math.isfinite(value)):
             raise ValueError(f"--{name} must be positive, or 0, got {value}")
-    if config.bpp > MOST_BITS_PER_PIXEL:
-        raise ValueError(f"--bpp must be at most {MOST_BITS_PER_PIXEL:g}, got {config.bpp:g}")
+    if config.bpp > MAX_BITS_PER_PIXEL:
+        raise ValueError(f"--bpp must be at most {MAX_BITS_PER_PIXEL:g}, got {config.bpp:g}")
     if config.tile and not overfitted.TILES[0] <= config.tile <= overfitted.TILES[1]:
         raise ValueError(f"--tile must be between {overfitted.TILES[0]} and {overfitted.TILES[1]} pixels, or 0, "
                          f"got {config.tile}")
@@ -152,6 +152,6 @@ def options(config: Config, shape: tuple[int, ...]) -> overfitted.Options:
             saliency = read_picture(config.sigma).astype(np.float32).mean(-1)
             sigma = "saliency"
     return overfitted.Options(
-        objective=config.objective, trade_off=config.trade_off or None, size=wanted_size(config, shape),
+        objective=config.objective, rd_lambda=config.rd_lambda or None, size=wanted_size(config, shape),
         schedule=schedule, seed=config.seed, noise_levels=config.noise_levels, sigma=sigma, features=config.features,
         squared_error_weight=config.squared_error_weight, saliency=saliency)

@@ -150,7 +150,7 @@ def encode(value: float) -> float | str:
     return value if math.isfinite(value) else str(value)
 
 
-def summarise(values: Sequence[float], seed: int) -> dict[str, Any]:
+def summarize(values: Sequence[float], seed: int) -> dict[str, Any]:
     """Averages a metric over images.
 
     Args:
@@ -168,7 +168,7 @@ def summarise(values: Sequence[float], seed: int) -> dict[str, Any]:
 
 
 def aggregate(plan: Plan, records: Sequence[dict[str, Any]], config: Config) -> dict[str, dict[str, Any]]:
-    """Summarises everything that was computed image by image.
+    """Summarizes everything that was computed image by image.
 
     Args:
       plan: the metrics.
@@ -181,7 +181,7 @@ def aggregate(plan: Plan, records: Sequence[dict[str, Any]], config: Config) -> 
     table = {}
     for name, metric in plan.metrics.items():
         values = [float(record["values"][name]) for record in records]
-        table[name] = summarise(values, config.seed) | {
+        table[name] = summarize(values, config.seed) | {
             "higher_is_better": metric.higher_is_better, "images": len(values), "protocol": metric.protocol.tag()
         }  # fmt: skip
         if name == "mse":
@@ -194,7 +194,7 @@ def aggregate(plan: Plan, records: Sequence[dict[str, Any]], config: Config) -> 
     if all(record["bits"] is not None for record in records):
         rates = [record["bits"] / (record["height"] * record["width"]) for record in records]
         protocol = {"metric": "rate_bpp", "rate": "8 x bytes of the message / pixels, averaged over images"}
-        table["rate_bpp"] = summarise(rates, config.seed) | {
+        table["rate_bpp"] = summarize(rates, config.seed) | {
             "higher_is_better": False, "images": len(rates), "protocol": protocol
         }  # fmt: skip
     return table

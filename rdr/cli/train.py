@@ -261,7 +261,7 @@ def run(config: Config, workdir: pathlib.Path, place: Place = Place()) -> dict[s
     data_dir = workdir / "data"
     source = image_source(config, data_dir) if first else None
     if jax.process_count() > 1:
-        sharding.wait_for_all("data")
+        sharding.barrier("data")
         source = source if first else image_source(config, data_dir)
     options = codec_options(config)
     codec = make_codec(**options)
@@ -305,7 +305,7 @@ def export(config: Config, params: Any, workdir: pathlib.Path, *, steps: int) ->
 
     Args:
       config: settings.
-      params: of the codec, not finalised.
+      params: of the codec, not finalized.
       workdir: where.
       steps: how many steps it has seen, for the notes.
 
@@ -378,7 +378,7 @@ def main(argv: list[str] | None = None) -> int:
         if jax.process_index() == 0:
             command_line.open_workdir(workdir, config)
         if jax.process_count() > 1:
-            sharding.wait_for_all("workdir")
+            sharding.barrier("workdir")
         run(config, workdir, place)
 
     return command_line.run_safely(call)

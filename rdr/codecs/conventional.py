@@ -45,7 +45,7 @@ def _avif(image, stream, q):
 
 
 def _jpeg_xl(image, stream, q):
-    image.convert("RGB").save(stream, "JXL", quality=q, effort=7)  # the plug-in writes grey without loss only
+    image.convert("RGB").save(stream, "JXL", quality=q, effort=7)  # the plug-in writes gray without loss only
 
 
 @functools.cache

@@ -49,14 +49,14 @@ def read_image(path: str | pathlib.Path) -> np.ndarray:
     """Reads an image as 8-bit sRGB.
 
     Args:
-      path: the file; grey and palette images become RGB, transparency is dropped; Pillow itself brings colours of 16
+      path: the file; gray and palette images become RGB, transparency is dropped; Pillow itself brings colors of 16
         bits to 8.
 
     Returns:
       uint8 [height, width, 3].
 
     Raises:
-      ValueError: if the file is no image, damaged, or grey deeper than 8 bits; the sentence names it.
+      ValueError: if the file is no image, damaged, or gray deeper than 8 bits; the sentence names it.
     """
     try:
         with Image.open(path) as image:

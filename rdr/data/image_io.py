@@ -18,15 +18,15 @@ _SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
 def read_picture(path: str | pathlib.Path) -> np.ndarray:
     """Reads a picture.
 
-    Grey pictures keep one channel and their 8 or 16 bits; palettes and CMYK become RGB as Pillow converts them, which
-    also reads 16-bit colour as 8 bits (said on standard error). An alpha channel is dropped where the picture is
+    Gray pictures keep one channel and their 8 or 16 bits; palettes and CMYK become RGB as Pillow converts them, which
+    also reads 16-bit color as 8 bits (said on standard error). An alpha channel is dropped where the picture is
     opaque. What EXIF says is turned is turned upright.
 
     Args:
       path: the file.
 
     Returns:
-      [height, width, 1 or 3], uint8, or uint16 for 16-bit grey.
+      [height, width, 1 or 3], uint8, or uint16 for 16-bit gray.
 
     Raises:
       ValueError: if it is no picture, damaged, too large, transparent, several pictures, or of another kind.
@@ -50,7 +50,7 @@ def read_picture(path: str | pathlib.Path) -> np.ndarray:
     if frames > 1:
         raise ValueError(f"{path} holds {frames} pictures: give one")
     if deep:
-        print(f"{path}: 16 bits a channel of colour are read as 8", file=sys.stderr)
+        print(f"{path}: 16 bits a channel of color are read as 8", file=sys.stderr)
     return _numbers(upright, path)
 
 

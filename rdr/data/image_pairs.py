@@ -71,7 +71,7 @@ def image_size(file: pathlib.Path) -> tuple[int, int]:
       Height and width in pixels.
 
     Raises:
-      ValueError: if it is empty, not an image, of a kind that 8-bit colour cannot hold, not stored upright, or of
+      ValueError: if it is empty, not an image, of a kind that 8-bit color cannot hold, not stored upright, or of
         several pictures.
     """
     try:
@@ -79,10 +79,10 @@ def image_size(file: pathlib.Path) -> tuple[int, int]:
             raise ValueError(f"{file} is empty")
         with Image.open(file) as image:
             if image.mode not in _MODES:
-                raise ValueError(f"{file} must hold 8-bit grey or colour, it is of mode {image.mode!r}")
+                raise ValueError(f"{file} must hold 8-bit gray or color, it is of mode {image.mode!r}")
             if any(";16" in str(tile[3]) for tile in image.tile):
                 # Pillow would drop eight of the bits without a word.
-                raise ValueError(f"{file} must hold 8-bit grey or colour, it has 16 bits per channel")
+                raise ValueError(f"{file} must hold 8-bit gray or color, it has 16 bits per channel")
             if getattr(image, "n_frames", 1) > 1:
                 raise ValueError(f"{file} must hold one picture, it has {image.n_frames}")
             orientation = image.getexif().get(_ORIENTATION, 1)
@@ -100,7 +100,7 @@ def load_image(file: pathlib.Path) -> np.ndarray:
       file: the image.
 
     Returns:
-      [height, width, 3], uint8; grey images have three equal channels.
+      [height, width, 3], uint8; gray images have three equal channels.
 
     Raises:
       ValueError: if it cannot be read or is transparent somewhere.

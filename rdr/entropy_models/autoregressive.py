@@ -3,7 +3,7 @@
 Coordinate i sees c_i = sum_{j<i} W_ij k_j, rounded to quarters, W_ij multiples of 2^-8, and its law is a mixture of
 logistic laws whose weights, locations and scales are a network's outputs at c_i. Coding computes 4 c_i in integer
 arithmetic and takes the table that was stored for it, so that no float decides. Quarters, because training is free to
-make W small: at |W| < 1 whole numbers would take neighbouring k_j for one.
+make W small: at |W| < 1 whole numbers would take neighboring k_j for one.
 """
 
 import functools
@@ -20,7 +20,7 @@ from rdr.entropy_models.location_scale import mixture_bits
 _FRACTION = 8  # fractional bits of the weights
 _CONTEXT_FRACTION = 2  # fractional bits of the contexts
 _EXACT = jax.lax.Precision.HIGHEST
-_LEAST_SCALE = 0.02  # in steps: narrower laws are as good as certain
+_MIN_SCALE = 0.02  # in steps: narrower laws are as good as certain
 
 
 class Cells(NamedTuple):
@@ -124,9 +124,9 @@ class CausalBlock(nn.Module):
         """Information in each coordinate, given those before it; contexts are not rounded to quarters here.
 
         Args:
-          upper: right ends of the intervals, [..., n], in quantisation steps.
+          upper: right ends of the intervals, [..., n], in quantization steps.
           values: what the contexts are made of, [..., n], in steps: whole numbers when coding.
-          step: size of a quantisation step along each coordinate, [n], in units of the source.
+          step: size of a quantization step along each coordinate, [n], in units of the source.
           widths: of the intervals, [n], in steps.
 
         Returns:
@@ -151,7 +151,7 @@ class CausalBlock(nn.Module):
         """
         logits, location, log_scale = self.laws(context * jnp.broadcast_to(step, context.shape))
         step, widths = jnp.broadcast_to(step, upper.shape), jnp.broadcast_to(widths, upper.shape)
-        scale = jnp.exp(log_scale) + _LEAST_SCALE * step[..., None]
+        scale = jnp.exp(log_scale) + _MIN_SCALE * step[..., None]
         return mixture_bits(upper * step, logits, location, scale, width=widths * step)
 
 

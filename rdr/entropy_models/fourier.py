@@ -75,11 +75,11 @@ def interval_bits(real: jax.Array, imaginary: jax.Array, offset: jax.Array, log_
     # log of s(2u) - s(2l) = s(2u) s(-2l) (1 - e^{-2w}), which is also (tanh u - tanh l) / 2.
     log_span = nn.log_sigmoid(2.0 * u) + nn.log_sigmoid(-2.0 * low) + jnp.log(-jnp.expm1(-2.0 * w))
     span = jnp.exp(log_span)  # (t_u - t_l) / 2
-    centre = jnp.pi * (jnp.tanh(u) + jnp.tanh(low)) / 2.0
+    center = jnp.pi * (jnp.tanh(u) + jnp.tanh(low)) / 2.0
     shape = (*u.shape, c.shape[-1])
     order = jnp.broadcast_to(jnp.arange(1, c.shape[-1] + 1, dtype=u.dtype), shape)
     c, d = jnp.broadcast_to(c, shape), jnp.broadcast_to(d, shape)
-    wave = c * jnp.cos(order * centre[..., None]) - d * jnp.sin(order * centre[..., None])
+    wave = c * jnp.cos(order * center[..., None]) - d * jnp.sin(order * center[..., None])
     ratio = 1.0 + 2.0 * jnp.sum(wave * _sinc(order * span[..., None]), axis=-1)
     inside = (1.0 - guard) * jnp.maximum(ratio, 0.0) + guard
     return -nats_to_bits(log_span + jnp.log(inside))

@@ -22,7 +22,7 @@ from rdr.transforms.convolution import depth_to_space, phase_kernel
 ACTIVATION_LIMIT = 2**23 - 1
 _WEIGHT_SUM = 2**18 - 1
 _DROPPED = 12  # bits of a sum that are floored away before the bias is added
-_MOST_BITS = 20
+_MAX_BITS = 20
 
 
 class LayerSpec(NamedTuple):
@@ -63,7 +63,7 @@ def quantize_layer(kernel: Any, bias: Any, spec: LayerSpec, *, input_bits: int) 
     # Rounding adds at most half a unit a weight, and most weights that are zero stay so.
     total = np.abs(kernel).sum((0, 1, 2))
     room = _WEIGHT_SUM - 0.5 * np.count_nonzero(kernel, axis=(0, 1, 2))
-    exponent = np.minimum(np.floor(np.log2(room / np.maximum(total, 1e-12))), _MOST_BITS).astype(np.int64)
+    exponent = np.minimum(np.floor(np.log2(room / np.maximum(total, 1e-12))), _MAX_BITS).astype(np.int64)
     # The accumulator, biases included, keeps within int32.
     limit = np.floor(np.log2(2.0**29 / np.maximum(np.abs(bias), 1e-12))).astype(np.int64) - input_bits + _DROPPED
     exponent = np.minimum(exponent, limit)

@@ -21,7 +21,7 @@ FRACTION = 24  # fractional bits of logarithms
 UNIT = 30  # fractional bits of ratios and weights
 _EXPONENTS = 12  # the exponential's table has 2^12 entries
 _LONGEST = 1024.0  # logarithms are kept within +-1024 bits
-_LARGEST_REACH = 2**14
+_MAX_REACH = 2**14
 
 
 class LatticePrior(NamedTuple):
@@ -58,7 +58,7 @@ def reach(deviation: float) -> int:
       ValueError: if that would be too many.
     """
     found = 2 * int(np.ceil(4.0 + 4.0 * deviation))
-    if not found <= _LARGEST_REACH:
+    if not found <= _MAX_REACH:
         raise ValueError(f"the step is too small for integer tables: {deviation:g} steps to a standard deviation")
     return found
 
@@ -159,7 +159,7 @@ def times(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (a * b) >> UNIT
 
 
-def power_of_two(log: np.ndarray, powers: np.ndarray) -> np.ndarray:
+def fixed_point_exp2(log: np.ndarray, powers: np.ndarray) -> np.ndarray:
     """2^log for logarithms <= 0 with 24 fractional bits, in integer arithmetic.
 
     Args:
@@ -206,9 +206,9 @@ def coset_weights(lattice: Lattice, prior: LatticePrior, dither: np.ndarray) -> 
         negative = chosen([(prior.ratios[classes, position] < 0) ^ (shift & 1) for position, shift in places])
         signs.append(1 - 2 * ((negative + lattice.parities[m]) & 1))
     log = np.concatenate(logs, -1)
-    weights = power_of_two(log - log.max(-1, keepdims=True), prior.powers) >> 1
+    weights = fixed_point_exp2(log - log.max(-1, keepdims=True), prior.powers) >> 1
     if lattice.parities is not None:
-        product = power_of_two(np.concatenate(log_products, -1), prior.powers)
+        product = fixed_point_exp2(np.concatenate(log_products, -1), prior.powers)
         weights = times(weights, 2**UNIT + np.concatenate(signs, -1) * product)
     return np.maximum(weights, 0) + 1
 

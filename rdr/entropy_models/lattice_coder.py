@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rdr.bitstream.adaptive_coder import CHANCE_BITS, StepDecoder, StepEncoder
+from rdr.bitstream.adaptive_coder import BIT_PROBABILITY_PRECISION, StepDecoder, StepEncoder
 from rdr.bitstream.coder import escape_bits
 from rdr.bitstream.tables import table_bits
 from rdr.entropy_models.lattice import UNIT, LatticePrior, axis_classes, coset_weights, place, times
@@ -20,7 +20,7 @@ _CHUNK = 2**20  # cosets looked at in one go
 
 def _chance(one: np.ndarray, both: np.ndarray) -> np.ndarray:
     """one / both with 16 fractional bits, never 0 or 1; sums are below 2^46."""
-    return np.clip(((one << CHANCE_BITS) + both // 2) // both, 1, 2**CHANCE_BITS - 1)
+    return np.clip(((one << BIT_PROBABILITY_PRECISION) + both // 2) // both, 1, 2**BIT_PROBABILITY_PRECISION - 1)
 
 
 def coset_index(points: np.ndarray, lattice: Lattice) -> np.ndarray:
@@ -184,7 +184,8 @@ def point_bits(points: np.ndarray, dither: np.ndarray, lattice: Lattice, prior: 
     total = np.zeros(len(points))
 
     def bits(bit, chances, rows):
-        total[rows] += CHANCE_BITS - np.log2(np.where(bit == 1, chances, 2**CHANCE_BITS - chances))
+        ones = np.where(bit == 1, chances, 2**BIT_PROBABILITY_PRECISION - chances)
+        total[rows] += BIT_PROBABILITY_PRECISION - np.log2(ones)
 
     def integers(symbols, ids):
         found = table_bits(symbols, prior.integers, ids) + escape_bits(symbols, prior.integers, ids)

@@ -1,6 +1,6 @@
 """Gaussian, Laplace, logistic and mixed laws: the information in an interval, exact to rounding however far out.
 
-With u and l the standardised ends of an interval and w = u - l > 0 its width, computed as such, never as a difference:
+With u and l the standardized ends of an interval and w = u - l > 0 its width, computed as such, never as a difference:
 
     logistic:  F(u) - F(l) = s(u) s(-l) (1 - e^{-w}),  s the sigmoid;
     Laplace:   e^{-|near end|} (1 - e^{-w}) / 2 on one side of 0; 1 - e^{-u}/2 - e^{l}/2 across it;
@@ -86,7 +86,7 @@ def interval_bits(upper: ArrayLike, location: ArrayLike, scale: ArrayLike, *, fa
       width: > 0; broadcasts.
 
     Returns:
-      -log2 of the probability, bits, broadcast shape; finite as long as squares of the standardised ends are.
+      -log2 of the probability, bits, broadcast shape; finite as long as squares of the standardized ends are.
 
     Raises:
       ValueError: if the family is unknown.
@@ -102,7 +102,7 @@ def mixture_bits(upper: ArrayLike, log_weights: ArrayLike, location: ArrayLike, 
 
     Args:
       upper: [...], floating.
-      log_weights: [..., components], logits: normalised here.
+      log_weights: [..., components], logits: normalized here.
       location: [..., components].
       scale: [..., components], > 0.
       family: of the components.
@@ -140,7 +140,7 @@ def soft_rounded_upper(value: ArrayLike, temperature: ArrayLike) -> jax.Array:
 
 
 @jax.custom_vjp
-def at_least(x: jax.Array, bound: jax.Array) -> jax.Array:
+def lower_bound(x: jax.Array, bound: jax.Array) -> jax.Array:
     """max(x, bound), whose gradient lets x come back: it vanishes only where descent would push x further below.
 
     Args:
@@ -164,4 +164,4 @@ def _at_least_backward(kept, cotangent):
     return jnp.where(inside | (cotangent < 0), cotangent, 0.0), jnp.zeros_like(bound)
 
 
-at_least.defvjp(_at_least_forward, _at_least_backward)
+lower_bound.defvjp(_at_least_forward, _at_least_backward)

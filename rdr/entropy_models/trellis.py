@@ -1,7 +1,7 @@
 """A discrete Gaussian law along a trellis as integer tables.
 
 In a state of parity q a sample may be an integer k = q + 2 j (`rdr.quantize.trellis`). Given a dither u in [0, 4) its
-probability is proportional to exp(-beta step^2 (k - u)^2), normalised over these k alone, so that what is coded
+probability is proportional to exp(-beta step^2 (k - u)^2), normalized over these k alone, so that what is coded
 depends on the past through q only. First the bit j mod 2 is coded, which decides the next state and the residue
 r = k mod 4, then k given r. The dither lies on a grid of steps of 4 / levels.
 """
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rdr.bitstream.adaptive_coder import CHANCE_BITS
+from rdr.bitstream.adaptive_coder import BIT_PROBABILITY_PRECISION
 from rdr.bitstream.tables import Tables, make_tables
 from rdr.entropy_models.lattice import reach
 
@@ -32,7 +32,7 @@ def trellis_prior(*, beta: float, step: float, levels: int) -> TrellisPrior:
 
     Args:
       beta: weight of exp(-beta step^2 (k - u)^2), > 0.
-      step: distance of neighbouring integers, > 0.
+      step: distance of neighboring integers, > 0.
       levels: number of values of the dither, a multiple of 4; 4 without dither.
 
     Returns:
@@ -56,7 +56,7 @@ def trellis_prior(*, beta: float, step: float, levels: int) -> TrellisPrior:
     parity = np.arange(2)[:, None]
     even, odd = (sums[((parity + 2 * j) * (levels // 4) - d) % levels] for j in (0, 1))
     chance = 1.0 / (1.0 + np.exp(np.clip(even - odd, -40.0, 40.0)))
-    scale = 2**CHANCE_BITS
+    scale = 2**BIT_PROBABILITY_PRECISION
     return TrellisPrior(np.clip(np.rint(chance * scale), 1, scale - 1).astype(np.int32),
                         make_tables(weights / weights.sum(-1, keepdims=True), -far))
 

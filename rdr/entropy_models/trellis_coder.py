@@ -6,7 +6,7 @@ state's parity and the dither. When all branches are known, so is every integer 
 
 import numpy as np
 
-from rdr.bitstream.adaptive_coder import CHANCE_BITS, StepDecoder, StepEncoder
+from rdr.bitstream.adaptive_coder import BIT_PROBABILITY_PRECISION, StepDecoder, StepEncoder
 from rdr.bitstream.coder import escape_bits
 from rdr.bitstream.tables import table_bits
 from rdr.entropy_models.trellis import TrellisPrior
@@ -67,7 +67,7 @@ def path_bits(integers: np.ndarray, dither: np.ndarray, trellis: Trellis, prior:
       ValueError: if the integers do not follow a path.
     """
     bits, chances, rest, tables = _parts(integers, dither, trellis, prior)
-    branch = CHANCE_BITS - np.log2(np.where(bits == 1, chances, 2**CHANCE_BITS - chances))
+    branch = BIT_PROBABILITY_PRECISION - np.log2(np.where(bits == 1, chances, 2**BIT_PROBABILITY_PRECISION - chances))
     return branch + table_bits(rest, prior.integers, tables) + escape_bits(rest, prior.integers, tables)
 
 

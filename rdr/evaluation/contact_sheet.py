@@ -46,7 +46,7 @@ def make_figure(pairs: Sequence[Pair], records: Sequence[dict[str, Any]], metric
       metrics: full-reference metrics that were computed.
 
     Returns:
-      The figure: a row per image; original, decoded, and difference (grey is none, twice amplified).
+      The figure: a row per image; original, decoded, and difference (gray is none, twice amplified).
     """
     chosen, order = choose(records, metrics)
     images = [tuple(load_image(f) for f in (pairs[i].reference, pairs[i].candidate)) for i in chosen]

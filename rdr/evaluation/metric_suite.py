@@ -20,7 +20,7 @@ from rdr.metrics.sharding import batch_mesh, call_sharded, replicate
 
 FAST = ("mse", "psnr", "ssim", "ms_ssim", "nlpd", "ciede2000", "csf", "lpips_alexnet")
 SET_METRICS = (*(f"{kind}_{name}" for kind in KINDS for name in EMBEDDINGS), "sliced", "natural")
-_PYRAMID_LEVELS, _NEIGHBOURHOOD, _PER_IMAGE = 4, 7, 64
+_PYRAMID_LEVELS, _NEIGHBORHOOD, _PER_IMAGE = 4, 7, 64
 _NATURAL_PATCH = 96
 _FEW_PATCHES = 100  # of 36 statistics each
 _SIDES = ("candidate", "reference")
@@ -107,7 +107,7 @@ def make_plan(config: Any, pairs: Sequence[Pair]) -> Plan:
             if possible(name, metric.least_side, side):
                 metrics[name] = metric
         elif name == "sliced":
-            flags[name] = possible(name, _NEIGHBOURHOOD * 2 ** (_PYRAMID_LEVELS - 1), side)
+            flags[name] = possible(name, _NEIGHBORHOOD * 2 ** (_PYRAMID_LEVELS - 1), side)
         elif name == "natural":
             flags[name] = possible(name, _NATURAL_PATCH, side)
         else:
@@ -144,9 +144,9 @@ class Evaluator:
         self._params = {name: replicate(m.params, self.mesh) for name, m in plan.metrics.items()}
         self._embedding_params = {name: replicate(e.params, self.mesh) for name, e in plan.embeddings.items()}
         key = jax.random.key(plan.seed)
-        self._neighbourhoods = jax.jit(
-            lambda _, images: pyramid_sliced.pyramid_neighbourhoods(
-                images, key=key, num_levels=_PYRAMID_LEVELS, size=_NEIGHBOURHOOD, count=_PER_IMAGE
+        self._neighborhoods = jax.jit(
+            lambda _, images: pyramid_sliced.pyramid_neighborhoods(
+                images, key=key, num_levels=_PYRAMID_LEVELS, size=_NEIGHBORHOOD, count=_PER_IMAGE
             )
         )
 
@@ -198,7 +198,7 @@ class Evaluator:
                     )
                     found[f"{name} {side}"] = vectors.reshape(len(batch), count, -1)
             if self.plan.sliced:
-                levels = call_sharded(self._neighbourhoods, None, batch, mesh=self.mesh, batch_size=batch_size)
+                levels = call_sharded(self._neighborhoods, None, batch, mesh=self.mesh, batch_size=batch_size)
                 found |= {f"level{k} {side}": level for k, level in enumerate(levels)}
             if self.plan.natural is not None:
                 statistics, sharpness = self._natural(batch, batch_size)
@@ -264,7 +264,7 @@ class Evaluator:
         for level in range(_PYRAMID_LEVELS):
             sets = [np.concatenate([image[f"level{level} {side}"] for image in images]) for side in _SIDES]
             folds = min(16, len(images))
-            options = {"level": level, "neighbourhood": _NEIGHBOURHOOD, "per_image": _PER_IMAGE, "projections": 128,
+            options = {"level": level, "neighborhood": _NEIGHBORHOOD, "per_image": _PER_IMAGE, "projections": 128,
                        "squared": True, "seed": self.plan.seed}
             protocol = Protocol(f"sliced_level{level}", input="Laplacian pyramid of sRGB in [0, 1]",
                                 num_samples=len(groups), options=options)

@@ -1,4 +1,4 @@
-"""What the convolutional feature networks have in common: normalisation, convolution, pooling, taps."""
+"""What the convolutional feature networks have in common: normalization, convolution, pooling, taps."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from jax import lax
 Params = dict[str, dict[str, jax.Array]]
 
 # Statistics of ImageNet in [0, 1], sRGB, with which both networks were trained. LPIPS writes the same
-# normalisation for inputs in [-1, 1]: shift (-.030, -.088, -.188), scale (.458, .448, .450).
+# normalization for inputs in [-1, 1]: shift (-.030, -.088, -.188), scale (.458, .448, .450).
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 

@@ -9,7 +9,7 @@ from jax.typing import ArrayLike
 
 from rdr.features._network import Params, check_call, check_size, convolve, normalize, pool
 
-# Every name that `features` knows, in the order of computation. `input` is the normalised image.
+# Every name that `features` knows, in the order of computation. `input` is the normalized image.
 TAPS = (
     "input", "conv1", "relu1", "pool1", "conv2", "relu2", "pool2",
     "conv3", "relu3", "conv4", "relu4", "conv5", "relu5", "pool5",
@@ -39,7 +39,7 @@ def features(
       params: `weights.load_params("alexnet")` or `weights.random_params("alexnet", key)`; used in the
         dtype of the images.
       images: [batch, height, width, 3], sRGB in [0, 1], floating point; at least 7 pixels a side for the
-        first map, 15 up to relu2, 31 for those after it, 63 for pool5. They are normalised here.
+        first map, 15 up to relu2, 31 for those after it, 63 for pool5. They are normalized here.
       taps: names from `TAPS`.
       pooling: "max", as the network was trained, "average" or "l2" (see `rdr.features.vgg`).
       precision: of the convolutions. The default keeps an accelerator from computing float32 in fewer bits.

@@ -1,4 +1,4 @@
-"""Colour spaces, and raw intensities in them as a feature map.
+"""Color spaces, and raw intensities in them as a feature map.
 
 Images are sRGB in [0, 1]. All functions act on the last axis, of length 3, accept values outside of [0, 1],
 and have finite gradients everywhere, black included.
@@ -79,13 +79,13 @@ def srgb_from_linear(linear: ArrayLike) -> jax.Array:
 
 
 def ycbcr_from_srgb(rgb: ArrayLike) -> jax.Array:
-    """Computes luma and colour differences.
+    """Computes luma and color differences.
 
     Args:
       rgb: [..., 3], sRGB in [0, 1].
 
     Returns:
-      [..., 3]: luma Y' in [0, 1], Cb and Cr in [-1/2, 1/2] (0 for greys).
+      [..., 3]: luma Y' in [0, 1], Cb and Cr in [-1/2, 1/2] (0 for grays).
 
     Reference:
       ITU-R BT.601 weights and full range, as in JPEG (JFIF); without JFIF's offset of 128 levels.
@@ -118,7 +118,7 @@ def lab_from_srgb(rgb: ArrayLike) -> jax.Array:
       rgb: [..., 3], sRGB in [0, 1].
 
     Returns:
-      [..., 3]: L in [0, 100], a and b. By the rounded white point and matrix, as in scikit-image, greys have
+      [..., 3]: L in [0, 100], a and b. By the rounded white point and matrix, as in scikit-image, grays have
       |a|, |b| below 0.01 instead of 0.
 
     Reference:
@@ -139,13 +139,13 @@ def oklab_from_srgb(rgb: ArrayLike) -> jax.Array:
 
     Cone responses are linear in linear light; their cube roots are mixed to lightness and two opponent axes.
     Responses below 1e-6 of white use a straight line through the origin instead of the cube root, whose slope
-    at black would be infinite; no colour of 8 bits but black lies there.
+    at black would be infinite; no color of 8 bits but black lies there.
 
     Args:
       rgb: [..., 3], sRGB in [0, 1].
 
     Returns:
-      [..., 3]: L in [0, 1], a and b (0 for greys, to about 1e-7).
+      [..., 3]: L in [0, 1], a and b (0 for grays, to about 1e-7).
 
     Reference:
       Ottosson, A perceptual color space for image processing (2020), with the matrices of 2021-01-25.
@@ -168,7 +168,7 @@ SPACES = {
 
 
 def convert(images: ArrayLike, space: str) -> jax.Array:
-    """Expresses sRGB colours in another space.
+    """Expresses sRGB colors in another space.
 
     Args:
       images: [..., 3], sRGB in [0, 1].
@@ -186,7 +186,7 @@ def convert(images: ArrayLike, space: str) -> jax.Array:
 
 
 def features(params: Any, images: ArrayLike, *, space: str = "srgb") -> dict[str, jax.Array]:
-    """Returns raw intensities in a colour space as a feature map.
+    """Returns raw intensities in a color space as a feature map.
 
     Args:
       params: not used (None); there so that all feature maps are called alike.
@@ -197,7 +197,7 @@ def features(params: Any, images: ArrayLike, *, space: str = "srgb") -> dict[str
       {space: [batch, height, width, 3]}, in the natural units of the space (CIELAB's L reaches 100).
 
     Raises:
-      ValueError: if there is no such space, or `images` is not a batch of colour images.
+      ValueError: if there is no such space, or `images` is not a batch of color images.
     """
     del params
     return {space: convert(image_batch(images, channels=3), space)}

@@ -42,7 +42,7 @@ def weights_available() -> bool:
 def load_params(path: str | pathlib.Path | None = None) -> Params:
     """Reads the trained network from this machine.
 
-    Batch normalisation is folded into the convolutions before it.
+    Batch normalization is folded into the convolutions before it.
 
     Args:
       path: the package's `.pth` file; by default the installed package's, whose SHA-256 is checked.
@@ -83,14 +83,14 @@ def features(params: Params, images: ArrayLike) -> dict[str, jax.Array]:
 
     Args:
       params: `load_params()`.
-      images: [batch, height, width, 3], sRGB in [0, 1]; normalised here, (255 x - 127) / 128. The network was trained
+      images: [batch, height, width, 3], sRGB in [0, 1]; normalized here, (255 x - 127) / 128. The network was trained
         on 224 x 224 pixels.
 
     Returns:
       {"head": [batch, rows, columns, 1280]}, in the dtype of the images.
 
     Raises:
-      ValueError: if the images are no batch of colour images.
+      ValueError: if the images are no batch of color images.
 
     Reference:
       Tan, Le, EfficientNet, ICML 2019, arXiv 1905.11946; the "lite" variant of its authors (2020).

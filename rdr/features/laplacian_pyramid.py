@@ -1,4 +1,4 @@
-"""The Laplacian pyramid, and its divisive normalisation by local contrast."""
+"""The Laplacian pyramid, and its divisive normalization by local contrast."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ from rdr.arguments import absolute, image_batch
 
 NUM_LEVELS = 6
 
-# Laparra et al. (2016): per level the constant and the weights of the neighbours' amplitudes in the divisor,
-# by the neighbour's offset (row, column). Levels after the sixth use the sixth's.
+# Laparra et al. (2016): per level the constant and the weights of the neighbors' amplitudes in the divisor,
+# by the neighbor's offset (row, column). Levels after the sixth use the sixth's.
 _CONSTANTS = (0.0248, 0.0185, 0.0179, 0.0191, 0.0220, 0.2782)
-_NEIGHBOURS = (
+_NEIGHBORS = (
     {(1, 0): 0.1011, (0, 1): 0.1493, (0, -1): 0.1460, (0, -2): 0.0072, (-1, 0): 0.1015},
     {(1, 0): 0.0757, (0, 1): 0.1986, (0, -1): 0.1846, (-1, 0): 0.0837},
     {(1, 0): 0.0477, (0, 1): 0.2138, (0, -1): 0.2243, (-1, 0): 0.0467},
@@ -74,11 +74,11 @@ def reconstruct(levels: tuple[jax.Array, ...]) -> jax.Array:
 def normalized_laplacian_pyramid(
     images: ArrayLike, *, num_levels: int = NUM_LEVELS
 ) -> tuple[jax.Array, ...]:
-    """Computes the Laplacian pyramid divided by the local amplitude of its neighbours.
+    """Computes the Laplacian pyramid divided by the local amplitude of its neighbors.
 
         y_k(n) = z_k(n) / (s_k + sum_m p_k(m) |z_k(n + m)|)
 
-    with the constants of Laparra et al., fitted to grey photographs in [0, 1]. Amplitudes outside of the
+    with the constants of Laparra et al., fitted to gray photographs in [0, 1]. Amplitudes outside of the
     image count as 0. Where z = 0 the gradient of |z| is taken as 0.
 
     Args:
@@ -96,7 +96,7 @@ def normalized_laplacian_pyramid(
       pyramid, Electronic Imaging 2016; weights as in the authors' NLP_dist.m.
     """
     return tuple(
-        level / (_CONSTANTS[min(k, 5)] + _neighbour_sum(absolute(level), _NEIGHBOURS[min(k, 5)]))
+        level / (_CONSTANTS[min(k, 5)] + _neighbor_sum(absolute(level), _NEIGHBORS[min(k, 5)]))
         for k, level in enumerate(laplacian_pyramid(images, num_levels=num_levels))
     )
 
@@ -147,7 +147,7 @@ def _expand(x: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     return x
 
 
-def _neighbour_sum(x: jax.Array, weights: dict[tuple[int, int], float]) -> jax.Array:
+def _neighbor_sum(x: jax.Array, weights: dict[tuple[int, int], float]) -> jax.Array:
     padded = jnp.pad(x, ((0, 0), (2, 2), (2, 2), (0, 0)))
     height, width = x.shape[1:3]
     return sum(

@@ -11,7 +11,7 @@ from rdr.features._network import Params, check_call, check_size, convolve, norm
 
 _CONVOLUTIONS = (2, 2, 3, 3, 3)
 
-# Every name that `features` knows, in the order of computation. `input` is the normalised image.
+# Every name that `features` knows, in the order of computation. `input` is the normalized image.
 TAPS = (
     "input",
     *(
@@ -46,7 +46,7 @@ def features(
       params: `weights.load_params("vgg16")` or `weights.random_params("vgg16", key)`; used in the
         dtype of the images.
       images: [batch, height, width, 3], sRGB in [0, 1], floating point; at least 2 pixels a side per pooling
-        before the last tap (16 for the fifth block). They are normalised here.
+        before the last tap (16 for the fifth block). They are normalized here.
       taps: names from `TAPS`.
       pooling: "max", as the network was trained; "average", smoother, usual for textures; "l2", as in DISTS,
         whose maps have ceil(n / 2) pixels after each pooling where the others have floor(n / 2).

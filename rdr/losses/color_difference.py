@@ -1,4 +1,4 @@
-"""Colour differences: CIEDE2000, and Euclidean distance in CIELAB or Oklab."""
+"""Color differences: CIEDE2000, and Euclidean distance in CIELAB or Oklab."""
 
 import jax
 import jax.numpy as jnp
@@ -13,12 +13,12 @@ FORMULAS = ("ciede2000", "lab", "oklab")
 def ciede2000(
     lab: ArrayLike, reference_lab: ArrayLike, *, k_l: float = 1.0, k_c: float = 1.0, k_h: float = 1.0
 ) -> jax.Array:
-    """Computes the CIEDE2000 difference of colours.
+    """Computes the CIEDE2000 difference of colors.
 
         dE^2 = (dL'/(k_L S_L))^2 + (dC'/(k_C S_C))^2 + (dH'/(k_H S_H))^2 + R_T dC'/(k_C S_C) dH'/(k_H S_H)
 
     with lightness, chroma and hue terms, their weights S and the rotation R_T as defined by the CIE. The
-    formula jumps where hues lie 180 degrees apart, and dE has a kink at equal colours; the gradient there is
+    formula jumps where hues lie 180 degrees apart, and dE has a kink at equal colors; the gradient there is
     given as 0.
 
     Args:
@@ -47,19 +47,19 @@ def ciede2000(
     a1, a2 = a1 * stretch, a2 * stretch
     c1, c2 = _length(a1, b1), _length(a2, b2)
     h1, h2 = _angle(b1, a1), _angle(b2, a2)
-    coloured = (c1 > 0) & (c2 > 0)
+    colored = (c1 > 0) & (c2 > 0)
 
     pi = jnp.pi
     turn = h2 - h1
     turn = jnp.where(turn > pi, turn - 2 * pi, jnp.where(turn < -pi, turn + 2 * pi, turn))
-    turn = jnp.where(coloured, turn, 0.0)
+    turn = jnp.where(colored, turn, 0.0)
     d_l, d_c, d_h = l2 - l1, c2 - c1, 2.0 * safe_sqrt(c1 * c2) * jnp.sin(0.5 * turn)
 
     mean_l, mean_c = 0.5 * (l1 + l2), 0.5 * (c1 + c2)
     total = h1 + h2
     far = jnp.abs(h1 - h2) > pi
     mean_h = jnp.where(far, jnp.where(total < 2 * pi, total + 2 * pi, total - 2 * pi), total) * 0.5
-    mean_h = jnp.where(coloured, mean_h, total)
+    mean_h = jnp.where(colored, mean_h, total)
 
     def cosine(multiple, degrees):
         return jnp.cos(multiple * mean_h + degrees * pi / 180.0)
@@ -75,7 +75,7 @@ def ciede2000(
 
 
 def color_difference(images: ArrayLike, reference: ArrayLike, *, formula: str = "ciede2000") -> jax.Array:
-    """Computes the mean colour difference of images, pixel by pixel.
+    """Computes the mean color difference of images, pixel by pixel.
 
     Args:
       images: [batch, height, width, 3], sRGB in [0, 1].
@@ -84,7 +84,7 @@ def color_difference(images: ArrayLike, reference: ArrayLike, *, formula: str = 
 
     Returns:
       [batch]: the mean over the pixels, in units of the formula (about 1, 1 and 0.02 for a just noticeable
-      difference); float32, or float64 if an argument is. The gradient at equal colours is given as 0.
+      difference); float32, or float64 if an argument is. The gradient at equal colors is given as 0.
 
     Raises:
       ValueError: if the shapes differ, or there is no such formula.
@@ -106,9 +106,9 @@ def _length(a: jax.Array, b: jax.Array) -> jax.Array:
 
 
 def _angle(b: jax.Array, a: jax.Array) -> jax.Array:
-    """Hue in [0, 2 pi), 0 with gradient 0 for greys."""
-    grey = (a == 0) & (b == 0)
-    angle = jnp.arctan2(jnp.where(grey, 0.0, b), jnp.where(grey, 1.0, a))
+    """Hue in [0, 2 pi), 0 with gradient 0 for grays."""
+    gray = (a == 0) & (b == 0)
+    angle = jnp.arctan2(jnp.where(gray, 0.0, b), jnp.where(gray, 1.0, a))
     return jnp.where(angle < 0, angle + 2.0 * jnp.pi, angle)
 
 

@@ -33,7 +33,7 @@ class DISTSParams(NamedTuple):
 def load_params(path: str | pathlib.Path | None = None) -> DISTSParams:
     """Reads VGG-16 from this machine, and alpha and beta, which come with this package.
 
-    Alpha and beta (12 kB) are those of the package dists-pytorch 0.1, under its MIT licence, which is kept
+    Alpha and beta (12 kB) are those of the package dists-pytorch 0.1, under its MIT license, which is kept
     beside them; nothing needs to be installed for them.
 
     Args:
@@ -114,8 +114,8 @@ def dists(params: DISTSParams, images: ArrayLike, reference: ArrayLike) -> jax.A
 def _dissimilarities(x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
     """1 minus each similarity, [batch, channels], without the cancellation of subtracting from 1."""
     mean_x, mean_y = jnp.mean(x, axis=(1, 2)), jnp.mean(y, axis=(1, 2))
-    centred_x, centred_y = x - mean_x[:, None, None, :], y - mean_y[:, None, None, :]
-    power = jnp.mean(jnp.square(centred_x) + jnp.square(centred_y), axis=(1, 2))
+    centerd_x, centerd_y = x - mean_x[:, None, None, :], y - mean_y[:, None, None, :]
+    power = jnp.mean(jnp.square(centerd_x) + jnp.square(centerd_y), axis=(1, 2))
     texture = jnp.square(mean_x - mean_y) / (mean_x**2 + mean_y**2 + 1e-6)
-    structure = jnp.mean(jnp.square(centred_x - centred_y), axis=(1, 2)) / (power + 1e-6)
+    structure = jnp.mean(jnp.square(centerd_x - centerd_y), axis=(1, 2)) / (power + 1e-6)
     return texture, structure

@@ -56,7 +56,7 @@ def eigendistortions(loss: Loss, image: ArrayLike, *, key: jax.Array, num_steps:
     """Finds the changes of an image that a loss sees most and least.
 
     Extreme eigenvectors of the Hessian H of loss(., image) at the image, by Lanczos iteration with full
-    reorthogonalisation: of the span of v, H v, ..., H^{k-1} v it takes the vectors of greatest and least
+    reorthogonalization: of the span of v, H v, ..., H^{k-1} v it takes the vectors of greatest and least
     Rayleigh quotient, hence in k products never less than k steps of power iteration (on H and on a multiple
     of the identity minus H) would reach.
 

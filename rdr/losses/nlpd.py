@@ -1,4 +1,4 @@
-"""NLPD: distance between normalised Laplacian pyramids."""
+"""NLPD: distance between normalized Laplacian pyramids."""
 
 import jax
 import jax.numpy as jnp
@@ -9,13 +9,13 @@ from rdr.features.laplacian_pyramid import NUM_LEVELS, normalized_laplacian_pyra
 
 
 def nlpd(images: ArrayLike, reference: ArrayLike, *, num_levels: int = NUM_LEVELS) -> jax.Array:
-    """Computes the normalised Laplacian pyramid distance.
+    """Computes the normalized Laplacian pyramid distance.
 
     The mean over the levels of the root mean squared difference of y_k, the Laplacian pyramid divided by the
-    local amplitude of its neighbours. At equal levels the root has a kink; the gradient there is given as 0.
+    local amplitude of its neighbors. At equal levels the root has a kink; the gradient there is given as 0.
 
     Args:
-      images: [batch, height, width, channels] in [0, 1]. The published distance is for one grey channel;
+      images: [batch, height, width, channels] in [0, 1]. The published distance is for one gray channel;
         several channels are transformed one by one and pooled.
       reference: the same shape.
       num_levels: number of levels, the low-pass residual included.

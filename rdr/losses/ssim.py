@@ -46,7 +46,7 @@ def ssim(
 
     Reference:
       Wang, Bovik, Sheikh, Simoncelli, Image quality assessment: from error visibility to structural
-      similarity, IEEE Transactions on Image Processing 13 (2004). The authors average colour images to grey
+      similarity, IEEE Transactions on Image Processing 13 (2004). The authors average color images to gray
       and may reduce their size first; here neither is done.
     """
     images, reference = image_pair(images, reference)
@@ -77,7 +77,7 @@ def ms_ssim(
         (window_size - 1) * 2^(J-1) + 1 (161 with the usual five scales).
       reference: the same shape.
       data_range: the difference between the largest and the smallest admissible value.
-      weights: exponent of each scale, finest first; fewer scales suit smaller images. Not normalised.
+      weights: exponent of each scale, finest first; fewer scales suit smaller images. Not normalized.
       window_size: odd width of the window in pixels, at every scale.
       window_sigma: standard deviation of the Gaussian in pixels.
       k1: constant that steadies the luminance term.

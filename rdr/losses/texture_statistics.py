@@ -47,7 +47,7 @@ class TextureStatistics(NamedTuple):
 
 
 def texture_statistics(
-    images: ArrayLike, *, num_scales: int = 4, num_orientations: int = 4, neighbourhood: int = 7
+    images: ArrayLike, *, num_scales: int = 4, num_orientations: int = 4, neighborhood: int = 7
 ) -> TextureStatistics:
     """Computes statistics that describe a texture, whatever its phase.
 
@@ -61,7 +61,7 @@ def texture_statistics(
       images: [batch, height, width, channels], in [0, 1]; any size.
       num_scales: number of octaves.
       num_orientations: number of orientations, at least 2.
-      neighbourhood: odd width of the autocorrelations; less where a map is smaller.
+      neighborhood: odd width of the autocorrelations; less where a map is smaller.
 
     Returns:
       The statistics; float32, or float64 for float64 images.
@@ -72,12 +72,12 @@ def texture_statistics(
     Reference:
       Portilla, Simoncelli, A parametric texture model based on joint statistics of complex wavelet
       coefficients, IJCV 40 (2000). Differences: the low-pass images are filtered, not reconstructed from
-      bands; minimum and maximum are left out, as they have no useful gradient; covariances are normalised to
+      bands; minimum and maximum are left out, as they have no useful gradient; covariances are normalized to
       correlations; channels are added as plain correlations of intensities.
     """
     images = image_batch(images)
-    if neighbourhood < 1 or neighbourhood % 2 == 0:
-        raise ValueError(f"neighbourhood must be odd and positive, got {neighbourhood}")
+    if neighborhood < 1 or neighborhood % 2 == 0:
+        raise ValueError(f"neighborhood must be odd and positive, got {neighborhood}")
     size = images.shape[1:3]
     pyramid = steerable_pyramid.steerable_pyramid(
         images, num_scales=num_scales, num_orientations=num_orientations
@@ -85,7 +85,7 @@ def texture_statistics(
     spectrum = jnp.fft.fft2(images, axes=(1, 2))
     lowpasses = [steerable_pyramid.lowpass_image(spectrum, size, s) for s in range(num_scales + 1)]
     magnitudes = [steerable_pyramid.magnitude(band) for band in pyramid.bands]
-    centred = [m - jnp.mean(m, axis=(1, 2), keepdims=True) for m in magnitudes]
+    centerd = [m - jnp.mean(m, axis=(1, 2), keepdims=True) for m in magnitudes]
     parents, phases = [], []
     for scale in range(num_scales - 1):
         coarse = _enlarged(pyramid.bands[scale + 1], pyramid.bands[scale].shape[1:3])
@@ -97,7 +97,7 @@ def texture_statistics(
             [parent * (real**2 - imaginary**2), parent * 2.0 * real * imaginary], axis=-1
         )
         parent -= jnp.mean(parent, axis=(1, 2), keepdims=True)
-        parents.append(_correlations(centred[scale], parent))
+        parents.append(_correlations(centerd[scale], parent))
         phases.append(_correlations(pyramid.bands[scale].real, doubled))
     colors = (images - jnp.mean(images, axis=(1, 2), keepdims=True))[:, :, :, None, :]
     return TextureStatistics(
@@ -105,10 +105,10 @@ def texture_statistics(
         channels=_correlations(colors, colors)[:, 0],
         highpass=_deviation(jnp.mean(jnp.square(pyramid.highpass), axis=(1, 2))),
         lowpass=tuple(map(_moments, lowpasses)),
-        lowpass_autocorrelations=tuple(_autocorrelation(x, neighbourhood) for x in lowpasses),
+        lowpass_autocorrelations=tuple(_autocorrelation(x, neighborhood) for x in lowpasses),
         magnitudes=tuple(jnp.mean(m, axis=(1, 2)) for m in magnitudes),
-        magnitude_autocorrelations=tuple(_autocorrelation(m, neighbourhood) for m in magnitudes),
-        magnitude_correlations=tuple(_correlations(c, c) for c in centred),
+        magnitude_autocorrelations=tuple(_autocorrelation(m, neighborhood) for m in magnitudes),
+        magnitude_correlations=tuple(_correlations(c, c) for c in centerd),
         parent_magnitude_correlations=tuple(parents),
         parent_phase_correlations=tuple(phases),
     )
@@ -120,7 +120,7 @@ def texture_distance(
     *,
     num_scales: int = 4,
     num_orientations: int = 4,
-    neighbourhood: int = 7,
+    neighborhood: int = 7,
 ) -> jax.Array:
     """Computes how far two textures are apart in their statistics.
 
@@ -132,7 +132,7 @@ def texture_distance(
       reference: the same shape.
       num_scales: number of octaves.
       num_orientations: number of orientations, at least 2.
-      neighbourhood: odd width of the autocorrelations.
+      neighborhood: odd width of the autocorrelations.
 
     Returns:
       [batch], dimensionless; float32, or float64 if an argument is.
@@ -142,7 +142,7 @@ def texture_distance(
     """
     images, reference = image_pair(images, reference)
     options = {
-        "num_scales": num_scales, "num_orientations": num_orientations, "neighbourhood": neighbourhood,
+        "num_scales": num_scales, "num_orientations": num_orientations, "neighborhood": neighborhood,
     }  # fmt: skip
     groups = zip(*(jax.tree.leaves(texture_statistics(x, **options)) for x in (images, reference)))
     means = [jnp.mean(jnp.square(x - y), axis=tuple(range(1, x.ndim))) for x, y in groups]
@@ -162,7 +162,7 @@ def _moments(x: jax.Array) -> jax.Array:
     return jnp.stack([_deviation(variance), third / scale**1.5, fourth / scale**2], axis=-1)
 
 
-def _autocorrelation(x: jax.Array, neighbourhood: int) -> jax.Array:
+def _autocorrelation(x: jax.Array, neighborhood: int) -> jax.Array:
     """Cyclic autocorrelation at the smallest shifts, [batch, n, n, ...]."""
     x = x - jnp.mean(x, axis=(1, 2), keepdims=True)
     spectrum = jnp.fft.fft2(x, axes=(1, 2))
@@ -170,7 +170,7 @@ def _autocorrelation(x: jax.Array, neighbourhood: int) -> jax.Array:
     covariance = jnp.fft.ifft2(power, axes=(1, 2)).real / (x.shape[1] * x.shape[2])
     variance = covariance[:, :1, :1]
     for axis in (1, 2):
-        reach = min(neighbourhood, x.shape[axis] - 1 + x.shape[axis] % 2) // 2
+        reach = min(neighborhood, x.shape[axis] - 1 + x.shape[axis] % 2) // 2
         covariance = jnp.take(covariance, np.arange(-reach, reach + 1) % x.shape[axis], axis=axis)
     return covariance / (variance + _FLOOR)
 

@@ -170,7 +170,7 @@ def _checked(name: str, base: Any, value: Any, least: int) -> tuple[np.ndarray, 
 
 def _integral(base: np.ndarray, value: np.ndarray, low: float, high: float, method: str) -> float:
     if method == "cubic":
-        # Centred and scaled for the sake of the fit's condition; the polynomial is the same.
+        # Centerd and scaled for the sake of the fit's condition; the polynomial is the same.
         middle, scale = 0.5 * (base[0] + base[-1]), 0.5 * (base[-1] - base[0])
         integral = np.polyint(np.polyfit((base - middle) / scale, value, 3))
         ends = (np.array([low, high]) - middle) / scale

@@ -110,8 +110,8 @@ def contrast_sensitivity_error(images: ArrayLike, reference: ArrayLike, *, displ
     Both images are shown on the display; the difference of their luminances is divided by the reference's mean
     luminance, to which the eye adapts, and decomposed into cosines (so that the picture's borders make no step);
     each is multiplied by `contrast_sensitivity` at its frequency. A difference of the whole picture's luminance
-    counts as half a cycle across its longer side. Colour differences of equal luminance are not seen; masking by the
-    picture's own contrast is not modelled.
+    counts as half a cycle across its longer side. Color differences of equal luminance are not seen; masking by the
+    picture's own contrast is not modeled.
 
     Args:
       images: [batch, height, width, 3], in [0, 1], coded as the display takes them.

@@ -153,7 +153,7 @@ def wasserstein_features(params: weights.Params, images: jax.Array) -> dict[str,
       images: [batch, height, width, 3], at least 64 pixels each way.
 
     Returns:
-      The normalised image, and five maps of VGG-16 with average pooling at each of three resolutions.
+      The normalized image, and five maps of VGG-16 with average pooling at each of three resolutions.
     """
     def at_one_scale(x):
         return vgg.features(params, x, taps=vgg.LAST_OF_EACH_BLOCK, pooling="average")

@@ -28,12 +28,12 @@ class Differentiation(NamedTuple):
     varied: jax.Array
 
 
-def differentiate(
+def mad_competition(
     hold: Callable[[jax.Array], jax.Array],
     vary: Callable[[jax.Array], jax.Array],
     start: ArrayLike,
     *,
-    maximise: bool,
+    maximize: bool,
     steps: int = 100,
     step_size: float = 0.01,
 ) -> Differentiation:
@@ -47,7 +47,7 @@ def differentiate(
       hold: function of an image [1, height, width, channels] to a scalar: the distance to the reference that stays.
       vary: the same of the distance that is driven.
       start: [1, height, width, channels], floating point, in [0, 1]; not the reference, where distances have no slope.
-      maximise: whether `vary` grows or shrinks.
+      maximize: whether `vary` grows or shrinks.
       steps: number of steps.
       step_size: of the first step, root mean square.
 
@@ -67,7 +67,7 @@ def differentiate(
     if steps < 1 or not step_size > 0:
         raise ValueError(f"steps must be >= 1 and step_size > 0, got {steps} and {step_size}")
     # Up and down are one program.
-    return _walk(start, jnp.asarray(1.0 if maximise else -1.0, start.dtype), hold, vary, int(steps), float(step_size))
+    return _walk(start, jnp.asarray(1.0 if maximize else -1.0, start.dtype), hold, vary, int(steps), float(step_size))
 
 
 @functools.partial(jax.jit, static_argnums=(2, 3, 4, 5))

@@ -82,8 +82,8 @@ def moments(features: ArrayLike) -> Moments:
     """
     features = feature_array(features)
     mean = features.mean(0)
-    centred = features - mean
-    return Moments(len(features), mean, centred.T @ centred)
+    centerd = features - mean
+    return Moments(len(features), mean, centerd.T @ centerd)
 
 
 def merge(parts: list[Moments]) -> Moments:

@@ -19,7 +19,7 @@ from rdr.metrics.moments import feature_array, moments
 
 DIMENSION = 36
 _SHAPES = np.arange(0.2, 10.001, 0.001)
-# E|x|^2 / E x^2 of a generalised Gaussian, which rises with its shape.
+# E|x|^2 / E x^2 of a generalized Gaussian, which rises with its shape.
 _RATIOS = np.exp(2 * host_gammaln(2 / _SHAPES) - host_gammaln(1 / _SHAPES) - host_gammaln(3 / _SHAPES))
 
 
@@ -42,8 +42,8 @@ class NaturalModel(NamedTuple):
 def patch_statistics(images: ArrayLike, *, patch_size: int = 96) -> tuple[jax.Array, jax.Array]:
     """Computes 36 statistics of each patch: 18 at full and 18 at half resolution.
 
-    Luma is normalised by its local mean and standard deviation (Gaussian window of 7 pixels). The normalised values,
-    and the products of neighbours in four directions, are fitted with asymmetric generalised Gaussians by matching
+    Luma is normalized by its local mean and standard deviation (Gaussian window of 7 pixels). The normalized values,
+    and the products of neighbors in four directions, are fitted with asymmetric generalized Gaussians by matching
     moments; shapes, widths and means of the fits are the statistics.
 
     Args:
@@ -56,7 +56,7 @@ def patch_statistics(images: ArrayLike, *, patch_size: int = 96) -> tuple[jax.Ar
       sharp a patch is. float32, or float64 for float64 images.
 
     Raises:
-      ValueError: if images are too small or not in colour, or the patch size is odd or too small.
+      ValueError: if images are too small or not in color, or the patch size is odd or too small.
 
     Reference:
       Mittal, Soundararajan, Bovik, Making a "completely blind" image quality analyzer, IEEE Signal Processing Letters
@@ -135,7 +135,7 @@ def natural_distance(model: NaturalModel, statistics: ArrayLike) -> float:
 
 
 def _normalized(luma: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Mean-subtracted, contrast-normalised values, and local standard deviations."""
+    """Mean-subtracted, contrast-normalized values, and local standard deviations."""
     window = np.exp(-(np.arange(-3, 4) ** 2) / (2.0 * (7 / 6) ** 2))
     window = [float(w) for w in window / window.sum()]
 
@@ -164,7 +164,7 @@ def _asymmetric_fits(normalized: jax.Array, size: int) -> jax.Array:
     shape, _, left, right = asymmetric_fit(values)
     found = [shape, 0.5 * (left + right)]
     for row, column in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        # The neighbour within the whole picture, cyclic at its border.
+        # The neighbor within the whole picture, cyclic at its border.
         product = normalized * jnp.roll(normalized, (-row, -column), axis=(1, 2))
         shape, mean, left, right = asymmetric_fit(_split(product, size))
         found += [shape, mean, left, right]
@@ -172,7 +172,7 @@ def _asymmetric_fits(normalized: jax.Array, size: int) -> jax.Array:
 
 
 def asymmetric_fit(values: ArrayLike) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-    """Fits an asymmetric generalised Gaussian by its moments.
+    """Fits an asymmetric generalized Gaussian by its moments.
 
     The density falls as exp(-(|x| / b)^shape) on both sides, with b of its own on each.
 

@@ -1,4 +1,4 @@
-"""Fidelity and diversity of a set of samples, by nearest neighbours: precision, recall, density and coverage."""
+"""Fidelity and diversity of a set of samples, by nearest neighbors: precision, recall, density and coverage."""
 
 from typing import NamedTuple
 
@@ -8,14 +8,14 @@ from numpy.typing import ArrayLike
 from rdr.metrics.moments import feature_pair
 
 
-class NeighbourStatistics(NamedTuple):
+class NeighborStatistics(NamedTuple):
     """How two sets cover each other.
 
     Attributes:
-      precision: share of the samples that lie in a neighbourhood of the reference, in [0, 1].
-      recall: share of the reference that lies in a neighbourhood of the samples, in [0, 1].
-      density: number of reference neighbourhoods that a sample lies in, over k; about 1 for equal laws, may be above.
-      coverage: share of the reference neighbourhoods that hold a sample, in [0, 1].
+      precision: share of the samples that lie in a neighborhood of the reference, in [0, 1].
+      recall: share of the reference that lies in a neighborhood of the samples, in [0, 1].
+      density: number of reference neighborhoods that a sample lies in, over k; about 1 for equal laws, may be above.
+      coverage: share of the reference neighborhoods that hold a sample, in [0, 1].
     """
 
     precision: float
@@ -24,15 +24,15 @@ class NeighbourStatistics(NamedTuple):
     coverage: float
 
 
-def neighbour_statistics(
+def neighbor_statistics(
     features: ArrayLike, reference: ArrayLike, *, k: int = 5, block: int = 1024
-) -> NeighbourStatistics:
-    """Compares two sets by balls around each point that reach to its k-th neighbour in its own set.
+) -> NeighborStatistics:
+    """Compares two sets by balls around each point that reach to its k-th neighbor in its own set.
 
     Args:
       features: [samples, dimension], the set that is judged.
       reference: [other samples, dimension].
-      k: the neighbour that a ball reaches to, itself not counted; both sets must be larger.
+      k: the neighbor that a ball reaches to, itself not counted; both sets must be larger.
       block: rows that are compared at once, which bounds memory.
 
     Returns:
@@ -60,13 +60,13 @@ def neighbour_statistics(
         inside[rows] = within.sum(1)
         covered |= within.any(0)
         recalled |= (squared <= radii[rows, None]).any(0)
-    return NeighbourStatistics(
+    return NeighborStatistics(
         float(np.mean(inside > 0)), float(recalled.mean()), float(inside.mean() / k), float(covered.mean())
     )
 
 
 def _radii(values: np.ndarray, k: int, block: int) -> np.ndarray:
-    """Squared distance of each point to its k-th neighbour."""
+    """Squared distance of each point to its k-th neighbor."""
     found = np.empty(len(values))
     for start in range(0, len(values), block):
         squared = _squared_distances(values[start : start + block], values)
@@ -76,7 +76,7 @@ def _radii(values: np.ndarray, k: int, block: int) -> np.ndarray:
 
 
 def _squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    centre = y.mean(0)  # distances do not change; their cancellation gets smaller
-    x, y = x - centre, y - centre
+    center = y.mean(0)  # distances do not change; their cancellation gets smaller
+    x, y = x - center, y - center
     squared = np.sum(x**2, 1)[:, None] + np.sum(y**2, 1)[None, :] - 2.0 * (x @ y.T)
     return np.maximum(squared, 0.0)

@@ -1,4 +1,4 @@
-"""Sliced Wasserstein distance of small neighbourhoods, level by level of a Laplacian pyramid."""
+"""Sliced Wasserstein distance of small neighborhoods, level by level of a Laplacian pyramid."""
 
 import jax
 import jax.numpy as jnp
@@ -13,18 +13,18 @@ from rdr.metrics.folds import jackknife_error, make_folds
 from rdr.metrics.moments import feature_pair
 
 
-def pyramid_neighbourhoods(
+def pyramid_neighborhoods(
     images: ArrayLike, *, key: jax.Array, num_levels: int = 4, size: int = 7, count: int = 64
 ) -> tuple[jax.Array, ...]:
-    """Cuts neighbourhoods out of the levels of the Laplacian pyramid at random places.
+    """Cuts neighborhoods out of the levels of the Laplacian pyramid at random places.
 
     Args:
       images: [batch, height, width, channels]; each level at least `size` each way.
       key: a `jax.random.key`; the places depend on it and on the images' size only, so a reference and a candidate
         are cut at the same places.
       num_levels: number of levels, the low-pass residual included.
-      size: side of a neighbourhood, pixels of its level.
-      count: neighbourhoods per image and level.
+      size: side of a neighborhood, pixels of its level.
+      count: neighborhoods per image and level.
 
     Returns:
       For each level, finest first, [batch, count, size * size * channels].
@@ -86,7 +86,7 @@ def sliced_distance(
 
     Reference:
       Karras, Aila, Laine, Lehtinen, Progressive growing of GANs, ICLR 2018, arXiv 1710.10196, appendix A, which
-      compares neighbourhoods after normalising each channel; here they are compared as they are.
+      compares neighborhoods after normalizing each channel; here they are compared as they are.
     """
     samples, reference = feature_pair(samples, reference)
     if samples.shape != reference.shape:

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from rdr.metrics.frechet import extrapolated_frechet_distance, frechet_distance
 from rdr.metrics.kernel_distance import kernel_distance
-from rdr.metrics.prdc import neighbour_statistics
+from rdr.metrics.prdc import neighbor_statistics
 
 KINDS = ("fd", "kd", "prdc")
 
@@ -72,5 +72,5 @@ def set_distances(
         return {"": found._asdict()}, settings
     k = min(5, len(features) - 1)
     return {
-        name: {"value": value} for name, value in neighbour_statistics(features, reference, k=k)._asdict().items()
+        name: {"value": value} for name, value in neighbor_statistics(features, reference, k=k)._asdict().items()
     }, settings | {"k": k}

@@ -1,13 +1,13 @@
-"""Quantisation: of single numbers and its differentiable stand-ins, on lattices, and along trellises."""
+"""Quantization: of single numbers and its differentiable stand-ins, on lattices, and along trellises."""
 
 from rdr.quantize.lattices import LATTICES, Lattice, closest_point, lattice
 from rdr.quantize.scalar import (
     expected_gradient,
     kumaraswamy_noise,
+    low_discrepancy_noise,
     soft_round,
     soft_round_conditional_mean,
     soft_round_inverse,
-    spread_noise,
     straight_through_round,
     uniform_noise,
     universal_quantize,
@@ -22,12 +22,12 @@ __all__ = [
     "expected_gradient",
     "kumaraswamy_noise",
     "lattice",
+    "low_discrepancy_noise",
     "nearest_path",
     "quantize_path",
     "soft_round",
     "soft_round_conditional_mean",
     "soft_round_inverse",
-    "spread_noise",
     "straight_through_round",
     "trellis",
     "uniform_noise",

@@ -1,4 +1,4 @@
-"""Quantisation to a learned codebook with the code lengths in view: entropy-coded vector quantisation."""
+"""Quantization to a learned codebook with the code lengths in view: entropy-coded vector quantization."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Quantisation of single numbers, and what stands for it while a codec is trained."""
+"""Quantization of single numbers, and what stands for it while a codec is trained."""
 
 from collections.abc import Callable
 
@@ -93,7 +93,7 @@ def uniform_noise(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     return jax.random.uniform(key, shape, jnp.float32, -0.5, 0.5)
 
 
-def spread_noise(key: jax.Array, shape: tuple[int, ...], dimension: int = 0) -> jax.Array:
+def low_discrepancy_noise(key: jax.Array, shape: tuple[int, ...], dimension: int = 0) -> jax.Array:
     """Noise that is uniform on [-1/2, 1/2) at each place, and evenly spread along the first axis.
 
     A Kronecker sequence with a random shift: element i of a column is frac(shift + i alpha) - 1/2. Means over the

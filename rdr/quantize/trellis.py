@@ -1,4 +1,4 @@
-"""Trellis-coded quantisation: a path through a trellis says from which quarter of the integers each sample may take.
+"""Trellis-coded quantization: a path through a trellis says from which quarter of the integers each sample may take.
 
 In state s a sample may be an integer k with k = s mod 2; which of the two residues modulo 4 it has decides
 the next state. The trellises are those of Ungerboeck's rate-1/2 systematic codes, whose paths lie far apart.
@@ -108,7 +108,7 @@ def quantize_path(costs: ArrayLike, trellis: Trellis) -> jax.Array:
 
 
 def nearest_path(x: ArrayLike, trellis: Trellis) -> jax.Array:
-    """Quantises sequences to the integers of the nearest path from state 0.
+    """Quantizes sequences to the integers of the nearest path from state 0.
 
     Args:
       x: [batch, steps], floating, in units of the integers; computed with in float32, or float64 if it is.

@@ -1,10 +1,10 @@
-"""Generalised divisive normalisation, and its approximate inverse."""
+"""Generalized divisive normalization, and its approximate inverse."""
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from rdr.entropy_models.location_scale import at_least
+from rdr.entropy_models.location_scale import lower_bound
 
 _PEDESTAL = 2.0**-36
 _BETA_MIN = 1e-6
@@ -55,6 +55,6 @@ class GDN(nn.Module):
                                (channels,), jnp.float32)
         root_gamma = self.param("root_gamma", lambda _, shape, dtype: jnp.sqrt(
             0.1 * jnp.eye(*shape, dtype=dtype) + _PEDESTAL), (channels, channels), jnp.float32)
-        beta = jnp.square(at_least(root_beta, (_BETA_MIN + _PEDESTAL) ** 0.5)) - _PEDESTAL
-        gamma = jnp.square(at_least(root_gamma, _PEDESTAL**0.5)) - _PEDESTAL
+        beta = jnp.square(lower_bound(root_beta, (_BETA_MIN + _PEDESTAL) ** 0.5)) - _PEDESTAL
+        gamma = jnp.square(lower_bound(root_gamma, _PEDESTAL**0.5)) - _PEDESTAL
         return gdn(x, beta, gamma, inverse=self.inverse)

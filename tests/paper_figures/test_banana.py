@@ -32,7 +32,7 @@ def test_bounds_are_brackets_above_shannons(data):
 def test_rounding_is_within_its_loss_of_the_rate_distortion_function(data):
     """The requirement, per component: at most 0.27 bit from 2 to 5 bits per vector; it holds up to 7.
 
-    To the bracket's lower end, so that its width is not in the codec's favour.
+    To the bracket's lower end, so that its width is not in the codec's favor.
     """
     t = family(data, "scalar")
     gap = (t["rate_bits"] - t["bound_lower_bits"]) / 2
@@ -43,12 +43,12 @@ def test_rounding_is_within_its_loss_of_the_rate_distortion_function(data):
 
 
 def test_hexagons_come_closer_than_squares(data):
-    """At the same rates, gaps interpolated between neighbours; the space-filling gain is 0.0555 bit per vector."""
+    """At the same rates, gaps interpolated between neighbors; the space-filling gain is 0.0555 bit per vector."""
     squares, hexagons = family(data, "scalar"), family(data, "hexagonal")
     at = np.array([2.6, 3.1, 3.4, 4.2, 5.0, 5.2, 6.0, 8.0, 9.9])
     gain = [np.interp(at, f["rate_bits"], f["gap_bits"]) for f in (squares, hexagons)]
     assert ((gain[0] - gain[1])[4:] > 0.03).all()
-    # Below, codecs quantise along the curve alone, and no lattice of the plane can gain.
+    # Below, codecs quantize along the curve alone, and no lattice of the plane can gain.
     assert (np.abs(gain[0] - gain[1])[:4] < 0.02).all()
 
 

@@ -41,7 +41,7 @@ def nearest(table, rate):
 
 
 @pytest.mark.parametrize("rate", [0.5, 1.0, 2.0, 3.0])
-def test_deterministic_codecs_are_optimal_scalar_quantisers(data, rate):
+def test_deterministic_codecs_are_optimal_scalar_quantizers(data, rate):
     row = nearest(rows(data, "deterministic"), rate)
     optimum = float(entropy_coded_rate_distortion(gaussian_density(), row["distortion"]).lower)
     assert row["rate_bits"] - optimum <= 0.02
@@ -89,7 +89,7 @@ def test_figures_show_the_table(data):
     assert len(plane.axes) >= 3 and all("W₂" in axis.get_xlabel() for axis in plane.axes[:3])
 
 
-def test_points_at_a_rate_are_interpolated_between_neighbours_only():
+def test_points_at_a_rate_are_interpolated_between_neighbors_only():
     columns = {"codec": np.array(["private"] * 3), "rate_bits": np.array([1.0, 2.0, 3.0]),
                "distortion": 4.0 ** -np.array([1.0, 2.0, 3.0]), "perception": 8.0 ** -np.array([1.0, 2.0, 3.0]),
                "distortion_weight": np.ones(3), "perception_weight": np.full(3, 4.0)}

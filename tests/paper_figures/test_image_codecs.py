@@ -29,7 +29,7 @@ def made_up(tmp_path):
 def test_a_decoder_that_follows_the_theory_lies_on_the_parabola(made_up):
     data = image_codecs.load(made_up)
     for rate in (0.1, 0.8):
-        distance, excess = image_codecs.normalised(data, data.realism["rate_bpp"] == rate)
+        distance, excess = image_codecs.normalized(data, data.realism["rate_bpp"] == rate)
         np.testing.assert_allclose(distance, [1.0, 0.75, 0.5, 0.25, 0.0], atol=1e-12)
         np.testing.assert_allclose(excess, image_codecs.shape(distance), atol=1e-12)
 

@@ -26,7 +26,7 @@ def test_bounds_are_brackets_above_shannons(data):
     assert violations(data) == []
 
 
-def test_codecs_without_a_dither_reach_the_best_scalar_quantiser(data):
+def test_codecs_without_a_dither_reach_the_best_scalar_quantizer(data):
     """Rounding within 0.013 bit of it at every rate, bytes written; no deterministic codec below it but by chance."""
     excess = data["rate_bits"] - data["scalar_quantizer_bits"]
     assert np.abs(excess[data["codec"] == "scalar"]).max() < 0.013

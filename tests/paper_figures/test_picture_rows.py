@@ -6,8 +6,8 @@ from paper_figures import picture_rows
 
 
 def test_pictures_titles_and_words_are_where_they_belong():
-    colour, grey = np.zeros((4, 5, 3), np.uint8), np.arange(20, dtype=np.uint8).reshape(4, 5, 1)
-    rows = [{"b": (grey, "one"), "a": (colour, "two")}, {"a": (colour, "three"), "b": (grey, "four")}]
+    color, gray = np.zeros((4, 5, 3), np.uint8), np.arange(20, dtype=np.uint8).reshape(4, 5, 1)
+    rows = [{"b": (gray, "one"), "a": (color, "two")}, {"a": (color, "three"), "b": (gray, "four")}]
     axes = picture_rows.draw(rows, {"a": "first", "b": "second"}, side=1.0).axes
     assert [axis.get_title() for axis in axes] == ["first", "second", "", ""]
     assert [axis.get_xlabel() for axis in axes] == ["two", "one", "three", "four"]

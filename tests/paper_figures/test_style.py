@@ -20,6 +20,6 @@ def test_the_same_figure_gives_the_same_bytes(tmp_path):
         assert one.read_bytes() == two.read_bytes() and one.stat().st_size > 1000
 
 
-def test_colours_differ_in_grey():
-    grey = sorted(np.dot(matplotlib.colors.to_rgb(color), [0.2126, 0.7152, 0.0722]) for color in style.COLORS[:4])
-    assert min(np.diff(grey)) > 0.08
+def test_colors_differ_in_gray():
+    gray = sorted(np.dot(matplotlib.colors.to_rgb(color), [0.2126, 0.7152, 0.0722]) for color in style.COLORS[:4])
+    assert min(np.diff(gray)) > 0.08

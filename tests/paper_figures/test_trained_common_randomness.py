@@ -23,8 +23,8 @@ def test_bounds_are_those_of_the_theory(data):
     assert violations(data) == []
 
 
-def test_every_number_of_shared_bits_is_followed_within_a_scalar_quantisers_loss(data):
-    """0.2546 bit is what scalar quantisation loses at high rate; training and few samples add at most 0.03."""
+def test_every_number_of_shared_bits_is_followed_within_a_scalar_quantizers_loss(data):
+    """0.2546 bit is what scalar quantization loses at high rate; training and few samples add at most 0.03."""
     np.testing.assert_array_equal(np.unique(data["common_randomness_bits"]), [0, 1, 2, 3, 4])
     assert (data["gap_bits"] < 0.285).all() and (data["perception"] < 2e-3).all()
 
@@ -37,7 +37,7 @@ def test_a_shared_bit_beats_what_is_possible_without(data):
     assert (np.diff(rates) < 0).all() and rates[0] - rates[4] > 0.35  # the bound promises 0.5 at most
 
 
-def test_rates_are_interpolated_between_neighbours_only():
+def test_rates_are_interpolated_between_neighbors_only():
     data = {"common_randomness_bits": np.zeros(2), "distortion": np.array([0.25, 0.0625]),
             "rate_bits": np.array([1.0, 2.0])}
     np.testing.assert_allclose(trained_common_randomness.rate_at(data, 0.0, 0.125), 1.5)

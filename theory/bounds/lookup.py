@@ -94,7 +94,7 @@ def _gaussian(source, distortion, perception, shared):
             rate = entropy_coded.entropy_coded_rate_distortion(density, jnp.where(resolved, d, variance)).upper
             return jnp.where(resolved, rate, jnp.nan)
 
-        yield Bound("optimal entropy-coded scalar quantiser", "upper", _plain(scalar),
+        yield Bound("optimal entropy-coded scalar quantizer", "upper", _plain(scalar),
                     "ideal entropy coding; distortion from 1e-3 of the variance on",
                     "theory.quantization.entropy_coded_rate_distortion")
     elif perception in ("w2sq", "kl") and shared == "unlimited":
@@ -178,7 +178,7 @@ def _bounded_density(room, scalar, parameter, name):
         yield Bound("Shannon lower bound", "lower", _plain(room.squared_error_lower_bound, value), "",
                     f"theory.{name}.squared_error_lower_bound")
         if perception == "none":
-            yield Bound("optimal entropy-coded scalar quantiser", "upper",
+            yield Bound("optimal entropy-coded scalar quantizer", "upper",
                         _plain(scalar.entropy_coded_rate_distortion, value), "ideal entropy coding",
                         f"theory.quantization.{name}.entropy_coded_rate_distortion")
             return
@@ -190,7 +190,7 @@ def _bounded_density(room, scalar, parameter, name):
             yield Bound("half the distortion: Shannon lower bound", "lower",
                         _only_at_zero(lambda d: room.squared_error_lower_bound(jnp.asarray(d) / 2, value)),
                         "perception 0 of whole blocks only", "docs/derivations/perfect_realism_lower_bound.md")
-        yield Bound("optimal entropy-coded scalar quantiser with posterior sampling", "upper",
+        yield Bound("optimal entropy-coded scalar quantizer with posterior sampling", "upper",
                     _plain(lambda d: scalar.entropy_coded_rate_distortion(jnp.asarray(d) / 2, value)),
                     "ideal entropy coding; the decoder draws from the source's law given the cell",
                     f"theory.quantization.{name}.entropy_coded_rate_distortion")
@@ -236,9 +236,9 @@ def _curve(source, distortion, perception, shared):
         rate = manifolds.hull_rate_distortion(jnp.where(resolved, d - slack, 1.0), source.name)
         return jnp.where(resolved, rate, jnp.nan)
 
-    yield Bound("hull of deterministic quantisers", "upper", _plain(hull),
+    yield Bound("hull of deterministic quantizers", "upper", _plain(hull),
                 "ideal entropy coding and time sharing; the continuum's is exact among deterministic one-shot "
-                "quantisers, here with an allowance for the source's grid",
+                "quantizers, here with an allowance for the source's grid",
                 "theory.closed_form.manifolds.hull_rate_distortion")
     eigenvalues = np.maximum(np.linalg.eigvalsh(source.covariance), 0.0)
     yield Bound("reverse water-filling of the linear transform", "upper",

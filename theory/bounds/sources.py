@@ -107,7 +107,7 @@ def gaussian_vector(eigenvalues: Sequence[float] = (4.0, 1.0, 0.25)) -> Source:
 
 
 def laplace(scale: float = 1.0) -> Source:
-    """The centred Laplacian source, density exp(-|x| / scale) / (2 scale), variance 2 scale^2.
+    """The centerd Laplacian source, density exp(-|x| / scale) / (2 scale), variance 2 scale^2.
 
     Args:
       scale: > 0.
@@ -221,14 +221,14 @@ def circle() -> Source:
     return Source("circle", 2, {}, sample, None, np.zeros(2), np.eye(2) / 2, -np.inf)
 
 
-def _process(name, points, realise, covariance):
+def _process(name, points, realize, covariance):
     check_domain("points", points, minimum=1)
     times = (np.arange(points) + 0.5) / points
 
     def sample(key, shape=()):
         u = jax.random.uniform(key, (*shape, 1), jnp.float64)
         grid = times.reshape((1,) * len(shape) + (points,))
-        return realise(grid, u) / np.sqrt(points)
+        return realize(grid, u) / np.sqrt(points)
 
     return Source(name, points, {"points": points}, sample, None, np.zeros(points),
                   covariance(times[:, None], times[None, :]) / points, -np.inf)

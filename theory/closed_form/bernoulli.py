@@ -1,7 +1,7 @@
 """Bernoulli and uniform M-ary sources: closed forms for Hamming and erasure distortion, in bits.
 
 Hamming distortion is the probability of an error, perception the total variation between the two
-marginals, |P(Y=1) - P(X=1)|. The functions are even about probability 1/2: relabelling the two symbols
+marginals, |P(Y=1) - P(X=1)|. The functions are even about probability 1/2: relabeling the two symbols
 changes nothing.
 """
 
@@ -257,7 +257,7 @@ def one_shot_rate_private_randomness(
     With t = min(p, 1-p) and T = 1 - t:
       D <= P:  h([t - D]_+);
       D > P:   h([2tT - (T-t)P - D]_+ / (2T + P - D)).
-    Both sides may randomise privately. Never below `one_shot_rate_common_randomness`.
+    Both sides may randomize privately. Never below `one_shot_rate_common_randomness`.
 
     Args:
       distortion: D >= 0, probability of an error; any shape.

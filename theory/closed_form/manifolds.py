@@ -1,11 +1,11 @@
 """Sources that lie on a curve, where linear transforms fail: sawbridge, ramp, circle; and the banana.
 
 Sawbridge, ramp and circle are functions of one uniform variable U on an interval or a circle of length 1. A
-quantiser cuts that into cells of lengths w_i; with conditional distortion d(w) of a cell of length w,
-D = sum w_i d(w_i) and entropy H = -sum w_i log2 w_i. Distortion is the squared error of the whole realisation, in
+quantizer cuts that into cells of lengths w_i; with conditional distortion d(w) of a cell of length w,
+D = sum w_i d(w_i) and entropy H = -sum w_i log2 w_i. Distortion is the squared error of the whole realization, in
 L^2([0, 1]) for processes.
 
-All curves here are *operational*: what one-shot deterministic quantisers of U with ideal entropy coding reach
+All curves here are *operational*: what one-shot deterministic quantizers of U with ideal entropy coding reach
 (by time sharing, on the hulls). Shannon's R(D) lies below them. The comparison with linear transforms is
 reverse water-filling of the Karhunen-Loeve eigenvalues, R(D) of the Gaussian process of the same covariance.
 """
@@ -31,8 +31,8 @@ _VARIANCE = {"sawbridge": 1 / 6, "ramp": 1 / 12, "circle": 1.0}
 # Where the hull of N cells differs from the smooth curve through its vertices by less than rounding.
 _SMOOTH_BELOW = {"sawbridge": 1e-10, "ramp": 1e-10, "circle": 1e-14}
 _SMOOTH_BITS = 26.0  # the same, for the inverse
-_MOST_CELLS = 1e10  # beyond, the number of cells of one sawbridge quantiser cannot be told from its distortion
-_LEAST_LINEAR = 1e-12  # below, water-filling spreads over more than 1e11 components
+_MAX_CELLS = 1e10  # beyond, the number of cells of one sawbridge quantizer cannot be told from its distortion
+_MIN_LINEAR = 1e-12  # below, water-filling spreads over more than 1e11 components
 _SPECTRUM = {"sawbridge": (1 / np.pi**2, 1), "ramp": (1 / (2 * np.pi) ** 2, 2)}
 
 
@@ -76,7 +76,7 @@ def _cell_distortion(w, source):
 
 
 def sawbridge_minimum_entropy(distortion: ArrayLike) -> jax.Array:
-    """Least entropy of one deterministic quantiser of the sawbridge at distortion D, exactly.
+    """Least entropy of one deterministic quantizer of the sawbridge at distortion D, exactly.
 
     The optimum has k = floor(1 / (6D)) cells of one length m and one shorter cell r:
     k m + r = 1, k m^2 + r^2 = 6D.
@@ -85,7 +85,7 @@ def sawbridge_minimum_entropy(distortion: ArrayLike) -> jax.Array:
       distortion: D >= 0.
 
     Returns:
-      Entropy, bits per realisation; 0 from D = 1/6 on, inf at 0. At D = 1/(6N), where a cell appears, the slope is
+      Entropy, bits per realization; 0 from D = 1/6 on, inf at 0. At D = 1/(6N), where a cell appears, the slope is
       -inf on the left; the derivative is that of the right side, -3N log2(e). Beyond 1e10 cells value and
       derivative are those of -log2(6D), from which the entropy differs by less than 1 / (4N) bit. Inside a trace a
       negative distortion gives NaN.
@@ -106,7 +106,7 @@ def _sawbridge_minimum_entropy(distortion):
     distortion = jnp.asarray(distortion, jnp.float64)
     d = 6 * distortion
     inside = (d > 0) & (d < 1)
-    fine = inside & (d < 1 / _MOST_CELLS)
+    fine = inside & (d < 1 / _MAX_CELLS)
     safe = jnp.where(inside & ~fine, d, 0.75)
     frozen = jax.lax.stop_gradient(safe)
     # 1/d within rounding of an integer N counts as just below it: there k + 1 = N cells of one length.
@@ -150,14 +150,14 @@ def _largest(holds, lowest):
 
 
 def hull_distortion_rate(rate: ArrayLike, source: str) -> jax.Array:
-    """Least distortion of quantisers of U at a rate, with time sharing: the polygon through equal cells.
+    """Least distortion of quantizers of U at a rate, with time sharing: the polygon through equal cells.
 
     Equal cells are optimal at the vertices (log2 N, d(1/N)). The polygon's vertices are all N for the sawbridge,
     N = 1, 4, 5, ... for the ramp and N = 1, 3, 4, ... for the circle. It is also the limit of what training with a
     Lagrangian can reach.
 
     Args:
-      rate: bits per realisation, >= 0 (up to 50), any shape.
+      rate: bits per realization, >= 0 (up to 50), any shape.
       source: "sawbridge", "ramp" or "circle".
 
     Returns:
@@ -196,7 +196,7 @@ def hull_rate_distortion(distortion: ArrayLike, source: str) -> jax.Array:
       source: "sawbridge", "ramp" or "circle".
 
     Returns:
-      Rate, bits per realisation, same shape; 0 from the variance on, inf at 0. Inside a trace a negative
+      Rate, bits per realization, same shape; 0 from the variance on, inf at 0. Inside a trace a negative
       distortion gives NaN.
 
     Raises:
@@ -245,7 +245,7 @@ def linear_rate_distortion(distortion: ArrayLike, source: str) -> jax.Array:
       source: "sawbridge", "ramp" or "circle".
 
     Returns:
-      Rate, bits per realisation, same shape; 0 from the variance on, inf at 0. Inside a trace a distortion
+      Rate, bits per realization, same shape; 0 from the variance on, inf at 0. Inside a trace a distortion
       outside of the domain gives NaN.
 
     Raises:
@@ -258,20 +258,20 @@ def linear_rate_distortion(distortion: ArrayLike, source: str) -> jax.Array:
     check_domain("distortion", distortion, minimum=0.0)
     if is_concrete(distortion):
         given = np.asarray(distortion, np.float64)
-        check_domain("distortion other than 0", given[given > 0], minimum=_LEAST_LINEAR)
+        check_domain("distortion other than 0", given[given > 0], minimum=_MIN_LINEAR)
     return _linear_rate(jnp.asarray(distortion, jnp.float64), source)
 
 
 @partial(jax.jit, static_argnames="source")
 def _linear_rate(distortion, source):
-    inside = (distortion < _VARIANCE[source]) & (distortion >= _LEAST_LINEAR)
+    inside = (distortion < _VARIANCE[source]) & (distortion >= _MIN_LINEAR)
     safe = jnp.where(inside, distortion, _VARIANCE[source] / 2)
     if source == "circle":
         nats = -jnp.log(safe)
     else:
         nats = _inverse_square_water_filling(safe, *_SPECTRUM[source])
     rate = jnp.where(inside, nats_to_bits(nats), 0.0) + infinite_at_zero(distortion)
-    return nan_unless((distortion >= _LEAST_LINEAR) | (distortion == 0), rate)
+    return nan_unless((distortion >= _MIN_LINEAR) | (distortion == 0), rate)
 
 
 def _inverse_square_water_filling(distortion, first, multiplicity):
@@ -290,7 +290,7 @@ def circle_reproductions(arcs: ArrayLike) -> tuple[jax.Array, jax.Array, jax.Arr
 
     With s = sinc(1/N): the centroid errs by 1 - s^2; a point drawn from the arc's own law by a deterministic
     encoder's decoder by 2 (1 - s^2); with shared dither (the arcs rotated at random, known to both sides) the
-    centre's direction is perfectly realistic at 2 (1 - s).
+    center's direction is perfectly realistic at 2 (1 - s).
 
     Args:
       arcs: N >= 1, any shape; the rate is log2 N bits.

@@ -62,8 +62,8 @@ def _composite_gauss_legendre(breakpoints: list[float], spacing: float) -> tuple
         edges.extend(np.linspace(low, high, panels + 1)[1:])
     edges = np.asarray(edges)
     half = 0.5 * np.diff(edges)[:, None]
-    centre = 0.5 * (edges[:-1] + edges[1:])[:, None]
-    return (centre + half * t).ravel(), (half * w).ravel()
+    center = 0.5 * (edges[:-1] + edges[1:])[:, None]
+    return (center + half * t).ravel(), (half * w).ravel()
 
 
 def from_pdf(
@@ -77,9 +77,9 @@ def from_pdf(
 
     Args:
       name: what to call it.
-      pdf: function from points [n] to densities [n]; need not be normalised.
+      pdf: function from points [n] to densities [n]; need not be normalized.
       breakpoints: [k] increasing; the pdf is taken as zero outside of the first and the last, and must be smooth
-        between neighbours (put one at every kink or jump).
+        between neighbors (put one at every kink or jump).
       core: the interval on which lower bounds are proved; the whole support when None.
 
     Returns:
@@ -202,17 +202,17 @@ def gaussian_mixture(
     radius = _core_radius((1e-11 if dimension == 1 else 1e-7) if tail_mass is None else tail_mass)
     if dimension == 1:
         # Gauss-Legendre panels are exact up to the edge of the core, which a trapezoid rule cuts off badly.
-        centres, widths = means[:, 0], deviations[:, 0]
+        centers, widths = means[:, 0], deviations[:, 0]
 
         def pdf(x: jax.Array) -> jax.Array:
-            z = (x[:, None] - centres[None]) / widths[None]
+            z = (x[:, None] - centers[None]) / widths[None]
             return jnp.exp(-0.5 * z * z) @ jnp.asarray(shares / widths)
 
         line = from_pdf(
             "gaussian_mixture",
             pdf,
-            [np.min(centres - 9.0 * widths), np.max(centres + 9.0 * widths)],
-            core=(float(np.min(centres - radius * widths)), float(np.max(centres + radius * widths))),
+            [np.min(centers - 9.0 * widths), np.max(centers + 9.0 * widths)],
+            core=(float(np.min(centers - radius * widths)), float(np.max(centers + radius * widths))),
         )
         return line._replace(rule=lambda spacing: line.rule(min(spacing, float(widths.min()))))
 

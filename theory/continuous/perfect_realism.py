@@ -29,7 +29,7 @@ class PerfectRealism(NamedTuple):
       slope: [] bits per unit of distortion.
       extrapolated_rate: [] bits, at spacing 0 by Richardson's rule from three spacings.
       extrapolated_distortion: [] the same for the distortion.
-      discretisation_error: [] bits, how far rate + slope * distortion is believed to be from the density's value.
+      discretization_error: [] bits, how far rate + slope * distortion is believed to be from the density's value.
       iterations: [] Sinkhorn steps on the finest rule.
     """
 
@@ -39,7 +39,7 @@ class PerfectRealism(NamedTuple):
     slope: jax.Array
     extrapolated_rate: jax.Array
     extrapolated_distortion: jax.Array
-    discretisation_error: jax.Array
+    discretization_error: jax.Array
     iterations: jax.Array
 
 
@@ -162,7 +162,7 @@ def perfect_realism_curve(
         slope=jnp.asarray(slopes),
         extrapolated_rate=nats_to_bits(extrapolated_rate),
         extrapolated_distortion=extrapolated_distortion,
-        discretisation_error=nats_to_bits(jnp.abs(limit - intercepts[-1]) + doubt),
+        discretization_error=nats_to_bits(jnp.abs(limit - intercepts[-1]) + doubt),
         iterations=count,
     )
 

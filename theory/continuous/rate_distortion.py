@@ -17,7 +17,7 @@ from theory.continuous.support import (
     log_partition,
     merge_and_remove,
     newton,
-    normalise,
+    normalize,
     objective,
     squared_distances,
 )
@@ -140,7 +140,7 @@ def _solve(rule: QuadratureRule, fine: QuadratureRule, start: jax.Array, slope, 
         start = (low + (high - low) * (jnp.arange(m) + 0.51) / number)[:, None]
     seen = rule.weights @ jnp.exp(-slope * squared_distances(rule.nodes, start))
     log_weights = jnp.where(jnp.arange(m) < number, jnp.log(seen + 1e-13 * seen.max()), -jnp.inf)
-    atoms = normalise(Atoms(start, log_weights))
+    atoms = normalize(Atoms(start, log_weights))
 
     def unfinished(state):
         return (state[0] < sizes.rounds) & (state[4] > 0.5 * tolerance)
@@ -150,7 +150,7 @@ def _solve(rule: QuadratureRule, fine: QuadratureRule, start: jax.Array, slope, 
         atoms, taken = newton(
             rule.nodes, rule.weights, atoms, slope, steps=sizes.steps, tolerance=0.01 * tolerance
         )
-        atoms = normalise(merge_and_remove(rule.nodes, atoms, slope))
+        atoms = normalize(merge_and_remove(rule.nodes, atoms, slope))
         dual, lower, supremum = _improve_dual(
             rule, atoms, slope, cells=sizes.cells, subdivisions=sizes.subdivisions
         )

@@ -54,7 +54,7 @@ def objective(nodes: jax.Array, pmf: jax.Array, atoms: Atoms, slope: jax.Array) 
     return -jnp.sum(pmf * log_z) + jnp.sum(jnp.exp(atoms.log_weights)) - 1.0
 
 
-def normalise(atoms: Atoms) -> Atoms:
+def normalize(atoms: Atoms) -> Atoms:
     """The same atoms with weights that sum to 1."""
     return atoms._replace(log_weights=atoms.log_weights - logsumexp(atoms.log_weights))
 
@@ -150,11 +150,11 @@ def merge_and_remove(nodes: jax.Array, atoms: Atoms, slope: jax.Array) -> Atoms:
     first = jnp.where(active, jnp.argmax(close, axis=1), slots)
     first = jnp.where(first[first] == first, first, slots)
     total = jnp.zeros_like(weights).at[first].add(weights)
-    centre = jnp.zeros_like(atoms.positions).at[first].add(weights[:, None] * atoms.positions)
+    center = jnp.zeros_like(atoms.positions).at[first].add(weights[:, None] * atoms.positions)
     kept = active & (first == slots) & (total > 0.0)
     safe = jnp.where(kept, total, 1.0)
     return Atoms(
-        jnp.where(kept[:, None], centre / safe[:, None], atoms.positions), jnp.where(kept, jnp.log(safe), -jnp.inf)
+        jnp.where(kept[:, None], center / safe[:, None], atoms.positions), jnp.where(kept, jnp.log(safe), -jnp.inf)
     )
 
 

@@ -5,7 +5,7 @@ The dual of the rate-distortion problem bounds the rate by the largest value, ov
     c(y) = sum_i r_i exp(-s |x_i - y|^2),   r_i >= 0.
 
 Looking at a grid of y proves nothing about the points in between. Here the line (plane) is cut into cells, c is
-expanded around each centre to order 7 (its derivatives are Hermite functions), and the remainder is bounded by
+expanded around each center to order 7 (its derivatives are Hermite functions), and the remainder is bounded by
 Cramer's inequality |H_n(t)| exp(-t^2/2) <= 1.0865 sqrt(2^n n!). The polynomial is then bounded on small sub-cells:
 value, exact maximum of the quadratic part over a box around the ball, and absolute values of the higher terms.
 Moving y to the nearest point of the convex hull of the x_i brings it closer to all of them, so a box around the x_i
@@ -117,10 +117,10 @@ def _ascend(nodes: jax.Array, log_ratio: jax.Array, start: jax.Array, steps: int
     return jax.lax.fori_loop(0, steps, body, (start, value(start)))
 
 
-def _moments(nodes: jax.Array, ratio: jax.Array, centres: list[jax.Array]) -> tuple[jax.Array, jax.Array]:
-    """Derivatives of c at all cell centres, and the flattened sum that bounds the remainder.
+def _moments(nodes: jax.Array, ratio: jax.Array, centers: list[jax.Array]) -> tuple[jax.Array, jax.Array]:
+    """Derivatives of c at all cell centers, and the flattened sum that bounds the remainder.
 
-    On the plane the cells form a product grid and Gaussians factorise, so the sums are matrix products.
+    On the plane the cells form a product grid and Gaussians factorize, so the sums are matrix products.
     """
     padded = -nodes.shape[0] % _CHUNK
     nodes = jnp.pad(nodes, ((0, padded), (0, 0))).reshape(-1, _CHUNK, nodes.shape[1])
@@ -128,21 +128,21 @@ def _moments(nodes: jax.Array, ratio: jax.Array, centres: list[jax.Array]) -> tu
 
     def line(carry, chunk):
         x, r = chunk
-        t = centres[0][:, None] - x[None, :, 0]
+        t = centers[0][:, None] - x[None, :, 0]
         series = jnp.einsum("kcn,n->ck", _hermite_functions(t), r)
         return (carry[0] + series, carry[1] + jnp.exp(-_FLAT * t * t) @ r), None
 
     def plane(carry, chunk):
         x, r = chunk
-        t = [centre[:, None] - x[None, :, axis] for axis, centre in enumerate(centres)]
+        t = [center[:, None] - x[None, :, axis] for axis, center in enumerate(centers)]
         first, second = _hermite_functions(t[0]) * r[None, None], _hermite_functions(t[1])
         series = jnp.einsum("ian,jbn->abij", first, second)
         flat = (jnp.exp(-_FLAT * t[0] ** 2) * r[None]) @ jnp.exp(-_FLAT * t[1] ** 2).T
         return (carry[0] + series, carry[1] + flat), None
 
-    shape = tuple(centre.shape[0] for centre in centres)
-    start = (jnp.zeros(shape + (_ORDER,) * len(centres)), jnp.zeros(shape))
-    body = line if len(centres) == 1 else plane
+    shape = tuple(center.shape[0] for center in centers)
+    start = (jnp.zeros(shape + (_ORDER,) * len(centers)), jnp.zeros(shape))
+    body = line if len(centers) == 1 else plane
     return jax.lax.scan(body, start, (nodes, ratio))[0]
 
 
@@ -173,9 +173,9 @@ def certified_supremum(
     points = nodes * scale
     low, high = low * scale, high * scale
     width = (high - low) / jnp.asarray(cells, jnp.float64)
-    centres = [low[k] + width[k] * (jnp.arange(number) + 0.5) for k, number in enumerate(cells)]
+    centers = [low[k] + width[k] * (jnp.arange(number) + 0.5) for k, number in enumerate(cells)]
     used = jnp.isfinite(log_ratio)
-    series, flat = _moments(jnp.where(used[:, None], points, 0.0), jnp.where(used, jnp.exp(log_ratio), 0.0), centres)
+    series, flat = _moments(jnp.where(used[:, None], points, 0.0), jnp.where(used, jnp.exp(log_ratio), 0.0), centers)
 
     radius = 0.5 * jnp.linalg.norm(width)
     remainder = _CRAMER * jnp.exp(_SHIFT * radius**2) * flat * radius**_ORDER / math.factorial(_ORDER)
@@ -187,28 +187,28 @@ def certified_supremum(
         values, bounds = local[..., 0], _bound_line(local, small)
         best = jnp.argmax(values, axis=1)
         cell_value = jnp.max(values, axis=1)
-        cell_location = (centres[0] + fractions[best] * width[0])[:, None]
+        cell_location = (centers[0] + fractions[best] * width[0])[:, None]
         upper = jnp.max(jnp.max(bounds, axis=1) + remainder)
     else:
         total = np.add.outer(np.arange(_ORDER), np.arange(_ORDER))
         series = jnp.where(jnp.asarray(total < _ORDER)[None, None], series, 0.0)
 
         def row(carry, cell):
-            centre, line_series, line_remainder = cell
+            center, line_series, line_remainder = cell
             local = jnp.einsum("ski,tlj,bij->bstkl", shifts[0], shifts[1], line_series)
             flat_values = local[..., 0, 0].reshape(local.shape[0], -1)
             bound = _bound_plane(local, small).max(axis=(1, 2)) + line_remainder
             best = jnp.argmax(flat_values, axis=1)
             at = jnp.stack(
                 [
-                    centre + fractions[best // subdivisions] * width[0],
-                    centres[1] + fractions[best % subdivisions] * width[1],
+                    center + fractions[best // subdivisions] * width[0],
+                    centers[1] + fractions[best % subdivisions] * width[1],
                 ],
                 axis=-1,
             )
             return jnp.maximum(carry, bound.max()), (flat_values.max(axis=1), at)
 
-        upper, (cell_value, cell_location) = jax.lax.scan(row, -jnp.inf, (centres[0], series, remainder))
+        upper, (cell_value, cell_location) = jax.lax.scan(row, -jnp.inf, (centers[0], series, remainder))
         cell_value, cell_location = cell_value.reshape(-1), cell_location.reshape(-1, 2)
     start = cell_location[jnp.argmax(cell_value)]
     location, lower = _ascend(jnp.where(used[:, None], points, 0.0), log_ratio, start)

@@ -34,7 +34,7 @@ class Problem(NamedTuple):
     scale: jax.Array
 
 
-def normalise(pmf: jax.Array, distortion_matrix: jax.Array) -> Problem:
+def normalize(pmf: jax.Array, distortion_matrix: jax.Array) -> Problem:
     """Subtracts row minima and divides by a typical distortion.
 
     Args:
@@ -65,11 +65,11 @@ def keep_only_minima(problem: Problem, lossless: jax.Array) -> Problem:
     return problem._replace(distortion=jnp.where(forbidden, jnp.inf, problem.distortion))
 
 
-def normalised_target(problem: Problem, distortion: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+def normalized_target(problem: Problem, distortion: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """The distortion asked for, on the scale of the problem.
 
     Args:
-      problem: the normalised problem.
+      problem: the normalized problem.
       distortion: D, scalar.
 
     Returns:
@@ -161,10 +161,10 @@ def rate_lower_bound(
     I(X; Y) >= E[nu(X) - slope d(X, Y) - h(Y)] with h of `log_responses`. Nothing but the dual point enters.
 
     Args:
-      problem: the normalised problem.
+      problem: the normalized problem.
       log_multiplier: nu, [n].
-      slope: nats per unit of normalised distortion, >= 0.
-      target: the distortion D of the bound, normalised.
+      slope: nats per unit of normalized distortion, >= 0.
+      target: the distortion D of the bound, normalized.
 
     Returns:
       A lower bound on R(D) in nats, scalar.
@@ -188,14 +188,14 @@ def slope_meeting_distortion(
     returned slope has been evaluated: its channel has E[d] <= target in floating point.
 
     Args:
-      problem: the normalised problem.
+      problem: the normalized problem.
       log_weights: output weights of the tilted channel, [m].
-      target: the distortion to meet, normalised, > 0.
+      target: the distortion to meet, normalized, > 0.
       start: first guess of the slope, > 0.
       max_iterations: bound on the number of evaluations of the channel.
 
     Returns:
-      The slope, in nats per unit of normalised distortion; scalar.
+      The slope, in nats per unit of normalized distortion; scalar.
     """
     distortion = finite_part(problem.distortion)
 

@@ -205,7 +205,7 @@ def distortion_rate(
 def _distortion_rate(pmf, distortion_matrix, rate, tolerance, max_iterations):
     arguments = (pmf, distortion_matrix, rate)
     pmf, distortion_matrix, rate = lax.stop_gradient(arguments)
-    problem = channels.normalise(pmf, distortion_matrix)
+    problem = channels.normalize(pmf, distortion_matrix)
     _, largest = channels.best_constant_channel(problem)
     largest = jnp.where(jnp.isinf(largest), 2.0 * channels.finite_part(problem.distortion).max() + 1.0, largest)
 

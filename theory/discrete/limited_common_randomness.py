@@ -5,7 +5,7 @@ i.i.d. like the source. A rate R suffices for a distortion D iff some U with X -
 
     I(X; U) <= R   and   I(Y; U) <= R + C.
 
-Minimising R over U is not convex. What is computed is an **upper bound**, achieved by the returned U, and a **lower
+Minimizing R over U is not convex. What is computed is an **upper bound**, achieved by the returned U, and a **lower
 bound** that is proved separately; only at C = 0 with squared error (where R(D) = R_classical(D/2)) and at C = infinity
 are the two known to meet.
 """
@@ -178,7 +178,7 @@ def estimation_bound(
 ) -> jax.Array:
     """A lower bound on the rate with limited common randomness, for squared error.
 
-    With centred X and Y, E<X, Y> = E<E[X|U], E[Y|U]> <= sqrt(E|E[X|U]|^2 E|E[Y|U]|^2), and E[X|U] is a
+    With centerd X and Y, E<X, Y> = E<E[X|U], E[Y|U]> <= sqrt(E|E[X|U]|^2 E|E[Y|U]|^2), and E[X|U] is a
     reproduction of X at rate I(X;U) <= R, E[Y|U] one of Y at rate I(Y;U) <= R + C. With the distortion-rate
     function D of the source *reproduced anywhere*, and variance v,
 
@@ -249,7 +249,7 @@ def limited_common_randomness(
 ) -> LimitedCommonRandomness:
     """Bounds on the rate for perfect realism given C bits of common randomness.
 
-    Upper bound: minimise max(I(X;U), I(Y;U) - C) + slope E d(X, Y) over X - U - Y with p_Y = p_X. For each weight w
+    Upper bound: minimize max(I(X;U), I(Y;U) - C) + slope E d(X, Y) over X - U - Y with p_Y = p_X. For each weight w
     in [0, 1], w I(X;U) + (1 - w) I(Y;U) + slope E d is descended by alternating a mirror (multiplicative) step with the
     KL projection onto {p_X = p_Y = p, one law of U}; w is bisected until the two rates balance; the best of
     several random starts is kept. The channels returned have p_Y = p_X to rounding. This is a local search: the

@@ -306,13 +306,13 @@ def _iid_output(
         grid = jnp.linspace(low, high, 257, axis=-1)
         best = jnp.argmin(distortion(grid, *constants), -1)
         step = (high - low) / 256.0
-        centre = jnp.take_along_axis(grid, best[..., None], -1)[..., 0]
-        low, high = jnp.maximum(centre - step, least), jnp.minimum(centre + step, fixed(s))
+        center = jnp.take_along_axis(grid, best[..., None], -1)[..., 0]
+        low, high = jnp.maximum(center - step, least), jnp.minimum(center + step, fixed(s))
     # By the envelope theorem the derivative is that at the best t, which moves only where the least one binds.
     unlimited = jnp.isinf(p)
-    binds = (centre <= least) & (least > fixed(s * correlation)) & ~unlimited
+    binds = (center <= least) & (least > fixed(s * correlation)) & ~unlimited
     inside = ~binds & ~unlimited
-    lower = jnp.where(inside, distortion(*only(inside, centre, s, r, c, nats_p)), v * left)
+    lower = jnp.where(inside, distortion(*only(inside, center, s, r, c, nats_p)), v * left)
     lower = jnp.where(binds, _at_least_deviation(*only(binds, r, c, p, v), divergence), lower)
     return DistortionBounds(lower, upper)
 

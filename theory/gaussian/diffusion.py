@@ -112,7 +112,7 @@ def _compress(
 def optimal_noise_variances(
     rate: ArrayLike, eigenvalues: ArrayLike, *, weights: ArrayLike | None = None
 ) -> jax.Array:
-    """Noise of the unit-normalised components with which a flow is optimal at perfect realism.
+    """Noise of the unit-normalized components with which a flow is optimal at perfect realism.
 
     X_i/sqrt(lam_i) is sent as sqrt(1 - g_i) X_i/sqrt(lam_i) + sqrt(g_i) U with
       g_i = 1 - rho_i^2 = 2 theta/(theta + sqrt(theta^2 + 4 lam_i^2)),

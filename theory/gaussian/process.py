@@ -2,7 +2,7 @@
 
 The components of a long block of a stationary process are its frequencies, with variances S(f): every
 result for Gaussian vectors becomes an integral over frequency, that is, a sum over quadrature nodes whose
-weights sum to 1. A spectrum is an array of S at such nodes, S >= 0, normalised so that its (weighted) mean
+weights sum to 1. A spectrum is an array of S at such nodes, S >= 0, normalized so that its (weighted) mean
 is the variance of one sample. Rate, distortion and perception are per sample, or per pixel.
 
 For a spectrum that is smooth and periodic, `uniform_frequencies` (the trapezoid rule) converges faster
@@ -76,7 +76,7 @@ def image_spectrum(
     """Power-law spectrum like that of natural images: S(f) proportional to |f|^-exponent on a square grid.
 
     The frequencies are those of a periodic image of size x size pixels, each of its Fourier components an
-    independent Gaussian; the mean grey value, f = 0, is left out (it carries no power). exponent = 2 is the
+    independent Gaussian; the mean gray value, f = 0, is left out (it carries no power). exponent = 2 is the
     "1/f" law of natural images (amplitude 1/f). By symmetry only the quadrant 0 <= f_x, f_y <= 1/2 is
     returned, with weights that make up for it.
 

@@ -2,7 +2,7 @@
 
 With multipliers beta for distortion and mu for perception the problem falls apart into components. Each
 has a best reply (x, rho): the ratio x of the reconstruction's deviation to the source's and their
-correlation. What is left, a smooth concave function of (beta, mu), is maximised by Newton's method.
+correlation. What is left, a smooth concave function of (beta, mu), is maximized by Newton's method.
 `docs/derivations/gaussian_vector_perception.md` derives the replies.
 
 Arrays: multipliers, distortion and perception have shape [...], eigenvalues and weights [..., n].
@@ -67,7 +67,7 @@ class Curvature(NamedTuple):
         return Multipliers(*(jnp.where(inside, new, old) for new, old in zip(step, best)))
 
 
-class Reply(NamedTuple):
+class BestResponse(NamedTuple):
     """How each component is coded; shapes [..., n].
 
     Attributes:
@@ -92,7 +92,7 @@ def log_excess(d: jax.Array, log: jax.Array) -> jax.Array:
     return jnp.where(near, small**2 * series, d - log)
 
 
-def perceptions(reply: Reply, lam: jax.Array, divergence: str) -> jax.Array:
+def perceptions(reply: BestResponse, lam: jax.Array, divergence: str) -> jax.Array:
     """W2 squared, or KL in nats, of each component."""
     if divergence == "w2sq":
         return lam * reply.less_x**2
@@ -102,13 +102,13 @@ def perceptions(reply: Reply, lam: jax.Array, divergence: str) -> jax.Array:
     return jnp.where(finite, terms, jnp.where(lam > 0, jnp.inf, 0.0))
 
 
-def total_perception(reply: Reply, lam: jax.Array, w: jax.Array, divergence: str) -> jax.Array:
+def total_perception(reply: BestResponse, lam: jax.Array, w: jax.Array, divergence: str) -> jax.Array:
     """W2 squared, or KL in nats, of the vector; a component of weight 0 does not count."""
     terms = perceptions(reply, lam, divergence)
     return jnp.sum(jnp.where(w > 0, w * terms, 0.0), -1)
 
 
-def distortions(reply: Reply, lam: jax.Array) -> jax.Array:
+def distortions(reply: BestResponse, lam: jax.Array) -> jax.Array:
     """lam (1 + x^2 - 2 rho x), without cancellation."""
     return lam * (reply.less_x**2 + 2.0 * reply.x * reply.less_rho)
 
@@ -120,7 +120,7 @@ def _coded(k: jax.Array) -> tuple[jax.Array, jax.Array]:
     return 2.0 / ((1.0 + root) * (1.0 + rho)), 0.5 * jnp.log1p(k * rho)
 
 
-def _w2_reply(beta: jax.Array, mu: jax.Array, lam: jax.Array) -> Reply:
+def _w2_reply(beta: jax.Array, mu: jax.Array, lam: jax.Array) -> BestResponse:
     """argmin of nats + beta D_i + mu lam (1-x)^2.
 
     Stationarity in rho is rho/(1 - rho^2) = b x with b = 2 beta lam, and in x it is
@@ -150,10 +150,10 @@ def _w2_reply(beta: jax.Array, mu: jax.Array, lam: jax.Array) -> Reply:
     )
     x = x - residual(x, b, r, c) / slope(x, *frozen)
     less_rho, nats = _coded(b * x)
-    return Reply(x, c * less_rho, less_rho, nats)
+    return BestResponse(x, c * less_rho, less_rho, nats)
 
 
-def _kl_reply(beta: jax.Array, mu: jax.Array, lam: jax.Array) -> Reply:
+def _kl_reply(beta: jax.Array, mu: jax.Array, lam: jax.Array) -> BestResponse:
     """argmin of nats + beta D_i + mu KL(N(0, x^2 lam) || N(0, lam)), in closed form.
 
     With b = 2 beta lam, c = b/(b + mu) and S = sqrt(1 + 4 b^2 x^2), stationarity in x is the quadratic
@@ -171,7 +171,7 @@ def _kl_reply(beta: jax.Array, mu: jax.Array, lam: jax.Array) -> Reply:
     y_high = s_less * (s_less + 2.0) / (4.0 * jnp.where(low, 1.0, b) ** 2)
     x = jnp.sqrt(jnp.where(low, y_low, y_high))
     less_rho, nats = _coded(b * x)
-    return Reply(x, c * less_rho / (1.0 + x - c * (1.0 - less_rho)), less_rho, nats)
+    return BestResponse(x, c * less_rho / (1.0 + x - c * (1.0 - less_rho)), less_rho, nats)
 
 
 _REPLIES = {"w2sq": _w2_reply, "kl": _kl_reply}
@@ -179,7 +179,7 @@ _REPLIES = {"w2sq": _w2_reply, "kl": _kl_reply}
 
 def dual(
     multipliers: Multipliers, problem: Problem, divergence: str
-) -> tuple[jax.Array, tuple[jax.Array, jax.Array], Reply]:
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array], BestResponse]:
     """The dual function in nats, its gradient (the two constraints), and the reply that attains it."""
     beta, mu = multipliers
     distortion, perception, lam, w = problem
@@ -213,7 +213,7 @@ def _newton_step(
     return value, slopes, curvature.solve_in_box(slopes), curvature
 
 
-def maximise(start: Multipliers, problem: Problem, divergence: str) -> tuple[Multipliers, Curvature]:
+def maximize(start: Multipliers, problem: Problem, divergence: str) -> tuple[Multipliers, Curvature]:
     """Damped Newton ascent, until it no longer helps.
 
     Args:
@@ -283,7 +283,7 @@ def refine(
     return Multipliers(*(m * (1.0 + s) for m, s in zip(multipliers, step)))
 
 
-def feasible_rate(reply: Reply, problem: Problem, divergence: str) -> jax.Array:
+def feasible_rate(reply: BestResponse, problem: Problem, divergence: str) -> jax.Array:
     """Rate in nats of a reply after it is moved, by a hair, to where it keeps both constraints."""
     distortion, perception, lam, w = problem
     spent = total_perception(reply, lam, w, divergence)
@@ -305,7 +305,7 @@ def feasible_rate(reply: Reply, problem: Problem, divergence: str) -> jax.Array:
 
 
 def kkt_residual(
-    reply: Reply, multipliers: Multipliers, problem: Problem, divergence: str
+    reply: BestResponse, multipliers: Multipliers, problem: Problem, divergence: str
 ) -> jax.Array:
     """How far a reply and its multipliers are from satisfying the Karush-Kuhn-Tucker conditions."""
     (beta, mu), (distortion, perception, lam, w) = multipliers, problem

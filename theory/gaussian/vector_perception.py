@@ -2,7 +2,7 @@
 
 The problem is convex and separates over components once two multipliers are fixed, beta for distortion
 and mu for perception. Each component's best reply is known (a closed form for KL, the one root of a
-convex function for W2 squared), which leaves a smooth concave function of (beta, mu), maximised here by
+convex function for W2 squared), which leaves a smooth concave function of (beta, mu), maximized here by
 Newton's method. Any (beta, mu) proves a lower bound and any feasible reply an upper one; both are returned.
 The derivation stands in docs/derivations/gaussian_vector_perception.md.
 """
@@ -17,15 +17,15 @@ from jax.typing import ArrayLike
 
 from theory.gaussian.vector import broadcast_arguments, infinite_at_zero, reverse_water_filling, water_filling_rate
 from theory.gaussian.vector_dual import (
+    BestResponse,
     Multipliers,
     Problem,
-    Reply,
     distortions,
     dual,
     feasible_rate,
     kkt_residual,
     log_excess,
-    maximise,
+    maximize,
     perceptions,
     refine,
     total_perception,
@@ -39,7 +39,7 @@ DIVERGENCES = ("w2sq", "kl")
 # Below this share of its natural scale a perception is as good as zero: R(D,P) = R(D,0) - c sqrt(P) + O(P).
 _TINY_PERCEPTION = 1e-24
 # The least ratio of deviations under KL, e^-30.
-_LEAST_SHARE = 9.357622968840175e-14
+_MIN_SHARE = 9.357622968840175e-14
 
 
 class VectorRateDistortionPerception(NamedTuple):
@@ -191,23 +191,23 @@ def water_filling_perception(
     return nats_to_bits(perception) if divergence == "kl" else perception
 
 
-def _plain_reply(distortion: jax.Array, lam: jax.Array, w: jax.Array) -> Reply:
+def _plain_reply(distortion: jax.Array, lam: jax.Array, w: jax.Array) -> BestResponse:
     """Reverse water-filling as a reply: x = rho = sqrt(1 - D_i/lam_i)."""
     _, nats, each = reverse_water_filling(distortion, lam, w)
     less = jnp.where(lam > 0, each, 0.0) / jnp.where(lam > 0, lam, 1.0)
     x = jnp.sqrt(1.0 - less)
     less = less / (1.0 + x)
-    return Reply(x, less, jnp.where(lam > 0, less, 1.0), nats)
+    return BestResponse(x, less, jnp.where(lam > 0, less, 1.0), nats)
 
 
-def _perfect_reply(distortion: jax.Array, lam: jax.Array, w: jax.Array) -> tuple[Reply, jax.Array]:
+def _perfect_reply(distortion: jax.Array, lam: jax.Array, w: jax.Array) -> tuple[BestResponse, jax.Array]:
     """The reply at perfect realism, x = 1, and the inverse of the water level."""
     inverse, nats, each = perfect_filling(distortion, lam, w)
     less_rho = jnp.where(lam > 0, each / jnp.where(lam > 0, 2.0 * lam, 1.0), 1.0)
-    return Reply(jnp.ones_like(lam), jnp.zeros_like(lam), less_rho, nats), inverse
+    return BestResponse(jnp.ones_like(lam), jnp.zeros_like(lam), less_rho, nats), inverse
 
 
-def _idle_reply(problem: Problem, divergence: str) -> Reply:
+def _idle_reply(problem: Problem, divergence: str) -> BestResponse:
     """The reply of rate 0 (rho = 0) whose variances are as small as P allows."""
     _, perception, lam, w = problem
     if divergence == "w2sq":
@@ -234,7 +234,7 @@ def _idle_reply(problem: Problem, divergence: str) -> Reply:
         y = jnp.where(jnp.isinf(perception)[..., None] & (relative > 0), 0.0, 1.0 / (1.0 + z))
         x = jnp.sqrt(y)
         less_x = (1.0 - y) / (1.0 + x)
-    return Reply(x, less_x, jnp.ones_like(lam), jnp.zeros_like(lam))
+    return BestResponse(x, less_x, jnp.ones_like(lam), jnp.zeros_like(lam))
 
 
 @partial(jax.jit, static_argnames="divergence")
@@ -252,7 +252,7 @@ def _solve(
     if divergence == "kl":
         # KL is infinite where a component is not coded at all; a share e^-60 of its variance makes it 30 nats
         # and changes the rate by less than rounding does.
-        kept = jnp.where(jnp.isinf(fixed.perception)[..., None], 0.0, _LEAST_SHARE)
+        kept = jnp.where(jnp.isinf(fixed.perception)[..., None], 0.0, _MIN_SHARE)
         plain_reply = plain_reply._replace(x=jnp.maximum(plain_reply.x, kept))
     perfect_reply, inverse = _perfect_reply(fixed.distortion, fixed.eigenvalues, fixed.weights)
     idle = valid & (fixed.distortion >= jnp.sum(w * distortions(idle_reply, fixed.eigenvalues), -1))
@@ -272,7 +272,7 @@ def _solve(
     easy = Problem(jnp.full_like(slope, n), jnp.full_like(slope, 0.1 * n), one, one)
     problem = _select(inner, given, easy)
     start = _select(inner, Multipliers(0.5 * inverse, slope), Multipliers(half, half))
-    multipliers = refine(*maximise(start, lax.stop_gradient(problem), divergence), problem, divergence)
+    multipliers = refine(*maximize(start, lax.stop_gradient(problem), divergence), problem, divergence)
     inner_nats, _, inner_reply = dual(multipliers, problem, divergence)
 
     root = jnp.sqrt(jnp.where(perfect, given.perception, 1.0))

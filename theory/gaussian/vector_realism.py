@@ -12,7 +12,7 @@ from theory.gaussian.vector import Components, broadcast_arguments, infinite_at_
 from theory.numerics.units import bits_to_nats, nats_to_bits
 
 # A code of more nats than this per component has a distortion below 1e-300 variances, which is 0 here.
-_MOST_NATS = 345.0
+_MAX_NATS = 345.0
 
 
 def perfect_realism_rate_distortion(
@@ -182,7 +182,7 @@ def _perfect_distortion(rate: jax.Array, eigenvalues: jax.Array, weights: jax.Ar
     positive = eigenvalues > 0
     w = jnp.where(positive, weights, 0.0)
     dimension = jnp.sum(w, -1)
-    coded = (nats > 0) & (nats < _MOST_NATS * dimension)
+    coded = (nats > 0) & (nats < _MAX_NATS * dimension)
     log_lam = jnp.log(jnp.where(positive, eigenvalues, 1.0))
     target = jnp.where(coded, nats, 1.0)
 

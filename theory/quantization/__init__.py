@@ -1,4 +1,4 @@
-"""What quantisers with ideal entropy coding reach: scalar, dithered, lattice."""
+"""What quantizers with ideal entropy coding reach: scalar, dithered, lattice."""
 
 from theory.quantization.entropy_coded import (
     OperationalBounds,

@@ -1,4 +1,4 @@
-"""Subtractively dithered uniform scalar quantisation of any density, with ideal entropy coding.
+"""Subtractively dithered uniform scalar quantization of any density, with ideal entropy coding.
 
 Encoder and decoder share U, uniform on a step s; the decoder knows Z = X + N, where N is uniform on
 [-s/2, s/2] and independent of X. The index costs H(Q | U) = I(X; Z) = h(Z) - log2 s (Zamir and Feder 1992).
@@ -21,7 +21,7 @@ _BISECTIONS = 55
 
 
 class DitheredQuantizer(NamedTuple):
-    """What dithered quantisation reaches with different decoders; fields have the shape of the step.
+    """What dithered quantization reaches with different decoders; fields have the shape of the step.
 
     Attributes:
       rate: bits per sample.
@@ -72,9 +72,9 @@ def _at_step(density, step):
     estimate = first / safe
     explained = jnp.sum(weight * jnp.where(occupied, height * estimate**2, 0.0))
     # P(Z < z) = P(X < low) + E[(high - X) / s; low < X < high], and likewise above.
-    centred = z - density.mean
-    below = tails_low[0][:, 0] + ((centred + step / 2) * mass - first) / step
-    above = tails_high[1][:, 0] + (first - (centred - step / 2) * mass) / step
+    centerd = z - density.mean
+    below = tails_low[0][:, 0] + ((centerd + step / 2) * mass - first) / step
+    above = tails_high[1][:, 0] + (first - (centerd - step / 2) * mass) / step
     matched = _quantile(density, jnp.maximum(below, 0.0), jnp.maximum(above, 0.0)) - density.mean
     correlation = jnp.sum(weight * jnp.where(occupied, height * estimate * matched, 0.0))
     noise = step**2 / 12
@@ -94,7 +94,7 @@ def _at_steps(density, steps):
 
 
 def dithered_scalar_quantizer(density: ScalarDensity, step: ArrayLike) -> DitheredQuantizer:
-    """Rate and distortions of entropy-coded dithered scalar quantisation.
+    """Rate and distortions of entropy-coded dithered scalar quantization.
 
     For every source the rate exceeds R(D) by at most (1/2) log2(4 pi e / 12) = 0.7546 bit without a filter, and for
     a Gaussian with linear decoder by at most (1/2) log2(2 pi e / 12) = 0.2546 bit at every rate. Needs common

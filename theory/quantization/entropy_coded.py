@@ -1,4 +1,4 @@
-"""The optimal entropy-coded scalar quantiser of a density: least E(X - Xhat)^2 at a given output entropy."""
+"""The optimal entropy-coded scalar quantizer of a density: least E(X - Xhat)^2 at a given output entropy."""
 
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ _CHORD_STEPS = 60
 
 
 class ScalarQuantizer(NamedTuple):
-    """A scalar quantiser with its performance; leading axes are those of the slope.
+    """A scalar quantizer with its performance; leading axes are those of the slope.
 
     Attributes:
       thresholds: cell boundaries in increasing order, the unused ones at the upper end of the support,
@@ -38,11 +38,11 @@ class ScalarQuantizer(NamedTuple):
 
 
 class OperationalBounds(NamedTuple):
-    """A point of the lower convex hull of entropy-coded scalar quantisers, from both sides.
+    """A point of the lower convex hull of entropy-coded scalar quantizers, from both sides.
 
     Attributes:
-      lower: no quantiser lies below it (granted that each Lagrangian was minimised globally).
-      upper: two quantisers used in turn, which are at hand, reach it.
+      lower: no quantizer lies below it (granted that each Lagrangian was minimized globally).
+      upper: two quantizers used in turn, which are at hand, reach it.
       slope: -dD/dR there, distortion per bit.
     """
 
@@ -52,7 +52,7 @@ class OperationalBounds(NamedTuple):
 
 
 def _quantizer(density, pairs, weight):
-    """The quantiser at Lagrangian weight `weight` (distortion per nat)."""
+    """The quantizer at Lagrangian weight `weight` (distortion per nat)."""
     starts = search.starts(density, *pairs, weight)
     refined, residuals, values = jax.vmap(lambda t: search.refine(density, t, weight))(starts)
     best = jnp.argmin(values)
@@ -77,9 +77,9 @@ def _quantizers(density, slopes):
 
 
 def entropy_coded_scalar_quantizer(density: ScalarDensity, slope: ArrayLike) -> ScalarQuantizer:
-    """The scalar quantiser that minimises distortion + slope * rate for an ideally entropy-coded index.
+    """The scalar quantizer that minimizes distortion + slope * rate for an ideally entropy-coded index.
 
-    The Lagrangian is a sum over cells, and an optimal quantiser has intervals as cells, so the optimum among
+    The Lagrangian is a sum over cells, and an optimal quantizer has intervals as cells, so the optimum among
     thresholds on the panel edges is a shortest path, found exactly by dynamic programming. Newton's method
     then moves the thresholds off the grid to a stationary point (`residual` says how stationary). What is not
     proved is that no other stationary point is lower by less than the grid can tell.
@@ -90,7 +90,7 @@ def entropy_coded_scalar_quantizer(density: ScalarDensity, slope: ArrayLike) -> 
         sqrt(6 slope / ln 2) wide; they must span three panels.
 
     Returns:
-      The quantiser; every field has the leading axes of `slope`. Inside a trace too small a slope gives NaN.
+      The quantizer; every field has the leading axes of `slope`. Inside a trace too small a slope gives NaN.
 
     Raises:
       ValueError: if `slope` is infinite or smaller than the tabulated density resolves.
@@ -120,7 +120,7 @@ def _finest_weight(density):
 
 
 def _finest(density):
-    """Rate and distortion of the finest quantiser that the panels resolve, shape [2]."""
+    """Rate and distortion of the finest quantizer that the panels resolve, shape [2]."""
     density = jax.lax.stop_gradient(density)
     best = _quantizers(density, bits_to_nats(_finest_weight(density))[None])
     return jnp.concatenate([best.rate, best.distortion])
@@ -128,10 +128,10 @@ def _finest(density):
 
 @jax.jit
 def _hull(density, targets, given_rate, finest):
-    """Bounds on the hull at given rates (bits), or distortions, between zero rate and the finest quantiser's.
+    """Bounds on the hull at given rates (bits), or distortions, between zero rate and the finest quantizer's.
 
     Two points (rate, distortion) bracket the target. The Lagrangian with the slope of their chord is
-    minimised, which proves a lower bound on the hull and gives a point that replaces one of the two. The
+    minimized, which proves a lower bound on the hull and gives a point that replaces one of the two. The
     chord itself is an upper bound: its ends used in turn.
     """
     fixed = jax.lax.stop_gradient(density)
@@ -171,10 +171,10 @@ def _hull(density, targets, given_rate, finest):
 
 
 def entropy_coded_distortion_rate(density: ScalarDensity, rate: ArrayLike) -> OperationalBounds:
-    """The least mean squared error of scalar quantisers whose index has at most a given entropy.
+    """The least mean squared error of scalar quantizers whose index has at most a given entropy.
 
     The value is that of the lower convex hull, D(R) = max_s min_q D(q) + s (H(q) - R): the least distortion
-    of one quantiser where that is convex in R, else of two that are used in turn.
+    of one quantizer where that is convex in R, else of two that are used in turn.
 
     Args:
       density: the source.
@@ -209,7 +209,7 @@ def entropy_coded_distortion_rate(density: ScalarDensity, rate: ArrayLike) -> Op
 
 
 def entropy_coded_rate_distortion(density: ScalarDensity, distortion: ArrayLike) -> OperationalBounds:
-    """The least index entropy of scalar quantisers of at most a given mean squared error (lower convex hull).
+    """The least index entropy of scalar quantizers of at most a given mean squared error (lower convex hull).
 
     Args:
       density: the source.

@@ -1,4 +1,4 @@
-"""The optimal entropy-coded scalar quantiser of a Laplacian, in closed form up to two scalar equations.
+"""The optimal entropy-coded scalar quantizer of a Laplacian, in closed form up to two scalar equations.
 
 For the density exp(-|x|/b) / (2b) it has a dead zone [-t, t] with codeword 0, and beyond it cells of one
 length s whose codewords lie the same offset above their lower ends: the tail of a Laplacian beyond any threshold
@@ -21,7 +21,7 @@ _LOG_STEPS = (-20.7, 6.396)
 
 
 class LaplaceQuantizer(NamedTuple):
-    """The optimal entropy-coded scalar quantiser of a Laplacian; fields have the broadcast shape of the arguments.
+    """The optimal entropy-coded scalar quantizer of a Laplacian; fields have the broadcast shape of the arguments.
 
     Attributes:
       dead_zone: the first threshold t > 0; the cell [-t, t] is reproduced as 0.
@@ -94,7 +94,7 @@ def _quantizer(step):
 
 
 def entropy_coded_scalar_quantizer(step: ArrayLike, scale: ArrayLike = 1.0) -> LaplaceQuantizer:
-    """The optimal entropy-coded scalar quantiser of a Laplacian whose outer cells have a given length.
+    """The optimal entropy-coded scalar quantizer of a Laplacian whose outer cells have a given length.
 
     With unit scale and s the step: offset = 1 - s / (e^s - 1); slope per nat = s - 2 offset; the dead zone is the
     larger root of t^2 - slope ln(1 - e^{-t}) = offset^2 - slope ln(e^{-t} (1 - e^{-s}) / 2).
@@ -104,7 +104,7 @@ def entropy_coded_scalar_quantizer(step: ArrayLike, scale: ArrayLike = 1.0) -> L
       scale: b > 0 of the density exp(-|x|/b) / (2b); broadcasts with `step`.
 
     Returns:
-      The quantiser. Inside a trace an argument outside its domain gives NaN.
+      The quantizer. Inside a trace an argument outside its domain gives NaN.
 
     Raises:
       ValueError: if an argument is not positive.
@@ -133,7 +133,7 @@ def _solve(function, target):
 
 
 def entropy_coded_distortion_rate(rate: ArrayLike, scale: ArrayLike = 1.0) -> jax.Array:
-    """Least mean squared error of scalar quantisers of a Laplacian whose index has at most a given entropy.
+    """Least mean squared error of scalar quantizers of a Laplacian whose index has at most a given entropy.
 
     Args:
       rate: bits per sample, >= 0 (up to 30).
@@ -147,7 +147,7 @@ def entropy_coded_distortion_rate(rate: ArrayLike, scale: ArrayLike = 1.0) -> ja
       ValueError: if an argument lies outside of its domain.
 
     Reference:
-      As `entropy_coded_scalar_quantizer`. Optimality among all scalar quantisers: Sullivan 1996.
+      As `entropy_coded_scalar_quantizer`. Optimality among all scalar quantizers: Sullivan 1996.
     """
     check_domain("rate", rate, minimum=0.0, maximum=30.0)
     check_domain("scale", scale, minimum=0.0, open_minimum=True, finite=True)
@@ -168,7 +168,7 @@ def _distortion_rate(rate, scale):
 
 
 def entropy_coded_rate_distortion(distortion: ArrayLike, scale: ArrayLike = 1.0) -> jax.Array:
-    """Least index entropy of scalar quantisers of a Laplacian of at most a given mean squared error.
+    """Least index entropy of scalar quantizers of a Laplacian of at most a given mean squared error.
 
     Args:
       distortion: mean squared error, >= 0.

@@ -1,6 +1,6 @@
-"""Lattice quantisers: normalised second moments, what they lose against R(D), and the sphere bound.
+"""Lattice quantizers: normalized second moments, what they lose against R(D), and the sphere bound.
 
-The normalised second moment of a lattice with Voronoi cell V in n dimensions is
+The normalized second moment of a lattice with Voronoi cell V in n dimensions is
 G = int_V |x|^2 dx / (n vol(V)^{1 + 2/n}), the mean squared error per dimension at unit volume.
 """
 
@@ -19,7 +19,7 @@ from theory.numerics.units import nats_to_bits, power_to_db
 
 
 class Lattice(NamedTuple):
-    """A lattice quantiser.
+    """A lattice quantizer.
 
     Attributes:
       name: the usual symbol.
@@ -53,7 +53,7 @@ def space_filling_loss(normalized_second_moment: ArrayLike) -> jax.Array:
     """Rate lost at high resolution against R(D) under squared error: (1/2) log2(2 pi e G).
 
     Args:
-      normalized_second_moment: G >= 1 / (2 pi e), which no quantiser in any dimension beats (Zador 1982).
+      normalized_second_moment: G >= 1 / (2 pi e), which no quantizer in any dimension beats (Zador 1982).
 
     Returns:
       Bits per dimension, of the shape of the argument. Inside a trace a G that is not positive gives NaN.
@@ -83,7 +83,7 @@ def space_filling_loss_db(normalized_second_moment: ArrayLike) -> jax.Array:
       ValueError: if G is not positive.
 
     Reference:
-      As `space_filling_loss`; 1.533 dB for the scalar quantiser.
+      As `space_filling_loss`; 1.533 dB for the scalar quantizer.
     """
     check_domain("normalized_second_moment", normalized_second_moment, minimum=0.0, open_minimum=True)
     g = jnp.asarray(normalized_second_moment, jnp.float64)
@@ -91,7 +91,7 @@ def space_filling_loss_db(normalized_second_moment: ArrayLike) -> jax.Array:
 
 
 def sphere_bound(dimension: ArrayLike) -> jax.Array:
-    """Least normalised second moment of any n-dimensional cell, that of a ball: Gamma(n/2 + 1)^{2/n} / ((n+2) pi).
+    """Least normalized second moment of any n-dimensional cell, that of a ball: Gamma(n/2 + 1)^{2/n} / ((n+2) pi).
 
     Args:
       dimension: n >= 1, any shape.
@@ -172,13 +172,13 @@ def dithered_realism_rate_upper_bound(
 
 
 def universal_dithered_excess(normalized_second_moment: ArrayLike = 1 / 12) -> jax.Array:
-    """Upper bound on the excess of dithered lattice quantisation without filter over R(D), for every source.
+    """Upper bound on the excess of dithered lattice quantization without filter over R(D), for every source.
 
     Args:
       normalized_second_moment: G > 0.
 
     Returns:
-      (1/2) log2(4 pi e G) bits per dimension: 0.7546 for the scalar quantiser.
+      (1/2) log2(4 pi e G) bits per dimension: 0.7546 for the scalar quantizer.
 
     Raises:
       ValueError: if G is not positive.

@@ -71,7 +71,7 @@ def tabulate_density(pdf: Callable[[jax.Array], jax.Array], edges: ArrayLike) ->
       pdf: maps points, shape [n], to densities, shape [n]. It must be smooth inside of every panel: kinks and
         jumps belong on edges.
       edges: panel boundaries, increasing, shape [panels + 1]. They must cover all but about 1e-12 of the
-        mass; what is left outside is divided among the rest by normalisation.
+        mass; what is left outside is divided among the rest by normalization.
 
     Returns:
       The tabulated density.
@@ -165,7 +165,7 @@ def gaussian_mixture_density(
 
 
 def laplace_density(scale: float = 1.0, *, panels: int = 512) -> ScalarDensity:
-    """The centred Laplace density exp(-|x| / b) / (2 b), cut 39 scales from 0 (1e-17 of the mass outside).
+    """The centerd Laplace density exp(-|x| / b) / (2 b), cut 39 scales from 0 (1e-17 of the mass outside).
 
     Args:
       scale: b > 0; the variance is 2 b^2.
@@ -204,7 +204,7 @@ def uniform_density(low: float = -0.5, high: float = 0.5, *, panels: int = 512) 
 
 
 def _evaluate(density: ScalarDensity, points: jax.Array):
-    """Panel index, half width, centre, and the panel's four polynomials at points clipped to the support."""
+    """Panel index, half width, center, and the panel's four polynomials at points clipped to the support."""
     panels = density.edges.shape[0] - 1
     inside = jnp.clip(points, density.edges[0], density.edges[-1])
     index = jnp.clip(jnp.searchsorted(density.edges, inside, side="right") - 1, 0, panels - 1)

@@ -1,4 +1,4 @@
-"""Thresholds that minimise distortion + weight * entropy: shortest path on a grid, then Newton's method."""
+"""Thresholds that minimize distortion + weight * entropy: shortest path on a grid, then Newton's method."""
 
 import jax
 import jax.numpy as jnp
@@ -67,7 +67,7 @@ def starts(density, spread, entropy, weight):
     """The best thresholds on panel edges, and the best ones that pass through given places.
 
     A shift of all thresholds changes the Lagrangian less than rounding them to edges does. So the grid alone
-    cannot tell how an optimal quantiser lies about the mean: the cell there is cut at a few places,
+    cannot tell how an optimal quantizer lies about the mean: the cell there is cut at a few places,
     and the best path through each of them is a start of its own.
 
     Args:
@@ -123,7 +123,7 @@ def refine(density, thresholds, weight):
 
     With p_j, c_j the mass and centroid of cell j, the derivative by the threshold t between the cells j and
     k = j + 1 is pdf(t) g, where g = (t - c_j)^2 - (t - c_k)^2 - weight (ln p_j - ln p_k). Cells touch their
-    neighbours only, so the Jacobian of g is tridiagonal. The start should have the right number of cells: one that
+    neighbors only, so the Jacobian of g is tridiagonal. The start should have the right number of cells: one that
     had better vanish stalls the descent, which the residual then shows.
 
     Args:

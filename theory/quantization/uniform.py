@@ -1,6 +1,6 @@
-"""Entropy-coded scalar quantisation of a uniform source, exactly.
+"""Entropy-coded scalar quantization of a uniform source, exactly.
 
-A quantiser that cuts [0, W] into cells of lengths w_i W has D = W^2 sum w_i^3 / 12 and entropy H(w).
+A quantizer that cuts [0, W] into cells of lengths w_i W has D = W^2 sum w_i^3 / 12 and entropy H(w).
 """
 
 import jax
@@ -15,7 +15,7 @@ from theory.numerics.units import nats_to_bits
 # From so many bits on the polygon is the smooth curve through its vertices, to rounding.
 _SMOOTH_BITS = 26.0
 # With more than so many cells their number cannot be told from the distortion, and the rate is the smooth curve's.
-_MOST_CELLS = 1e10
+_MAX_CELLS = 1e10
 
 
 def _check(name, value, width):
@@ -27,8 +27,8 @@ def _check(name, value, width):
 def entropy_coded_distortion_rate(rate: ArrayLike, width: ArrayLike = 1.0) -> jax.Array:
     """Lower convex hull of D(R): the polygon through (log2 N, width^2 / (12 N^2)), N = 1, 2, ...
 
-    By Jensen's inequality D >= width^2 2^{-2R} / 12 for every quantiser, with equality for N equal cells; between
-    two of these points two quantisers are used in turn.
+    By Jensen's inequality D >= width^2 2^{-2R} / 12 for every quantizer, with equality for N equal cells; between
+    two of these points two quantizers are used in turn.
 
     Args:
       rate: bits per sample, >= 0 (up to 50).
@@ -103,7 +103,7 @@ def _relative(distortion, width):
 
 
 def single_quantizer_rate(distortion: ArrayLike, width: ArrayLike = 1.0) -> jax.Array:
-    """Least entropy of *one* scalar quantiser at a mean squared error, without time sharing.
+    """Least entropy of *one* scalar quantizer at a mean squared error, without time sharing.
 
     The optimum has k cells of one length m and one shorter cell r = 1 - k m (lengths over width): with
     d = 12 D / width^2 and k = floor(d^{-1/2}), k m^3 + r^3 = d.
@@ -130,7 +130,7 @@ def single_quantizer_rate(distortion: ArrayLike, width: ArrayLike = 1.0) -> jax.
 @jax.jit
 def _single_quantizer_rate(distortion, width):
     valid, inside, relative = _relative(distortion, width)
-    fine = relative < _MOST_CELLS**-2
+    fine = relative < _MAX_CELLS**-2
     safe = jnp.where(fine, 0.5, relative)
     frozen = jax.lax.stop_gradient(safe)
     # d^{-1/2} within rounding of an integer N counts as just below it: there k + 1 = N cells of one length.
@@ -154,7 +154,7 @@ def _single_quantizer_rate(distortion, width):
 
 
 def high_rate_gap() -> float:
-    """What entropy-coded uniform scalar quantisation loses at high rate: (1/2) log2(2 pi e / 12) = 0.2546 bit.
+    """What entropy-coded uniform scalar quantization loses at high rate: (1/2) log2(2 pi e / 12) = 0.2546 bit.
 
     Returns:
       Bits per sample, for every source with a density, against R(D) under squared error.

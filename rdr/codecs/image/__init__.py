@@ -1,4 +1,4 @@
-"""Amortised image codecs: networks that were trained once, and code any image."""
+"""Amortized image codecs: networks that were trained once, and code any image."""
 
 import functools
 from typing import Any
@@ -6,21 +6,21 @@ from typing import Any
 from rdr.codecs.base import Codec
 from rdr.codecs.image import context
 from rdr.codecs.image.codec import image_codec
-from rdr.codecs.image.entropy_model import LatentModel
+from rdr.codecs.image.entropy_model import EntropyModel
 from rdr.codecs.image.factorized import factorized_model
 from rdr.codecs.image.hyperprior import hyperprior_model
 
 NAMES = ("bmshj2018-factorized", "bmshj2018-hyperprior", "mbt2018-mean", context.NAME)
 
 
-def make_model(name: str, *, channels: int = 128, latents: int = 192, dither_levels: int = 0) -> LatentModel:
+def make_model(name: str, *, channels: int = 128, latents: int = 192, dither_levels: int = 0) -> EntropyModel:
     """Makes the model of a codec's latents.
 
     Args:
       name: one of `NAMES`.
       channels: N.
       latents: M.
-      dither_levels: values of a shared dither (universal quantisation); 0 for rounding.
+      dither_levels: values of a shared dither (universal quantization); 0 for rounding.
 
     Returns:
       The model; the same object for the same arguments, so that it is compiled once.
@@ -32,7 +32,7 @@ def make_model(name: str, *, channels: int = 128, latents: int = 192, dither_lev
 
 
 @functools.cache
-def _model(name: str, channels: int, latents: int, dither_levels: int) -> LatentModel:
+def _model(name: str, channels: int, latents: int, dither_levels: int) -> EntropyModel:
     if dither_levels < 0 or dither_levels > 64 or dither_levels & (dither_levels - 1):
         raise ValueError(f"dither_levels must be 0 or a power of two up to 64, got {dither_levels}")
     if name == "bmshj2018-factorized":

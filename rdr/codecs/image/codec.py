@@ -10,7 +10,7 @@ import numpy as np
 from rdr.bitstream import container
 from rdr.codecs.base import Codec
 from rdr.codecs.image import gain_units
-from rdr.codecs.image.entropy_model import LatentModel
+from rdr.codecs.image.entropy_model import EntropyModel
 from rdr.randomness import shared_integers
 from rdr.transforms.image import Analysis, Synthesis
 from rdr.transforms.residual import ResidualAnalysis, ResidualSynthesis
@@ -18,7 +18,7 @@ from rdr.transforms.residual import ResidualAnalysis, ResidualSynthesis
 TRANSFORMS = {"gdn": (Analysis, Synthesis), "residual": (ResidualAnalysis, ResidualSynthesis)}
 
 
-def image_codec(model: LatentModel, *, channels: int, latents: int, rate_levels: int = 0, realism: bool = False,
+def image_codec(model: EntropyModel, *, channels: int, latents: int, rate_levels: int = 0, realism: bool = False,
                 transforms: str = "gdn", max_elements: int = container.MAX_ELEMENTS) -> Codec:
     """Makes an image codec.
 
@@ -72,11 +72,11 @@ def image_codec(model: LatentModel, *, channels: int, latents: int, rate_levels:
             raise ValueError(f"this codec needs a rate: a level between 0 and {rate_levels - 1}")
         return jnp.broadcast_to(jnp.asarray(rate, jnp.float32), (batch,))
 
-    def analyse(params: Any, x: jax.Array, rate: jax.Array | None) -> jax.Array:
+    def analyze(params: Any, x: jax.Array, rate: jax.Array | None) -> jax.Array:
         y = analysis.apply({"params": params["analysis"]}, x).astype(jnp.float32)
         return y if rate is None else y * gain_units.gain_at(params["gains"]["log_gain"], rate)
 
-    def synthesise(params: Any, y: jax.Array, rate: jax.Array | None, realism: Any, dtype: Any) -> jax.Array:
+    def synthesize(params: Any, y: jax.Array, rate: jax.Array | None, realism: Any, dtype: Any) -> jax.Array:
         if rate is not None:
             y = y * gain_units.gain_at(params["gains"]["log_inverse"], rate)
         weights = params["synthesis"]
@@ -97,12 +97,12 @@ def image_codec(model: LatentModel, *, channels: int, latents: int, rate_levels:
             raise ValueError(f"x must have shape [batch, height, width, 3] with sides that are multiples of {stride}, "
                              f"got {x.shape}")
         level = levels(rate, x.shape[0])
-        y = analyse(params, jnp.asarray(x, dtype), level)
+        y = analyze(params, jnp.asarray(x, dtype), level)
         y_hat, bits = model.bits(params["model"], y, key)
-        return synthesise(params, y_hat, level, checked_realism(realism), dtype), bits
+        return synthesize(params, y_hat, level, checked_realism(realism), dtype), bits
 
-    jitted_analyse = jax.jit(analyse)
-    jitted_synthesise = jax.jit(synthesise, static_argnums=4)
+    jitted_analyze = jax.jit(analyze)
+    jitted_synthesize = jax.jit(synthesize, static_argnums=4)
 
     def finalize(params: Any) -> dict:
         params = {part: tree for part, tree in params.items() if part != "coding"}
@@ -134,7 +134,7 @@ def image_codec(model: LatentModel, *, channels: int, latents: int, rate_levels:
         batch, height, width, _ = x.shape
         latent_shape(x.shape, "x has")
         padded = np.pad(x.astype(np.float32), ((0, 0), (0, -height % stride), (0, -width % stride), (0, 0)), "edge")
-        y = jitted_analyse(params, padded, _level(step, batch))
+        y = jitted_analyze(params, padded, _level(step, batch))
         payloads, symbols = model.encode(params["model"], params["coding"], y, dither(shared_key, y.shape))
         head = b"" if step is None else step.to_bytes(2, "little")
         return (head, *payloads), symbols
@@ -159,7 +159,7 @@ def image_codec(model: LatentModel, *, channels: int, latents: int, rate_levels:
     def decode(message: bytes, *, params: Any = None, shared_key: jax.Array | None = None,
                private_key: jax.Array | None = None, condition: Any = None) -> jax.Array:
         if params is None or "coding" not in params:
-            raise ValueError("this codec's messages do not carry its parameters: give finalised params")
+            raise ValueError("this codec's messages do not carry its parameters: give finalized params")
         if private_key is not None:
             raise ValueError("this codec's decoder draws nothing: private_key must be None")
         beta = checked_realism(condition)
@@ -181,7 +181,7 @@ def image_codec(model: LatentModel, *, channels: int, latents: int, rate_levels:
         batch, height, width, _ = parts.shape
         shape = latent_shape(parts.shape, "the message announces")
         y_hat = model.decode(params["coding"], tuple(payloads), shape, dither(shared_key, shape))
-        x = jitted_synthesise(params, y_hat, _level(step, batch), beta, jnp.float32)
+        x = jitted_synthesize(params, y_hat, _level(step, batch), beta, jnp.float32)
         return jnp.clip(x[:, :height, :width], 0.0, 1.0)
 
     return Codec(model.name, init, forward, finalize, symbols, encode, decode)

@@ -1,8 +1,8 @@
-"""Latents that are Gaussian given hyper-latents and what was decoded before: channel by channel group, in two colours.
+"""Latents that are Gaussian given hyper-latents and what was decoded before: channel by channel group, in two colors.
 
-Channels are divided into groups, and the positions of each group are coloured like a checkerboard. What is known of a
-latent's mean and scale comes from the hyper-latents, from the groups before, and, for the second colour, from the
-first colour of its own group. Each of the 2 x groups steps decodes all its symbols side by side.
+Channels are divided into groups, and the positions of each group are colored like a checkerboard. What is known of a
+latent's mean and scale comes from the hyper-latents, from the groups before, and, for the second color, from the
+first color of its own group. Each of the 2 x groups steps decodes all its symbols side by side.
 
 While coding, every network runs in integers (`rdr.entropy_models.integer_network`), on latents in units of 1/256.
 """
@@ -17,7 +17,7 @@ import numpy as np
 
 from rdr.bitstream.adaptive_coder import StepDecoder, StepEncoder
 from rdr.codecs.image import factorized
-from rdr.codecs.image.entropy_model import LatentModel
+from rdr.codecs.image.entropy_model import EntropyModel
 from rdr.codecs.image.hyperprior import (
     BITS,
     INNER_BITS,
@@ -49,12 +49,12 @@ def uneven_groups(latents: int) -> tuple[int, ...]:
     return latents // 8, latents // 8, latents // 4, latents - 2 * (latents // 8) - latents // 4
 
 
-def first_colour(rows: int, columns: int) -> np.ndarray:
+def checkerboard_mask(rows: int, columns: int) -> np.ndarray:
     """bool [rows, columns]: where row + column is even."""
     return np.add.outer(np.arange(rows), np.arange(columns)) % 2 == 0
 
 
-def context_model(*, channels: int, latents: int, groups: tuple[int, ...] | None = None) -> LatentModel:
+def context_model(*, channels: int, latents: int, groups: tuple[int, ...] | None = None) -> EntropyModel:
     """Makes the model.
 
     Args:
@@ -107,7 +107,7 @@ def context_model(*, channels: int, latents: int, groups: tuple[int, ...] | None
         return found
 
     def parameters(run: Callable, k: int, said: jax.Array, before: jax.Array | None, beside: jax.Array):
-        """Mean and scale of a group at all positions, from what hyper-latents, channels and neighbours say."""
+        """Mean and scale of a group at all positions, from what hyper-latents, channels and neighbors say."""
         known = [said, beside] if before is None else [said, before, beside]
         both = run(f"merge_{k}", jnp.concatenate(known, axis=-1))
         return both[..., groups[k] :], both[..., : groups[k]]
@@ -123,7 +123,7 @@ def context_model(*, channels: int, latents: int, groups: tuple[int, ...] | None
             key, noise_key = jax.random.split(key)
             z_seen, noise = z + uniform_noise(noise_key, z.shape), uniform_noise(key, y.shape)
         said = hyper.apply({"params": params["synthesis"]}, z_seen)
-        first = jnp.asarray(first_colour(*y.shape[1:3]))[None, :, :, None]
+        first = jnp.asarray(checkerboard_mask(*y.shape[1:3]))[None, :, :, None]
         done, total = jnp.zeros((*y.shape[:3], 0), jnp.float32), 0.0
         for k in range(len(groups)):
             part = slice(int(starts[k]), int(starts[k + 1]))
@@ -156,7 +156,7 @@ def context_model(*, channels: int, latents: int, groups: tuple[int, ...] | None
     def integers(coding: Any) -> Callable:
         return lambda name, x: apply_network(coding["networks"][name], specs(name), x)
 
-    hyper_analyse = jax.jit(lambda params, y: analysis.apply({"params": params["analysis"]}, y))
+    hyper_analyze = jax.jit(lambda params, y: analysis.apply({"params": params["analysis"]}, y))
     hyper_said = jax.jit(lambda coding, z: apply_network(coding["networks"]["hyper"], hyper_specs,
                                                             network_input(z)))
 
@@ -166,21 +166,21 @@ def context_model(*, channels: int, latents: int, groups: tuple[int, ...] | None
 
     @functools.partial(jax.jit, static_argnums=1)
     def predict(coding: Any, k: int, said: jax.Array, before: jax.Array | None, own: jax.Array, second: Any):
-        """int32 mean in units of 2^-BITS, and table of each latent of a group; one program for both colours."""
+        """int32 mean in units of 2^-BITS, and table of each latent of a group; one program for both colors."""
         run = integers(coding)
         beside = run(f"spatial_{k}", jnp.left_shift(own, INNER_BITS - BITS))
         mean, scale = parameters(run, k, said, before, jnp.where(second, beside, 0))
         return mean, scale_indices(scale, coding["thresholds"])
 
     def walk(coding: Any, z: np.ndarray, exchange: Callable) -> np.ndarray:
-        """Goes through groups and colours as both sides do; `exchange(k, places, mean, ids)` gives the symbols."""
+        """Goes through groups and colors as both sides do; `exchange(k, places, mean, ids)` gives the symbols."""
         said = hyper_said(coding, jnp.asarray(z))
-        first = first_colour(*said.shape[1:3])
+        first = checkerboard_mask(*said.shape[1:3])
         done = np.zeros((*said.shape[:3], 0), np.int32)
         for k in range(len(groups)):
             before = groups_before(coding, k, done) if k else None
             values = np.zeros((*said.shape[:3], groups[k]), np.int32)
-            for second, places in enumerate((first, ~first)):  # the second colour is zero until its own step is over
+            for second, places in enumerate((first, ~first)):  # the second color is zero until its own step is over
                 mean, ids = predict(coding, k, said, before, values, bool(second))
                 mean, ids = np.asarray(mean)[:, places], np.asarray(ids)[:, places]
                 values[:, places] = (exchange(k, places, mean, ids).astype(np.int32) << BITS) + mean
@@ -188,7 +188,7 @@ def context_model(*, channels: int, latents: int, groups: tuple[int, ...] | None
         return done
 
     def encode(params: Any, coding: Any, y: Any, dither: None = None):
-        z = factorized.rounded(hyper_analyse(params, y))
+        z = factorized.rounded(hyper_analyze(params, y))
         y, tables = np.asarray(y, np.float32), factorized.as_tables(coding["tables"])
         symbols = np.zeros(y.shape, np.int32)
         encoder = StepEncoder()
@@ -215,4 +215,4 @@ def context_model(*, channels: int, latents: int, groups: tuple[int, ...] | None
         decoder.finish()
         return jnp.asarray(done, jnp.float32) * 2.0**-BITS
 
-    return LatentModel(NAME, 4, 0, init, bits, finalize, encode, decode)
+    return EntropyModel(NAME, 4, 0, init, bits, finalize, encode, decode)

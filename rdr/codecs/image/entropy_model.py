@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 
-class LatentModel(NamedTuple):
+class EntropyModel(NamedTuple):
     """A model of latents as pure functions.
 
     Attributes:

@@ -8,7 +8,7 @@ import numpy as np
 
 from rdr.bitstream.adaptive_coder import StepDecoder, StepEncoder
 from rdr.bitstream.tables import Tables, make_tables
-from rdr.codecs.image.entropy_model import LatentModel
+from rdr.codecs.image.entropy_model import EntropyModel
 from rdr.entropy_models.deep_factorized import DeepFactorized, interval_bits
 from rdr.quantize import straight_through_round, uniform_noise
 from rdr.randomness import dither_offsets
@@ -87,12 +87,12 @@ def batch_sum(bits: jax.Array) -> jax.Array:
     return jnp.sum(bits.reshape(bits.shape[0], -1), axis=-1)
 
 
-def factorized_model(*, latents: int, dither_levels: int = 0) -> LatentModel:
+def factorized_model(*, latents: int, dither_levels: int = 0) -> EntropyModel:
     """Makes the model of bmshj2018-factorized.
 
     Args:
       latents: M.
-      dither_levels: values of a shared dither (universal quantisation), a power of two; 0 for rounding.
+      dither_levels: values of a shared dither (universal quantization), a power of two; 0 for rounding.
 
     Returns:
       The model.
@@ -126,7 +126,7 @@ def factorized_model(*, latents: int, dither_levels: int = 0) -> LatentModel:
         decoder.finish()
         return jnp.asarray(symbols, jnp.float32) + offsets(dither, dither_levels)
 
-    return LatentModel("bmshj2018-factorized", 1, dither_levels, init, bits, finalize, encode, decode)
+    return EntropyModel("bmshj2018-factorized", 1, dither_levels, init, bits, finalize, encode, decode)
 
 
 def as_tables(stored: Any) -> Tables:

@@ -1,4 +1,4 @@
-"""Image codecs in files: what a codec was made with, and its finalised parameters; no code, no pickles."""
+"""Image codecs in files: what a codec was made with, and its finalized parameters; no code, no pickles."""
 
 import hashlib
 import io
@@ -20,7 +20,7 @@ class LoadedCodec(NamedTuple):
 
     Attributes:
       codec: the codec.
-      params: its finalised parameters.
+      params: its finalized parameters.
       options: what `rdr.codecs.image.make_codec` was called with, "name" among them.
       notes: what the writer said of it: how it was trained, say.
     """
@@ -58,14 +58,14 @@ def save_codec(path: str | pathlib.Path, options: dict, params: Any, *, notes: d
     Args:
       path: the file.
       options: of `make_codec`, "name" among them.
-      params: finalised; leaves that hold nothing beyond 16 bits are stored in 16 bits.
+      params: finalized; leaves that hold nothing beyond 16 bits are stored in 16 bits.
       notes: whatever JSON can hold.
 
     Returns:
       The SHA-256 of the file, in hexadecimal digits.
 
     Raises:
-      ValueError: if the parameters are not finalised.
+      ValueError: if the parameters are not finalized.
     """
     if "coding" not in params:
         raise ValueError("params must have been through the codec's finalize")

@@ -1,6 +1,6 @@
 """Wishes that one set of parameters serves: a rate for the encoder, a realism weight for the decoder.
 
-*Rate.* Latents are multiplied by a gain for each channel before they are quantised, and by another one after. Gains are
+*Rate.* Latents are multiplied by a gain for each channel before they are quantized, and by another one after. Gains are
 learned at a few levels and interpolated geometrically, so that levels are real numbers and rates a continuum.
 
 *Realism.* The decoder's parameters are theta_0 + beta delta with beta in [0, 1]: at 0 the decoder of least squared

@@ -12,11 +12,11 @@ import numpy as np
 
 from rdr.bitstream.adaptive_coder import StepDecoder, StepEncoder
 from rdr.codecs.image import factorized
-from rdr.codecs.image.entropy_model import LatentModel
+from rdr.codecs.image.entropy_model import EntropyModel
 from rdr.entropy_models import scale_table
 from rdr.entropy_models.deep_factorized import DeepFactorized
 from rdr.entropy_models.integer_network import LayerSpec, apply_network, quantize_network
-from rdr.entropy_models.location_scale import at_least, interval_bits
+from rdr.entropy_models.location_scale import interval_bits, lower_bound
 from rdr.quantize import straight_through_round, uniform_noise
 from rdr.transforms.image import HyperAnalysis, HyperSynthesis
 
@@ -35,7 +35,7 @@ def gaussian_bits(values: jax.Array, mean: jax.Array, scale: jax.Array) -> jax.A
     Returns:
       Bits, same shape.
     """
-    scale = at_least(scale, jnp.float32(scale_table.SMALLEST))
+    scale = lower_bound(scale, jnp.float32(scale_table.SMALLEST))
     return interval_bits(values + 0.5, mean, scale)
 
 
@@ -64,14 +64,14 @@ def scale_indices(scales: jax.Array, thresholds: jax.Array) -> jax.Array:
     return jnp.searchsorted(thresholds, scales, side="right", method="compare_all").astype(jnp.int32)
 
 
-def hyperprior_model(*, channels: int, latents: int, means: bool, dither_levels: int = 0) -> LatentModel:
+def hyperprior_model(*, channels: int, latents: int, means: bool, dither_levels: int = 0) -> EntropyModel:
     """Makes the model of bmshj2018-hyperprior or mbt2018-mean.
 
     Args:
       channels: N.
       latents: M.
       means: whether the hyper-decoder says means as well as scales.
-      dither_levels: values of a dither of the latents that both sides share (universal quantisation), a power of two;
+      dither_levels: values of a dither of the latents that both sides share (universal quantization), a power of two;
         0 for rounding. Hyper-latents are rounded in any case.
 
     Returns:
@@ -133,7 +133,7 @@ def hyperprior_model(*, channels: int, latents: int, means: bool, dither_levels:
         }
 
     @jax.jit
-    def hyper_analyse(params: Any, y: jax.Array) -> jax.Array:
+    def hyper_analyze(params: Any, y: jax.Array) -> jax.Array:
         return analysis.apply({"params": params["analysis"]}, y)
 
     @jax.jit
@@ -147,7 +147,7 @@ def hyperprior_model(*, channels: int, latents: int, means: bool, dither_levels:
         return scale_table.select(location, ids, fractions=fractions)
 
     def encode(params: Any, coding: Any, y: Any, dither: np.ndarray | None = None):
-        z = factorized.rounded(hyper_analyse(params, y))
+        z = factorized.rounded(hyper_analyze(params, y))
         mean, ids = (np.asarray(part) for part in predict(coding["network"], coding["thresholds"], z))
         offset = mean.astype(np.float32) / 2**BITS + factorized.offsets(dither, dither_levels)
         symbols = factorized.rounded(np.asarray(y, np.float32) - offset)
@@ -171,4 +171,4 @@ def hyperprior_model(*, channels: int, latents: int, means: bool, dither_levels:
         return jnp.asarray(symbols, jnp.float32) + offset
 
     name = "mbt2018-mean" if means else "bmshj2018-hyperprior"
-    return LatentModel(name, 4, dither_levels, init, bits, finalize, encode, decode)
+    return EntropyModel(name, 4, dither_levels, init, bits, finalize, encode, decode)

@@ -21,7 +21,7 @@ def shipped_available() -> bool:
 
 
 @functools.cache
-def load_shipped() -> LoadedCodec:
+def load_pretrained() -> LoadedCodec:
     """Reads the codec and checks its hash.
 
     Returns:

@@ -2,12 +2,12 @@
 
 An image of H x W pixels has a grid of whole numbers at each of the resolutions 1, 1/2, 1/4, .. Coarse grids are
 brought to full size by separable interpolation, two-fold step by step; a small network turns the numbers at a pixel
-into its colour. Another small network tells, from what was decoded before, where the next number probably lies.
+into its color. Another small network tells, from what was decoded before, where the next number probably lies.
 """
 
 from typing import NamedTuple
 
-# Neighbours (row, column) of a number in its own grid that its distribution depends on. All of them satisfy
+# Neighbors (row, column) of a number in its own grid that its distribution depends on. All of them satisfy
 # column + 2 row < 0, so that numbers on a line column + 2 row = constant can be decoded side by side.
 CONTEXT = ((0, -1), (0, -2), (0, -3), (-1, -2), (-1, -1), (-1, 0), (-1, 1),
            (-2, -2), (-2, -1), (-2, 0), (-2, 1), (-2, 2))
@@ -26,7 +26,7 @@ class Architecture(NamedTuple):
     Attributes:
       height: of the image, in pixels.
       width: of the image, in pixels.
-      channels: 1 for grey images, 3 for RGB.
+      channels: 1 for gray images, 3 for RGB.
       levels: number of grids; grid i has ceil(height / 2^i) x ceil(width / 2^i) numbers.
       noise_levels: the finest so many resolutions also have a grid of shared noise; 0 for none.
       entropy_width: hidden units in each of two layers of the entropy network.

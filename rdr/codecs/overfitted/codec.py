@@ -17,7 +17,7 @@ from jax.typing import ArrayLike
 from rdr.bitstream import container
 from rdr.codecs.overfitted import checkpoint_owner, format, training
 from rdr.codecs.overfitted.architecture import Architecture, operations
-from rdr.codecs.overfitted.objectives import TRADE_OFFS, TYPICAL_BITS_PER_PIXEL, Objective, objective, sigma_map
+from rdr.codecs.overfitted.objectives import RD_LAMBDAS, TYPICAL_BITS_PER_PIXEL, Objective, objective, sigma_map
 from rdr.codecs.overfitted.options import DEFAULT, Options, architecture, as_image, check_options
 from rdr.codecs.overfitted.pretrained_init import first_weights
 from rdr.codecs.overfitted.weight_quantization import coded_grids, finish
@@ -31,7 +31,7 @@ CORRECTION = training.Schedule(steps=60, rate=1e-3, temperatures=(0.1, 0.1), sha
 TOLERANCE = 0.03
 # How many times more bits of weights weigh than bits of grids: one after the other, where weights take more than half
 # of a file that is too long.
-THRIFT = (1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+WEIGHT_RATE_MULTIPLIERS = (1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 _WEIGHT_BYTES = 600  # what weights and headers will take, at a guess, before they are known
 
 
@@ -80,7 +80,7 @@ def _first_trade_off(goal: Objective, data: training.Data, wanted: float) -> flo
 
     quarter, flat = coarse(4), coarse(max(height, width))
     if not (quarter > 0 and flat > 0):  # nothing to see at this resolution
-        return TRADE_OFFS[goal.name]
+        return RD_LAMBDAS[goal.name]
     return 0.5 * TYPICAL_BITS_PER_PIXEL * (flat / quarter) ** 0.5 / quarter * (wanted / TYPICAL_BITS_PER_PIXEL) ** 1.7
 
 
@@ -120,7 +120,7 @@ def encode_batch(images: Sequence[ArrayLike], options: Options = DEFAULT, *, see
     weights = {name: jnp.asarray(w, jnp.float32) for name, w in weights.items()}
     pixels = arch.height * arch.width
     wanted = 0.0 if options.size is None else 8 * _left(options.size, _WEIGHT_BYTES) / pixels
-    trade_offs = [TRADE_OFFS[goal.name] if options.trade_off is None else options.trade_off] * len(images)
+    trade_offs = [RD_LAMBDAS[goal.name] if options.rd_lambda is None else options.rd_lambda] * len(images)
     seeds = [seed if arch.noise_levels else None for seed in seeds]
     fixed = sigmas is None and (len(images) == 1 or not isinstance(options.sigma, str) or options.sigma != "intrinsic")
     sigmas = [options.sigma] * len(images) if sigmas is None else sigmas
@@ -132,9 +132,9 @@ def encode_batch(images: Sequence[ArrayLike], options: Options = DEFAULT, *, see
         data.append(training.Data(_target(goal, batch, sigma, fixed), jnp.float32(wanted), noise, batch[0],
                                   params=goal.params))
     checkpoint_owner.claim(directory, *belongs)  # not before: what is refused above leaves nothing
-    if wanted and options.trade_off is None:
+    if wanted and options.rd_lambda is None:
         trade_offs = [_first_trade_off(goal, one, wanted) for one in data]
-    states = [training.initial_state(arch, weights, trade_off) for trade_off in trade_offs]
+    states = [training.initial_state(arch, weights, rd_lambda) for rd_lambda in trade_offs]
     chunk, label = _chunk(options.schedule.steps), label or goal.name
     if options.size is not None:
         data = _weighed(arch, goal, options, chunk, states, data, seeds, directory, label)
@@ -217,7 +217,7 @@ def _finish(arch: Architecture, goal: Objective, options: Options, state: traini
             seed: int | None, directory: pathlib.Path, label: str) -> bytes:
     """Rounds and writes; where a size is wanted, corrects the grids, and coarsens weights where that is not enough."""
     found: list[bytes] = []
-    for thrift in THRIFT if options.size is not None else THRIFT[:1]:
+    for thrift in WEIGHT_RATE_MULTIPLIERS if options.size is not None else WEIGHT_RATE_MULTIPLIERS[:1]:
         description = finish(arch, state, data, goal.distance, seed, thrift=thrift)
         found.append(format.write(description))
         if options.size is None:
@@ -239,8 +239,8 @@ def _corrected(arch: Architecture, goal: Objective, options: Options, state: tra
 
     Weights stay as they were written; grids may take what is left beside them, less half of the tolerance.
     """
-    exact = {name: jnp.asarray(w, jnp.float32) for name, w in format.exact_weights(description).items()}
-    message, found, fitted = format.write(description), [], state.log_trade_off
+    exact = {name: jnp.asarray(w, jnp.float32) for name, w in format.dequantize_weights(description).items()}
+    message, found, fitted = format.write(description), [], state.log_rd_lambda
     chunk = _chunk(options.schedule.steps)
     correction = CORRECTION._replace(steps=chunk * max(1, round(CORRECTION.steps / chunk)))  # the same program
     gain, longer = 1.5, None  # change of log lambda for one of log bytes: doubled while files stay on the same side
@@ -253,9 +253,9 @@ def _corrected(arch: Architecture, goal: Objective, options: Options, state: tra
         wanted = max(options.size * (1 - TOLERANCE / 2) - (len(message) - now), now * 0.2)
         gain = 2 * gain if longer == (now > wanted) else 1.5
         longer = now > wanted
-        trade_off = state.log_trade_off + jnp.float32(gain * math.log(wanted / max(now, 1)))
-        trade_off = jnp.clip(trade_off, fitted - training.REACH, fitted + training.REACH)
-        state = state._replace(weights=exact, log_trade_off=trade_off, first_log_trade_off=trade_off)
+        rd_lambda = state.log_rd_lambda + jnp.float32(gain * math.log(wanted / max(now, 1)))
+        rd_lambda = jnp.clip(rd_lambda, fitted - training.REACH, fitted + training.REACH)
+        state = state._replace(weights=exact, log_rd_lambda=rd_lambda, first_log_trade_off=rd_lambda)
         bits = jnp.float32(8 * wanted / (arch.height * arch.width))
         [state] = _fit(arch, goal, correction, chunk, options.seed, [state], [data._replace(wanted=bits)],
                        directory / f"correction{attempt}", f"{label}, to size")

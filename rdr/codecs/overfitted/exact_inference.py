@@ -34,7 +34,7 @@ def _relu(x: np.ndarray) -> np.ndarray:
     return _snap(x, 0.0)
 
 
-def whole_weights(weights: np.ndarray, exponent: int) -> np.ndarray:
+def quantize_weights(weights: np.ndarray, exponent: int) -> np.ndarray:
     """Rounds weights to multiples of 2^-e.
 
     Args:
@@ -91,7 +91,7 @@ class GridLaw:
         self.padded[self._places[part]] = np.clip(values, -LIMIT, LIMIT)
 
     def ask(self, part: slice) -> tuple[np.ndarray, np.ndarray]:
-        """Which law numbers have; their neighbours must be known.
+        """Which law numbers have; their neighbors must be known.
 
         Args:
           part: which of them, in decoding order.

@@ -46,7 +46,7 @@ class Description(NamedTuple):
     seed: int | None
 
 
-def exact_weights(description: Description) -> dict[str, np.ndarray]:
+def dequantize_weights(description: Description) -> dict[str, np.ndarray]:
     """The weights as numbers.
 
     Args:
@@ -117,7 +117,7 @@ def write(description: Description) -> bytes:
     numbers = np.concatenate([differences[name].reshape(-1) for name in names])
     ids = np.concatenate([np.full(differences[name].size, 2 * PLACES * chosen[name]) for name in names])
     weights = coder.encode_symbols(numbers.astype(np.int32), tables, ids)
-    encoder, exact = StepEncoder(), exact_weights(description)
+    encoder, exact = StepEncoder(), dequantize_weights(description)
     for level in reversed(range(arch.levels)):
         if used[level]:
             law = _law(exact, arch, level, description.grids)
@@ -172,7 +172,7 @@ def read(message: bytes, *, max_elements: int = container.MAX_ELEMENTS) -> Descr
         raise ValueError("damaged message: a weight is too large")
     grids: list = [np.zeros(size, np.int32) for size in arch.grids]
     description = Description(arch, exponents, integers, grids, seed)
-    decoder, exact = StepDecoder(*parts.payloads[3:]), exact_weights(description)
+    decoder, exact = StepDecoder(*parts.payloads[3:]), dequantize_weights(description)
     for level in reversed(range(arch.levels)):
         if used[level]:
             law = _law(exact, arch, level, grids)
@@ -219,7 +219,7 @@ def picture(description: Description) -> np.ndarray:
       uint8 [height, width, channels].
     """
     noise = noise_grids(description.arch, description.seed)
-    return exact_inference.synthesize(exact_weights(description), description.grids, noise)
+    return exact_inference.synthesize(dequantize_weights(description), description.grids, noise)
 
 
 def grid_bytes(message: bytes) -> int:

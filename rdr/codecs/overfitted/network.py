@@ -77,7 +77,7 @@ def upsample(weights: Mapping[str, jax.Array], grids: Sequence[jax.Array],
     return up if noisy is None else jnp.concatenate([up, noisy])
 
 
-def _neighbourhood(x: jax.Array) -> jax.Array:
+def _neighborhood(x: jax.Array) -> jax.Array:
     """The 3 x 3 surroundings of each pixel, edges repeated: [9 channels, height, width]."""
     _, height, width = x.shape
     x = jnp.pad(x, ((0, 0), (1, 1), (1, 1)), mode="edge")
@@ -104,9 +104,9 @@ def synthesize(weights: Mapping[str, jax.Array], grids: Sequence[jax.Array],
     x = upsample(weights, grids, noise).reshape(-1, height * width)
     hidden = jax.nn.relu(_matmul(weights["pixel_in"], x) + weights["pixel_in_bias"][:, None])
     x = _matmul(weights["pixel_out"], hidden) + _matmul(weights["pixel_skip"], x) + weights["pixel_out_bias"][:, None]
-    y = _neighbourhood(x.reshape(-1, height, width)).reshape(-1, height * width)
+    y = _neighborhood(x.reshape(-1, height, width)).reshape(-1, height * width)
     y = jax.nn.relu(_matmul(weights["refine_in"], y) + weights["refine_in_bias"][:, None])
-    y = _neighbourhood(y.reshape(-1, height, width)).reshape(-1, height * width)
+    y = _neighborhood(y.reshape(-1, height, width)).reshape(-1, height * width)
     x = x + _matmul(weights["refine_out"], y) + weights["refine_out_bias"][:, None]
     return x.reshape(-1, height, width)
 
@@ -119,7 +119,7 @@ def context(grid: jax.Array, parent: jax.Array | None) -> jax.Array:
       parent: the next coarser grid, or None at the coarsest one.
 
     Returns:
-      [inputs, rows * columns]; zero where a neighbour lies outside.
+      [inputs, rows * columns]; zero where a neighbor lies outside.
     """
     rows, columns = grid.shape
     top, side = (max(abs(offset[axis]) for offset in CONTEXT) for axis in (0, 1))

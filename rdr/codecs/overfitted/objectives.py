@@ -1,4 +1,4 @@
-"""What a fit may minimise beside the rate."""
+"""What a fit may minimize beside the rate."""
 
 import functools
 from collections.abc import Callable
@@ -19,7 +19,7 @@ FEATURES = ("pixels", "steerable", "alexnet", "vgg16")
 SCALES = {"alexnet": 1}  # its first maps see far, and more maps take long to compile; others have three resolutions
 TYPICAL_BITS_PER_PIXEL = 0.2
 # Bits per pixel for one unit of distortion, for about half a bit per pixel on photographs.
-TRADE_OFFS = {"mse": 0.01, "ms_ssim": 50.0, "wd": 1.0, "wd_mse": 1.0, "lpips": 3.0}
+RD_LAMBDAS = {"mse": 0.01, "ms_ssim": 50.0, "wd": 1.0, "wd_mse": 1.0, "lpips": 3.0}
 PIXELS_PER_DEGREE = 40.0
 SQUARED_ERROR_WEIGHT = 10.0  # in "wd_mse", of values in [0, 1]
 
@@ -92,7 +92,7 @@ def objective(name: str, *, features: str = "alexnet", scales: int | None = None
     * "ms_ssim": 1 - MS-SSIM.
     * "wd": Wasserstein distortion between feature maps.
     * "wd_mse": that plus `squared_error_weight` times the squared error of values in [0, 1].
-    * "lpips": LPIPS v0.1 with AlexNet; grey images as grey RGB.
+    * "lpips": LPIPS v0.1 with AlexNet; gray images as gray RGB.
 
     Args:
       name: of `OBJECTIVES`.
@@ -114,11 +114,11 @@ def objective(name: str, *, features: str = "alexnet", scales: int | None = None
         return Objective(name, None, lambda _, image, sigma: image,
                          lambda _, target, image: ssim.ms_ssim_loss(image, target))
     if name == "lpips":
-        def colour(image):
+        def color(image):
             return jnp.repeat(image, 3, -1) if image.shape[-1] == 1 else image
 
         return Objective(name, lpips.load_params("alexnet"), lambda _, image, sigma: image,
-                         lambda params, target, image: lpips.lpips(params, colour(image), colour(target)))
+                         lambda params, target, image: lpips.lpips(params, color(image), color(target)))
     if name not in OBJECTIVES:
         raise ValueError(f"objective must be one of {', '.join(map(repr, OBJECTIVES))}, got {name!r}")
     params, maps = feature_maps(features, scales or SCALES.get(features, 3))

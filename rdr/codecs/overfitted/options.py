@@ -16,7 +16,7 @@ PRESETS = {
     "medium": training.Schedule(steps=2000),
     "slow": training.Schedule(steps=10_000),
 }
-LEAST_SIZE = 100  # bytes
+MIN_SIZE = 100  # bytes
 
 
 class Options(NamedTuple):
@@ -24,8 +24,8 @@ class Options(NamedTuple):
 
     Attributes:
       objective: "mse", "ms_ssim", "wd", "wd_mse" or "lpips".
-      trade_off: lambda, bits per pixel for one unit of the objective; None for the objective's usual one.
-      size: bytes that the file should have; lambda is then found, from `trade_off` on. Where weights and headers alone
+      rd_lambda: lambda, bits per pixel for one unit of the objective; None for the objective's usual one.
+      size: bytes that the file should have; lambda is then found, from `rd_lambda` on. Where weights and headers alone
         take more, the shortest file that was found is written, which is longer.
       schedule: of the fit.
       seed: of the noise in training, and of shared noise.
@@ -39,7 +39,7 @@ class Options(NamedTuple):
     """
 
     objective: str = "mse"
-    trade_off: float | None = None
+    rd_lambda: float | None = None
     size: int | None = None
     schedule: training.Schedule = PRESETS["medium"]
     seed: int = 0
@@ -127,10 +127,10 @@ def check_options(options: Options) -> None:
     Raises:
       ValueError: naming the one.
     """
-    if options.trade_off is not None and not (options.trade_off > 0 and math.isfinite(options.trade_off)):
-        raise ValueError(f"trade_off must be positive and finite, got {options.trade_off}")
-    if options.size is not None and options.size < LEAST_SIZE:
-        raise ValueError(f"size must be at least {LEAST_SIZE} bytes, got {options.size}")
+    if options.rd_lambda is not None and not (options.rd_lambda > 0 and math.isfinite(options.rd_lambda)):
+        raise ValueError(f"rd_lambda must be positive and finite, got {options.rd_lambda}")
+    if options.size is not None and options.size < MIN_SIZE:
+        raise ValueError(f"size must be at least {MIN_SIZE} bytes, got {options.size}")
     if options.schedule.steps < 1:
         raise ValueError(f"steps must be at least 1, got {options.schedule.steps}")
     if not 0 <= options.seed < 2**32:

@@ -15,7 +15,7 @@ from rdr.codecs.overfitted import exact_inference, network
 from rdr.codecs.overfitted.architecture import Architecture, shapes
 
 LEVELS = 7
-_COLOURED = ("pixel_out", "pixel_skip", "pixel_out_bias", "refine_out", "refine_out_bias")
+_COLORED = ("pixel_out", "pixel_skip", "pixel_out_bias", "refine_out", "refine_out_bias")
 
 
 @functools.cache
@@ -28,7 +28,7 @@ def _stored() -> dict[str, np.ndarray]:
 def start_weights(arch: Architecture) -> dict[str, np.ndarray] | None:
     """The stored weights, for a decoder of the same widths.
 
-    Fewer levels use the finest ones' weights; noise has weight 0 at first; grey is the mean of the colours.
+    Fewer levels use the finest ones' weights; noise has weight 0 at first; gray is the mean of the colors.
 
     Args:
       arch: sizes of the decoder.
@@ -39,7 +39,7 @@ def start_weights(arch: Architecture) -> dict[str, np.ndarray] | None:
     stored, result = _stored(), {}
     for name, shape in shapes(arch).items():
         w = stored[name]
-        if arch.channels == 1 and name in _COLOURED:
+        if arch.channels == 1 and name in _COLORED:
             w = w.mean(0, keepdims=True, dtype=np.float32)
         if arch.channels == 1 and name == "refine_in":
             w = w.reshape(w.shape[0], -1, 3).sum(-1, dtype=np.float32)
@@ -66,7 +66,7 @@ def whole_start(arch: Architecture, exponents: Mapping[str, int]) -> dict[str, n
     weights = start_weights(arch)
     if weights is None:
         return {name: np.zeros(shape, np.int32) for name, shape in shapes(arch).items()}
-    return {name: exact_inference.whole_weights(w, exponents[name]) for name, w in weights.items()}
+    return {name: exact_inference.quantize_weights(w, exponents[name]) for name, w in weights.items()}
 
 
 def first_weights(arch: Architecture, key: jax.Array) -> dict[str, np.ndarray]:

@@ -1,7 +1,7 @@
 """Images of any size: cut into tiles, each fitted by itself.
 
 All tiles of an image have one size, so that their fits are one program and can go side by side. Where a side is no
-multiple of the number of tiles along it, some neighbours share a row or a column of pixels; the later tile, in reading
+multiple of the number of tiles along it, some neighbors share a row or a column of pixels; the later tile, in reading
 order, has the say there. Tile i's shared noise has the seed (seed + i) mod 2^32, in the tile's own message, so that no
 two tiles show the same noise.
 
@@ -25,7 +25,7 @@ from jax.typing import ArrayLike
 from rdr.bitstream import container
 from rdr.codecs.overfitted import checkpoint_owner, codec, format
 from rdr.codecs.overfitted.objectives import sigma_map
-from rdr.codecs.overfitted.options import DEFAULT, LEAST_SIZE, Options, check_image, check_options
+from rdr.codecs.overfitted.options import DEFAULT, MIN_SIZE, Options, check_image, check_options
 
 NAME = "overfitted tiles"
 _FORMAT = 1
@@ -34,7 +34,7 @@ TILES = (16, 2048)  # pixels a side, least and most
 SIDE_BY_SIDE, PIXELS = 8, 2**20  # that are fitted at once: about 1.5 kB a pixel, for squared error
 MAX_ELEMENTS = 2**29  # numbers of an image, 512 MB
 _ANY = 2**63
-_MOST_TILES = 2**16 - 2  # the container has at most 2^16 - 1 payloads
+_MAX_TILES = 2**16 - 2  # the container has at most 2^16 - 1 payloads
 
 
 class Grid(NamedTuple):
@@ -85,8 +85,8 @@ def make_grid(height: int, width: int, tile: int) -> Grid:
       ValueError: if it has too many tiles.
     """
     grid = Grid(height, width, -(-height // tile), -(-width // tile))
-    if grid.rows * grid.columns > _MOST_TILES:
-        raise ValueError(f"tile must be larger: {grid.rows} x {grid.columns} tiles are more than {_MOST_TILES}")
+    if grid.rows * grid.columns > _MAX_TILES:
+        raise ValueError(f"tile must be larger: {grid.rows} x {grid.columns} tiles are more than {_MAX_TILES}")
     return grid
 
 
@@ -149,7 +149,7 @@ def encode(image: ArrayLike, options: Options = DEFAULT, *, tile: int | None = T
     left = options.size
     if left is not None:
         left -= len(_pack(grid, channels, [b""] * count)) - count * _length_bytes(0)
-        least = options.size - left + (LEAST_SIZE + _length_bytes(LEAST_SIZE)) * count
+        least = options.size - left + (MIN_SIZE + _length_bytes(MIN_SIZE)) * count
         if options.size < least:
             raise ValueError(f"size must be at least {least} bytes for {count} tiles, got {options.size}")
     if directory is None:
@@ -166,7 +166,7 @@ def encode(image: ArrayLike, options: Options = DEFAULT, *, tile: int | None = T
             # A tile and its length in the header. For the length, as many bytes as that of the whole share would take:
             # perhaps one too many, never one too few.
             share = left // (count - first)
-            options = options._replace(size=max(share - _length_bytes(share), LEAST_SIZE))
+            options = options._replace(size=max(share - _length_bytes(share), MIN_SIZE))
         done = directory / f"tiles_{first}_{last}.rdr"
         if not done.exists():
             places = grid.places[first : last + 1]

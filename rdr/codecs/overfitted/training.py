@@ -61,16 +61,16 @@ class State(NamedTuple):
     Attributes:
       grids: float32 [rows, columns] each, finest first, in units of 16.
       weights: float32 by name.
-      log_trade_off: natural logarithm of lambda, float32 scalar; it moves where bits per pixel are given.
+      log_rd_lambda: natural logarithm of lambda, float32 scalar; it moves where bits per pixel are given.
       first_log_trade_off: where it was at first.
       log_rate: natural logarithm of the last step's bits per pixel.
       trend: by how much that rises in a step, lately.
-      moments: the optimiser's.
+      moments: the optimizer's.
     """
 
     grids: tuple[jax.Array, ...]
     weights: dict[str, jax.Array]
-    log_trade_off: jax.Array
+    log_rd_lambda: jax.Array
     first_log_trade_off: jax.Array
     log_rate: jax.Array
     trend: jax.Array
@@ -97,21 +97,21 @@ class Data(NamedTuple):
     params: Any = None
 
 
-def initial_state(arch: Architecture, weights: dict[str, jax.Array], trade_off: float) -> State:
+def initial_state(arch: Architecture, weights: dict[str, jax.Array], rd_lambda: float) -> State:
     """Starts a fit from empty grids.
 
     Args:
       arch: sizes of the decoder.
       weights: to start from.
-      trade_off: lambda, bits per pixel for one unit of distortion.
+      rd_lambda: lambda, bits per pixel for one unit of distortion.
 
     Returns:
       The state.
     """
     grids = tuple(jnp.zeros(shape, jnp.float32) for shape in arch.grids)
-    log_trade_off = jnp.float32(math.log(trade_off))
+    log_rd_lambda = jnp.float32(math.log(rd_lambda))
     zero = jnp.float32(0.0)
-    return State(grids, weights, log_trade_off, log_trade_off, zero, zero, _adam().init((grids, weights)))
+    return State(grids, weights, log_rd_lambda, log_rd_lambda, zero, zero, _adam().init((grids, weights)))
 
 
 def as_arrays(schedule: Schedule) -> Schedule:
@@ -198,7 +198,7 @@ def make_update(arch: Architecture, distance: Callable[[Any, Any, jax.Array], ja
     """
     pixels = arch.height * arch.width
 
-    def loss(trained, trade_off, step, data):
+    def loss(trained, rd_lambda, step, data):
         grids, weights = trained
         grids = quantized(grids, step, data.schedule, jax.random.fold_in(key, step))
         rate = network.bits(weights, grids).sum() / pixels
@@ -206,7 +206,7 @@ def make_update(arch: Architecture, distance: Callable[[Any, Any, jax.Array], ja
         distortion = distance(data.params, data.target, image[None])[0]
         error = jnp.mean((jnp.clip(image, 0.0, 1.0) - data.image) ** 2)
         psnr = -10.0 * jnp.log10(jnp.maximum(error, 1e-10))
-        total = rate + trade_off * distortion
+        total = rate + rd_lambda * distortion
         return total, {"loss": total, "bpp": rate, "psnr": psnr}
 
     def coded_rate(trained):
@@ -214,8 +214,8 @@ def make_update(arch: Architecture, distance: Callable[[Any, Any, jax.Array], ja
         return network.bits(trained[1], [jnp.round(grid * GRID_UNIT) for grid in trained[0]]).sum() / pixels
 
     def update(state, step, data):
-        trained, trade_off = (state.grids, state.weights), jnp.exp(state.log_trade_off)
-        gradient, metrics = jax.grad(loss, has_aux=True)(trained, trade_off, step, data)
+        trained, rd_lambda = (state.grids, state.weights), jnp.exp(state.log_rd_lambda)
+        gradient, metrics = jax.grad(loss, has_aux=True)(trained, rd_lambda, step, data)
         norm = optax.global_norm(gradient)
         gradient = jax.tree.map(lambda g: g * jnp.minimum(1.0, data.schedule.clip / jnp.maximum(norm, 1e-12)), gradient)
         change, moments = _adam().update(gradient, state.moments)
@@ -229,7 +229,7 @@ def make_update(arch: Architecture, distance: Callable[[Any, Any, jax.Array], ja
         off = jnp.log(jnp.maximum(data.wanted, 1e-6)) - (log_rate + FORESIGHT * trend)
         move = jnp.where((data.wanted > 0) & (step >= SETTLING), STEERING * jnp.clip(off, -1.0, 1.0), 0.0)
         first = state.first_log_trade_off
-        log_trade_off = jnp.clip(state.log_trade_off + move, first - REACH, first + REACH).astype(jnp.float32)
-        return State(grids, weights, log_trade_off, first, log_rate, trend, moments), metrics
+        log_rd_lambda = jnp.clip(state.log_rd_lambda + move, first - REACH, first + REACH).astype(jnp.float32)
+        return State(grids, weights, log_rd_lambda, first, log_rate, trend, moments), metrics
 
     return update

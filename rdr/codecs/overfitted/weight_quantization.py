@@ -45,10 +45,10 @@ def weight_bits(whole: np.ndarray) -> float:
 @functools.lru_cache(maxsize=8)
 def _cost(arch: Architecture, distance: Callable[[Any, Any, jax.Array], jax.Array]) -> Callable[..., jax.Array]:
     @jax.jit
-    def cost(weights, grids, data, trade_off):
+    def cost(weights, grids, data, rd_lambda):
         image = jnp.clip(network.synthesize(weights, grids, data.noise), 0.0, 1.0).transpose(1, 2, 0)
         rate = network.bits(weights, grids).sum() / (arch.height * arch.width)
-        return rate + trade_off * distance(data.params, data.target, image[None])[0]
+        return rate + rd_lambda * distance(data.params, data.target, image[None])[0]
 
     return cost
 
@@ -83,20 +83,20 @@ def finish(arch: Architecture, state: State, data: Data, distance: Callable[[Any
     """
     grids = coded_grids(state)
     floats = tuple(jnp.asarray(grid, jnp.float32) for grid in grids)
-    cost, trade_off = _cost(arch, distance), jnp.exp(state.log_trade_off)
+    cost, rd_lambda = _cost(arch, distance), jnp.exp(state.log_rd_lambda)
     exponents = dict.fromkeys(shapes(arch), exact_inference.MAX_EXPONENT)
-    whole = {name: exact_inference.whole_weights(w, exponents[name]) for name, w in state.weights.items()}
+    whole = {name: exact_inference.quantize_weights(w, exponents[name]) for name, w in state.weights.items()}
 
     def total(whole, exponents):
         start = whole_start(arch, exponents)
         exact = {name: jnp.asarray(w * 2.0 ** -exponents[name], jnp.float32) for name, w in whole.items()}
         bits = sum(weight_bits(w - start[name]) for name, w in whole.items())
-        return float(cost(exact, floats, data, trade_off)) + thrift * bits / (arch.height * arch.width)
+        return float(cost(exact, floats, data, rd_lambda)) + thrift * bits / (arch.height * arch.width)
 
     for group in GROUPS:
         best, kept, coarsest = total(whole, exponents), whole, exponents
         for exponent in reversed(range(_COARSEST, exact_inference.MAX_EXPONENT)):
-            tried = whole | {name: exact_inference.whole_weights(state.weights[name], exponent) for name in group}
+            tried = whole | {name: exact_inference.quantize_weights(state.weights[name], exponent) for name in group}
             now = total(tried, exponents | dict.fromkeys(group, exponent))
             if now <= best:  # the cost is not convex: rates jump where a network's outputs cross a table's border
                 best, kept, coarsest = now, tried, exponents | dict.fromkeys(group, exponent)

@@ -1,4 +1,4 @@
-"""Nonlinear transform coding of vectors: analysis, a quantised latent vector, synthesis.
+"""Nonlinear transform coding of vectors: analysis, a quantized latent vector, synthesis.
 
 With f the analysis, g the synthesis, s a learned step, u a dither that both sides know (0 without one), v noise of the
 decoder's own (absent without it) and Q rounding or the nearest point of the hexagonal lattice:
@@ -57,11 +57,11 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
       The codec. `forward(params, x, *, key, temperature=None, dither=None, spread=False)` takes x [batch, dimension]:
 
       * with a temperature: soft rounding and noise (on the hexagonal lattice, plain noise of the cell's law);
-      * without: hard quantisation with straight-through gradients, but a dithered codec with neither a temperature
-        nor a `dither` adds uniform noise, the law of universal quantisation with M = inf;
+      * without: hard quantization with straight-through gradients, but a dithered codec with neither a temperature
+        nor a `dither` adds uniform noise, the law of universal quantization with M = inf;
       * `dither` [batch, latent], values of u, in steps.
 
-      With `spread`, noises are evenly spread along the batch (`quantize.spread_noise`). Parameters hold
+      With `spread`, noises are evenly spread along the batch (`quantize.low_discrepancy_noise`). Parameters hold
       "log_step" [], the logarithm of s.
 
     Raises:
@@ -95,7 +95,7 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
         z, unit = jnp.zeros((1, latent), jnp.float32), jnp.ones((latent,), jnp.float32)
         first = analysis.init(keys[0], x)["params"]
         last = synthesis.init(keys[1], z, *((z,) if private_noise else ()))["params"]
-        last["line"] = first["line"].T  # so that the codec starts as a quantiser of the projection
+        last["line"] = first["line"].T  # so that the codec starts as a quantizer of the projection
         prior = causal.init(keys[2], z, z, unit, unit) if context else factorized.init(keys[2], z)
         return {"analysis": first, "synthesis": last, "prior": prior["params"],
                 "log_step": jnp.zeros((), jnp.float32)}
@@ -106,11 +106,11 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
     def steps_of(params: Any, like: jax.Array) -> jax.Array:
         return jnp.broadcast_to(step(params), like.shape)
 
-    def analyse(params: Any, x: jax.Array) -> jax.Array:
+    def analyze(params: Any, x: jax.Array) -> jax.Array:
         z = analysis.apply({"params": params["analysis"]}, x)
         return z / steps_of(params, z)
 
-    def synthesise(params: Any, seen: jax.Array, noise: jax.Array | None) -> jax.Array:
+    def synthesize(params: Any, seen: jax.Array, noise: jax.Array | None) -> jax.Array:
         extras = () if noise is None else (noise,)
         return synthesis.apply({"params": params["synthesis"]}, seen * steps_of(params, seen), *extras)
 
@@ -133,7 +133,7 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
     def draw(key: jax.Array, shape: tuple[int, ...], spread: bool, dimension: int) -> jax.Array:
         if not spread:
             return quantize.uniform_noise(key, shape)
-        noise = quantize.spread_noise(key, shape, dimension)
+        noise = quantize.low_discrepancy_noise(key, shape, dimension)
         # Columns of spread noise differ by a shift; noises of different coordinates must be independent.
         return noise if latent == 1 else jax.random.permutation(key, noise, axis=0, independent=True)
 
@@ -150,7 +150,7 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
         if dither is not None and not dithered:
             raise ValueError("this codec shares no randomness: dither must be None")
         keys = jax.random.split(key)
-        z = analyse(params, x)
+        z = analyze(params, x)
         offset = 0.0 if dither is None else dither
         half = jnp.broadcast_to(0.5 * widths, z.shape)
         if temperature is None and dithered and dither is None:
@@ -169,7 +169,7 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
             upper = soft_rounded_upper(noisy, temperature) + offset
         bits = prior_bits(params, upper, seen)
         noise = draw(keys[1], z.shape, spread, 1) if private_noise else None
-        return synthesise(params, seen, noise), bits.sum(-1)
+        return synthesize(params, seen, noise), bits.sum(-1)
 
     def offsets(shape: tuple[int, ...], shared_key: jax.Array | None) -> tuple[Any, jax.Array]:
         if not dithered:
@@ -183,12 +183,12 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
 
     @jax.jit
     def rounded(params: Any, x: jax.Array, offset: jax.Array) -> jax.Array:
-        return nearest(analyse(params, x) - offset)
+        return nearest(analyze(params, x) - offset)
 
     @jax.jit
     def reconstructed(params: Any, k: jax.Array, offset: jax.Array, private_key: jax.Array | None) -> jax.Array:
         noise = quantize.uniform_noise(private_key, k.shape) if private_noise else None
-        return synthesise(params, k.astype(jnp.float32) + offset, noise)
+        return synthesize(params, k.astype(jnp.float32) + offset, noise)
 
     def symbols(params: Any, x: jax.Array, shared_key: jax.Array | None = None) -> jax.Array:
         x = jnp.asarray(x, jnp.float32)
@@ -224,17 +224,17 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
             z = (k[:, i] - (before & 1 if cell.follows else 0)) // cell.step
             yield z, _tables(stored["laws"][i]), ids
 
-    def quantised(params: Any, x: Any, shared_key: jax.Array | None) -> tuple[np.ndarray, np.ndarray]:
+    def quantized(params: Any, x: Any, shared_key: jax.Array | None) -> tuple[np.ndarray, np.ndarray]:
         x = check_vectors(x, dimension, max_elements)
         ids, offset = offsets((x.shape[0], latent), shared_key)
         k = np.asarray(rounded(_network(params), x, offset)).astype(np.float64)
         if not (np.abs(k) < 2.0**31 - 1).all():
-            raise ValueError("x must be quantised to integers below 2^31 in size: an element is too large")
+            raise ValueError("x must be quantized to integers below 2^31 in size: an element is too large")
         return k.astype(np.int64), np.asarray(ids, np.int64)
 
     def encode(params: Any, x: Any, *, shared_key: jax.Array | None = None) -> bytes:
         stored = finalized(params)
-        k, ids = quantised(params, x, shared_key)
+        k, ids = quantized(params, x, shared_key)
         if context:
             encoder = StepEncoder()
             for z, tables, at in steps(k, stored):
@@ -247,7 +247,7 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
 
     def code_lengths(params: Any, x: Any, *, shared_key: jax.Array | None = None) -> np.ndarray:
         stored = finalized(params)
-        k, ids = quantised(params, x, shared_key)
+        k, ids = quantized(params, x, shared_key)
         parts = steps(k, stored) if context else [(k, _tables(stored), factorized_ids(ids))]
         bits = [table_bits(z, t, at) + coder.escape_bits(z, t, at) for z, t, at in parts]
         return np.stack(bits, -1) if context else bits[0]

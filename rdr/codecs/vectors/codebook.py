@@ -1,4 +1,4 @@
-"""An entropy-coded vector quantiser with a learned codebook, as a codec.
+"""An entropy-coded vector quantizer with a learned codebook, as a codec.
 
     k = argmin_k  weight |x - y_k|^2 + bits_k,   y = y_k,
 

@@ -12,13 +12,13 @@ from rdr.entropy_models.lattice import lattice_prior, prior_from_tree, prior_tre
 
 @functools.cache
 def lattice_quantizer(name: str) -> Quantizer:
-    """A lattice with cells of volume 1 as a quantiser.
+    """A lattice with cells of volume 1 as a quantizer.
 
     Args:
       name: of the lattice (`rdr.quantize.lattice`).
 
     Returns:
-      The quantiser.
+      The quantizer.
 
     Raises:
       ValueError: if there is no such lattice.

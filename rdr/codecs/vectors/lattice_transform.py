@@ -36,7 +36,7 @@ def lattice_transform_codec(name: str, *, dimension: int, dither_levels: int = 0
         memory is claimed.
 
     Returns:
-      The codec. `forward(params, x, *, key, realism=0.0)` takes x [batch, dimension]; with a dither quantisation is the
+      The codec. `forward(params, x, *, key, realism=0.0)` takes x [batch, dimension]; with a dither quantization is the
       addition of noise of the cell's law, without one it is hard with straight-through gradients. `decode` of a
       dithered codec takes as condition a realism weight from 0 to 1: the gain between z and g goes from that of least
       error to that of the latents' own power. Parameters hold "latent", those of `lattice_codec`.
@@ -56,31 +56,31 @@ def lattice_transform_codec(name: str, *, dimension: int, dither_levels: int = 0
         keys = jax.random.split(key)
         first = analysis.init(keys[0], jnp.zeros((1, dimension), jnp.float32))["params"]
         last = synthesis.init(keys[1], jnp.zeros((1, latent), jnp.float32))["params"]
-        last["line"] = first["line"].T  # so that the codec starts as a quantiser of the projection
+        last["line"] = first["line"].T  # so that the codec starts as a quantizer of the projection
         return {"analysis": first, "synthesis": last, "latent": inner.init(key)}
 
-    def analyse(params: Any, x: jax.Array) -> jax.Array:
+    def analyze(params: Any, x: jax.Array) -> jax.Array:
         return analysis.apply({"params": params["analysis"]}, x)
 
-    def synthesise(params: Any, z: jax.Array) -> jax.Array:
+    def synthesize(params: Any, z: jax.Array) -> jax.Array:
         return synthesis.apply({"params": params["synthesis"]}, z)
 
     def forward(params: Any, x: jax.Array, *, key: jax.Array, realism: float | jax.Array = 0.0):
-        z = analyse(params, jnp.asarray(x, jnp.float32))
+        z = analyze(params, jnp.asarray(x, jnp.float32))
         seen, bits = inner.forward(params["latent"], z, key=key, realism=realism)
-        return synthesise(params, seen), bits
+        return synthesize(params, seen), bits
 
-    analysed, synthesised = jax.jit(analyse), jax.jit(synthesise)
+    analyzed, synthesized = jax.jit(analyze), jax.jit(synthesize)
 
     def symbols(params: Any, x: jax.Array, shared_key: jax.Array | None = None) -> jax.Array:
-        return inner.symbols(params["latent"], analysed(_network(params), jnp.asarray(x, jnp.float32)), shared_key)
+        return inner.symbols(params["latent"], analyzed(_network(params), jnp.asarray(x, jnp.float32)), shared_key)
 
     def finalize(params: Any) -> dict:
         return {**_network(params), "latent": inner.finalize(params["latent"])}
 
     def latents(params: Any, x: Any) -> np.ndarray:
         x = check_vectors(x, dimension, max_elements)
-        return np.asarray(analysed(_network(params), x))
+        return np.asarray(analyzed(_network(params), x))
 
     def encode(params: Any, x: Any, *, shared_key: jax.Array | None = None) -> bytes:
         coded = inner.encode(params["latent"], latents(params, x), shared_key=shared_key)
@@ -104,7 +104,7 @@ def lattice_transform_codec(name: str, *, dimension: int, dither_levels: int = 0
                                                  (parts.shape[0], latent), parts.payloads))
         z = inner.decode(coded, params=params["latent"], shared_key=shared_key, private_key=private_key,
                          condition=condition)
-        return synthesised(_network(params), z)
+        return synthesized(_network(params), z)
 
     return VectorCodec(title, init, forward, finalize, symbols, encode, decode, code_lengths)
 

@@ -1,6 +1,6 @@
-"""Codecs of blocks of an i.i.d. source by a space-filling quantiser between two scalings.
+"""Codecs of blocks of an i.i.d. source by a space-filling quantizer between two scalings.
 
-With Q a lattice's or a trellis's quantiser, u a dither that both sides know (0 without one), and s the step:
+With Q a lattice's or a trellis's quantizer, u a dither that both sides know (0 without one), and s the step:
 
     z = s (Q(x / s + u) - u),   bits = -log2 P(z | u) with P ~ exp(-|z|^2 / (2 power)) on the points,   y = g z.
 
@@ -22,19 +22,19 @@ from rdr.codecs.base import Codec, open_message
 from rdr.randomness import shared_integers
 from rdr.units import nats_to_bits
 
-LARGEST = 2.0**18  # largest input in whole numbers of the quantiser, where float32 arithmetic is still exact enough
+LARGEST = 2.0**18  # largest input in whole numbers of the quantizer, where float32 arithmetic is still exact enough
 MAX_ELEMENTS = 2**22
 
 
 class Quantizer(NamedTuple):
-    """What a linear codec needs to know of its quantiser.
+    """What a linear codec needs to know of its quantizer.
 
     Attributes:
       name: of the codec.
       dimension: length of the last axis of x, or 0 for any length.
       volume: of the cell per sample, for step 1.
       second_moment: mean squared error per sample for step 1, exact or about.
-      period: of the dither, in whole numbers of the quantiser along an axis.
+      period: of the dither, in whole numbers of the quantizer along an axis.
       scale: length of a whole number; broadcasts with x.
       nearest: float x / s + u [..., dimension] -> int32 points; under jit.
       encode: (points, dither, tables) -> two byte strings; both int [blocks, dimension].
@@ -57,13 +57,13 @@ class Quantizer(NamedTuple):
 
 
 def gaussian_params(quantizer: Quantizer, step: float) -> dict[str, jax.Array]:
-    """Parameters for a standard normal source, right for a quantiser with a dither.
+    """Parameters for a standard normal source, right for a quantizer with a dither.
 
     The noise of a cell with second moment d = G s^2 makes the power 1 + d, the Wiener gain 1 / (1 + d), and the
     gain to the source's own power 1 / sqrt(1 + d).
 
     Args:
-      quantizer: the quantiser.
+      quantizer: the quantizer.
       step: s.
 
     Returns:
@@ -81,7 +81,7 @@ def step_for_rate(quantizer: Quantizer, rate: float) -> float:
     From rate = (1/2) log2(2 pi e (1 + G s^2) / (v s)^2), with v the cell's volume per sample.
 
     Args:
-      quantizer: the quantiser.
+      quantizer: the quantizer.
       rate: bits per sample, larger than the rate that is lost at any step.
 
     Returns:
@@ -117,11 +117,11 @@ def fit(codec: Codec, params: dict, x: Any, *, key: jax.Array) -> dict[str, jax.
 
 
 def linear_codec(quantizer: Quantizer, *, dither_levels: int, max_elements: int) -> Codec:
-    """Makes a codec from a quantiser.
+    """Makes a codec from a quantizer.
 
     Args:
-      quantizer: the quantiser.
-      dither_levels: number of values of the shared dither along an axis, a power of two from the quantiser's period
+      quantizer: the quantizer.
+      dither_levels: number of values of the shared dither along an axis, a power of two from the quantizer's period
         to 2^16; 0 for none.
       max_elements: largest number of samples in a message.
 

@@ -6,7 +6,7 @@ own (absent without it):
     k = round(f(x) - u),   bits = -log2 P(k | u),   y = g(k + u, v).
 
 P(k | u) = F(k + u + 1/2) - F(k + u - 1/2) with F a learned cumulative. With a dither, k + u has the law of
-f(x) + uniform noise (universal quantisation), so training with such noise is exact; the dither takes finitely many
+f(x) + uniform noise (universal quantization), so training with such noise is exact; the dither takes finitely many
 values and each has its integer table. Without one, rounding is softened while training and hard at its end.
 """
 
@@ -38,13 +38,13 @@ def scalar_codec(*, dither_levels: int = 0, private_noise: bool = False, hidden:
         The common randomness in use is log2(dither_levels) bits per number.
       private_noise: whether the decoder also reads uniform noise made from its `private_key`.
       hidden: widths of the hidden layers of f and g.
-      prior_scale: half-width of the prior at the beginning of training, in quantisation steps.
+      prior_scale: half-width of the prior at the beginning of training, in quantization steps.
       max_elements: largest number of numbers in a message; larger ones are refused before memory is claimed.
 
     Returns:
       The codec. `forward(params, x, *, key, temperature=None, spread=False)` takes x [batch, ...]: with a
       temperature, rounding is soft and noisy; without, it is hard, with straight-through gradients. A dithered codec
-      takes none. With `spread`, noises are evenly spread along the batch (`quantize.spread_noise`).
+      takes none. With `spread`, noises are evenly spread along the batch (`quantize.low_discrepancy_noise`).
 
     Raises:
       ValueError: if `dither_levels` is not 0 or such a power of two.
@@ -73,7 +73,7 @@ def scalar_codec(*, dither_levels: int = 0, private_noise: bool = False, hidden:
     def forward(params: Any, x: jax.Array, *, key: jax.Array, temperature: jax.Array | None = None,
                 spread: bool = False):
         x = jnp.asarray(x, jnp.float32)
-        draw = quantize.spread_noise if spread else lambda key, shape, _: quantize.uniform_noise(key, shape)
+        draw = quantize.low_discrepancy_noise if spread else lambda key, shape, _: quantize.uniform_noise(key, shape)
         noise, private = (draw(k, x.shape, i) for i, k in enumerate(jax.random.split(key)))
         z = analysis.apply({"params": params["analysis"]}, x)
         if dithered:
@@ -119,8 +119,8 @@ def scalar_codec(*, dither_levels: int = 0, private_noise: bool = False, hidden:
     @jax.jit
     def bin_pmfs(params: Any) -> jax.Array:
         offsets = dither_offsets(dither_levels) if dithered else jnp.zeros((1,), jnp.float32)
-        centres = jnp.arange(-_TABLE_REACH, _TABLE_REACH + 1, dtype=jnp.float32)[None, :] + offsets[:, None]
-        return jnp.exp2(-interval_bits(logits(params, centres + 0.5), logits(params, centres - 0.5)))
+        centers = jnp.arange(-_TABLE_REACH, _TABLE_REACH + 1, dtype=jnp.float32)[None, :] + offsets[:, None]
+        return jnp.exp2(-interval_bits(logits(params, centers + 0.5), logits(params, centers - 0.5)))
 
     def finalize(params: Any) -> dict:
         tables = make_tables(np.asarray(bin_pmfs(_network(params))), -_TABLE_REACH)
@@ -136,7 +136,7 @@ def scalar_codec(*, dither_levels: int = 0, private_noise: bool = False, hidden:
         ids, offset = dither(x.shape, shared_key)
         k = np.asarray(rounded(_network(params), x, offset))
         if not (np.abs(k) < 2.0**31).all():
-            raise ValueError("x must be quantised to integers below 2^31 in size: an element is too large")
+            raise ValueError("x must be quantized to integers below 2^31 in size: an element is too large")
         coded = coder.encode_symbols(k.astype(np.int32), tables, np.asarray(ids))
         return container.pack(container.Message(name, container.fingerprint(params), x.shape, coded))
 

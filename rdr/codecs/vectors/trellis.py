@@ -1,4 +1,4 @@
-"""Codecs of blocks by trellis-coded quantisation: see `rdr.codecs.vectors.linear`."""
+"""Codecs of blocks by trellis-coded quantization: see `rdr.codecs.vectors.linear`."""
 
 import functools
 from typing import Any
@@ -17,13 +17,13 @@ _SECOND_MOMENTS = {8: 0.2604, 16: 0.2558, 32: 0.2520, 64: 0.2497, 128: 0.2468, 2
 
 @functools.cache
 def trellis_quantizer(states: int) -> Quantizer:
-    """A trellis as a quantiser; in every state the integers of one parity are at hand, two apart.
+    """A trellis as a quantizer; in every state the integers of one parity are at hand, two apart.
 
     Args:
       states: of the trellis (`rdr.quantize.trellis`).
 
     Returns:
-      The quantiser.
+      The quantizer.
 
     Raises:
       ValueError: if there is no such trellis.

@@ -7,12 +7,12 @@ from jax import lax
 
 @jax.custom_vjp
 def pool_blocks(mean: jax.Array, variance: jax.Array | None) -> tuple[jax.Array, jax.Array]:
-    """Pools local means and variances with the window a = (1, 3, 3, 1)/8 centred on blocks of two by two.
+    """Pools local means and variances with the window a = (1, 3, 3, 1)/8 centerd on blocks of two by two.
 
     mean'     = sum_k a_k mean_k
     variance' = sum_k a_k [variance_k + (mean_k - mean')^2]        (law of total variance)
 
-    The same as `pool_moments` followed by `every_second` along both axes, at under half the cost: windows at half
+    The same as `pool_moments` followed by `subsample` along both axes, at under half the cost: windows at half
     blocks, which nobody compares, are not computed. As there, a window is three pairs one after another, so that
     nothing cancels and constants stay as they are, and the derivative is written by hand for reverse mode and forward
     mode over it.

@@ -24,8 +24,8 @@ def gaussian_kernel(rows: jax.Array, columns: jax.Array, sigma: jax.Array) -> ja
     """Samples the Gaussian window exp(-(rows^2 + columns^2) / (2 sigma^2)).
 
     Args:
-      rows: distance from the window's centre.
-      columns: distance from the window's centre.
+      rows: distance from the window's center.
+      columns: distance from the window's center.
       sigma: standard deviation along each axis (for the continuous density; the sampled one's is within 1e-3
         of it from sigma = 0.7 on).
 
@@ -41,8 +41,8 @@ def geometric_kernel(rows: jax.Array, columns: jax.Array, sigma: jax.Array) -> j
     Its variance is 2 r / (1 - r)^2, and so r = (sigma^2 + 1 - sqrt(2 sigma^2 + 1)) / sigma^2.
 
     Args:
-      rows: distance from the window's centre.
-      columns: distance from the window's centre.
+      rows: distance from the window's center.
+      columns: distance from the window's center.
       sigma: standard deviation along each axis.
 
     Returns:
@@ -84,7 +84,7 @@ def exact_wasserstein_distortion(
       p: order of the distance, at least 1.
       kernel: None for the windows of `wasserstein_distortion`, or the pooling window as a function of the
         distances in rows and columns and of sigma (`geometric_kernel`, `gaussian_kernel`, your own); every
-        pixel then has its own window, cut off at the edge and normalised. At sigma = 0 it is a single pixel
+        pixel then has its own window, cut off at the edge and normalized. At sigma = 0 it is a single pixel
         and at infinity the whole image, whatever the kernel.
       gaussianized: compares Gaussians with the local laws' moments instead (p = 2 only); never above the
         true distance.

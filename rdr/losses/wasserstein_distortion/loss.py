@@ -230,7 +230,7 @@ def _moments(maps: jax.Array, needed: list[bool]) -> list[tuple[jax.Array, jax.A
             found.append((mean, variance))
             if level < highest or (level == 1 and whole):
                 for axis in (1, 2):
-                    mean, variance = (pooling.every_second(x, axis) for x in (mean, variance))
+                    mean, variance = (pooling.subsample(x, axis) for x in (mean, variance))
         else:
             mean, variance = blocks.pool_blocks(mean, variance)
             found.append(None)

@@ -2,13 +2,13 @@
 
 One level of pooling halves the resolution with the window (1, 3, 3, 1)/8 along each axis, the image being
 continued by reflection about its edge. Level i then pools with three-fold convolved boxes of 2^i pixels (a
-quadratic B-spline, near to a Gaussian) centred on blocks of 2^i x 2^i pixels, and so
+quadratic B-spline, near to a Gaussian) centerd on blocks of 2^i x 2^i pixels, and so
 
     pooling window of level i: standard deviation s_i = sqrt(4^i - 1) / 2 pixels along each axis,
     i = 0, 1, 2, ...:          0, 0.866, 1.94, 3.97, 7.98, 15.99, ...
 
 The statistics that are compared are taken at every half block (every 2^(i-1)-th pixel, about one standard deviation),
-because those of neighbouring blocks alone, two standard deviations apart, would depend on where the blocks begin.
+because those of neighboring blocks alone, two standard deviations apart, would depend on where the blocks begin.
 Only every second of them goes on to the next level.
 
 The last level is the whole image, each pixel counting the same: s = sqrt((n^2 - 1) / 12), n the longer side.
@@ -111,7 +111,7 @@ def interpolation_matrix(size: int) -> np.ndarray:
 def dense_interpolation_matrix(size: int) -> np.ndarray:
     """Builds the linear interpolation from the windows at every half block to the pixels of the level below.
 
-    A pixel lies half way between two of the windows 0, ..., n, which are centred on the edges between pixels.
+    A pixel lies half way between two of the windows 0, ..., n, which are centerd on the edges between pixels.
 
     Args:
       size: number of pixels n.
@@ -188,7 +188,7 @@ def pool_moments(mean: jax.Array, variance: jax.Array | None) -> tuple[jax.Array
 
     Returns:
       mean' and variance', [batch, height + 1, width + 1, channels], the maps being reflected about their edges;
-      `every_second` picks the middles of blocks of two.
+      `subsample` picks the middles of blocks of two.
     """
     return _pool(mean, variance)
 
@@ -269,7 +269,7 @@ def _transposed_pooling(slopes: jax.Array) -> jax.Array:
     return slopes / 64
 
 
-def every_second(maps: jax.Array, axis: int) -> jax.Array:
+def subsample(maps: jax.Array, axis: int) -> jax.Array:
     """Picks, of windows on the edges 0, ..., n, those in the middle of blocks of two: 1, 3, ...
 
     Args:

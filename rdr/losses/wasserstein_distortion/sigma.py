@@ -93,7 +93,7 @@ def sigma_from_eccentricity(
 
     Args:
       shape: height and width of the image in pixels.
-      fixation: row and column of the fixated point in pixels, (0, 0) being the centre of the first pixel.
+      fixation: row and column of the fixated point in pixels, (0, 0) being the center of the first pixel.
       pixels_per_degree: resolution of the image on the retina; at 60 cm from a 96 dpi screen about 40.
       slope: sigma per eccentricity. Regions in area V2 have a diameter of about 0.46 e; taken as the width at
         half maximum, 2.35 sigma, this gives 0.2.
@@ -121,7 +121,7 @@ def sigma_from_eccentricity(
 def intrinsic_sigma(maps: ArrayLike, *, threshold: float = 0.1) -> jax.Array:
     """Computes for each pixel the narrowest window beyond which local statistics stop changing.
 
-    Between one level of pooling and the next the Gaussianised squared Wasserstein distance is
+    Between one level of pooling and the next the Gaussianized squared Wasserstein distance is
 
         c_i(n) = mean over channels of (m_i - m_{i+1})^2 + (v_i - v_{i+1})^2,
 

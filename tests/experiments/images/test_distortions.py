@@ -54,12 +54,12 @@ def test_levels_of_our_codec_are_its_trade_offs_and_rates_the_length_of_its_mess
     decoded = np.arange(16 * 16 * 3).reshape(16, 16, 3).astype(np.uint8)
     monkeypatch.setattr(overfitted, "encode", encode)
     monkeypatch.setattr(overfitted, "decode", lambda message: decoded)
-    for level, trade_off in enumerate((0.1, 0.03, 0.01, 0.003)):
+    for level, rd_lambda in enumerate((0.1, 0.03, 0.01, 0.003)):
         found, rate = compress(IMAGE[:16, :16], level, steps=9, seed=3, directory=tmp_path)
         np.testing.assert_array_equal(np.round(255 * found), decoded)
         assert found.dtype == np.float32 and rate == 8 * 7 / 256
         options, directory = asked[-1]
-        assert (options.objective, options.trade_off, options.schedule.steps, options.seed) == ("mse", trade_off, 9, 3)
+        assert (options.objective, options.rd_lambda, options.schedule.steps, options.seed) == ("mse", rd_lambda, 9, 3)
         assert options.size is None and options.noise_levels == 0 and directory == tmp_path
     with pytest.raises(ValueError, match="level must be from 0 to 3, got -1"):
         compress(IMAGE, -1, steps=1, seed=0)

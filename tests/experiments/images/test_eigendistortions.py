@@ -46,7 +46,7 @@ def test_dead_leaves_are_images_with_edges_and_flat_parts():
     assert not np.array_equal(image, experiment.dead_leaves(1, 48))
 
 
-def test_a_file_is_cut_at_its_centre_and_refused_if_small(tmp_path):
+def test_a_file_is_cut_at_its_center_and_refused_if_small(tmp_path):
     pixels = np.arange(60 * 50 * 3, dtype=np.uint32).reshape(60, 50, 3).astype(np.uint8)
     Image.fromarray(pixels).save(tmp_path / "x.png")
     config = dataclasses.replace(TINY, image=str(tmp_path / "x.png"))

@@ -22,7 +22,7 @@ def test_smoke_run_writes_what_it_measured(tmp_path, unfitted):
     for name in ("pictures.csv", "bd_rates.csv", "rate_psnr.png", "brick.png", "run.json"):
         assert (tmp_path / name).stat().st_size > 0
     size = 5.0 * 24**2 // 8
-    assert [(o.objective, o.noise_levels, o.trade_off, o.size) for o in unfitted] == [
+    assert [(o.objective, o.noise_levels, o.rd_lambda, o.size) for o in unfitted] == [
         ("mse", 0, 0.05, None), ("mse", 0, None, size), ("wd_mse", 0, None, size),
         ("wd_mse", 2, None, size),
         ("mse", 2, None, size)]

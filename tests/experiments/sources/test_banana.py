@@ -35,7 +35,7 @@ def test_every_family_is_held_against_the_bracket(finished):
     np.testing.assert_allclose(table["gap_bits_per_component"], table["gap_bits"] / 2, atol=1e-8)
     assert tables.violations(table) == [] and "vector" in header["units"]
     assert (table["perception"] > 0).all() and float(header["perception_bias"].split()[0]) < 0.1
-    # The codecs start as quantisers of the principal axes, at the step that theory names.
+    # The codecs start as quantizers of the principal axes, at the step that theory names.
     step2 = 6.0 / (2.0**3.0 / (3.0 * np.log(2.0)) * np.log(2.0))
     np.testing.assert_allclose(table["distortion"][[0, 1]], step2 / 6, rtol=0.15)
     assert table["distortion"][3] < 3.0  # the codebook has left the mean, where the error is 10.87

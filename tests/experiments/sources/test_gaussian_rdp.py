@@ -99,7 +99,7 @@ def test_an_unwritable_workdir_is_one_sentence(tmp_path, capsys):
 
 
 def test_the_encoders_weight_is_that_of_the_best_decoder():
-    """Oracle: minimise lambda_D D + lambda_P P over P on a grid, with D = g + [sqrt(g) - sqrt(P)]_+^2."""
+    """Oracle: minimize lambda_D D + lambda_P P over P on a grid, with D = g + [sqrt(g) - sqrt(P)]_+^2."""
     g, weight = 0.3, 2.0
     root = np.linspace(0, np.sqrt(g), 200_001)
     for ratio in (0.0, 1.0, 4.0):

@@ -12,7 +12,7 @@ TINY = laplace.Config(target_rates=(1.5,), hidden=4, codewords=9, steps=600, chu
                       slopes=(1.6,), atoms=(40,), tolerance=1e-3, seed=1)
 
 
-def test_trained_codecs_lie_between_the_bound_and_little_more_than_the_best_quantiser(tmp_path):
+def test_trained_codecs_lie_between_the_bound_and_little_more_than_the_best_quantizer(tmp_path):
     # Solved points: unit variance at beta = 2 and 4, rates in nats, certified to 0.003 bit; stretched to variance 2.
     d, low, high = (np.array(v) for v in ((0.2474154, 0.1247076), (0.6264625, 0.9690778), (0.6284910, 0.9691993)))
     slope = np.array([1.0, 2.0]) / np.log(2.0)
@@ -26,7 +26,7 @@ def test_trained_codecs_lie_between_the_bound_and_little_more_than_the_best_quan
     assert (table["bound_upper_bits"] >= table["bound_lower_bits"]).all()
     best = np.asarray(entropy_coded_rate_distortion(table["distortion"], 1.0))
     np.testing.assert_allclose(table["scalar_quantizer_bits"], best, rtol=1e-8)
-    # The best deterministic quantiser cannot be beaten but by chance (five standard errors), and is nearly reached.
+    # The best deterministic quantizer cannot be beaten but by chance (five standard errors), and is nearly reached.
     deterministic = table["codec"] != "dithered"
     excess = (table["rate_bits"] - best)[deterministic]
     assert (excess > -5 * table["gap_se"][deterministic]).all() and (excess < 0.12).all()

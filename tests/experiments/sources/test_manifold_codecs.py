@@ -22,15 +22,15 @@ def test_numbers_that_are_no_vertices_are_refused():
         manifold_codecs.vertex_prices("ramp", (3, 5))
 
 
-def test_realisations_have_the_sources_geometry():
+def test_realizations_have_the_sources_geometry():
     """Oracles: of the sawbridge |X_u - X_v|^2 = |u - v|; covariances of `theory.bounds.sources` for all three."""
     turns = manifold_codecs.spread_turns(jax.random.key(0), 4096)
     assert (np.floor(np.asarray(turns) * 4096) == np.arange(4096)).all()
-    x = np.asarray(manifold_codecs.realise("sawbridge", 512, jnp.array([0.1, 0.35, 0.8], jnp.float32)), np.float64)
+    x = np.asarray(manifold_codecs.realize("sawbridge", 512, jnp.array([0.1, 0.35, 0.8], jnp.float32)), np.float64)
     found = np.square(x[:, None] - x[None]).sum(-1)
     np.testing.assert_allclose(found, [[0, 0.25, 0.7], [0.25, 0, 0.45], [0.7, 0.45, 0]], atol=2 / 512)
     for source in ("sawbridge", "ramp", "circle"):
         model = sources.SOURCES[source]() if source == "circle" else sources.SOURCES[source](16)
-        x = np.asarray(manifold_codecs.realise(source, 16, turns), np.float64)
+        x = np.asarray(manifold_codecs.realize(source, 16, turns), np.float64)
         np.testing.assert_allclose(np.cov(x.T), model.covariance, atol=2e-4)
         np.testing.assert_allclose(x.mean(0), model.mean, atol=2e-4)

@@ -16,7 +16,7 @@ def test_trained_codecs_lie_on_the_hulls_vertices(tmp_path):
     np.testing.assert_array_equal(table["used_codewords"], [2, 3])
     np.testing.assert_allclose(table["distortion"], [1 / 12, 1 / 18], rtol=0.02 + 4 * 0.6 / np.sqrt(20_000))
     assert (table["rate_bits"] - np.log2([2, 3]) < 0.03).all() and (table["rate_bits"] > np.log2([2, 3]) - 1e-3).all()
-    assert tables.violations(table) == [] and "realisation" in header["units"]
+    assert tables.violations(table) == [] and "realization" in header["units"]
     assert (table["start"] < 2).all() and "start" in header["choice"]
     # The same table again, from what was saved.
     before = (tmp_path / "points.csv").read_bytes()

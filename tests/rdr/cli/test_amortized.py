@@ -50,12 +50,12 @@ def test_a_number_of_bytes_is_used_as_well_as_levels_allow(small_codec):
 
 
 def test_evaluate_writes_what_was_measured(small_codec, tmp_path):
-    Image.fromarray(np.full((20, 30), 99, np.uint8)).save(tmp_path / "grey.png")
+    Image.fromarray(np.full((20, 30), 99, np.uint8)).save(tmp_path / "gray.png")
     assert _main("evaluate", tmp_path, f"--workdir={tmp_path / 'out'}", "--level=1",
                  f"--checkpoint={small_codec / 'codec.npz'}") == 0
     lines = [line for line in (tmp_path / "out" / "images.csv").read_text().splitlines() if line[0] != "#"]
     [row] = csv.DictReader(lines)
-    message = (tmp_path / "out" / "messages" / "grey.rdr").read_bytes()
+    message = (tmp_path / "out" / "messages" / "gray.rdr").read_bytes()
     assert int(row["bytes"]) == len(message) and float(row["bits_per_pixel"]) == pytest.approx(8 * len(message) / 600)
 
 

@@ -22,7 +22,7 @@ def encoded(tmp_path_factory):
     """A 17 x 3 picture, encoded by the command."""
     folder = tmp_path_factory.mktemp("encoded")
     Image.fromarray(PICTURE).save(folder / "in.png")
-    assert _main("encode", folder / "in.png", folder / "out.rdr", "--steps=8", "--trade_off=0.1") == 0
+    assert _main("encode", folder / "in.png", folder / "out.rdr", "--steps=8", "--rd_lambda=0.1") == 0
     return folder
 
 
@@ -39,7 +39,7 @@ def test_encode_decode_info(encoded, capsys):
 def test_large_pictures_of_sixteen_bits_are_cut_into_tiles(tmp_path, capsys):
     deep = np.add.outer(np.arange(17) * 3500, np.arange(3) * 20).astype(np.uint16)
     Image.fromarray(deep).save(tmp_path / "in.png")
-    assert _main("encode", tmp_path / "in.png", tmp_path / "out.rdr", "--steps=8", "--trade_off=0.1", "--tile=16") == 0
+    assert _main("encode", tmp_path / "in.png", tmp_path / "out.rdr", "--steps=8", "--rd_lambda=0.1", "--tile=16") == 0
     shown = capsys.readouterr()
     assert "tiles 1 to 2 of 2" in shown.err and "in.png: " in shown.out
     assert not (tmp_path / "out.rdr.progress").exists()
@@ -194,7 +194,7 @@ def test_wrong_words_give_a_sentence(words, message, capsys, tmp_path, monkeypat
 
 @pytest.mark.parametrize(("flag", "message"), [
     ("--bpp=-1", "--bpp must be positive"), ("--bpp=1e200", "--bpp must be at most"),
-    ("--bpp=0.01", "size must be at least"), ("--trade_off=nan", "--trade_off"),
+    ("--bpp=0.01", "size must be at least"), ("--rd_lambda=nan", "--rd_lambda"),
     ("--seed=-1", "seed must be"), ("--tile=-1", "--tile must be positive"), ("--tile=9", "--tile must be between"),
     ("--noise_levels=9", "noise_levels must be"), ("--sigma=none.png", "no file"),
 ])  # fmt: skip

@@ -22,7 +22,7 @@ def test_the_library_is_asked_for_what_the_flags_say():
     assert codec_options.options(codec_options.Config(size=300), (9, 9, 1)).size == 300
 
 
-@pytest.mark.parametrize("change", [{"trade_off": -1.0}, {"bpp": 65.0}, {"tile": 9}, {"squared_error_weight": -1.0},
+@pytest.mark.parametrize("change", [{"rd_lambda": -1.0}, {"bpp": 65.0}, {"tile": 9}, {"squared_error_weight": -1.0},
                                     {"size": 200, "bpp": 1.0}])
 def test_numbers_that_no_codec_takes_are_refused(change):
     with pytest.raises(ValueError, match=f"--{next(iter(change)) if len(change) == 1 else 'bpp and --size'}"):

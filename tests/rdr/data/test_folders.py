@@ -25,7 +25,7 @@ def test_a_missing_and_an_empty_folder_and_one_without_images_are_refused(tmp_pa
         list_images(tmp_path)
 
 
-def test_grey_palette_and_transparent_images_become_rgb(tmp_path):
+def test_gray_palette_and_transparent_images_become_rgb(tmp_path):
     for i, mode in enumerate(("L", "P", "RGBA", "1", "LA")):
         path = tmp_path / f"{i}.png"
         Image.new(mode, (5, 3)).save(path)

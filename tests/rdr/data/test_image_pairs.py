@@ -47,10 +47,10 @@ def test_decoded_images_have_a_rate_only_with_their_messages(tmp_path):
         pair_folders(reference, candidate, str(tmp_path / "none"))
 
 
-def test_grey_palette_and_opaque_images_are_read_as_colour(tmp_path):
-    grey = PIXELS[..., 0]
-    save(tmp_path / "grey.png", grey)
-    np.testing.assert_array_equal(load_image(tmp_path / "grey.png"), np.repeat(grey[..., None], 3, 2))
+def test_gray_palette_and_opaque_images_are_read_as_color(tmp_path):
+    gray = PIXELS[..., 0]
+    save(tmp_path / "gray.png", gray)
+    np.testing.assert_array_equal(load_image(tmp_path / "gray.png"), np.repeat(gray[..., None], 3, 2))
     opaque = np.concatenate([PIXELS, np.full((12, 16, 1), 255, np.uint8)], 2)
     save(tmp_path / "opaque.png", opaque)
     np.testing.assert_array_equal(load_image(tmp_path / "opaque.png"), PIXELS)
@@ -109,12 +109,12 @@ def test_truncated_and_deep_images_are_refused(tmp_path):
     with pytest.raises(ValueError, match="cut.png cannot be read as an image"):
         load_image(tmp_path / "cut.png")
     save(tmp_path / "deep.png", np.zeros((4, 4), np.uint16))
-    with pytest.raises(ValueError, match="deep.png must hold 8-bit grey or colour"):
+    with pytest.raises(ValueError, match="deep.png must hold 8-bit gray or color"):
         image_size(tmp_path / "deep.png")
     assert len(file_digest(tmp_path / "deep.png")) == 64
 
 
-def deep_colour():
+def deep_color():
     """A PNG of 12 x 16 pixels with 16 bits per channel, which Pillow reads but does not write."""
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -127,8 +127,8 @@ def deep_colour():
 
 
 def test_what_pillow_would_change_without_a_word_is_refused(tmp_path):
-    (tmp_path / "deep.png").write_bytes(deep_colour())
-    with pytest.raises(ValueError, match="deep.png must hold 8-bit grey or colour, it has 16 bits per channel"):
+    (tmp_path / "deep.png").write_bytes(deep_color())
+    with pytest.raises(ValueError, match="deep.png must hold 8-bit gray or color, it has 16 bits per channel"):
         image_size(tmp_path / "deep.png")
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -141,7 +141,7 @@ def test_what_pillow_would_change_without_a_word_is_refused(tmp_path):
     save(tmp_path / "pages.tif", save_all=True, append_images=[Image.fromarray(PIXELS)])
     with pytest.raises(ValueError, match="pages.tif must hold one picture, it has 2"):
         image_size(tmp_path / "pages.tif")
-    # Transparency without an alpha channel: one of the palette's colours.
+    # Transparency without an alpha channel: one of the palette's colors.
     palette = Image.fromarray(PIXELS).quantize(8)
     palette.save(tmp_path / "hole.png", transparency=3)
     with pytest.raises(ValueError, match="hole.png is transparent in places"):

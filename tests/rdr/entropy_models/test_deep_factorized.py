@@ -26,8 +26,8 @@ def test_the_cumulative_rises_from_zero_to_one(trained_like):
 
 def test_bins_add_up_to_one(trained_like):
     model, params = trained_like
-    centres = np.arange(-1500, 1501, dtype=np.float32)[:, None].repeat(3, 1) + np.float32(0.3)
-    bits = interval_bits(model.apply(params, centres + 0.5), model.apply(params, centres - 0.5))
+    centers = np.arange(-1500, 1501, dtype=np.float32)[:, None].repeat(3, 1) + np.float32(0.3)
+    bits = interval_bits(model.apply(params, centers + 0.5), model.apply(params, centers - 0.5))
     np.testing.assert_allclose(np.exp2(-np.asarray(bits, np.float64)).sum(0), 1.0, rtol=1e-5)
 
 

@@ -5,9 +5,9 @@ import pytest
 
 from rdr.entropy_models.lattice import (
     coset_weights,
+    fixed_point_exp2,
     lattice_prior,
     place,
-    power_of_two,
     prior_from_tree,
     prior_tree,
     times,
@@ -93,7 +93,7 @@ def test_coset_weights_are_the_products_of_sums(name, step):
 def test_powers_of_two_in_integer_arithmetic():
     prior = lattice_prior(lattice("Z"), beta=0.5, step=1.0, levels=1)
     log = -np.concatenate([np.arange(5), np.random.default_rng(0).integers(0, 2**29, 10_000), [2**34]])
-    got = power_of_two(log, prior.powers)
+    got = fixed_point_exp2(log, prior.powers)
     np.testing.assert_allclose(got, 2.0 ** (log / 2.0**24 + 30), rtol=1e-7, atol=2)
     assert abs(got[0] - 2**30) <= 1 and got[-1] == 0
     assert times(np.int64(2**31), np.int64(2**29)) == 2**30

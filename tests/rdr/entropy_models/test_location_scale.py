@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from rdr.entropy_models.location_scale import FAMILIES, at_least, interval_bits, mixture_bits, soft_rounded_upper
+from rdr.entropy_models.location_scale import FAMILIES, interval_bits, lower_bound, mixture_bits, soft_rounded_upper
 from rdr.quantize.scalar import soft_round
 
 LAWS = {"gaussian": stats.norm, "laplace": stats.laplace, "logistic": stats.logistic}
@@ -29,7 +29,7 @@ def test_bits_are_those_of_float64_far_into_the_tails(family):
     bits = np.asarray(interval_bits(jnp.asarray(upper), 0.25, jnp.asarray(scale), family=family))
     expected = exact_bits(family, upper, 1.0, 0.25, np.float64(scale))
     assert bits.dtype == np.float32 and np.isfinite(bits).all() and bits.max() > 30
-    np.testing.assert_allclose(bits, expected, rtol=3e-6)  # standardising in float32 costs 3 roundings, squared 6
+    np.testing.assert_allclose(bits, expected, rtol=3e-6)  # standardizing in float32 costs 3 roundings, squared 6
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -89,9 +89,9 @@ def test_soft_rounded_bits_tend_to_those_of_rounding():
 def test_a_bound_lets_gradients_point_back():
     x = jnp.array([0.05, 0.05, 0.5])
     pull = jnp.array([-1.0, 1.0, 1.0])  # descent along -pull: the first wants up, the second further down
-    gradient = jax.grad(lambda v: jnp.sum(pull * at_least(v, 0.1)))(x)
+    gradient = jax.grad(lambda v: jnp.sum(pull * lower_bound(v, 0.1)))(x)
     np.testing.assert_array_equal(gradient, [-1.0, 0.0, 1.0])
-    np.testing.assert_allclose(at_least(x, 0.1), [0.1, 0.1, 0.5])
+    np.testing.assert_allclose(lower_bound(x, 0.1), [0.1, 0.1, 0.5])
 
 
 def test_an_unknown_family_is_refused():

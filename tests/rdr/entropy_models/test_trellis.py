@@ -9,7 +9,7 @@ from rdr.quantize import trellis
 @pytest.mark.parametrize("levels", [4, 32])
 @pytest.mark.parametrize("step", [0.2, 0.8, 2.5])
 def test_chances_and_tables_make_the_law_of_each_state(step, levels):
-    """Oracle: exp(-beta step^2 (k - u)^2) normalised over the integers of the state's parity, in float64."""
+    """Oracle: exp(-beta step^2 (k - u)^2) normalized over the integers of the state's parity, in float64."""
     beta, found = 0.45, trellis(8)
     prior = trellis_prior(beta=beta, step=step, levels=levels)
     # The law is looked at in state 0 and in an odd state, at the last step of a path there.

@@ -20,7 +20,7 @@ def test_images_run_from_the_worst_to_the_best(tmp_path):
     assert contact_sheet.choose(records[:2], {}) == ([0, 1], None)
 
 
-def test_the_difference_is_grey_where_there_is_none(tmp_path):
+def test_the_difference_is_gray_where_there_is_none(tmp_path):
     x = np.full((30, 40, 3), 100, np.uint8)
     y = x.copy()
     y[:15] += 10

@@ -1,4 +1,4 @@
-"""Colour spaces, against scikit-image, chromaticities, published values and their own defining properties."""
+"""Color spaces, against scikit-image, chromaticities, published values and their own defining properties."""
 
 import jax
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 
 from rdr.features import color
 
-GREYS = np.linspace(0, 1, 256)[:, None] * np.ones(3)
+GRAYS = np.linspace(0, 1, 256)[:, None] * np.ones(3)
 
 
 def test_the_transfer_functions_are_inverse_and_meet_the_standard():
@@ -39,11 +39,11 @@ def test_xyz_follows_from_the_chromaticities_of_the_primaries():
     np.testing.assert_allclose(color.xyz_from_srgb(np.eye(3)), matrix.T, atol=4e-4)
 
 
-def test_greys_are_neutral_in_every_opponent_space():
-    np.testing.assert_allclose(color.ycbcr_from_srgb(GREYS)[:, 0], GREYS[:, 0], atol=1e-15)
-    np.testing.assert_allclose(color.ycbcr_from_srgb(GREYS)[:, 1:], 0.0, atol=1e-15)
-    np.testing.assert_allclose(color.lab_from_srgb(GREYS)[:, 1:], 0.0, atol=0.01)
-    np.testing.assert_allclose(color.oklab_from_srgb(GREYS)[:, 1:], 0.0, atol=1e-7)
+def test_grays_are_neutral_in_every_opponent_space():
+    np.testing.assert_allclose(color.ycbcr_from_srgb(GRAYS)[:, 0], GRAYS[:, 0], atol=1e-15)
+    np.testing.assert_allclose(color.ycbcr_from_srgb(GRAYS)[:, 1:], 0.0, atol=1e-15)
+    np.testing.assert_allclose(color.lab_from_srgb(GRAYS)[:, 1:], 0.0, atol=0.01)
+    np.testing.assert_allclose(color.oklab_from_srgb(GRAYS)[:, 1:], 0.0, atol=1e-7)
     np.testing.assert_allclose(color.oklab_from_srgb(np.ones(3)), [1, 0, 0], atol=1e-7)
 
 
@@ -55,12 +55,12 @@ def test_the_extremes_of_ycbcr_are_reached_by_the_primaries():
 
 
 def test_oklab_of_the_primaries_is_as_published():
-    # Ottosson's colour picker, three decimals.
+    # Ottosson's color picker, three decimals.
     expected = [[0.628, 0.225, 0.126], [0.866, -0.234, 0.179], [0.452, -0.032, -0.312]]
     np.testing.assert_allclose(color.oklab_from_srgb(np.eye(3)), expected, atol=6e-4)
 
 
-def test_oklab_is_the_exact_cube_root_for_every_colour_of_eight_bits_but_black():
+def test_oklab_is_the_exact_cube_root_for_every_color_of_eight_bits_but_black():
     dark = np.eye(3) / 255
     lms = np.asarray(color.linear_from_srgb(dark)) @ color._LMS_FROM_RGB.T
     exact = np.cbrt(lms) @ color._OKLAB_FROM_ROOTS.T
@@ -81,7 +81,7 @@ def test_every_space_is_finite_with_finite_gradient_on_black_white_negative_and_
     assert np.isfinite(value) and np.isfinite(gradient).all()
 
 
-def test_unknown_spaces_and_grey_images_are_refused():
+def test_unknown_spaces_and_gray_images_are_refused():
     with pytest.raises(ValueError, match="space must be one of 'srgb', 'linear', 'ycbcr', 'lab', 'oklab', got 'hsv'"):
         color.convert(np.zeros((2, 3)), "hsv")
     with pytest.raises(ValueError, match="images must have 3 channels"):

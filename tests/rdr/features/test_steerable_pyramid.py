@@ -43,7 +43,7 @@ def test_a_grating_excites_its_own_orientation_with_constant_magnitude(four):
     band = np.abs(four(grating(0, 8)).bands[0])[0, ..., 0, :]
     gain = 2**3 * 6 / np.sqrt(4 * 720)  # a_4
     np.testing.assert_allclose(band[..., 0], gain, rtol=1e-12)
-    # cos^3 of 45 degrees at the neighbours; 0 at the perpendicular.
+    # cos^3 of 45 degrees at the neighbors; 0 at the perpendicular.
     np.testing.assert_allclose(band[..., 1], gain * np.cos(np.pi / 4) ** 3, rtol=1e-12)
     np.testing.assert_allclose(band[..., 2], 0.0, atol=1e-12)
     vertical = np.abs(four(grating(8, 0)).bands[0])[0, ..., 0, :]

@@ -68,7 +68,7 @@ def test_package_weights_have_the_shapes_of_the_network_and_its_heads(network):
 
 
 @needs_weights
-def test_same_numbers_in_another_file_format_are_recognised(tmp_path):
+def test_same_numbers_in_another_file_format_are_recognized(tmp_path):
     params = weights.load_params("alexnet")
     named = torchvision_names("alexnet", params)
     np.savez(tmp_path / "a.npz", **named)

@@ -1,4 +1,4 @@
-"""Colour differences, against scikit-image and the test data of Sharma, Wu and Dalal (2005)."""
+"""Color differences, against scikit-image and the test data of Sharma, Wu and Dalal (2005)."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ import pytest
 from rdr.losses.color_difference import ciede2000, color_difference
 
 # L1 a1 b1 L2 a2 b2 dE, table 1 of Sharma et al.: blues where the rotation acts, hues on both sides of 0 and
-# of 180 degrees, near-greys, and samples of the CIE report.
+# of 180 degrees, near-grays, and samples of the CIE report.
 SHARMA = np.array(
     [
         [50, 2.6772, -79.7751, 50, 0, -82.7485, 2.0425],
@@ -63,7 +63,7 @@ def test_color_differences_of_images_equal_scikit_image(recorded, recorded_pair)
 
 
 def test_a_pure_difference_of_lightness_counts_by_its_weight():
-    # Greys around L = 50: S_L = 1, and nothing else differs.
+    # Grays around L = 50: S_L = 1, and nothing else differs.
     lab, reference = np.array([[49.0, 0.0, 0.0]]), np.array([[51.0, 0.0, 0.0]])
     plain, textile = jax.jit(lambda x, y: (ciede2000(x, y), ciede2000(x, y, k_l=2.0)))(lab, reference)
     np.testing.assert_allclose(plain, [2.0], rtol=1e-14)
@@ -71,7 +71,7 @@ def test_a_pure_difference_of_lightness_counts_by_its_weight():
 
 
 @pytest.mark.parametrize("formula", ["ciede2000", "lab", "oklab"])
-def test_gradients_are_finite_for_greys_black_and_equal_colours(formula):
+def test_gradients_are_finite_for_grays_black_and_equal_colors(formula):
     colors = np.array([[0.0, 0, 0], [1, 1, 1], [0.5, 0.5, 0.5], [0, 0, 1], [0.2, 0.6, 0.1]]).reshape(1, 1, 5, 3)
     gradient = jax.jit(jax.grad(lambda x, y: color_difference(x, y, formula=formula).sum()))
     for other in (colors, colors[:, :, ::-1], np.zeros_like(colors)):
@@ -94,7 +94,7 @@ def test_the_gradient_of_ciede2000_equals_finite_differences():
     np.testing.assert_allclose(slope, central, rtol=1e-7, atol=1e-8)
 
 
-def test_unknown_formulas_and_grey_images_are_refused():
+def test_unknown_formulas_and_gray_images_are_refused():
     x = np.zeros((1, 2, 2, 3))
     with pytest.raises(ValueError, match="formula must be one of 'ciede2000', 'lab', 'oklab', got 'din99'"):
         color_difference(x, x, formula="din99")

@@ -12,7 +12,7 @@ from rdr.losses.sinkhorn import entropic_transport, sinkhorn_divergence
 def gaussian_transport(mean, s, t, epsilon):
     """OT_e of N(0, s^2) and N(mean, t^2): the best jointly Gaussian coupling, in its correlation r.
 
-    Minimises mean^2 + s^2 + t^2 - 2 r s t - e/2 log(1 - r^2): 2 s t (1 - r^2) = e r.
+    Minimizes mean^2 + s^2 + t^2 - 2 r s t - e/2 log(1 - r^2): 2 s t (1 - r^2) = e r.
     """
     r = (np.sqrt(epsilon**2 + 16 * s**2 * t**2) - epsilon) / (4 * s * t)
     return mean**2 + s**2 + t**2 - 2 * r * s * t - 0.5 * epsilon * np.log1p(-(r**2))

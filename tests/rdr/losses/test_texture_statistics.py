@@ -16,7 +16,7 @@ jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_lev
 
 @pytest.fixture(scope="module")
 def statistics():
-    return jit(lambda x: texture_statistics(x, num_scales=3, num_orientations=4, neighbourhood=5))
+    return jit(lambda x: texture_statistics(x, num_scales=3, num_orientations=4, neighborhood=5))
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +54,9 @@ def test_moments_and_autocorrelations_are_those_of_numpy(statistics):
     low = np.asarray(steerable_pyramid(x, num_scales=3).lowpass)[0, ..., 0]
     low = low - low.mean()
     shifts = [[(low * np.roll(low, (i, j), (0, 1))).mean() for j in (-1, 0, 1)] for i in (-1, 0, 1)]
-    centre = np.array(got.lowpass_autocorrelations[-1][0, :, :, 0])
-    assert centre.shape == (3, 3)  # a map of 4 x 4 has no larger odd neighbourhood
-    np.testing.assert_allclose(centre, shifts / ((low**2).mean() + 1e-6), rtol=1e-10)
+    center = np.array(got.lowpass_autocorrelations[-1][0, :, :, 0])
+    assert center.shape == (3, 3)  # a map of 4 x 4 has no larger odd neighborhood
+    np.testing.assert_allclose(center, shifts / ((low**2).mean() + 1e-6), rtol=1e-10)
 
 
 def test_correlations_across_scales_are_those_of_numpy(statistics):
@@ -102,6 +102,6 @@ def test_flat_images_have_finite_statistics_and_gradients(distance):
         assert np.isfinite(gradient(image, x)).all()
 
 
-def test_an_even_neighbourhood_is_refused():
-    with pytest.raises(ValueError, match="neighbourhood must be odd and positive, got 4"):
-        texture_statistics(np.zeros((1, 8, 8, 1)), neighbourhood=4)
+def test_an_even_neighborhood_is_refused():
+    with pytest.raises(ValueError, match="neighborhood must be odd and positive, got 4"):
+        texture_statistics(np.zeros((1, 8, 8, 1)), neighborhood=4)

@@ -20,7 +20,7 @@ def test_deltas_equal_those_of_the_package(method):
         if name != method:
             continue
         rates, metrics = zip(*(CURVES[int(i)] for i in pair))
-        # Both are float64; the package fits its cubic without centring, which costs it digits.
+        # Both are float64; the package fits its cubic without centering, which costs it digits.
         np.testing.assert_allclose(bd_rate(rates, metrics, method=method).values, [0.0, rate], rtol=1e-8)
         np.testing.assert_allclose(bd_metric(rates, metrics, method=method).values, [0.0, metric], rtol=1e-8)
 

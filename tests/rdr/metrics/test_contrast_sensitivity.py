@@ -79,7 +79,7 @@ def test_farther_away_fine_noise_is_seen_less():
 
 
 def test_pixels_per_degree_and_refusals():
-    # One metre away, a degree is 17.45 mm.
+    # One meter away, a degree is 17.45 mm.
     np.testing.assert_allclose(pixels_per_degree(distance=1.0, width=0.5, pixels=2000), 69.815, rtol=1e-4)
     with pytest.raises(ValueError, match="distance, width and pixels must be positive"):
         pixels_per_degree(distance=0.0, width=0.5, pixels=2000)

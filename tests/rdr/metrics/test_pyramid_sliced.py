@@ -6,15 +6,15 @@ import pytest
 
 from rdr.features.laplacian_pyramid import laplacian_pyramid
 from rdr.losses.sliced_wasserstein import sliced_w2_squared
-from rdr.metrics.pyramid_sliced import pyramid_neighbourhoods, sliced_distance
+from rdr.metrics.pyramid_sliced import pyramid_neighborhoods, sliced_distance
 
 KEY = jax.random.key(0)
 
 
-def test_neighbourhoods_are_cut_out_of_the_levels_at_the_same_places():
+def test_neighborhoods_are_cut_out_of_the_levels_at_the_same_places():
     rng = np.random.default_rng(0)
     images = rng.random((2, 40, 36, 3))
-    cut = jax.jit(lambda x: pyramid_neighbourhoods(x, key=KEY, num_levels=2, size=5, count=9))
+    cut = jax.jit(lambda x: pyramid_neighborhoods(x, key=KEY, num_levels=2, size=5, count=9))
     found, other = cut(images), cut(images + 0.25)
     levels = laplacian_pyramid(images, num_levels=2)
     for pieces, level in zip(found, levels):
@@ -29,7 +29,7 @@ def test_neighbourhoods_are_cut_out_of_the_levels_at_the_same_places():
     np.testing.assert_allclose(other[0], found[0], atol=1e-12)
     np.testing.assert_allclose(other[1], found[1] + 0.25, atol=1e-12)
     with pytest.raises(ValueError, match="images must be larger for 4 levels: level 3 of"):
-        pyramid_neighbourhoods(images, key=KEY)
+        pyramid_neighborhoods(images, key=KEY)
 
 
 def test_the_distance_is_that_of_the_loss():

@@ -62,7 +62,7 @@ def test_nearest_points_are_those_of_brute_force(name):
         box = box[box.sum(1) % 4 == 0]
     else:
         box = np.array(list(itertools.product(range(-4, 5), repeat=n)))
-        if name != "Z":  # D4; the hexagonal lattice as a rectangular one with its centres
+        if name != "Z":  # D4; the hexagonal lattice as a rectangular one with its centers
             box = box[box.sum(1) % 2 == 0]
     x = np.random.default_rng(1).uniform(-width, width, (100, n)) * lattice(name).scale
     best = np.array([distance(row, box, name).min() for row in x])
@@ -109,8 +109,8 @@ def test_points_form_a_group_and_shifts_by_them_change_nothing(name):
 
 
 @pytest.mark.parametrize("name", ["BW16", "Leech"])
-def test_neighbours_are_no_closer(name):
-    """The points nearest to slightly moved vectors are neighbours; none may be closer to the vector itself."""
+def test_neighbors_are_no_closer(name):
+    """The points nearest to slightly moved vectors are neighbors; none may be closer to the vector itself."""
     x = uniform(name, 40, 5)
     own = distance(x, nearest(jnp.asarray(x), name)[0], name)
     rng = np.random.default_rng(6)
@@ -120,7 +120,7 @@ def test_neighbours_are_no_closer(name):
         found = distance(x, moved, name)
         others += int((found > own + 1e-9).sum())
         assert (found >= own - 1e-9).all()
-    assert others > 20  # neighbours were indeed tried
+    assert others > 20  # neighbors were indeed tried
 
 
 @pytest.mark.parametrize("name, hole, squared", [

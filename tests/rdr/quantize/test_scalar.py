@@ -57,7 +57,7 @@ def test_gradients_are_finite_everywhere_and_equal_finite_differences(function):
     np.testing.assert_allclose(jax.vmap(jax.grad(lambda v: function(v, 0.5)))(x), numeric, rtol=1e-6)
 
 
-@pytest.mark.parametrize("draw", [quantize.uniform_noise, quantize.spread_noise])
+@pytest.mark.parametrize("draw", [quantize.uniform_noise, quantize.low_discrepancy_noise])
 def test_noise_is_uniform(draw):
     noise = np.asarray(draw(jax.random.key(0), (4096, 3)))
     chex.assert_type(noise, jnp.float32)
@@ -75,11 +75,11 @@ def test_spread_noise_beats_independent_noise_by_far():
         means = [np.mean(np.exp(np.asarray(draw(jax.random.key(s), (512, 1))))) for s in range(20)]
         return np.abs(np.array(means) - 2 * np.sinh(0.5)).mean()
 
-    assert error(quantize.spread_noise) < 0.2 * error(quantize.uniform_noise)
+    assert error(quantize.low_discrepancy_noise) < 0.2 * error(quantize.uniform_noise)
 
 
 def test_the_two_dimensions_of_spread_noise_are_uncorrelated_and_exact():
-    a, b = (np.asarray(quantize.spread_noise(jax.random.key(1), (8192, 1), k))[:, 0] for k in (0, 1))
+    a, b = (np.asarray(quantize.low_discrepancy_noise(jax.random.key(1), (8192, 1), k))[:, 0] for k in (0, 1))
     assert abs(np.corrcoef(a, b)[0, 1]) < 0.01
     rho = np.roots([1, 0, -1, -1]).real.max()
     for noise, alpha in ((a, 1 / rho), (b, 1 / rho**2)):

@@ -43,7 +43,7 @@ def doubled(p, x):
     return out
 
 
-def normalised(p, x, power):
+def normalized(p, x, power):
     """x_i times a power of beta_i + sum_j gamma_ij x_j^2; what is kept are roots, less a pedestal of 2^-36."""
     beta, gamma = p["root_beta"] ** 2 - 2.0**-36, p["root_gamma"] ** 2 - 2.0**-36
     out = np.empty_like(x)
@@ -64,11 +64,11 @@ def by_hand(name, p, x):
     c = [p[f"Convolution_{i}"] for i in range(sum(key.startswith("Convolution") for key in p))]
     if name == "analysis":
         for i in range(3):
-            x = normalised(p[f"GDN_{i}"], convolved(c[i], x, 2), -0.5)
+            x = normalized(p[f"GDN_{i}"], convolved(c[i], x, 2), -0.5)
         return convolved(c[3], x, 2)
     if name == "synthesis":
         for i in range(3):
-            x = normalised(p[f"GDN_{i}"], doubled(c[i], x), 0.5)
+            x = normalized(p[f"GDN_{i}"], doubled(c[i], x), 0.5)
         return doubled(c[3], x)
     if name == "hyper_analysis":
         return convolved(c[2], rectified(convolved(c[1], rectified(convolved(c[0], np.abs(x))), 2)), 2)

@@ -1,4 +1,4 @@
-"""Oracles: atoms optimised by BFGS with a continuous certificate (recorded), closed forms, Shannon's lower bound."""
+"""Oracles: atoms optimized by BFGS with a continuous certificate (recorded), closed forms, Shannon's lower bound."""
 
 import json
 import pathlib

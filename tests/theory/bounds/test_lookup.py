@@ -108,9 +108,9 @@ def test_the_hull_of_a_sampled_process_is_an_upper_bound(points):
     # Oracle: what N equal cells of U do to the samples, by quadrature over U, and time sharing between them.
     u = (np.arange(40_320) + 0.5) / 40_320
     times = (np.arange(points) + 0.5) / points
-    for make, realise in ((sources.sawbridge, lambda t: t - (t >= u)), (sources.ramp, lambda t: (t + u) % 1.0 - 0.5)):
+    for make, realize in ((sources.sawbridge, lambda t: t - (t >= u)), (sources.ramp, lambda t: (t + u) % 1.0 - 0.5)):
         cells = np.array([1, 2, 3, 4, 5, 6, 7, 8, 9, 10] if make is sources.sawbridge else [1, 4, 5, 6, 7, 8, 9, 10])
-        reached = np.array([np.mean([realise(t).reshape(n, -1).var(1).mean() for t in times]) for n in cells])
+        reached = np.array([np.mean([realize(t).reshape(n, -1).var(1).mean() for t in times]) for n in cells])
         d = np.linspace(reached[-1], reached[0], 60)
         needed = np.interp(d, reached[::-1], np.log2(cells)[::-1])
         rate = np.asarray(bounds.bounds_of(make(points))[0].rate(d))

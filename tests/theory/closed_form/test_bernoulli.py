@@ -1,4 +1,4 @@
-"""Oracles: recorded convex-solver values, a generic optimiser over 2x2 laws, Blahut-Arimoto, linear programmes."""
+"""Oracles: recorded convex-solver values, a generic optimizer over 2x2 laws, Blahut-Arimoto, linear programs."""
 
 import json
 import pathlib
@@ -51,7 +51,7 @@ def test_recorded_points_printed_in_bits_and_to_nine_digits():
 
 
 def blahut_arimoto(p, d, beta):
-    """One point of R(D) by alternating minimisation: (D, R in bits)."""
+    """One point of R(D) by alternating minimization: (D, R in bits)."""
     kernel, q = np.exp(-beta * d), np.full(d.shape[1], 1 / d.shape[1])
     for _ in range(2000):
         w = kernel * q
@@ -186,7 +186,7 @@ def test_recorded_one_shot_rates():
 
 
 def test_common_randomness_shares_time_between_sending_and_not_sending():
-    """Oracle: a linear programme. Given the seed the message is nothing (output 0 or 1) or the symbol itself."""
+    """Oracle: a linear program. Given the seed the message is nothing (output 0 or 1) or the symbol itself."""
     rng = np.random.default_rng(2)
     for _ in range(25):
         t, d, perception = rng.uniform(0.05, 0.5), rng.uniform(0, 0.4), rng.uniform(0, 0.2)
@@ -201,7 +201,7 @@ def test_common_randomness_shares_time_between_sending_and_not_sending():
 
 @pytest.mark.parametrize("t, d, perception", [(0.25, 0.1, 0.0), (0.25, 0.1, 0.05), (0.4, 0.05, 0.1), (0.3, 0.3, 0.02)])
 def test_private_randomness_by_brute_force_over_binary_messages(t, d, perception):
-    """Oracle: every encoder on a grid, with its best decoder (a linear programme solved at its vertices)."""
+    """Oracle: every encoder on a grid, with its best decoder (a linear program solved at its vertices)."""
     rate = float(bernoulli.one_shot_rate_private_randomness(d, perception, t))
     best = np.inf
     low, high = np.array([0.0, 0.0]), np.array([1.0, 1.0])
@@ -225,8 +225,8 @@ def test_private_randomness_by_brute_force_over_binary_messages(t, d, perception
         bits = np.where(ok, bits, np.inf)
         k = np.unravel_index(bits.argmin(), bits.shape)
         best = min(best, bits[k])
-        centre, width = np.array([a[k], c[k]]), (high - low) / 20
-        low, high = np.clip(centre - width, 0, 1), np.clip(centre + width, 0, 1)
+        center, width = np.array([a[k], c[k]]), (high - low) / 20
+        low, high = np.clip(center - width, 0, 1), np.clip(center + width, 0, 1)
     assert best >= rate - 1e-9  # no code on the grid does better
     np.testing.assert_allclose(best, rate, atol=2e-5)  # the last grid's step is 1e-7; sqrt-like at 0
 

@@ -1,4 +1,4 @@
-"""Oracles: Gaussian formulas derived elsewhere, a convex programme over outputs, a simulated mixture source."""
+"""Oracles: Gaussian formulas derived elsewhere, a convex program over outputs, a simulated mixture source."""
 
 import jax
 import numpy as np
@@ -24,7 +24,7 @@ def test_recorded_values():
 
 
 def skewed_source(n):
-    """A skewed source, quantised to three cells: sorted samples, their conditional means."""
+    """A skewed source, quantized to three cells: sorted samples, their conditional means."""
     x = np.sort(np.random.default_rng(0).exponential(size=n))
     cell = np.searchsorted([0.4, 1.5], x)
     means = np.array([x[cell == k].mean() for k in range(3)])
@@ -74,7 +74,7 @@ def test_perception_inverts_distortion_and_ends_are_right():
     np.testing.assert_allclose(fixed.distortion_perception(0.0, 1.3, 1.3), 2.6, rtol=1e-15)
 
 
-def test_recorded_values_of_a_linear_programme():
+def test_recorded_values_of_a_linear_program():
     # A decoder that knows a message of error 1/4 and must be near N(0, 1/4): .1600, .07647, .03383 on a grid.
     found = fixed.distortion_perception(np.array([0.01, 0.05, 0.1]), 0.0, 0.25)
     np.testing.assert_allclose(found, [0.16, 0.076393202, 0.033772234], rtol=0, atol=6e-10)

@@ -5,7 +5,7 @@ from scipy import optimize
 
 from theory.closed_form import manifolds as ns
 
-# Oracle: constrained optimisation over cell lengths (SLSQP), bits.
+# Oracle: constrained optimization over cell lengths (SLSQP), bits.
 SAWBRIDGE = np.array([
     (1 / 6, 0.0), (0.15, 0.2981175133945637), (0.12, 0.6538875642054611), (0.1, 0.8504896251021614), (1 / 12, 1.0),
     (0.07, 1.3533209189898041), (1 / 18, 1.584962500721156), (0.05, 1.8084339825187394), (1 / 24, 2.0),
@@ -18,8 +18,8 @@ def test_sawbridge_entropies_are_reproduced_to_their_digits():
     np.testing.assert_allclose(ns.sawbridge_minimum_entropy(SAWBRIDGE[:, 0]), SAWBRIDGE[:, 1], rtol=0, atol=1e-12)
 
 
-def test_an_optimiser_over_cell_lengths_finds_the_same_entropy():
-    # Second route: minimise H(w) subject to sum w^2 = 6 D by SLSQP from several starts.
+def test_an_optimizer_over_cell_lengths_finds_the_same_entropy():
+    # Second route: minimize H(w) subject to sum w^2 = 6 D by SLSQP from several starts.
     for distortion, cells in ((0.12, 3), (0.07, 4), (0.03, 7)):
         constraints = [{"type": "eq", "fun": lambda w: w.sum() - 1},
                        {"type": "eq", "fun": lambda w, d=distortion: np.sum(w**2) - 6 * d}]
@@ -39,7 +39,7 @@ def test_an_optimiser_over_cell_lengths_finds_the_same_entropy():
 
 
 def conditional_error(w, source):
-    """Second route for d(w): the realisations of U in a cell of length w, on grids, about their mean."""
+    """Second route for d(w): the realizations of U in a cell of length w, on grids, about their mean."""
     n = 1200
     u = (np.arange(n) + 0.5) / n * w
     if source == "circle":
@@ -51,7 +51,7 @@ def conditional_error(w, source):
 
 
 @pytest.mark.parametrize("source", ns.SOURCES)
-def test_cell_distortions_are_those_of_the_realisations(source):
+def test_cell_distortions_are_those_of_the_realizations(source):
     for w in (1.0, 0.5, 0.2):
         # Two grids of n points, discontinuous integrands: an error of the order of 1 / n.
         assert float(ns.cell_distortion(w, source)) == pytest.approx(conditional_error(w, source), abs=2 / 1200)
@@ -108,8 +108,8 @@ def test_linear_transforms_have_the_printed_rates():
     np.testing.assert_allclose(found, [3.173324, 4.208253, 11.269619, 25.382771], rtol=0, atol=0.6e-6)
 
 
-def test_linear_rates_are_water_filling_over_the_covariance_of_realisations():
-    # Second route: eigenvalues of the covariance on a grid of n points, water-filled by bisection. Discretisation
+def test_linear_rates_are_water_filling_over_the_covariance_of_realizations():
+    # Second route: eigenvalues of the covariance on a grid of n points, water-filled by bisection. Discretization
     # errs by the order of 1 / n^2 relative in the leading eigenvalues and cuts the tail: 1 / (n pi^2) of distortion.
     n = 400
     t = (np.arange(n) + 0.5) / n
@@ -126,7 +126,7 @@ def test_linear_rates_are_water_filling_over_the_covariance_of_realisations():
             assert float(ns.linear_rate_distortion(distortion, source)) == pytest.approx(rate, rel=0.01, abs=1e-4)
 
 
-def test_nonlinear_quantisation_beats_linear_transforms_without_bound():
+def test_nonlinear_quantization_beats_linear_transforms_without_bound():
     d = np.array([0.05, 0.01, 0.001, 1e-4])
     linear = np.asarray(ns.linear_rate_distortion(d, "sawbridge"))
     hull = np.asarray(ns.hull_rate_distortion(d, "sawbridge"))
@@ -233,7 +233,7 @@ def test_slope_at_zero_distortion_is_infinite_and_tiny_distortions_follow_the_sm
 
 
 def test_very_many_cells_have_the_smooth_curves_value_and_slope():
-    # The switch at 1e10 cells: from above the entropy of one quantiser exceeds -log2(6 D) by at most 1/(4N) bit.
+    # The switch at 1e10 cells: from above the entropy of one quantizer exceeds -log2(6 D) by at most 1/(4N) bit.
     d = np.array([1.1e-10, 0.9e-10, 1e-20, 1e-100]) / 6
     value, slope = jax.vmap(jax.value_and_grad(ns.sawbridge_minimum_entropy))(d)
     np.testing.assert_allclose(value, -np.log2(6 * d), rtol=0, atol=1e-10)

@@ -14,7 +14,7 @@ def test_the_local_slope_is_half_the_inverse_variance():
     rotation = np.array([[0.6, -0.8], [0.8, 0.6]])
     covariance = rotation @ np.diag([4.0, 0.25]) @ rotation.T
     assert float(pt.local_critical_slope(covariance)) == pytest.approx(LOG2E / 8, rel=1e-13)
-    np.testing.assert_allclose(pt.gaussian_cooling_slopes([0.25, 4.0, 1.0]), LOG2E / np.array([8, 2, 0.5]), rtol=1e-14)
+    np.testing.assert_allclose(pt.gaussian_critical_slopes([0.25, 4.0, 1.0]), LOG2E / np.array([8, 2, 0.5]), rtol=1e-14)
 
 
 def test_a_uniform_source_leaves_zero_rate_at_the_local_slope():
@@ -73,7 +73,7 @@ def test_refusals():
     with pytest.raises(ValueError, match="covariance must be a scalar or have shape"):
         pt.local_critical_slope(np.ones(3))
     with pytest.raises(ValueError, match="eigenvalues must be > 0"):
-        pt.gaussian_cooling_slopes([0.0])
+        pt.gaussian_critical_slopes([0.0])
 
 
 def test_a_matrix_that_is_no_covariance_is_refused():
@@ -84,5 +84,5 @@ def test_a_matrix_that_is_no_covariance_is_refused():
 def test_traced_variances_outside_of_the_domain_give_nan():
     local = jax.jit(pt.local_critical_slope)
     assert np.isnan(local(-1.0)) and np.isnan(local(0.0)) and np.isfinite(local(2.0))
-    found = jax.jit(pt.gaussian_cooling_slopes)(np.array([1.0, -1.0]))
+    found = jax.jit(pt.gaussian_critical_slopes)(np.array([1.0, -1.0]))
     np.testing.assert_allclose(found, [0.5 / np.log(2), np.nan], rtol=1e-14)

@@ -79,7 +79,7 @@ def test_edges_and_refusals():
 
 
 def test_squared_error_bounds_have_the_printed_values_and_lie_below_the_solver():
-    # Oracle: optimised atoms with a continuous dual certificate (nats), width 1; Shannon lower bounds beside them.
+    # Oracle: optimized atoms with a continuous dual certificate (nats), width 1; Shannon lower bounds beside them.
     table = np.array([  # D, R, printed bound (negative ones are clipped here)
         (0.073120685, 0.063721652, -0.111117), (0.053618289, 0.203500989, 0.043994),
         (0.033987787, 0.391244508, 0.271938), (0.027820675, 0.475645921, 0.372049),

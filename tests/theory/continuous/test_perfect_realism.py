@@ -17,7 +17,7 @@ def test_gaussian_meets_its_closed_form():
     np.testing.assert_allclose(curve.rate, exact, atol=1e-8)
     assert np.all(curve.rate - curve.rate_lower < 1e-11) and np.all(curve.rate_lower <= curve.rate)
     # The error estimate covers what is left, truncation at 1e-11 of the mass included.
-    assert np.all(curve.discretisation_error < 1e-9)
+    assert np.all(curve.discretization_error < 1e-9)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_uniform_and_laplace_meet_recorded_values(density, beta, distortion, rat
     np.testing.assert_allclose(curve.distortion, distortion, atol=digits)
     np.testing.assert_allclose(curve.rate * LN2, rate, atol=digits)
     assert np.all(curve.rate - curve.rate_lower < 1e-11)
-    assert np.all(curve.discretisation_error < 1e-10)
+    assert np.all(curve.discretization_error < 1e-10)
     # Linear-estimation Shannon bound h - log(2 pi e (D - D^2 / 4 var)) / 2, strict for these sources.
     variance, entropy = (1 / 12, 0.0) if density.name == "uniform" else (1.0, np.log(2 * np.e * np.sqrt(0.5)))
     d = np.asarray(curve.distortion)
@@ -56,7 +56,7 @@ def test_extrapolation_removes_the_error_of_a_kinked_density_on_a_lattice():
     extrapolated = abs(float(found.extrapolated_rate + found.slope * found.extrapolated_distortion) - truth)
     assert raw > 1e-5
     assert extrapolated < raw / 30
-    assert raw <= 1.5 * float(found.discretisation_error)
+    assert raw <= 1.5 * float(found.discretization_error)
 
 
 def test_bad_arguments_are_refused():

@@ -1,4 +1,4 @@
-"""Oracles: the Gaussian's closed form, Shannon's lower bound, Blahut-Arimoto, an independent optimisation of the atoms,
+"""Oracles: the Gaussian's closed form, Shannon's lower bound, Blahut-Arimoto, an independent optimization of the atoms,
 and the reference sandwiches of other programs (recorded values, nats, with the digits on which two routes agreed).
 """
 
@@ -15,7 +15,7 @@ from theory import continuous
 module = importlib.import_module("theory.continuous.rate_distortion")
 
 LN2 = np.log(2.0)
-# beta (nats), D, R (nats): atoms optimised by BFGS, D and R to about 1e-6, R + beta D to about 1e-8.
+# beta (nats), D, R (nats): atoms optimized by BFGS, D and R to about 1e-6, R + beta D to about 1e-8.
 UNIFORM = np.array([
     (6.5, 0.073120685, 0.063721652), (8, 0.053618289, 0.203500989), (12, 0.033987787, 0.391244508),
     (16, 0.027820675, 0.475645921), (20, 0.022932253, 0.564864695), (30, 0.015218459, 0.750342468),

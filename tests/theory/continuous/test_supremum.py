@@ -75,7 +75,7 @@ def test_remainder_covers_a_cell_too_wide_for_its_polynomial(width):
     assert found.upper >= 1.0
 
 
-def test_one_kernel_has_its_maximum_at_its_centre():
+def test_one_kernel_has_its_maximum_at_its_center():
     nodes = jnp.array([[0.4], [3.0]])
     log_ratio = jnp.array([jnp.log(2.0), -jnp.inf])
     found = bound(nodes, log_ratio, jnp.asarray(5.0), low=jnp.array([0.0]), high=jnp.array([1.0]), cells=(20,),

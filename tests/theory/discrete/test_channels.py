@@ -11,8 +11,8 @@ PMF = RNG.dirichlet(np.ones(5))
 MATRIX = RNG.random((5, 7)) + 1.0
 
 
-def test_normalising_keeps_differences_of_distortion():
-    problem = channels.normalise(jnp.asarray(PMF), jnp.asarray(MATRIX))
+def test_normalizing_keeps_differences_of_distortion():
+    problem = channels.normalize(jnp.asarray(PMF), jnp.asarray(MATRIX))
     channel = RNG.dirichlet(np.ones(7), 5)
     mean = channels.mean_distortion(problem.pmf, jnp.asarray(channel), problem.distortion)
     np.testing.assert_allclose(
@@ -22,9 +22,9 @@ def test_normalising_keeps_differences_of_distortion():
 
 def test_a_letter_without_finite_distortion_is_nan_only_if_it_occurs():
     matrix = np.concatenate([MATRIX, np.full((1, 7), np.inf)])
-    never = channels.normalise(jnp.asarray(np.append(PMF, 0.0)), jnp.asarray(matrix))
+    never = channels.normalize(jnp.asarray(np.append(PMF, 0.0)), jnp.asarray(matrix))
     assert bool(jnp.all(jnp.isfinite(never.distortion)))
-    occurs = channels.normalise(jnp.asarray(np.append(0.5 * PMF, 0.5)), jnp.asarray(matrix))
+    occurs = channels.normalize(jnp.asarray(np.append(0.5 * PMF, 0.5)), jnp.asarray(matrix))
     assert bool(jnp.isnan(occurs.mean_offset))
 
 
@@ -43,7 +43,7 @@ def test_tilted_channel_is_the_softmax_and_obeys_forbidden_pairs():
 
 @pytest.mark.parametrize("share", [1e-6, 0.3, 0.999])
 def test_slope_meets_the_distortion_from_the_feasible_side(share):
-    problem = channels.normalise(jnp.asarray(PMF), jnp.asarray(MATRIX))
+    problem = channels.normalize(jnp.asarray(PMF), jnp.asarray(MATRIX))
     flat = jnp.full(7, -np.log(7.0))
     at_zero = channels.mean_distortion(
         problem.pmf, channels.tilted_channel(flat, problem.distortion, jnp.zeros(())), problem.distortion)

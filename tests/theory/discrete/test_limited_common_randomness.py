@@ -1,5 +1,5 @@
 """Oracles: the doubling R(D/2) at C = 0, R(D, P=0) at C = infinity, the joint distribution recomputed by hand, and an
-independent minimisation for two letters.
+independent minimization for two letters.
 """
 
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Oracles: recorded values (tests/data/theory_values.json), a generic optimiser over Gaussian pairs, Sinkhorn on a
+"""Oracles: recorded values (tests/data/theory_values.json), a generic optimizer over Gaussian pairs, Sinkhorn on a
 grid, dual certificates by quadrature, and limits in which two formulas must meet."""
 
 import itertools
@@ -64,7 +64,7 @@ def test_recorded_deviations_under_kl():
 
 def test_recorded_points_that_were_printed_to_nine_digits():
     """Oracles: dual certificates over all couplings (W2 squared), Sinkhorn (P = 0), a minimum over the second moment
-    of E[X | message, seed] (limited common randomness), a linear programme (conditional)."""
+    of E[X | message, seed] (limited common randomness), a linear program (conditional)."""
     rate = gaussian.rate_distortion_perception(
         np.array([1.2, 0.763932022, 0.438447187, 0.234435563]), np.array([0.1, 0.0, 0.0, 0.0]))
     np.testing.assert_allclose(
@@ -122,7 +122,7 @@ def test_the_optimum_over_gaussian_pairs(divergence, deviation, distortion, perc
 
 @pytest.mark.parametrize("beta", [0.5, 1.0, 2.0])
 def test_perfect_realism_is_a_static_schroedinger_bridge(beta):
-    """Oracle: symmetric Sinkhorn between the discretised Gaussian and itself (spectrally accurate trapezoid)."""
+    """Oracle: symmetric Sinkhorn between the discretized Gaussian and itself (spectrally accurate trapezoid)."""
     x = np.arange(-9, 9.0001, 0.05)
     p = np.exp(-x * x / 2)
     p /= p.sum()
@@ -138,7 +138,7 @@ def test_perfect_realism_is_a_static_schroedinger_bridge(beta):
 
 
 def test_block_realism_is_the_best_split_between_message_and_decoder():
-    """Oracle: minimise over the second moment of E[X | message, seed] that the proof leaves free."""
+    """Oracle: minimize over the second moment of E[X | message, seed] that the proof leaves free."""
     for rate, common, perception in [(0.5, 0.5, 0.01), (1.0, 1.0, 0.05), (2.0, 0.25, 0.0)]:
         a2, b = 1 - 4.0**-rate, np.sqrt(1 - 4.0 ** -(rate + common))
 

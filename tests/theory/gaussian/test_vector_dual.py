@@ -55,7 +55,7 @@ def test_the_boxed_step_is_the_best_point_of_the_model_in_the_box():
 
 
 def test_feasible_rate_repairs_what_breaks_a_constraint_and_keeps_what_does_not():
-    reply = dual_problem.Reply(*(jnp.full(3, v) for v in (0.9, 0.1, 0.2, -0.5 * np.log(1 - 0.64))))
+    reply = dual_problem.BestResponse(*(jnp.full(3, v) for v in (0.9, 0.1, 0.2, -0.5 * np.log(1 - 0.64))))
     spent = dual_problem.total_perception(reply, PROBLEM.eigenvalues, PROBLEM.weights, "w2sq")
     cost = dual_problem.distortions(reply, PROBLEM.eigenvalues).sum()
     loose = PROBLEM._replace(distortion=cost * 1.01, perception=spent * 1.01)

@@ -60,7 +60,7 @@ class NormalMixture:
         return -np.sum(mass * np.log2(mass)), np.sum(second - first**2 / mass)
 
 
-def test_a_generic_optimiser_on_the_thresholds_finds_the_same_gaussian_quantiser(gaussian):
+def test_a_generic_optimizer_on_the_thresholds_finds_the_same_gaussian_quantizer(gaussian):
     # Oracle: BFGS on D + s R over the thresholds; moments in closed form.
     slope, oracle = 0.4, NormalMixture([1.0], [0.0], [1.0])
     ours = q.entropy_coded_scalar_quantizer(gaussian, slope)
@@ -82,8 +82,8 @@ def test_a_generic_optimiser_on_the_thresholds_finds_the_same_gaussian_quantiser
     assert ours.residual < 1e-9
 
 
-def test_no_quantiser_of_a_mixture_beats_the_optimum():
-    # Oracles: 2000 random quantisers, and every shift of one threshold.
+def test_no_quantizer_of_a_mixture_beats_the_optimum():
+    # Oracles: 2000 random quantizers, and every shift of one threshold.
     weights, means, stds = [0.3, 0.7], [-1.0, 1.5], [0.5, 1.0]
     oracle = NormalMixture(weights, means, stds)
     density = sd.gaussian_mixture_density(weights, means, np.square(stds), panels=PANELS)

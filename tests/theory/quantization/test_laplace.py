@@ -62,7 +62,7 @@ def gradient(function, at):
 
 
 def test_the_derivative_is_the_lagrangian_slope(curve):
-    # Second route: optimality. If the quantiser is stationary, dD/dR along the family is minus its slope.
+    # Second route: optimality. If the quantizer is stationary, dD/dR along the family is minus its slope.
     derivative = gradient(laplace.entropy_coded_distortion_rate, RATES)
     slope = laplace.entropy_coded_scalar_quantizer(SCALE * STEPS, SCALE).slope
     np.testing.assert_allclose(derivative, -np.asarray(slope), rtol=1e-11)

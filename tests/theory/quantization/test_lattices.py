@@ -133,7 +133,7 @@ def test_the_sphere_bound_lies_below_every_lattice_and_falls_to_zador_limit():
     assert 1 / (2 * np.pi * np.e) == pytest.approx(0.0585498315, abs=6e-11)
 
 
-def test_the_scalar_quantisers_losses_to_their_digits():
+def test_the_scalar_quantizers_losses_to_their_digits():
     assert float(lattices.space_filling_loss(1 / 12)) == pytest.approx(0.2546143348, abs=6e-11)
     assert float(lattices.space_filling_loss_db(1 / 12)) == pytest.approx(1.532931042, abs=6e-10)
     assert float(lattices.universal_dithered_excess()) == pytest.approx(0.7546, abs=6e-5)

@@ -15,7 +15,7 @@ def test_equal_cells_lie_on_the_hull():
     np.testing.assert_allclose(uniform.single_quantizer_rate(distortion, WIDTH), np.log2(LEVELS), atol=1e-7)
 
 
-def test_no_random_partition_lies_below_the_hull_or_the_single_quantiser_curve():
+def test_no_random_partition_lies_below_the_hull_or_the_single_quantizer_curve():
     # Second route: 3000 random partitions of the unit interval and their own rate and distortion.
     rng = np.random.default_rng(0)
     rates, distortions = [], []
@@ -32,7 +32,7 @@ def test_no_random_partition_lies_below_the_hull_or_the_single_quantiser_curve()
     assert np.all(single >= np.asarray(uniform.entropy_coded_rate_distortion(distortions)) - 1e-9)
 
 
-def test_the_single_quantiser_has_equal_cells_and_a_shorter_one():
+def test_the_single_quantizer_has_equal_cells_and_a_shorter_one():
     # Second route: k = 2 cells of length m and one of 1 - 2m, by hand.
     m = 0.42
     w = np.array([m, m, 1 - 2 * m])
@@ -75,7 +75,7 @@ def test_derivative_where_a_cell_appears_is_that_of_the_right_side(cells):
 
 
 def test_very_many_cells_have_the_smooth_curves_value_and_slope():
-    d = np.array([1.1e-20, 0.9e-20, 1e-40, 1e-100]) / 12  # one quantiser changes to it at 1e10 cells
+    d = np.array([1.1e-20, 0.9e-20, 1e-40, 1e-100]) / 12  # one quantizer changes to it at 1e10 cells
     value, slope = jax.vmap(jax.value_and_grad(uniform.single_quantizer_rate))(d)
     np.testing.assert_allclose(value, -0.5 * np.log2(12 * d), rtol=0, atol=1e-10)
     np.testing.assert_allclose(slope[1:] * d[1:], -0.5 / np.log(2), rtol=1e-12)

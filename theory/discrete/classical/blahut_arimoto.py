@@ -1,6 +1,6 @@
 """Blahut-Arimoto and its variant at a given distortion: the classical methods, for comparison.
 
-Both are expectation maximisation for the mixture weights q of the model p(x) ~ (K q)(x): simple and
+Both are expectation maximization for the mixture weights q of the model p(x) ~ (K q)(x): simple and
 monotone, but their certificate closes like 1/iterations.
 """
 
@@ -24,8 +24,8 @@ def blahut_arimoto(
     """At a given slope: q <- q c with c = K'(p / Kq), until ln max c <= tolerance.
 
     Args:
-      problem: the normalised problem.
-      slope: nats per unit of normalised distortion; scalar.
+      problem: the normalized problem.
+      slope: nats per unit of normalized distortion; scalar.
       tolerance: gap to stop at, nats.
       max_iterations: bound on the number of updates.
 
@@ -62,9 +62,9 @@ def constrained_blahut_arimoto(
     """At a given distortion: before each update, Newton's method finds the slope that meets it.
 
     Args:
-      problem: the normalised problem.
-      slope: first guess of the slope, nats per unit of normalised distortion, > 0; scalar.
-      target: the distortion, normalised, > 0.
+      problem: the normalized problem.
+      slope: first guess of the slope, nats per unit of normalized distortion, > 0; scalar.
+      target: the distortion, normalized, > 0.
       tolerance: gap to stop at, nats.
       max_iterations: bound on the number of updates of q.
 

@@ -10,7 +10,7 @@ predictor-corrector steps follow the path q z = s w = mu with z = 1 - c, w = D -
 
 Reference: S. Mehrotra, "On the implementation of a primal-dual interior point method", SIAM J. Optim. 2(4),
 1992; the optimality conditions are those of R. Blahut, IEEE T-IT 18(4), 1972. The paper's problem is linear;
-here each step linearises c and E[d] anew.
+here each step linearizes c and E[d] anew.
 """
 
 from typing import NamedTuple
@@ -27,8 +27,8 @@ class Iterate(NamedTuple):
     """Where a solver of the rate-distortion problem stands.
 
     Attributes:
-      weights: output weights q, [m], positive (not normalised inside the interior-point method).
-      slope: s, nats per unit of normalised distortion; scalar.
+      weights: output weights q, [m], positive (not normalized inside the interior-point method).
+      slope: s, nats per unit of normalized distortion; scalar.
       gap: what the certificate is off by, in nats, as estimated in the iteration; scalar.
       iterations: how many steps were made.
     """
@@ -67,9 +67,9 @@ def solve(
     """Follows the central path until the certificate's estimate is below the tolerance.
 
     Args:
-      problem: the normalised problem.
+      problem: the normalized problem.
       slope: the slope if `fixed_slope`, else a first guess of it; nats per unit, > 0; scalar.
-      target: the distortion to meet, normalised; not used if `fixed_slope`.
+      target: the distortion to meet, normalized; not used if `fixed_slope`.
       fixed_slope: whether the slope is given, else the distortion.
       tolerance: gap to stop at, nats.
       max_iterations: bound on the number of Newton steps.
@@ -136,8 +136,8 @@ def solve(
         a = jnp.minimum(reach(dq, dz, ds, dw), 1.0)
         predicted = ((q + a * dq) @ (z + a * dz) + moving * (s + a * ds) * (w + a * dw)) / pairs
         # Products far below what the tolerance needs only spoil the conditioning.
-        centre = jnp.maximum(jnp.clip((predicted / mu) ** 3, 1e-6, 1.0) * mu, 0.2 * tolerance / pairs)
-        dq, dz, ds, dw = direction(centre - a**2 * dq * dz, centre - a**2 * ds * dw)
+        center = jnp.maximum(jnp.clip((predicted / mu) ** 3, 1e-6, 1.0) * mu, 0.2 * tolerance / pairs)
+        dq, dz, ds, dw = direction(center - a**2 * dq * dz, center - a**2 * ds * dw)
         a = jnp.minimum(1.0, 0.99 * reach(dq, dz, ds, dw))
         a = jnp.where(reach(dq, dz, ds, dw) >= 1.0, jnp.maximum(a, 0.99), a)
 

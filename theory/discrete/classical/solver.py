@@ -194,7 +194,7 @@ def solve_at_slope(
     max_iterations: int,
 ) -> RateDistortion:
     """The traced part of `rate_distortion` at a slope."""
-    problem = channels.normalise(pmf, distortion_matrix)
+    problem = channels.normalize(pmf, distortion_matrix)
     lossless = jnp.isinf(slope)
     # At slope inf only pairs at the row minimum are left; the slope within the solver is then immaterial.
     problem = channels.keep_only_minima(problem, lossless)
@@ -226,8 +226,8 @@ def solve_at_distortion(
     max_iterations: int,
 ) -> RateDistortion:
     """The traced part of `rate_distortion` at a distortion."""
-    problem = channels.normalise(pmf, distortion_matrix)
-    target, lossless, reachable = channels.normalised_target(problem, distortion)
+    problem = channels.normalize(pmf, distortion_matrix)
+    target, lossless, reachable = channels.normalized_target(problem, distortion)
     problem = channels.keep_only_minima(problem, lossless)
     constant, smallest = channels.best_constant_channel(problem)
     # A target above E[d] of the best constant channel has rate 0: the solver is given an easy one instead.

@@ -2,7 +2,7 @@
 
 Per divergence, the output pmf q and the constraint delta(p, q) <= P come with primal-dual pairs
 (x, z >= 0, x z -> 0). Given the step of the log-responses h(y) and of the price t of perception, a block
-eliminates its own variables from the linearised optimality conditions:
+eliminates its own variables from the linearized optimality conditions:
 
     dq = C dh - omega dt + rho,        d delta = omega' dh - theta dt + chi,
 
@@ -48,7 +48,7 @@ class Block(NamedTuple):
     Attributes:
       start: () -> PairState.
       output_pmf: state -> q [n].
-      value: state -> delta, scalar, as the linearised constraint uses it.
+      value: state -> delta, scalar, as the linearized constraint uses it.
       eliminate: (state, h [n], t, targets) -> Elimination; targets are the wanted products x z.
       back_substitute: (state, h, t, targets, dh, dt) -> PairState of steps.
       weights: relative products of the pairs on the central path, 0 where there is no pair; shape of the pairs.
@@ -178,16 +178,16 @@ def transport_block(p: jax.Array, cost: jax.Array) -> Block:
         return weight, total, bias, c - mean_cost[:, None], mean_cost, mean_bias, missing
 
     def eliminate(state, h, t, targets):
-        weight, total, bias, centred, mean_cost, mean_bias, missing = parts(state, h, t, targets)
+        weight, total, bias, centerd, mean_cost, mean_bias, missing = parts(state, h, t, targets)
         scaled = weight / jnp.sqrt(total)[:, None]
         coupling = scaled.T @ scaled
         coupling = coupling - jnp.diag(jnp.diag(coupling))
         compliance = jnp.diag(coupling.sum(-1)) - coupling
         leaning = weight * (bias - mean_bias[:, None])
-        omega = (weight * centred).sum(0)
+        omega = (weight * centerd).sum(0)
         rho = leaning.sum(0) + (weight * (missing / total)[:, None]).sum(0)
-        theta = (weight * centred**2).sum()
-        chi = (leaning * centred).sum() + mean_cost @ missing
+        theta = (weight * centerd**2).sum()
+        chi = (leaning * centerd).sum() + mean_cost @ missing
         return Elimination(compliance, omega, rho, theta, chi)
 
     def back_substitute(state, h, t, targets, dh, dt):

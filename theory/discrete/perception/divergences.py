@@ -37,7 +37,7 @@ class Separable(NamedTuple):
       slope: (p, q) -> df/dq, with slope(p, p) = 0.
       curvature: (p, q) -> d2f/dq2, q > 0.
       conjugate_terms: (p, a) -> sup over q >= 0 of a q - f(p, q), elementwise; +inf outside of its domain.
-      maximiser: (p, a) -> the q that attains it.
+      maximizer: (p, a) -> the q that attains it.
       largest_slope: the domain is a < largest_slope.
       forbids_new_letters: whether q(y) > 0 needs p(y) > 0.
       information: whether the value is an information quantity.
@@ -47,7 +47,7 @@ class Separable(NamedTuple):
     slope: Callable[[jax.Array, jax.Array], jax.Array]
     curvature: Callable[[jax.Array, jax.Array], jax.Array]
     conjugate_terms: Callable[[jax.Array, jax.Array], jax.Array]
-    maximiser: Callable[[jax.Array, jax.Array], jax.Array]
+    maximizer: Callable[[jax.Array, jax.Array], jax.Array]
     largest_slope: float
     forbids_new_letters: bool
     information: bool
@@ -73,7 +73,7 @@ SEPARABLE = {
         slope=lambda p, q: jnp.where(p > 0, jnp.log(q / jnp.where(p > 0, p, 1.0)), 0.0),
         curvature=lambda p, q: 1.0 / q,
         conjugate_terms=lambda p, a: jnp.where(p > 0, p * jnp.expm1(a), 0.0),
-        maximiser=lambda p, a: p * jnp.exp(a),
+        maximizer=lambda p, a: p * jnp.exp(a),
         largest_slope=jnp.inf,
         forbids_new_letters=True,
         information=True,
@@ -83,7 +83,7 @@ SEPARABLE = {
         slope=lambda p, q: 1.0 - p / q,
         curvature=lambda p, q: p / q**2,
         conjugate_terms=lambda p, a: _within(a, 1.0, lambda b: -xlogy(p, 1.0 - b)),
-        maximiser=lambda p, a: p / (1.0 - a),
+        maximizer=lambda p, a: p / (1.0 - a),
         largest_slope=1.0,
         forbids_new_letters=False,
         information=True,
@@ -95,7 +95,7 @@ SEPARABLE = {
         conjugate_terms=lambda p, a: _within(
             a, 0.5 * jnp.log(2.0), lambda b: -0.5 * xlogy(p, 2.0 - jnp.exp(2.0 * b))
         ),
-        maximiser=lambda p, a: p * jnp.exp(2.0 * a) / (2.0 - jnp.exp(2.0 * a)),
+        maximizer=lambda p, a: p * jnp.exp(2.0 * a) / (2.0 - jnp.exp(2.0 * a)),
         largest_slope=0.34657359027997264,
         forbids_new_letters=False,
         information=True,
@@ -105,7 +105,7 @@ SEPARABLE = {
         slope=lambda p, q: 1.0 - (p / q) ** 2,
         curvature=lambda p, q: 2.0 * p**2 / q**3,
         conjugate_terms=lambda p, a: _within(a, 1.0, lambda b: 2.0 * p * (1.0 - jnp.sqrt(1.0 - b))),
-        maximiser=lambda p, a: p / jnp.sqrt(1.0 - a),
+        maximizer=lambda p, a: p / jnp.sqrt(1.0 - a),
         largest_slope=1.0,
         forbids_new_letters=False,
         information=False,
@@ -115,7 +115,7 @@ SEPARABLE = {
         slope=lambda p, q: 0.5 - 0.5 * jnp.sqrt(p / q),
         curvature=lambda p, q: 0.25 * jnp.sqrt(p / q) / q,
         conjugate_terms=lambda p, a: _within(a, 0.5, lambda b: p * b / (1.0 - 2.0 * b)),
-        maximiser=lambda p, a: p / (1.0 - 2.0 * a) ** 2,
+        maximizer=lambda p, a: p / (1.0 - 2.0 * a) ** 2,
         largest_slope=0.5,
         forbids_new_letters=False,
         information=False,
@@ -149,7 +149,7 @@ def separable_conjugate(name: str, p: jax.Array, critic: jax.Array) -> jax.Array
     top = jnp.where(p > 0, critic, -jnp.inf).max() if divergence.forbids_new_letters else critic.max()
 
     def mass(tau):
-        return jnp.where(p > 0, divergence.maximiser(p, critic - tau), 0.0).sum() - 1.0
+        return jnp.where(p > 0, divergence.maximizer(p, critic - tau), 0.0).sum() - 1.0
 
     # The mass decreases in tau. At tau = max critic no letter has slope above f'(p, p) = 0: mass <= 0.
     spread = jnp.where(

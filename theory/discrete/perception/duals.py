@@ -140,12 +140,12 @@ def lower_bound(
     R(D, P) >= sum p nu - s D - t P - t conjugate(h / t), and with t = 0 the classical bound; the larger one.
 
     Args:
-      problem: the normalised problem.
+      problem: the normalized problem.
       perception: the divergence.
       log_multiplier: nu, [n].
       slope: s >= 0.
       price: t >= 0.
-      target: D, normalised.
+      target: D, normalized.
       allowance: P / scale.
 
     Returns:

@@ -27,9 +27,9 @@ class Point(NamedTuple):
 
     Attributes:
       log_multiplier: nu, [n].
-      slope: s, nats per unit of normalised distortion; scalar.
+      slope: s, nats per unit of normalized distortion; scalar.
       slack: w = D - E[d]; scalar.
-      price: t, nats per unit of normalised perception; scalar.
+      price: t, nats per unit of normalized perception; scalar.
       room: w' = P - delta; scalar.
       block: the divergence's variables.
     """
@@ -51,12 +51,12 @@ class _State(NamedTuple):
 
 
 def posteriors(problem: Problem, log_multiplier: jax.Array, slope: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Posteriors S(x|y) proportional to p(x) exp(nu(x) - s d(x, y)) and their log-normalisers h(y).
+    """Posteriors S(x|y) proportional to p(x) exp(nu(x) - s d(x, y)) and their log-normalizers h(y).
 
     Args:
-      problem: the normalised problem.
+      problem: the normalized problem.
       log_multiplier: nu, [n].
-      slope: s, nats per unit of normalised distortion.
+      slope: s, nats per unit of normalized distortion.
 
     Returns:
       S [n, m], columns sum to one; h [m].
@@ -91,11 +91,11 @@ def solve(
     """Follows the central path from the block's starting point.
 
     Args:
-      problem: the normalised problem, square.
+      problem: the normalized problem, square.
       block: the divergence.
       slope: s if it is fixed, else a first guess.
       price: t if it is fixed, else a first guess.
-      target: the distortion D, normalised; not used if the slope is fixed.
+      target: the distortion D, normalized; not used if the slope is fixed.
       allowance: the perception P; not used if the price is fixed.
       fixed_slope: whether s is given.
       fixed_price: whether t is given.
@@ -230,12 +230,12 @@ def solve(
             + move_t * (t + b * first.price) * (room + a * first.room)
         )
         # Products far below what the tolerance needs only spoil the conditioning.
-        centre = jnp.clip((after / jnp.maximum(total, 1e-300)) ** 3, 1e-6, 1.0) * mu
-        centre = jnp.maximum(centre, 0.2 * tolerance / jnp.maximum(pair_count, 1.0))
+        center = jnp.clip((after / jnp.maximum(total, 1e-300)) ** 3, 1e-6, 1.0) * mu
+        center = jnp.maximum(center, 0.2 * tolerance / jnp.maximum(pair_count, 1.0))
         second = direction(
-            centre * block.weights - a * b * (block.weights > 0) * first.block.primal * first.block.dual,
-            scalar_weight * centre - a * b * first.slope * first.slack,
-            scalar_weight * centre - a * b * first.price * first.room,
+            center * block.weights - a * b * (block.weights > 0) * first.block.primal * first.block.dual,
+            scalar_weight * center - a * b * first.slope * first.slack,
+            scalar_weight * center - a * b * first.price * first.room,
         )
         a, b = (jnp.where(x >= 1.0 / 0.99, 1.0, 0.99 * x) for x in reach(second))
         b = jnp.minimum(b, 4.0 / jnp.maximum(jnp.abs(second.log_multiplier).max(), 1e-300))

@@ -100,7 +100,7 @@ def solve_regime(
 
 def _solve_bound(pmf, distortion_matrix, trade, cost, tolerance, options, level, regime):
     """A positive price of perception, a given one, or perfect realism."""
-    problem = channels.normalise(pmf, distortion_matrix)
+    problem = channels.normalize(pmf, distortion_matrix)
     p = problem.pmf
     perception = bind(p, options, cost)
     perfect = regime == "perfect"
@@ -112,7 +112,7 @@ def _solve_bound(pmf, distortion_matrix, trade, cost, tolerance, options, level,
         lossless, reachable = jnp.asarray(False), trade >= 0
     else:
         s = 2.0 * jnp.ones(())
-        target, lossless, reachable = channels.normalised_target(problem, trade)
+        target, lossless, reachable = channels.normalized_target(problem, trade)
         problem = channels.keep_only_minima(problem, lossless)
         # No channel exceeds the largest distortion: beyond it the constraint is void.
         target = jnp.minimum(target, 2.0 * channels.finite_part(problem.distortion).max() + 1.0)

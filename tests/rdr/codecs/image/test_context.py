@@ -5,12 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rdr.codecs.image.context import context_model, first_colour, uneven_groups
+from rdr.codecs.image.context import checkerboard_mask, context_model, uneven_groups
 from rdr.entropy_models import scale_table
 
 N, M, GROUPS = 3, 8, (3, 5)
 STARTS = np.cumsum((0, *GROUPS))
-COLOURED = np.indices((4, 8)).sum(0) % 2 == 0
+COLORED = np.indices((4, 8)).sum(0) % 2 == 0
 STEPS = [(k, c) for k in range(len(GROUPS)) for c in range(2)]  # in the order in which they are coded
 
 
@@ -93,7 +93,7 @@ class Integers:
 
 
 def walked(networks, said, unit, decide):
-    """Group by group, colour by colour: `decide(k, c, mean, scale)` says what the step's latents become."""
+    """Group by group, color by color: `decide(k, c, mean, scale)` says what the step's latents become."""
     done = np.zeros((*said.shape[:3], 0), said.dtype)
     for k, size in enumerate(GROUPS):
         own = np.zeros((*said.shape[:3], size), said.dtype)
@@ -102,7 +102,7 @@ def walked(networks, said, unit, decide):
             beside = networks.run(f"spatial_{k}", own * unit) if c else nothing
             known = [said, *([networks.run(f"channel_{k}", done * unit)] if k else []), beside]
             both = networks.run(f"merge_{k}", np.concatenate(known, -1))
-            places = COLOURED if c == 0 else ~COLOURED
+            places = COLORED if c == 0 else ~COLORED
             own[:, places] = decide(k, c, both[..., size:], both[..., :size])[:, places]
         done = np.concatenate([done, own], -1)
     return done
@@ -146,7 +146,7 @@ def deaf(params):
 
 def part_of(array, step):
     k, c = step
-    return array[..., COLOURED if c == 0 else ~COLOURED, STARTS[k] : STARTS[k + 1]]
+    return array[..., COLORED if c == 0 else ~COLORED, STARTS[k] : STARTS[k + 1]]
 
 
 def reconstruction_and_bits(params, y, key, laws):
@@ -165,7 +165,7 @@ def reconstruction_and_bits(params, y, key, laws):
         mine = y[..., STARTS[k] : STARTS[k + 1]]
         rounded = np.round(mine - mean) + mean
         seen = rounded if key is None else mine + noise[..., STARTS[k] : STARTS[k + 1]]
-        places = COLOURED if c == 0 else ~COLOURED
+        places = COLORED if c == 0 else ~COLORED
         total += laws.normal_bits(seen, mean, scale)[:, places].sum((1, 2))
         scales.append(scale[:, places])
         return rounded
@@ -192,7 +192,7 @@ def test_nothing_hears_what_is_decoded_with_it_or_later(params, bits, y):
         assert np.isclose(own.max(), 9.0, atol=1e-5) and np.sort(own.ravel())[-2] < 1e-5
         for other in STEPS[place + 1 :]:
             heard = part_of(change, other).max() > 1e-4
-            # A second colour is heard by later groups only, a first one by its own group's second colour too.
+            # A second color is heard by later groups only, a first one by its own group's second color too.
             assert heard or (other[0] == step[0] and step[1] == 1)
 
 
@@ -214,10 +214,10 @@ def test_the_stream_hears_nothing_that_is_decoded_with_it_or_later(model, params
         assert (symbols[place + 1] != symbols[0]).any() or (ids[place + 1] != ids[0]).any()
 
 
-def test_a_second_colour_hears_its_neighbours_within_two_places(params, bits, y):
+def test_a_second_color_hears_its_neighbors_within_two_places(params, bits, y):
     y_hat = np.asarray(bits(deaf(params), y, None)[0])
-    change = np.abs(y_hat[1] - y_hat[0])[:, :, 0] > 1e-5  # group 0: its first colour at row 2, column 4
-    rows, columns = np.nonzero(change & ~COLOURED)
+    change = np.abs(y_hat[1] - y_hat[0])[:, :, 0] > 1e-5  # group 0: its first color at row 2, column 4
+    rows, columns = np.nonzero(change & ~COLORED)
     assert np.abs(rows - 2).max() <= 2 and np.abs(columns - 4).max() == 2 and rows.size >= 8
 
 
@@ -230,7 +230,7 @@ def test_streams_are_made_of_the_integers_of_every_step_by_hand(model, params, c
     networks, found, bits = Integers(coding), iter(coded), []
 
     def decide(k, c, mean, scale):
-        places = COLOURED if c == 0 else ~COLOURED
+        places = COLORED if c == 0 else ~COLORED
         here, said, ids = next(found)
         index = np.searchsorted(coding["thresholds"], scale, side="right")
         np.testing.assert_array_equal(ids, index[:, places])
@@ -281,14 +281,14 @@ def test_noisy_bits_are_those_of_every_step_and_teach_every_network(model, param
         np.testing.assert_allclose(gradient, (ends[0] - ends[1]) / 2e-5, rtol=1e-3)
 
 
-def test_groups_grow_and_hold_all_channels_and_colours_alternate():
+def test_groups_grow_and_hold_all_channels_and_colors_alternate():
     for latents in range(8, 400, 2):
         groups = uneven_groups(latents)
         assert sum(groups) == latents and min(groups) >= 1 and all(type(size) is int for size in groups)
     assert uneven_groups(192) == (16, 16, 32, 64, 64) and uneven_groups(96) == (12, 12, 24, 48)
     assert uneven_groups(8) == (1, 1, 2, 4) and uneven_groups(128) == (16, 16, 32, 64)
-    np.testing.assert_array_equal(first_colour(2, 3), [[True, False, True], [False, True, False]])
-    assert first_colour(1, 1).all()
+    np.testing.assert_array_equal(checkerboard_mask(2, 3), [[True, False, True], [False, True, False]])
+    assert checkerboard_mask(1, 1).all()
 
 
 def test_networks_see_what_is_known_at_their_step():

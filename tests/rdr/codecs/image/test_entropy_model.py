@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rdr.codecs.image import NAMES, make_model
-from rdr.codecs.image.entropy_model import LatentModel
+from rdr.codecs.image.entropy_model import EntropyModel
 
 N, M = 3, 8
 CASES = [(name, levels) for name in NAMES for levels in ((0,) if name == NAMES[3] else (0, 4))]
@@ -21,10 +21,10 @@ def case(request, laws):
 
 def test_it_says_what_it_is(case):
     model, levels, params = case
-    assert isinstance(model, LatentModel) and model.name in NAMES and model.dither_levels == levels
+    assert isinstance(model, EntropyModel) and model.name in NAMES and model.dither_levels == levels
     assert model.stride == (1 if model.name == NAMES[0] else 4)
     assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {np.dtype(np.float32)}
-    assert LatentModel._fields == ("name", "stride", "dither_levels", "init", "bits", "finalize", "encode", "decode")
+    assert EntropyModel._fields == ("name", "stride", "dither_levels", "init", "bits", "finalize", "encode", "decode")
 
 
 @pytest.mark.parametrize("noisy", [False, True])

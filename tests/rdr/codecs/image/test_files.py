@@ -19,7 +19,7 @@ NOTES = {"training": {"steps": 3, "images": "ä"}, "list": [1, None, 0.5]}
 
 
 def drawn(codec):
-    """Parameters in 16 bits under which pictures come out in all colours."""
+    """Parameters in 16 bits under which pictures come out in all colors."""
     rng = np.random.default_rng(0)
 
     def draw(path, leaf):

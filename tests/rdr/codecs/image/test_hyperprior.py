@@ -31,17 +31,17 @@ class Case:
         widths = (latents, latents * 3 // 2, 2 * latents) if means else (N, N, latents)
         self.exact = jax.tree.map(lambda leaf: leaf.astype(np.float64), self.params), self.y.astype(np.float64)
         analysis, synthesis = HyperAnalysis(N, leaky=means), HyperSynthesis(widths, leaky=means)
-        self.analyse = jax.jit(lambda params, y: analysis.apply({"params": params["analysis"]}, y))
-        self.synthesise = jax.jit(lambda params, z: synthesis.apply({"params": params["synthesis"]}, z))
+        self.analyze = jax.jit(lambda params, y: analysis.apply({"params": params["analysis"]}, y))
+        self.synthesize = jax.jit(lambda params, z: synthesis.apply({"params": params["synthesis"]}, z))
 
     def said(self, params, z):
         """Mean and scale of each latent."""
-        said = np.asarray(self.synthesise(params, z))
+        said = np.asarray(self.synthesize(params, z))
         return (said[..., self.latents :], said[..., : self.latents]) if self.means else (np.zeros(said.shape), said)
 
     def reconstruction_and_bits(self, params, y, key, laws):
         """What `bits` should give, in float64."""
-        z = np.asarray(self.analyse(params, y))
+        z = np.asarray(self.analyze(params, y))
         noise, z_noise = (0.0, 0.0) if key is None else (
             np.asarray(jax.random.uniform(k, shape, jnp.float32, -0.5, 0.5), np.float64)
             for k, shape in zip(jax.random.split(key), (y.shape, z.shape)))
@@ -113,7 +113,7 @@ def test_bits_are_the_sum_over_all_rounded_latents_and_hyper_latents(case, laws)
     np.testing.assert_allclose(bits, want[1], rtol=1e-5)
     # Numbers of float32 that differ in their last digit may round apart, but none of these latents is so near a tie.
     np.testing.assert_allclose(y_hat, want[0], atol=2e-5)
-    mean, scale = case.said(case.exact[0], np.round(case.analyse(*case.exact)))
+    mean, scale = case.said(case.exact[0], np.round(case.analyze(*case.exact)))
     assert np.std(scale) > 0.3 and (np.std(mean) > 0.3 or not case.means)
 
 
@@ -151,7 +151,7 @@ def test_streams_are_made_of_the_integers_that_the_integer_network_says(case, co
     laws.check_whole(coding)
     specs = (LayerSpec("double", kind, 12), LayerSpec("double", kind, 12), LayerSpec("same", "none", 8))
     payloads, symbols = case.model.encode(case.params, coding, case.y, case.dither)
-    z = np.round(np.asarray(case.analyse(*case.exact)))
+    z = np.round(np.asarray(case.analyze(*case.exact)))
     np.testing.assert_array_equal(symbols["z"], z)
     said = jax.jit(lambda z: apply_network(coding["network"], specs, z))(z.astype(np.int32) << 12)
     said = np.asarray(said, np.int64)

@@ -27,7 +27,7 @@ def fresh(codec):
 
 
 def smooth_images(count, *, side=32):
-    """Slow waves around grey, in colours that vary together."""
+    """Slow waves around gray, in colors that vary together."""
     rng = np.random.default_rng(3)
     row, column = np.mgrid[:side, :side] / side
     images = []
@@ -58,7 +58,7 @@ def test_images_like_those_it_saw_come_through_the_transforms_before_any_trainin
     noisy = np.mean(np.square(np.asarray(through(principal_start(random, images, weights=weights), x)[1]) - x))
     assert error < noisy < 0.2 * np.var(x)
     assert np.mean(np.square(np.asarray(through(random, x)[1]) - x)) > np.var(x)
-    # The latents' unit is the step: grey is 0, and white would be half a gain in the first component.
+    # The latents' unit is the step: gray is 0, and white would be half a gain in the first component.
     assert 0.05 * step_gain(0.01) < np.abs(latents).max() < step_gain(0.01)
 
 
@@ -71,8 +71,8 @@ def test_gains_are_the_best_steps_of_each_level():
 
 
 @pytest.mark.parametrize("weight", [0.001, 0.05])
-def test_the_step_minimises_rate_and_weighted_error_of_a_fine_quantiser(weight):
-    """768 coefficients of a 16 x 16 block in three colours, each with the entropy of a fine quantiser."""
+def test_the_step_minimizes_rate_and_weighted_error_of_a_fine_quantizer(weight):
+    """768 coefficients of a 16 x 16 block in three colors, each with the entropy of a fine quantizer."""
     gain = np.linspace(0.5, 2.0, 3001) * step_gain(weight)
     step = 16.0 / gain
     bits_per_pixel = 768 * -np.log2(step) / 256

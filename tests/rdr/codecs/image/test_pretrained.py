@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(not pretrained.shipped_available(), reason="no c
 
 @pytest.fixture(scope="module")
 def loaded():
-    return pretrained.load_shipped()
+    return pretrained.load_pretrained()
 
 
 @pytest.fixture(scope="module")

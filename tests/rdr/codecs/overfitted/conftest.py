@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rdr.codecs.overfitted.architecture import Architecture, shapes
-from rdr.codecs.overfitted.exact_inference import whole_weights
+from rdr.codecs.overfitted.exact_inference import quantize_weights
 from rdr.codecs.overfitted.format import Description
 
 
@@ -16,7 +16,7 @@ def random_description(height=13, width=10, *, channels=3, levels=4, noise_level
     for name, shape in shapes(arch).items():
         w = rng.standard_normal(shape) * (0.1 if name.endswith("bias") else 0.7 / shape[-1] ** 0.5)
         w = w * 0.1 + np.asarray([0.0, 0.25, 0.75, 0.0]) if name == "upsampling" else w
-        whole[name] = whole_weights(w, exponents[name])
+        whole[name] = quantize_weights(w, exponents[name])
     grids = [np.rint(rng.laplace(size=shape) * 2).astype(np.int32) for shape in arch.grids]
     return Description(arch, exponents, whole, grids, seed if noise_levels else None)
 

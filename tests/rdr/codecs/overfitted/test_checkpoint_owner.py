@@ -27,9 +27,9 @@ def test_other_fits_have_other_digests(other):
 
 
 def test_equal_things_have_equal_digests():
-    first = digest(MAP, Options(saliency=MAP, trade_off=0.5), [0])
-    assert first != digest(MAP, Options(saliency=_changed(MAP), trade_off=0.5), [0])
-    assert first == digest(MAP[::-1][::-1], Options(saliency=jnp.asarray(MAP), trade_off=np.float64(0.5)), (0,))
+    first = digest(MAP, Options(saliency=MAP, rd_lambda=0.5), [0])
+    assert first != digest(MAP, Options(saliency=_changed(MAP), rd_lambda=0.5), [0])
+    assert first == digest(MAP[::-1][::-1], Options(saliency=jnp.asarray(MAP), rd_lambda=np.float64(0.5)), (0,))
 
 
 def test_only_fits_that_made_progress_are_in_the_way(tmp_path):

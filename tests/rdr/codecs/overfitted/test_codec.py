@@ -6,10 +6,10 @@ import pytest
 
 from rdr.codecs import overfitted
 from rdr.codecs.overfitted import codec, training
-from rdr.codecs.overfitted.objectives import TRADE_OFFS, Objective
+from rdr.codecs.overfitted.objectives import RD_LAMBDAS, Objective
 
 SIZE = 270
-FAST = overfitted.Options(schedule=overfitted.Schedule(steps=30), trade_off=0.02)
+FAST = overfitted.Options(schedule=overfitted.Schedule(steps=30), rd_lambda=0.02)
 
 
 def _picture(height=16, width=12, channels=3):
@@ -76,7 +76,7 @@ def test_progress_of_other_fits_is_refused(tmp_path, monkeypatch):
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             start(**same)
-    for other in ({"picture": _picture()[::-1]}, {"options": FAST._replace(trade_off=0.03)},
+    for other in ({"picture": _picture()[::-1]}, {"options": FAST._replace(rd_lambda=0.03)},
                   {"sigma": np.full((16, 12), 2.0)}):
         with pytest.raises(ValueError, match=f"{tmp_path.name} holds the progress of another picture or of other opt"):
             start(**same | other)
@@ -98,7 +98,7 @@ def test_fits_go_in_a_few_equal_parts(steps, chunk):
     assert codec._chunk(steps) == chunk
 
 
-def test_batches_of_grey_noisy_pictures_have_files_of_their_own():
+def test_batches_of_gray_noisy_pictures_have_files_of_their_own():
     # Maps of sigma that ask for different levels of pooling: of a flat picture for none.
     options = FAST._replace(noise_levels=2, objective="wd_mse", features="pixels", sigma="intrinsic",
                             schedule=overfitted.Schedule(steps=10))
@@ -126,7 +126,7 @@ def test_sizes_beyond_what_a_picture_can_use_are_no_error(message):
     (800, 500, [1.0, 1.5], 666),  # weights are more than half, and coarser ones do it
     (800, 700, [1.0], 900),  # they are less: the shortest that was found
     (950, 500, [1.0], 900),  # correcting the grids is enough
-    (50, 0, list(codec.THRIFT), 90),
+    (50, 0, list(codec.WEIGHT_RATE_MULTIPLIERS), 90),
 ])  # fmt: skip
 def test_weights_are_coarsened_where_correcting_the_grids_is_not_enough(size, grids, thrifts, length, monkeypatch,
                                                                         tmp_path):
@@ -157,7 +157,7 @@ def test_searches_for_lambda_start_from_what_the_image_says():
     np.testing.assert_allclose(first(board, scale=10.0), 0.01 / 0.25, rtol=1e-4)
     np.testing.assert_allclose(first(board, wanted=0.4), 2**1.7 * 0.1 / 0.25, rtol=1e-4)
     assert first(np.linspace(0, 1, 512).reshape(16, 32, 1)) > 10 * first(board)  # what is smooth costs little
-    assert first(np.full((16, 32, 1), 0.3)) == TRADE_OFFS["mse"]
+    assert first(np.full((16, 32, 1), 0.3)) == RD_LAMBDAS["mse"]
 
 
 def test_batches_must_be_of_one_size():

@@ -8,12 +8,12 @@ import numpy as np
 
 from rdr.codecs.overfitted import exact_inference, network
 from rdr.codecs.overfitted.architecture import Architecture, shapes
-from rdr.codecs.overfitted.format import MAX_LEVELS, MAX_WIDTH, exact_weights, noise_grids
+from rdr.codecs.overfitted.format import MAX_LEVELS, MAX_WIDTH, dequantize_weights, noise_grids
 
 
 def test_laws_agree_with_exact_fractions(description):
     # Oracle: the same formulas with Python's fractions, which round nowhere but where the codec says so.
-    weights, level = exact_weights(description), 1
+    weights, level = dequantize_weights(description), 1
     law = exact_inference.GridLaw(weights, level, description.arch.grids[level], description.grids[level + 1])
     law.fill(slice(None), description.grids[level].reshape(-1)[law.order])
     ids, middles = law.ask(slice(None))
@@ -45,7 +45,7 @@ def test_laws_agree_with_exact_fractions(description):
 
 def test_decoding_order_never_looks_ahead(description):
     # Numbers that come later are unknown (0) to the decoder: laws must be the same as with everything known.
-    weights, level = exact_weights(description), 0
+    weights, level = dequantize_weights(description), 0
     values = description.grids[0].reshape(-1)
     whole = exact_inference.GridLaw(weights, level, description.arch.grids[0], description.grids[1])
     whole.fill(slice(None), values[whole.order])
@@ -62,7 +62,7 @@ def test_decoding_order_never_looks_ahead(description):
 
 
 def test_pictures_agree_with_floating_point(description):
-    weights, noise = exact_weights(description), noise_grids(description.arch, description.seed)
+    weights, noise = dequantize_weights(description), noise_grids(description.arch, description.seed)
     picture = exact_inference.synthesize(weights, description.grids, noise)
     floats = network.synthesize({name: jnp.asarray(w, jnp.float32) for name, w in weights.items()},
                                 [jnp.asarray(grid, jnp.float32) for grid in description.grids],
@@ -75,7 +75,7 @@ def test_pictures_agree_with_floating_point(description):
 
 def test_largest_sums_are_exact():
     # The widest decoder that a file may have, and every sum that its layers make: products with weights, and the
-    # colours that the last layer adds to, as if they were one more.
+    # colors that the last layer adds to, as if they were one more.
     sums = (("entropy_in", "entropy_in_bias"), ("entropy_hidden", "entropy_hidden_bias"),
             ("entropy_out", "entropy_skip", "entropy_out_bias"), ("upsampling",), ("pixel_in", "pixel_in_bias"),
             ("pixel_out", "pixel_skip", "pixel_out_bias"), ("refine_in", "refine_in_bias"),
@@ -93,5 +93,5 @@ def test_largest_sums_are_exact():
 
 def test_huge_numbers_are_cut_not_overflowed(description):
     grids = [np.full_like(grid, 2**31 - 1) for grid in description.grids]
-    weights = {name: np.full_like(w, 63.0) for name, w in exact_weights(description).items()}
+    weights = {name: np.full_like(w, 63.0) for name, w in dequantize_weights(description).items()}
     assert exact_inference.synthesize(weights, grids, noise_grids(description.arch, 1)).max() == 255

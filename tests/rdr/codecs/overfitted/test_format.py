@@ -56,7 +56,7 @@ def test_length_is_what_the_networks_predict(make_description):
     for name in ("entropy_out", "entropy_skip"):
         description.weights[name][:] //= 4
     message = format.write(description)
-    weights = {name: np.float32(w) for name, w in format.exact_weights(description).items()}
+    weights = {name: np.float32(w) for name, w in format.dequantize_weights(description).items()}
     bits = float(network.bits(weights, [np.float32(grid) for grid in description.grids]).sum())
     assert abs(8 * format.grid_bytes(message) - bits) < 0.01 * bits + 64
 

@@ -2,7 +2,7 @@
 
 `data/colour.rdr` and `data/grey_tiles.rdr` are what `overfitted.encode(picture, options, tile=16)` wrote on a CPU. The
 pictures are `128 + 90 sin(row / 3) cos(column / 4) f`, cut to uint8: 16 x 12 pixels with f = 0.6, 0.8 and 1 for red,
-green and blue, and 16 x 23 grey ones with f = 0.6. Options are `Options(schedule=Schedule(steps=60), trade_off=0.02,
+green and blue, and 16 x 23 gray ones with f = 0.6. Options are `Options(schedule=Schedule(steps=60), rd_lambda=0.02,
 noise_levels=.., seed=..)` with 2 noise levels and seed 7, and with 1 and 2^32 - 1. Nothing asks encoders to write these
 bytes again. A change that fails here is another format: it needs a new format number, and the old one must be kept or
 refused.

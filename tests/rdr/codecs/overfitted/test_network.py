@@ -24,7 +24,7 @@ def test_bits_are_those_of_the_integrated_density(distance, log2_scale):
     assert np.isfinite(slope).all()
 
 
-def test_contexts_are_neighbours():
+def test_contexts_are_neighbors():
     grid, parent = np.arange(1, 13, dtype=np.float32).reshape(4, 3), np.arange(100, 104, dtype=np.float32).reshape(2, 2)
     got = np.asarray(network.context(jnp.asarray(grid), jnp.asarray(parent))).reshape(-1, 4, 3)
 
@@ -39,7 +39,7 @@ def test_contexts_are_neighbours():
 
 
 def test_upsampling_keeps_constants_and_lines():
-    # Cubic interpolation reproduces straight lines away from the edges; samples lie at cell centres.
+    # Cubic interpolation reproduces straight lines away from the edges; samples lie at cell centers.
     arch = Architecture(32, 24, levels=3)
     weights = network.initial_weights(arch, jax.random.key(0))
     line = [jnp.asarray((np.arange(shape[0]) + 0.5)[:, None] * 2**level * np.ones(shape), jnp.float32)

@@ -1,4 +1,4 @@
-"""What fits minimise."""
+"""What fits minimize."""
 
 import jax
 import jax.numpy as jnp

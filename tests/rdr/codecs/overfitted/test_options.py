@@ -27,7 +27,7 @@ def test_other_images_are_refused(image, words):
 
 
 @pytest.mark.parametrize(("change", "words"), [
-    ({"trade_off": 0.0}, "trade_off"), ({"trade_off": float("nan")}, "trade_off"), ({"size": 3}, "size"),
+    ({"rd_lambda": 0.0}, "rd_lambda"), ({"rd_lambda": float("nan")}, "rd_lambda"), ({"size": 3}, "size"),
     ({"seed": -1}, "seed"), ({"noise_levels": 8}, "noise_levels"), ({"entropy_width": 0}, "entropy_width"),
     ({"squared_error_weight": -1.0}, "squared_error_weight"), ({"squared_error_weight": np.inf}, "squared_error"),
     ({"objective": "x"}, "objective"), ({"schedule": overfitted.Schedule(steps=0)}, "steps"),

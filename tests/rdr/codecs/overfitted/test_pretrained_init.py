@@ -25,17 +25,17 @@ def test_shapes_fit(arch):
         assert {name: w.shape for name, w in weights.items()} == shapes(arch)
 
 
-def test_grey_decoders_make_the_mean_of_what_colour_decoders_make():
-    # Where all colours are equal, a grey picture's synthesis is the colour one's, averaged: linear up to the rectifier
+def test_gray_decoders_make_the_mean_of_what_color_decoders_make():
+    # Where all colors are equal, a gray picture's synthesis is the color one's, averaged: linear up to the rectifier
     # in the refinement, which sees the same sums.
-    grey, colour = Architecture(6, 5, 1, 3), Architecture(6, 5, 3, 3)
-    weights = {name: np.array(w) for name, w in start_weights(colour).items()}
+    gray, color = Architecture(6, 5, 1, 3), Architecture(6, 5, 3, 3)
+    weights = {name: np.array(w) for name, w in start_weights(color).items()}
     for name in ("pixel_out", "pixel_skip", "pixel_out_bias"):
         weights[name][:] = weights[name].mean(0, keepdims=True)
     grids = [np.random.default_rng(level).standard_normal(shape).astype(np.float32)
-             for level, shape in enumerate(colour.grids)]
+             for level, shape in enumerate(color.grids)]
     expected = np.asarray(network.synthesize(weights, grids)).mean(0)
-    np.testing.assert_allclose(np.asarray(network.synthesize(start_weights(grey), grids))[0], expected, atol=1e-5)
+    np.testing.assert_allclose(np.asarray(network.synthesize(start_weights(gray), grids))[0], expected, atol=1e-5)
 
 
 def test_other_widths_start_at_random_and_store_everything():

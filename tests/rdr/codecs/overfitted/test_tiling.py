@@ -11,7 +11,7 @@ from rdr.codecs import overfitted
 from rdr.codecs.overfitted import codec, format, objectives, tiling
 from rdr.codecs.overfitted.objectives import sigma_map
 
-OPTIONS = overfitted.Options(schedule=overfitted.Schedule(steps=30), trade_off=0.02, noise_levels=1)
+OPTIONS = overfitted.Options(schedule=overfitted.Schedule(steps=30), rd_lambda=0.02, noise_levels=1)
 SIZE = 1000
 PLACES = [(slice(0, 10), slice(0, 14)), (slice(0, 10), slice(13, 27)),
           (slice(10, 20), slice(0, 14)), (slice(10, 20), slice(13, 27))]  # fmt: skip

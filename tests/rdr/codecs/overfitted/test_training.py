@@ -72,9 +72,9 @@ def test_lambda_moves_towards_the_wanted_rate_and_not_without_end(fit):
     for wanted in (0.0, 1e-3, 50.0):
         data = data._replace(wanted=jnp.float32(wanted))
         early, _ = update(state, jnp.int32(training.SETTLING - 1), data)
-        assert early.log_trade_off == state.log_trade_off
+        assert early.log_rd_lambda == state.log_rd_lambda
         late, metrics = update(state, jnp.int32(training.SETTLING), data)
-        moved[wanted] = float(late.log_trade_off - state.log_trade_off)
+        moved[wanted] = float(late.log_rd_lambda - state.log_rd_lambda)
         if wanted:
             np.testing.assert_allclose(metrics["bpp"], rate, rtol=1e-4)
             np.testing.assert_allclose([late.log_rate, late.trend], [np.log(rate), 0.0], atol=1e-4)
@@ -84,13 +84,13 @@ def test_lambda_moves_towards_the_wanted_rate_and_not_without_end(fit):
     rising, _ = update(state._replace(trend=jnp.float32(0.05)), jnp.int32(50), data)
     off = np.log(2.0) - training.FORESIGHT * training.LATELY * 0.05
     assert off < -1
-    np.testing.assert_allclose(rising.log_trade_off - state.log_trade_off, -training.STEERING, rtol=1e-3)
+    np.testing.assert_allclose(rising.log_rd_lambda - state.log_rd_lambda, -training.STEERING, rtol=1e-3)
     still, _ = update(state, jnp.int32(50), data)
-    np.testing.assert_allclose(still.log_trade_off - state.log_trade_off, np.log(2.0) * training.STEERING, rtol=1e-3)
+    np.testing.assert_allclose(still.log_rd_lambda - state.log_rd_lambda, np.log(2.0) * training.STEERING, rtol=1e-3)
     data = data._replace(wanted=jnp.float32(50.0))
-    far = state._replace(log_trade_off=state.log_trade_off + jnp.float32(training.REACH))
+    far = state._replace(log_rd_lambda=state.log_rd_lambda + jnp.float32(training.REACH))
     late, _ = update(far, jnp.int32(50), data)
-    np.testing.assert_allclose(late.log_trade_off, far.log_trade_off)
+    np.testing.assert_allclose(late.log_rd_lambda, far.log_rd_lambda)
 
 
 def test_weights_rest_while_grids_are_corrected(fit):

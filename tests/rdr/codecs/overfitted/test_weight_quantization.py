@@ -20,13 +20,13 @@ def squared(params, target, image):
     return jnp.mean(jnp.square(image - target), axis=(1, 2, 3)) * params
 
 
-def fitted(arch, *, trade_off, seed=0):
+def fitted(arch, *, rd_lambda, seed=0):
     """A state whose picture depends on all of its weights, and its data: the picture that it makes, with an error."""
     rng = np.random.default_rng(seed)
     weights = {name: (w + 0.1 * rng.standard_normal(w.shape) / np.sqrt(w.shape[-1])).astype(np.float32)
                for name, w in start_weights(arch).items()}
     grids = tuple((0.1 * rng.standard_normal(shape)).astype(np.float32) for shape in arch.grids)
-    state = training.initial_state(arch, weights, trade_off)._replace(grids=grids)
+    state = training.initial_state(arch, weights, rd_lambda)._replace(grids=grids)
     image = network.synthesize(weights, [np.rint(grid * training.GRID_UNIT) for grid in grids])
     image = np.clip(np.asarray(image).transpose(1, 2, 0), 0, 1)
     image = np.clip(image + 0.02 * rng.standard_normal(image.shape), 0, 1).astype(np.float32)
@@ -45,7 +45,7 @@ def cost(state, data, whole, exponents, thrift=1.0):
     start, bits = whole_start(ARCH, exponents), 0.0
     for name, w in whole.items():
         bits += ideal_bits(w - start[name])
-    return (float(rate) + thrift * bits) / 30 + float(np.exp(state.log_trade_off)) * error
+    return (float(rate) + thrift * bits) / 30 + float(np.exp(state.log_rd_lambda)) * error
 
 
 def ideal_bits(whole):
@@ -64,7 +64,7 @@ def ideal_bits(whole):
 
 @pytest.fixture(scope="module")
 def fit():
-    return fitted(ARCH, trade_off=0.01)
+    return fitted(ARCH, rd_lambda=0.01)
 
 
 @pytest.fixture(scope="module")
@@ -97,10 +97,10 @@ def test_the_search_ends_no_higher_than_it_starts_and_the_last_group_at_a_minimu
     assert costs[FINEST - description.exponents[GROUPS[-1][0]]] <= min(costs) + 1e-6
 
 
-@pytest.mark.parametrize(("log_trade_off", "thrift"), [(np.log(0.01), 1.0), (-20.0, 0.01)])  # the last: grids' rates
-def test_every_group_is_where_its_own_search_ended(fit, log_trade_off, thrift):
+@pytest.mark.parametrize(("log_rd_lambda", "thrift"), [(np.log(0.01), 1.0), (-20.0, 0.01)])  # the last: grids' rates
+def test_every_group_is_where_its_own_search_ended(fit, log_rd_lambda, thrift):
     """The search once more, over the costs above."""
-    state, data = fit[0]._replace(log_trade_off=jnp.float32(log_trade_off)), fit[1]
+    state, data = fit[0]._replace(log_rd_lambda=jnp.float32(log_rd_lambda)), fit[1]
     exponents = dict.fromkeys(shapes(ARCH), FINEST)
     for group in GROUPS:
         tried = [exponents | dict.fromkeys(group, other) for other in range(COARSEST, FINEST + 1)]
@@ -117,7 +117,7 @@ def test_weights_are_those_of_the_fit_rounded_to_their_steps_and_the_decoder_rea
         np.testing.assert_array_equal(coded, np.rint(16.0 * np.float64(grid)))
     read = format.read(format.write(description))
     assert read.exponents == description.exponents and read.seed is None and read.arch == ARCH
-    for name, exact in format.exact_weights(read).items():
+    for name, exact in format.dequantize_weights(read).items():
         np.testing.assert_array_equal(exact, rounded(state, description.exponents)[name]
                                       * 2.0 ** -description.exponents[name])
         assert np.abs(exact - state.weights[name]).max() <= 2.0 ** -(description.exponents[name] + 1)
@@ -127,7 +127,7 @@ def test_weights_are_those_of_the_fit_rounded_to_their_steps_and_the_decoder_rea
 
 def test_dear_errors_keep_steps_fine_and_dear_weights_make_them_coarse(fit, description):
     state, data = fit
-    strict = finish(ARCH, state._replace(log_trade_off=jnp.float32(12.0)), data, squared, None)
+    strict = finish(ARCH, state._replace(log_rd_lambda=jnp.float32(12.0)), data, squared, None)
     thrifty = finish(ARCH, state, data, squared, None, thrift=1e5)
     assert set(thrifty.exponents.values()) == {COARSEST}
 
@@ -156,7 +156,7 @@ def test_numbers_beyond_the_limits_are_cut_and_still_decode(fit):
     grids = (state.grids[0], np.full((3, 3), 1e5, np.float32))
     found = finish(ARCH, state._replace(weights=weights, grids=grids), data, squared, None)
     read = format.read(format.write(found))
-    exact = format.exact_weights(read)
+    exact = format.dequantize_weights(read)
     assert (exact["entropy_in"] == 63.0).all() and (exact["pixel_skip"] == -63.0).all()
     assert (read.grids[1] == exact_inference.LIMIT).all()
     np.testing.assert_array_equal(format.picture(read), format.picture(found))

@@ -81,7 +81,7 @@ def test_hexagons_err_less_than_squares_of_the_same_area():
 def test_one_row_of_hexagons_costs_what_one_row_of_squares_does():
     """A latent plane whose first coordinate never leaves its row: its row is free, and places in it are equally dense.
 
-    Oracle: at equal distances of neighbours in the row both codecs are a scalar quantiser of the second coordinate.
+    Oracle: at equal distances of neighbors in the row both codecs are a scalar quantizer of the second coordinate.
     """
     x = np.random.default_rng(2).standard_normal((4000, 2)).astype(np.float32) * np.array([1e-3, 3.0], np.float32)
     found = []
@@ -113,7 +113,7 @@ def test_the_hexagons_noise_has_the_cells_law():
 
 
 def test_a_dither_of_training_is_that_of_coding():
-    """With u given, forward is hard quantisation at that u; without, noise that is uniform over the step."""
+    """With u given, forward is hard quantization at that u; without, noise that is uniform over the step."""
     codec, params, _, _ = prepared("dithered")
     u = jnp.full((3000, 2), 0.375, jnp.float32)
     soft = codec.forward(params, X, key=jax.random.key(0), temperature=jnp.float32(0.02), dither=u, spread=True)[1]

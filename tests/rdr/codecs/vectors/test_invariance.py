@@ -2,7 +2,7 @@
 
 Written under jit in float32; read without jit, with x64 on and off, in parts, and in another process with another
 number of threads and devices. Reconstructions of networks may differ in their last digits; a wrong symbol would move
-them by a quantisation step, which is 0.1 or more here.
+them by a quantization step, which is 0.1 or more here.
 """
 
 import functools

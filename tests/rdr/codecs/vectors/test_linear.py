@@ -16,7 +16,7 @@ KINDS = {"A2": 0, "E8": 0, "E8-dither": 64, "BW16-dither": 256, "trellis-8": 0, 
 
 @functools.cache
 def prepared(kind: str, rate: float = 1.5):
-    """Quantiser, codec, finalised parameters, samples and the keys that it needs."""
+    """Quantizer, codec, finalized parameters, samples and the keys that it needs."""
     levels = KINDS[kind]
     if kind.startswith("trellis"):
         quantizer, codec, shape = trellis_quantizer(8), trellis_codec(8, dither_levels=levels), (60, 256)

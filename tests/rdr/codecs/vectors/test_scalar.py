@@ -96,7 +96,7 @@ def test_each_dither_value_has_the_table_of_its_own_bins():
 
 
 def test_dithered_error_is_that_of_uniform_noise():
-    """Universal quantisation: k + u - f(x) is uniform and uncorrelated with x, up to the grid of the dither."""
+    """Universal quantization: k + u - f(x) is uniform and uncorrelated with x, up to the grid of the dither."""
     codec = cached_scalar_codec(dither_levels=256)
     params = codec.finalize(codec.init(jax.random.key(0)))  # f is the identity at the beginning
     x = np.random.default_rng(1).standard_normal((200_000, 1)).astype(np.float32)

@@ -11,7 +11,7 @@ from rdr.losses.wasserstein_distortion import pooling
 def pooled_means(row, level):
     maps = jnp.asarray(row).reshape(1, 1, -1, 1)
     for _ in range(level):
-        maps = pooling.every_second(pooling.pool_moments(maps, None)[0][:, :1], 2)
+        maps = pooling.subsample(pooling.pool_moments(maps, None)[0][:, :1], 2)
     return maps.ravel()
 
 
@@ -33,7 +33,7 @@ def test_interior_windows_are_threefold_boxes_of_the_stated_standard_deviation(l
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 8, 13])
-def test_pooling_is_the_normalised_transpose_of_interpolation(size):
+def test_pooling_is_the_normalized_transpose_of_interpolation(size):
     matrix = pooling.interpolation_matrix(size)
     np.testing.assert_allclose(matrix.sum(1), 1, rtol=1e-15)
     pool = matrix.T / matrix.sum(0)[:, None]
@@ -50,7 +50,7 @@ def test_dense_windows_contain_the_others_and_count_every_pixel_alike(size):
     np.testing.assert_allclose(jacobian, pooling.dense_pooling_matrix(size), atol=1e-16)
     other = jax.jit(jax.jacobian(lambda x: pooled_means(x, 1)))(np.zeros(size))
     np.testing.assert_allclose(np.asarray(jacobian)[1::2], other, atol=1e-16)
-    picked = jax.jit(lambda x: pooling.every_second(dense(x), 2).ravel())(np.arange(1.0, size + 1))
+    picked = jax.jit(lambda x: pooling.subsample(dense(x), 2).ravel())(np.arange(1.0, size + 1))
     np.testing.assert_allclose(picked, other @ np.arange(1.0, size + 1), rtol=1e-15)
     counts = pooling.dense_interpolation_matrix(size).sum(0) @ jacobian
     np.testing.assert_allclose(counts, 1, rtol=1e-15)

@@ -10,7 +10,7 @@ from theory.discrete.classical import blahut_arimoto
 PMF = np.array([0.2, 0.3, 0.5])
 MATRIX = np.random.default_rng(1).random((3, 3))
 np.fill_diagonal(MATRIX, 0.0)
-PROBLEM = channels.normalise(jnp.asarray(PMF), jnp.asarray(MATRIX))
+PROBLEM = channels.normalize(jnp.asarray(PMF), jnp.asarray(MATRIX))
 SCALE = float(PROBLEM.scale)
 
 

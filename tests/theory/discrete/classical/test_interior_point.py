@@ -9,7 +9,7 @@ from theory.discrete.classical import interior_point
 
 RNG = np.random.default_rng(0)
 PMF, MATRIX = RNG.dirichlet(np.ones(20)), RNG.random((20, 30))
-PROBLEM = channels.normalise(jnp.asarray(PMF), jnp.asarray(MATRIX))
+PROBLEM = channels.normalize(jnp.asarray(PMF), jnp.asarray(MATRIX))
 
 
 def solve(**options):

@@ -38,7 +38,7 @@ VALUES = {
 @pytest.mark.parametrize("name", list(VALUES))
 def test_no_feasible_channel_is_below_any_dual_point(name):
     rng = np.random.default_rng(0)
-    problem = channels.normalise(jnp.asarray(PMF), jnp.asarray(MATRIX))
+    problem = channels.normalize(jnp.asarray(PMF), jnp.asarray(MATRIX))
     cost, on_line = transport_costs(N, name, None, None)
     bound = perception_duals.bind(problem.pmf, Options(name, on_line, False, False, 1), cost)
     scale = float(bound.scale) if name in ("w1", "w2sq") else 1.0
@@ -63,7 +63,7 @@ def test_no_feasible_channel_is_below_any_dual_point(name):
 
 def test_at_perfect_realism_no_channel_with_the_sources_marginal_is_below():
     rng = np.random.default_rng(1)
-    problem = channels.normalise(jnp.asarray(PMF), jnp.asarray(MATRIX))
+    problem = channels.normalize(jnp.asarray(PMF), jnp.asarray(MATRIX))
     for _ in range(30):
         joint = np.asarray(channels.match_marginals(
             jnp.asarray(rng.dirichlet(np.ones(N * N)).reshape(N, N) + np.diag(PMF)) / 2, problem.pmf, problem.pmf))

@@ -12,7 +12,7 @@ from theory.discrete.perception.divergences import SEPARABLE
 RNG = np.random.default_rng(5)
 PMF = RNG.dirichlet(np.ones(6))
 MATRIX = RNG.random((6, 6)) * (1.0 - np.eye(6))
-PROBLEM = channels.normalise(jnp.asarray(PMF), jnp.asarray(MATRIX))
+PROBLEM = channels.normalize(jnp.asarray(PMF), jnp.asarray(MATRIX))
 
 
 def posteriors(nu, slope):
@@ -24,9 +24,9 @@ def posteriors(nu, slope):
 def test_posteriors_are_bayes():
     nu = RNG.standard_normal(6)
     got, h = perception_interior_point.posteriors(PROBLEM, jnp.asarray(nu), jnp.asarray(3.0))
-    expected, log_normaliser = posteriors(nu, 3.0)
+    expected, log_normalizer = posteriors(nu, 3.0)
     np.testing.assert_allclose(got, expected, rtol=1e-13)
-    np.testing.assert_allclose(h, log_normaliser, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(h, log_normalizer, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("name", ["kl", "tv"])

@@ -127,7 +127,7 @@ def test_recorded_points_of_the_lagrangian():
     answer = rate_distortion_perception(PMF, SQUARED, slope=s, perception_slope=t, divergence="w2sq")
     price = s * answer.distortion + t * answer.perception
     assert (answer.rate_lower + price) * LN2 - 6e-9 <= 0.96473200 <= (answer.rate + price) * LN2 + 6e-9
-    # Entropic regularisation of the transport plan (0.3, .., 0.01) ends at feasible points: none is below.
+    # Entropic regularization of the transport plan (0.3, .., 0.01) ends at feasible points: none is below.
     assert (answer.rate_lower + price) * LN2 < min(1.07632068, 0.97410840, 0.96498183, 0.96473221)
 
 
@@ -207,7 +207,7 @@ def test_the_bound_holds_for_whatever_a_generic_solver_finds(name):
     matrix = (LINE[:n, None] - LINE[:n]) ** 2
     target, allowed = 0.5 * (pmf @ matrix).min(), 0.3 * ACTIVE[name]
 
-    # Absolute values are not smooth: with u - v = q - p (flows between neighbours for w1) the problem is. Transport
+    # Absolute values are not smooth: with u - v = q - p (flows between neighbors for w1) the problem is. Transport
     # on the line is paid per unit of distance crossed, or for the square by a plan.
     size = {"tv": 2 * n, "w1": 2 * (n - 1), "w2sq": n * n}.get(name, 0)
 
@@ -254,8 +254,8 @@ def test_a_divergence_of_ones_own():
 
     def conjugate(p, critic):
         # max over q of <q, phi> - |p - q|^2 over all q that sum to one: at least the maximum over pmfs.
-        centred = critic - critic.mean()
-        return p @ critic + 0.25 * jnp.sum(centred**2)
+        centerd = critic - critic.mean()
+        return p @ critic + 0.25 * jnp.sum(centerd**2)
 
     own = Divergence(value, conjugate)
     answer = rate_distortion_perception(PMF, SQUARED, distortion=0.6, perception=1e-3, divergence=own)
