@@ -21,7 +21,6 @@ call `run`.
 import contextlib
 import dataclasses
 import json
-import os
 import pathlib
 import sys
 import tempfile
@@ -30,6 +29,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from absl import flags
+
+from rdr import files
 
 _DEFINERS = {
     bool: flags.DEFINE_boolean,
@@ -139,21 +140,8 @@ def open_workdir(workdir: pathlib.Path, config: Any, *, kind: str = "workdir") -
             raise ValueError(f"{kind} {workdir} holds a run with other settings ({', '.join(differ)}): "
                              "remove it, or write to another place")
     else:
-        write_text(path, json.dumps(mine, indent=2) + "\n")
+        files.write_text(path, json.dumps(mine, indent=2) + "\n")
     return workdir
-
-
-def write_text(path: pathlib.Path, text: str) -> None:
-    """Writes a text file so that it is there whole or not at all.
-
-    Args:
-      path: the file.
-      text: its content.
-    """
-    path = pathlib.Path(path)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
 
 
 def read_lines(path: pathlib.Path) -> list[Any]:

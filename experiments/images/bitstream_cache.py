@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rdr.codecs import overfitted
-from rdr.data.image_io import write_message
+from rdr.files import write_bytes
 
 
 class Fit(NamedTuple):
@@ -57,6 +57,6 @@ def messages(fits: Sequence[Fit], workdir: pathlib.Path, *, batch: int = 1) -> d
             progress = workdir / "progress" / "-".join(filter(None, (stems[0], mark)))
             made = overfitted.encode_batch([fit.picture for fit in together], options, directory=progress)
             for stem, message in zip(stems, made):
-                write_message(paths[stem], message)
+                write_bytes(paths[stem], message)
             shutil.rmtree(progress, ignore_errors=True)  # megabytes for each picture, and done with
     return {stem: path.read_bytes() for stem, path in paths.items()}

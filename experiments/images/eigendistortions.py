@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
-from rdr import command_line
+from rdr import command_line, files
 from rdr.evaluation import tables
 from rdr.features import color, vgg, weights
 from rdr.losses.dists import dists, with_published_weights
@@ -192,7 +192,8 @@ def run(config: Config, workdir: pathlib.Path) -> None:
         **{field: value for field, value in dataclasses.asdict(config).items() if field != "losses"},
     }
     tables.write_table(workdir / "eigendistortions.csv", rows, header)
-    np.save(workdir / "eigendistortions.npy", stored)
+    with files.open_atomic(workdir / "eigendistortions.npy") as stream:
+        np.save(stream, stored)
     tables.write_run_record(
         workdir, name="experiments.images.eigendistortions", config=config,
         duration_seconds=time.perf_counter() - started

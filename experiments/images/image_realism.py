@@ -34,6 +34,7 @@ from rdr.codecs.overfitted.objectives import SQUARED_ERROR_WEIGHT
 from rdr.data.image_io import read_picture
 from rdr.data.image_pairs import list_images
 from rdr.evaluation.tables import write_run_record, write_table
+from rdr.files import write_arrays
 from rdr.metrics.bjontegaard import bd_rate
 from rdr.metrics.full_reference import available, full_reference
 
@@ -311,7 +312,7 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
             note("realism", name, method, picture, message, shown[method][0])
         draw_pictures(workdir / f"{name}.png", shown)
         kept_pictures |= {f"{name} {title}": image for title, (image, _) in shown.items()}
-    np.savez_compressed(workdir / "pictures.npz", **kept_pictures)
+    write_arrays(workdir / "pictures.npz", kept_pictures, compressed=True)
     header = {"units": "bytes of whole files; psnr in dB; bits per pixel", "seed": config.seed,
               "rates": "squared error at several lambdas; other codecs at most as long, and 1.6 and 2.5 times",
               "realism_objective": config.realism_objective, "sigma": config.sigma,

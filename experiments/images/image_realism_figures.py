@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from rdr import files
+
 # Codec -> color, marker, line; ours is dark and solid.
 LOOKS = {
     "overfitted MSE": ("#1b1b4b", "o", "-"), "JPEG": ("#e8963a", "s", "--"), "JPEG 2000": ("#d1495b", "^", "-."),
@@ -43,7 +45,7 @@ def draw_curves(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
         axis.set_ylabel("PSNR (dB)")
         axis.grid(color="0.9")
     axes.flat[0].legend(frameon=False, fontsize=7)
-    figure.savefig(path, dpi=150, metadata={"Software": None})
+    files.write_figure(path, figure, dpi=150, metadata={"Software": None})
 
 
 def draw_pictures(path: pathlib.Path, shown: Mapping[str, tuple[np.ndarray, int]]) -> None:
@@ -64,4 +66,4 @@ def draw_pictures(path: pathlib.Path, shown: Mapping[str, tuple[np.ndarray, int]
                     interpolation="nearest")
         axis.text(0.5, -0.03, f"{title}\n{size} bytes" if size else title, fontsize=8, ha="center", va="top",
                   transform=axis.transAxes)
-    figure.savefig(path, dpi=150, metadata={"Software": None})
+    files.write_figure(path, figure, dpi=150, metadata={"Software": None})

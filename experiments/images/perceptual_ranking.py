@@ -37,7 +37,7 @@ from experiments.images.perceptual_scoring import (  # fmt: skip
     score_picture,
     score_sets,
 )
-from rdr import command_line
+from rdr import command_line, files
 from rdr.data.image_pairs import as_float, load_image
 from rdr.evaluation import subjective_scores, tables
 from rdr.metrics import niqe
@@ -216,7 +216,7 @@ def score_opinions(scorer: Scorer, config: Config, workdir: pathlib.Path) -> lis
     folder, log = pathlib.Path(config.images or pathlib.Path(config.scores).parent), workdir / "opinions.jsonl"
     kept = [record for record in command_line.read_lines(log) if set(scorer.metrics) <= set(record["scores"])]
     # Without a line that was cut short, which the next would be appended to.
-    command_line.write_text(log, "".join(json.dumps(record) + "\n" for record in kept))
+    files.write_text(log, "".join(json.dumps(record) + "\n" for record in kept))
     done = {record["image"]: record["scores"] for record in kept}
     with open(log, "a", encoding="utf-8") as stream:
         for opinion in opinions:
@@ -297,7 +297,7 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
         table, images = search(scorer, first)
         header = {"picture": stems[0], "steps": config.steps, "seed": config.seed}
         tables.write_table(workdir / "maximum_differentiation.csv", table, header)
-        np.savez_compressed(workdir / "maximum_differentiation.npz", **images)
+        files.write_arrays(workdir / "maximum_differentiation.npz", images, compressed=True)
     if config.scores:
         opinions = score_opinions(scorer, config, workdir)
         tables.write_table(

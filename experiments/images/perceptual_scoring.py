@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from experiments.images.distortions import CODEC, DISTORTIONS, NUM_LEVELS, compress, distort, noise_of_equal_error
-from rdr import command_line
+from rdr import files
 from rdr.metrics import niqe
 from rdr.metrics.embeddings import embedding
 from rdr.metrics.frechet import frechet_distance
@@ -123,13 +123,13 @@ def score_picture(scorer: Scorer, name: str, picture: np.ndarray, workdir: pathl
         images = np.stack([*distorted, *noise])
         values = scorer.compare(images, picture)
         features = scorer.features(np.concatenate([images, picture[None]]))
-        np.savez(path.with_suffix(".npz"), **features)
+        files.write_arrays(path.with_suffix(".npz"), features)
         record = {
             "picture": name, "distortion": kind, "mse": errors, "bits_per_pixel": rates,
             "scores": {metric: {"distorted": v[:NUM_LEVELS].tolist(), "noise": v[NUM_LEVELS:].tolist()}
                        for metric, v in values.items()},
         }  # fmt: skip
-        command_line.write_text(path, json.dumps(record) + "\n")
+        files.write_text(path, json.dumps(record) + "\n")
         records.append(record)
         print(f"{name} {kind}", flush=True)
     return records

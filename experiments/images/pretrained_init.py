@@ -18,10 +18,11 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
-from rdr import command_line
+from rdr import command_line, files
 from rdr.codecs.overfitted import network, training
 from rdr.codecs.overfitted.architecture import Architecture
 from rdr.codecs.overfitted.objectives import objective
+from rdr.data.image_io import write_picture
 from rdr.data.image_pairs import list_images
 from rdr.training.loop import train
 
@@ -96,7 +97,7 @@ def run(config: Config, workdir: pathlib.Path) -> None:
       workdir: where everything is kept.
     """
     mosaic = make_mosaic(config)
-    Image.fromarray(mosaic).save(workdir / "mosaic.png")
+    write_picture(workdir / "mosaic.png", mosaic)
     arch = Architecture(*mosaic.shape)
     picture = jnp.asarray(mosaic / np.float32(255), jnp.float32)
     state = training.initial_state(arch, network.initial_weights(arch, jax.random.key(0)), config.rd_lambda)
@@ -104,7 +105,7 @@ def run(config: Config, workdir: pathlib.Path) -> None:
     data = training.Data(picture[None], jnp.float32(0), (), picture, schedule)
     update = training.make_update(arch, objective("mse").distance, jax.random.key(1))
     state = train(state, update, steps=config.steps, chunk=min(50, config.steps), directory=workdir / "fit", data=data)
-    np.savez(workdir / "start.npz", **{name: np.asarray(w, np.float32) for name, w in state.weights.items()})
+    files.write_arrays(workdir / "start.npz", {name: np.asarray(w, np.float32) for name, w in state.weights.items()})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

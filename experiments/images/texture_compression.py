@@ -18,14 +18,13 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from experiments.images.bitstream_cache import Fit, messages
 from experiments.images.image_realism import Judge, crop, load_pictures
 from experiments.images.image_realism_figures import draw_pictures
 from rdr import command_line
 from rdr.codecs import overfitted
 from rdr.evaluation.tables import write_run_record, write_table
+from rdr.files import write_arrays
 
 TEXTURES = ("brick", "grass", "gravel")
 
@@ -121,7 +120,7 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
                              "bits_per_pixel": 8 * len(message) / math.prod(picture.shape[:2]),
                              **judge(picture, decoded)})
             draw_pictures(workdir / f"{name}-{size}.png", shown)
-    np.savez_compressed(workdir / "textures.npz", **kept)
+    write_arrays(workdir / "textures.npz", kept, compressed=True)
     write_table(workdir / "textures.csv", {column: [row[column] for row in rows] for column in rows[0]},
                 {"units": "bytes of whole files; psnr in dB; bits per pixel", "seed": config.seed})
     write_run_record(workdir, name="experiments.images.texture_compression", config=config,

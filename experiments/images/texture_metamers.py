@@ -29,7 +29,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from rdr import command_line
+from rdr import command_line, files
 from rdr.evaluation import tables
 from rdr.features import alexnet, vgg, weights
 from rdr.features.multiscale import multiscale
@@ -226,9 +226,8 @@ def _write(
     }
     tables.write_table(workdir / "sequence.csv", columns, header)
     # Whole files only, and the list of what is finished last.
-    np.savez_compressed(workdir / "unfinished.npz", **images)
-    (workdir / "unfinished.npz").replace(workdir / "images.npz")
-    command_line.write_text(workdir / "finished.json", json.dumps(rows))
+    files.write_arrays(workdir / "images.npz", images, compressed=True)
+    files.write_text(workdir / "finished.json", json.dumps(rows))
     return columns
 
 

@@ -31,7 +31,7 @@ import numpy as np
 from experiments.sources import brackets, harness
 from experiments.sources.banana_training import CAUSAL, FAMILIES, make_codec, train_family, weights
 from experiments.sources.harness import Schedule
-from rdr import command_line
+from rdr import command_line, files
 from rdr.randomness import shared_key
 from theory import bounds, continuous
 from theory.bounds import sources
@@ -207,7 +207,7 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
             far = [abs(rate - config.shown_rate) for rate in (m.rate, nearest.get(family, (None, np.inf))[1])]
             if far[0] < far[1] and (not dithered or weight >= price * max(config.realism_ratios) * (1 - 1e-6)):
                 nearest[family] = (params, m.rate, m.distortion)
-    np.savez_compressed(workdir / "cells.npz", **cell_maps(config, {f: nearest[f] for f in FAMILIES}))
+    files.write_arrays(workdir / "cells.npz", cell_maps(config, {f: nearest[f] for f in FAMILIES}), compressed=True)
     harness.write(
         workdir, "banana", config, PRESETS, table, started=started, samples=config.samples,
         units="rates: bits per vector; distortion: squared error of a vector; perception: twice the squared sliced W2 "

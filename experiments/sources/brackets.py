@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from rdr import files
 from theory import bounds, continuous
 
 
@@ -51,9 +52,7 @@ def solve(density: continuous.Density, slopes: Sequence[float], atoms: Sequence[
             rounds=3, steps=12)
         solved.append([np.asarray(v) for v in (curve.slope, curve.intercept_lower, curve.distortion, curve.rate)])
     found = Bracket(*(np.concatenate(parts) for parts in zip(*solved)))
-    partial = path.with_suffix(".partial.npz")
-    np.savez(partial, **found._asdict())
-    partial.replace(path)
+    files.write_arrays(path, found._asdict())
     return found
 
 

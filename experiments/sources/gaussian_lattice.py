@@ -28,7 +28,7 @@ import jax
 import numpy as np
 
 from experiments.sources import operational_rate
-from rdr import command_line
+from rdr import command_line, files
 from rdr.codecs.base import Codec
 from rdr.codecs.vectors.lattice import lattice_codec, lattice_quantizer
 from rdr.codecs.vectors.linear import Quantizer, fit, gaussian_params, step_for_rate
@@ -205,7 +205,7 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
                 if not path.exists():
                     path.parent.mkdir(exist_ok=True)
                     found = measure(config, quantizer, codec, rate, block)
-                    command_line.write_text(path, json.dumps(found, indent=1) + "\n")
+                    files.write_text(path, json.dumps(found, indent=1) + "\n")
                 rows += json.loads(path.read_text(encoding="utf-8"))
     table = {name: [row[name] for row in rows] for name in (*tables.POINT_COLUMNS, *EXTRA_COLUMNS)}
     bias = operational_rate.empirical_bias(config.samples, 8, config.seed)
@@ -221,7 +221,7 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
     shown = ("codec", "shared", "weight", "rate_bits", "distortion", "perception", "gap_bits", "gap_se",
              "controlled_gap_bits", "controlled_gap_se", "high_rate_excess_bits", "neighbour_correlation")
     text = tables.render({name: table[name] for name in shown}, digits=5)
-    command_line.write_text(workdir / "summary.txt", text + "\n")
+    files.write_text(workdir / "summary.txt", text + "\n")
     tables.write_run_record(workdir, name="experiments.sources.gaussian_lattice", config=config,
                              duration_seconds=time.monotonic() - started)
     wrong = tables.violations(table)

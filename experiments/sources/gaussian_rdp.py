@@ -28,7 +28,7 @@ import optax
 from tqdm import tqdm
 
 from experiments.sources import operational_rate
-from rdr import command_line
+from rdr import command_line, files
 from rdr.bitstream.tables import Tables
 from rdr.codecs.base import Codec
 from rdr.codecs.vectors.scalar import cached_scalar_codec
@@ -355,7 +355,7 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
     shown = {name: table[name] for name in ("codec", "rate_bits", "distortion", "perception", "bound_lower_bits",
                                             "gap_bits", "gap_se", "scalar_quantizer_bits", "interpolated_distortion")}
     text = tables.render(shown)
-    command_line.write_text(workdir / "summary.txt", text + "\n")
+    files.write_text(workdir / "summary.txt", text + "\n")
     tables.write_run_record(workdir, name="experiments.sources.gaussian_rdp", config=config,
                              duration_seconds=time.monotonic() - started)
     wrong = tables.violations(table)

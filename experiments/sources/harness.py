@@ -12,7 +12,7 @@ import numpy as np
 import optax
 
 from experiments.sources import operational_rate
-from rdr import command_line
+from rdr import files
 from rdr.codecs.base import VectorCodec
 from rdr.evaluation import tables
 from rdr.training.loop import train
@@ -247,7 +247,7 @@ def write(workdir: pathlib.Path, name: str, config: Any, presets: Mapping[str, A
         "experiment": name, "preset": next(same, "own settings"), "seed": config.seed, "units": units, **header})
     columns = ("codec", "shared", "rate_bits", "distortion", "perception", "bound_lower_bits", "gap_bits", "gap_se")
     text = tables.render({column: table[column] for column in (*columns, *shown)})
-    command_line.write_text(workdir / "summary.txt", text + "\n")
+    files.write_text(workdir / "summary.txt", text + "\n")
     tables.write_run_record(workdir, name=f"experiments.{name}", config=config,
                              duration_seconds=time.monotonic() - started)
     wrong = tables.violations(table)

@@ -9,7 +9,8 @@ import numpy as np
 from rdr.bitstream import container
 from rdr.codecs.image import NAMES, files, pretrained
 from rdr.codecs.image.gain_units import RATE_STEPS
-from rdr.data.image_io import read_picture, write_message
+from rdr.data.image_io import read_picture
+from rdr.files import write_bytes
 
 SHIPPED = "shipped"
 
@@ -157,5 +158,5 @@ def encode(files_by_name: dict[str, pathlib.Path], targets: dict[str, pathlib.Pa
             messages[name] = encode_picture(picture, checkpoint, level=level, size=most)
         except ValueError as error:
             raise ValueError(f"{file.name}: {error}") from None
-        write_message(targets[name], messages[name])
+        write_bytes(targets[name], messages[name])
     return messages

@@ -21,7 +21,7 @@ import time
 import numpy as np
 from matplotlib.figure import Figure
 
-from rdr import command_line
+from rdr import command_line, files
 from rdr.evaluation.tables import write_run_record, write_table
 from theory.discrete import rate_distortion_curve, rate_distortion_perception_surface
 
@@ -301,8 +301,8 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, np.ndarray]:
     workdir = command_line.open_workdir(pathlib.Path(workdir), config)
     write_table(workdir / "bound.csv", columns, header)
     figure = make_figure(columns, config.divergence)
-    figure.savefig(workdir / "bound.png", dpi=200, metadata={"Software": None})
-    figure.savefig(workdir / "bound.pdf", metadata={"CreationDate": None})
+    files.write_figure(workdir / "bound.png", figure, dpi=200, metadata={"Software": None})
+    files.write_figure(workdir / "bound.pdf", figure, metadata={"CreationDate": None})
     write_run_record(
         workdir, name="rdr.cli.bound", config=config, duration_seconds=time.monotonic() - started
     )

@@ -36,9 +36,10 @@ from rdr.cli import amortized
 from rdr.cli.codec_options import Config, check, options, parse, wanted_size
 from rdr.codecs import overfitted
 from rdr.codecs.overfitted import checkpoint_owner
-from rdr.data.image_io import check_picture_path, read_picture, write_message, write_picture
+from rdr.data.image_io import check_picture_path, read_picture, write_picture
 from rdr.data.image_pairs import list_images
 from rdr.evaluation.tables import write_table
+from rdr.files import write_bytes, write_text
 
 USAGE = "say encode IN OUT, decode IN OUT, info IN, or evaluate DIR --workdir=OUT (--help says more)"
 
@@ -90,7 +91,7 @@ def encode(source: pathlib.Path, target: pathlib.Path, config: Config) -> None:
         return
     picture, directory = read_picture(source), target.with_name(target.name + ".progress")
     [message] = encode_pictures([picture], config, directory)
-    write_message(target, message)
+    write_bytes(target, message)
     shutil.rmtree(directory)
     _report(source.name, picture, message, config)
 
@@ -128,9 +129,9 @@ def encode_folder(source: pathlib.Path, target: pathlib.Path, config: Config) ->
         directory = target / f"{names[0]}-{checkpoint_owner.digest(names)[:8]}.progress"
         messages = encode_pictures(pictures, config, directory)
         known |= {name: digests[name] for name in names}
-        command_line.write_text(record, json.dumps(known, indent=2) + "\n")
+        write_text(record, json.dumps(known, indent=2) + "\n")
         for name, message in zip(names, messages):
-            write_message(target / f"{name}.rdr", message)
+            write_bytes(target / f"{name}.rdr", message)
         shutil.rmtree(directory)
         for name, picture, message in zip(names, pictures, messages):
             _report(name, picture, message, config)

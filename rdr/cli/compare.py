@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from rdr import command_line
+from rdr import command_line, files
 from rdr.cli import evaluate
 from rdr.data.image_pairs import pair_folders
 from rdr.evaluation import tables
@@ -313,8 +313,8 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
     document = {
         "anchor": curves[0].name, "method": config.method, "hull": config.hull, "rows": rows, "sources": sources
     }  # fmt: skip
-    command_line.write_text(workdir / "comparison.json", json.dumps(document, indent=2, default=float) + "\n")
-    make_figure(curves, metrics).savefig(workdir / "curves.png", dpi=150, metadata={"Software": None})
+    files.write_text(workdir / "comparison.json", json.dumps(document, indent=2, default=float) + "\n")
+    files.write_figure(workdir / "curves.png", make_figure(curves, metrics), dpi=150, metadata={"Software": None})
     tables.write_run_record(
         workdir, name="rdr.cli.compare", config=config, duration_seconds=time.perf_counter() - began
     )

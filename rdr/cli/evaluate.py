@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from rdr import command_line
+from rdr import command_line, files
 from rdr.data.image_pairs import Pair, as_float, file_digest, load_image, pair_folders
 from rdr.evaluation import contact_sheet, tables
 from rdr.evaluation.feature_files import FeatureFile, feature_path, save_features
@@ -108,7 +108,7 @@ def evaluate_images(
         and (not evaluator.needs_features or feature_path(workdir, pair.name).exists())
     }
     # Without lines that were cut short, and without those of files that have changed.
-    command_line.write_text(log, "".join(json.dumps(record) + "\n" for record in finished.values()))
+    files.write_text(log, "".join(json.dumps(record) + "\n" for record in finished.values()))
     by_size: dict[tuple[int, int], list[Pair]] = {}
     for pair in pairs:
         if pair.name not in finished:
@@ -217,7 +217,7 @@ def write_results(
         "reference": config.reference, "candidate": config.candidate, "images": len(records), "notes": list(notes),
         "metrics": table,
     }  # fmt: skip
-    command_line.write_text(workdir / "results.json", json.dumps(document, indent=2) + "\n")
+    files.write_text(workdir / "results.json", json.dumps(document, indent=2) + "\n")
     columns = {
         "metric": list(table),
         **{key: [entry.get(key, "") for entry in table.values()] for key in ("value", "standard_error", "low", "high")},

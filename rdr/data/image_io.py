@@ -1,6 +1,5 @@
 """Pictures in and out of the codec's command: every kind of file either comes out right or is refused in a sentence."""
 
-import os
 import pathlib
 import struct
 import sys
@@ -8,6 +7,8 @@ import warnings
 
 import numpy as np
 from PIL import Image, ImageOps
+
+from rdr import files
 
 # What Pillow's readers raise on damaged files.
 _DAMAGE = (OSError, SyntaxError, ValueError, RuntimeError, EOFError, IndexError, KeyError, TypeError, struct.error,
@@ -109,29 +110,6 @@ def write_picture(path: str | pathlib.Path, picture: np.ndarray) -> None:
       OSError: if it cannot be written.
     """
     path = check_picture_path(path)
-    partial = path.with_name("partial." + path.name)
     image = Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture)
-    try:
-        image.save(partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def write_message(path: str | pathlib.Path, message: bytes) -> None:
-    """Writes a message, whole or not at all.
-
-    Args:
-      path: the file.
-      message: the bytes.
-
-    Raises:
-      OSError: if it cannot be written.
-    """
-    path = pathlib.Path(path)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_bytes(message)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with files.open_atomic(path) as stream:
+        image.save(stream, Image.registered_extensions()[path.suffix.lower()])

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from rdr import files
 from rdr.data.image_pairs import Pair, load_image
 from rdr.metrics.full_reference import Metric
 
@@ -84,7 +85,7 @@ def write(
       records: per image.
       metrics: full-reference metrics that were computed.
     """
-    make_figure(pairs, records, metrics).savefig(path, dpi=150, metadata={"Software": None})
+    files.write_figure(path, make_figure(pairs, records, metrics), dpi=150, metadata={"Software": None})
 
 
 def _thumbnail(image: np.ndarray) -> np.ndarray:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from rdr import files
+
 
 def feature_path(workdir: pathlib.Path, name: str) -> pathlib.Path:
     """Says where the feature vectors of an image are.
@@ -29,9 +31,7 @@ def save_features(workdir: pathlib.Path, name: str, arrays: dict[str, np.ndarray
     """
     path = feature_path(workdir, name)
     path.parent.mkdir(exist_ok=True)
-    partial = path.with_name(f"{name}.partial.npz")
-    np.savez(partial, **arrays)
-    partial.replace(path)
+    files.write_arrays(path, arrays)
 
 
 class FeatureFile(Mapping):

@@ -14,7 +14,7 @@ from typing import Any
 
 import jax
 
-from rdr.command_line import write_text
+from rdr import files
 
 SCHEMA_VERSION = 1
 
@@ -58,7 +58,7 @@ def write_table(path: pathlib.Path, columns: Mapping[str, Sequence], header: Map
     lines = [f"# {key}: {value}" for key, value in {"schema_version": SCHEMA_VERSION, **header}.items()]
     lines.append(",".join(columns))
     lines.extend(",".join(map(format_value, row)) for row in zip(*columns.values()))
-    write_text(path, "\n".join(lines) + "\n")
+    files.write_text(path, "\n".join(lines) + "\n")
 
 
 def write_points(path: pathlib.Path, columns: Mapping[str, Sequence], header: Mapping[str, Any]) -> None:
@@ -161,4 +161,4 @@ def write_run_record(workdir: pathlib.Path, *, name: str, config: Any, duration_
         "devices": [device.device_kind for device in jax.devices()],
         "duration_seconds": round(duration_seconds, 1),
     }
-    write_text(pathlib.Path(workdir) / "run.json", json.dumps(record, indent=2) + "\n")
+    files.write_text(pathlib.Path(workdir) / "run.json", json.dumps(record, indent=2) + "\n")

@@ -5,6 +5,8 @@ import math
 import pathlib
 from collections.abc import Mapping
 
+from rdr import files
+
 
 class MetricsLog:
     """A file with one line for every so many steps.
@@ -20,9 +22,7 @@ class MetricsLog:
         lines = self._path.read_text(encoding="utf-8").splitlines() if self._path.exists() else []
         kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= done]
         # In place of the file at once: being killed here must not cost the lines of earlier steps.
-        fresh = self._path.with_name(self._path.name + ".new")
-        fresh.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
-        fresh.replace(self._path)
+        files.write_text(self._path, "".join(line + "\n" for line in kept))
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Appends a line.

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import os
 import pathlib
 from typing import Any, NamedTuple
 
@@ -11,6 +10,7 @@ import jax
 import numpy as np
 
 from rdr.codecs.base import Codec
+from rdr.files import write_bytes
 
 FORMAT = "rdr image codec 1"
 
@@ -80,10 +80,7 @@ def save_codec(path: str | pathlib.Path, options: dict, params: Any, *, notes: d
         arrays[jax.tree_util.keystr(key, simple=True, separator="/")] = value
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
-    path = pathlib.Path(path)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(buffer.getvalue())
-    os.replace(partial, path)
+    write_bytes(path, buffer.getvalue())
     return hashlib.sha256(buffer.getvalue()).hexdigest()
 
 

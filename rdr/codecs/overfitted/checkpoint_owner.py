@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from rdr import files
+
 RECORD = "fit_of.json"
 
 
@@ -54,11 +56,9 @@ def claim(directory: pathlib.Path, *parts: Any) -> None:
     """
     directory.mkdir(parents=True, exist_ok=True)
     record, mine = directory / RECORD, json.dumps({"sha256": digest(*parts)})
-    partial = record.with_suffix(".partial")
     if record.exists() and record.read_text(encoding="utf-8") == mine:
         return
-    if record.exists() and any(path not in (record, partial) for path in directory.iterdir()):
+    if record.exists() and any(path != record and not files.is_partial(path) for path in directory.iterdir()):
         raise ValueError(f"{directory} holds the progress of another picture or of other options: remove it or choose "
                          "another")
-    partial.write_text(mine, encoding="utf-8")
-    partial.replace(record)
+    files.write_text(record, mine)

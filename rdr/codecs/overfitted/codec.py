@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from rdr import files
 from rdr.bitstream import container
 from rdr.codecs.overfitted import checkpoint_owner, format, training
 from rdr.codecs.overfitted.architecture import Architecture, operations
@@ -181,8 +182,7 @@ def _weighed(arch: Architecture, goal: Objective, options: Options, chunk: int, 
                 message = format.write(finish(arch, state, one, goal.distance, seed))
                 # Half of the tolerance less, so that small errors do not make it too long.
                 left.append(_left(options.size * (1 - TOLERANCE / 2), len(message) - format.grid_bytes(message)))
-            record.with_suffix(".partial").write_text(json.dumps(left), encoding="utf-8")
-            record.with_suffix(".partial").replace(record)
+            files.write_text(record, json.dumps(left))
         left = json.loads(record.read_text(encoding="utf-8"))
         data = [one._replace(wanted=jnp.float32(most * bits)) for one, most in zip(data, left)]
     return data

@@ -10,9 +10,7 @@ rows and columns of tiles as two bytes each, low byte first) and the tiles' mess
 fits into one tile has the message of `codec.encode`.
 """
 
-import os
 import pathlib
-import shutil
 import tempfile
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -22,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from rdr import files
 from rdr.bitstream import container
 from rdr.codecs.overfitted import checkpoint_owner, codec, format
 from rdr.codecs.overfitted.objectives import sigma_map
@@ -176,10 +175,8 @@ def encode(image: ArrayLike, options: Options = DEFAULT, *, tile: int | None = T
                 seeds=[(options.seed + index) % 2**32 for index in range(first, last + 1)],
                 sigmas=None if sigma_of is None else [sigma_of(place) for place in places],
                 label=f"{label} of {count}")
-            partial = done.with_suffix(".partial")
-            partial.write_bytes(_pack(grid, channels, group))
-            os.replace(partial, done)
-            shutil.rmtree(done.with_suffix(""))
+            files.write_bytes(done, _pack(grid, channels, group))
+            files.remove_tree(done.with_suffix(""))
         group = container.unpack(done.read_bytes(), max_elements=_ANY).payloads[1:]
         messages += group
         if left is not None:

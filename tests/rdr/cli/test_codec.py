@@ -101,7 +101,7 @@ def test_fits_are_kept_until_their_messages_are_written(tmp_path, capsys, monkey
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(codec, "write_message", full)
+        patched.setattr(codec, "write_bytes", full)
         assert _main("encode", tmp_path / "in.png", tmp_path / "out.rdr") == 1
         assert "No space left" in capsys.readouterr().err
     assert (tmp_path / "out.rdr.progress").is_dir()

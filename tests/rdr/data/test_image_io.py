@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
+from rdr import files
 from rdr.data import image_io
 
 COLORS = np.random.default_rng(0).integers(0, 256, (3, 5, 3), dtype=np.uint8)
@@ -137,9 +138,7 @@ def test_full_disks_leave_nothing_behind(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(image_io.os, "replace", full)
-    with pytest.raises(OSError, match="No space"):
-        image_io.write_message(tmp_path / "a.rdr", b"abc")
+    monkeypatch.setattr(files.os, "replace", full)
     with pytest.raises(OSError, match="No space"):
         image_io.write_picture(tmp_path / "a.png", COLORS)
     assert not list(tmp_path.iterdir())

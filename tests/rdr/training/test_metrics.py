@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 
@@ -22,7 +23,7 @@ def test_being_killed_while_it_is_cut_back_costs_no_line(tmp_path, monkeypatch):
     path = tmp_path / "metrics.jsonl"
     MetricsLog(path, done=0).write(2, {"loss": 1.0})
     before = path.read_bytes()
-    monkeypatch.setattr(type(path), "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         MetricsLog(path, done=0)
     assert path.read_bytes() == before
