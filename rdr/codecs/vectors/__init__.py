@@ -1,1 +1,1 @@
-"""Codecs of samples and vectors: scalar, block, linear, codebook, lattice and trellis."""
+"""Codecs of samples and vectors: scalar, block, linear, codebook, lattice, trellis and water-filling."""
