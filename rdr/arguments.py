@@ -99,28 +99,3 @@ def sample_pair(samples: ArrayLike, reference: ArrayLike) -> tuple[jax.Array, ja
     if samples.shape[1:] != reference.shape[1:]:
         raise ValueError(f"reference must have vectors of shape {samples.shape[1:]}, got {reference.shape}")
     return tuple(value.reshape(value.shape[0], -1) for value in (samples, reference))
-
-
-def safe_sqrt(x: jax.Array) -> jax.Array:
-    """Takes a square root whose gradient is 0, not infinite, at 0.
-
-    Args:
-      x: any shape; negative values, which rounding may produce, count as 0.
-
-    Returns:
-      sqrt(max(x, 0)), the shape of `x`.
-    """
-    positive = x > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1.0)), 0.0)
-
-
-def absolute(x: jax.Array) -> jax.Array:
-    """Takes an absolute value whose gradient is 0 at 0 (that of `jnp.abs` is 1 there).
-
-    Args:
-      x: any shape, real.
-
-    Returns:
-      |x|, the shape of `x`.
-    """
-    return x * jnp.sign(x)

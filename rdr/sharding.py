@@ -1,7 +1,7 @@
-"""Where training runs: a mesh of all devices along which batches are divided. One device is a mesh of one."""
+"""Device mesh and sharding: batches are divided along one axis of all devices, and one device is a mesh of one."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -12,7 +12,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 AXIS = "data"
 
 
-def join(coordinator: str, num_processes: int, process_id: int) -> None:
+def initialize_distributed(coordinator: str, num_processes: int, process_id: int) -> None:
     """Makes this process one of several that train together; call it before anything else touches JAX.
 
     Args:
@@ -34,8 +34,8 @@ def join(coordinator: str, num_processes: int, process_id: int) -> None:
     jax.distributed.initialize(coordinator, num_processes=num_processes, process_id=process_id)
 
 
-def data_mesh(devices: Any = None) -> Mesh:
-    """A mesh of one axis, along which batches are divided.
+def data_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """Makes a mesh of one axis, along which batches are divided.
 
     Args:
       devices: default all devices of all processes.
@@ -43,24 +43,38 @@ def data_mesh(devices: Any = None) -> Mesh:
     Returns:
       The mesh.
     """
-    return Mesh(np.array(jax.devices() if devices is None else devices), (AXIS,))
+    return Mesh(np.array(jax.devices() if devices is None else list(devices)), (AXIS,))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """The sharding of what every device holds whole: parameters."""
+    """Gives the sharding of what every device holds whole, such as parameters.
+
+    Args:
+      mesh: the devices.
+
+    Returns:
+      The sharding.
+    """
     return NamedSharding(mesh, PartitionSpec())
 
 
-def divided(mesh: Mesh) -> NamedSharding:
-    """The sharding of what is divided along its first axis: batches."""
+def batch_sharding(mesh: Mesh) -> NamedSharding:
+    """Gives the sharding of what is divided along its first axis, such as batches.
+
+    Args:
+      mesh: the devices.
+
+    Returns:
+      The sharding.
+    """
     return NamedSharding(mesh, PartitionSpec(AXIS))
 
 
 def replicate(tree: Any, mesh: Mesh) -> Any:
-    """Puts a tree of host arrays, the same in every process, onto all devices.
+    """Puts a copy of every array onto every device.
 
     Args:
-      tree: of arrays.
+      tree: a tree of host arrays, the same in every process, or None.
       mesh: the devices.
 
     Returns:
@@ -100,13 +114,47 @@ def to_devices(batches: Iterable[np.ndarray], mesh: Mesh, *, ahead: int = 2) -> 
     Yields:
       Global arrays [batch, ...].
     """
-    sharding, waiting = divided(mesh), deque()
+    sharding, waiting = batch_sharding(mesh), deque()
     for part in batches:
         there = isinstance(part, jax.Array)
         waiting.append(part if there else jax.make_array_from_process_local_data(sharding, part))
         if len(waiting) > ahead:
             yield waiting.popleft()
     yield from waiting
+
+
+def call_sharded(
+    call: Callable[..., Any], params: Any, *batches: np.ndarray, mesh: Mesh, batch_size: int | None = None
+) -> Any:
+    """Calls a function of batches with the batch divided over the devices of this process.
+
+    Args:
+      call: function of `params` and of arrays [batch, ...] to a pytree of arrays [batch, ...], each element by itself.
+      params: what it takes first, on the devices already (`replicate`).
+      *batches: arrays [batch, ...], on the host, of one length.
+      mesh: the devices.
+      batch_size: elements per call; the last call is filled up, so that one compilation serves all. By default, and at
+        most, all at once.
+
+    Returns:
+      What `call` returns, on the host, in the order of the batch.
+
+    Raises:
+      ValueError: if the batches' lengths differ or are 0.
+    """
+    lengths = {len(batch) for batch in batches}
+    if len(lengths) != 1 or 0 in lengths:
+        raise ValueError(f"batches must have one length, not 0, got {[len(batch) for batch in batches]}")
+    (count,) = lengths
+    size = count if batch_size is None else batch_size
+    size = -(-size // mesh.size) * mesh.size
+    sharding, results = batch_sharding(mesh), []
+    for start in range(0, count, size):
+        index = np.minimum(np.arange(start, start + size), count - 1)  # repeats the last element
+        result = call(params, *(jax.device_put(np.asarray(batch)[index], sharding) for batch in batches))
+        used = slice(0, min(size, count - start))
+        results.append(jax.tree.map(lambda x, used=used: np.asarray(x)[used], result))
+    return jax.tree.map(lambda *parts: np.concatenate(parts), *results)
 
 
 def barrier(name: str) -> None:

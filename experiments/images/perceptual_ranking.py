@@ -43,7 +43,7 @@ from rdr.evaluation import subjective_scores, tables
 from rdr.metrics import niqe
 from rdr.metrics.full_reference import FULL_REFERENCE, full_reference
 from rdr.metrics.maximum_differentiation import mad_competition
-from rdr.metrics.sharding import call_sharded
+from rdr.sharding import call_sharded
 
 
 @dataclasses.dataclass(frozen=True)

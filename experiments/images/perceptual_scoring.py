@@ -14,7 +14,7 @@ from rdr.metrics.frechet import frechet_distance
 from rdr.metrics.full_reference import Metric, full_reference
 from rdr.metrics.patches import split_patches
 from rdr.metrics.rank_correlation import spearman
-from rdr.metrics.sharding import batch_mesh, call_sharded, replicate
+from rdr.sharding import call_sharded, data_mesh, replicate
 
 NATURAL_PATCH = 48
 _PATCH = 32  # of the Fréchet distance
@@ -53,7 +53,7 @@ class Scorer:
         names = dict.fromkeys(("mse", *config.metrics))
         if "psnr" in names:
             raise ValueError("metrics must be distances or similarities from 0 to 1: psnr orders images as mse does")
-        self.config, self.mesh = config, batch_mesh()
+        self.config, self.mesh = config, data_mesh()
         self.metrics = {name: full_reference(name) for name in names}
         for metric in self.metrics.values():
             if config.size < metric.least_side:

@@ -24,7 +24,7 @@ from rdr.codecs.overfitted.architecture import Architecture
 from rdr.codecs.overfitted.objectives import objective
 from rdr.data.image_io import write_picture
 from rdr.data.image_pairs import list_images
-from rdr.training.loop import train
+from rdr.training.loop import train_scanned
 
 ROWS, COLUMNS, TRIES = 2, 3, 4
 
@@ -104,7 +104,8 @@ def run(config: Config, workdir: pathlib.Path) -> None:
     schedule = training.as_arrays(training.Schedule(steps=config.steps))
     data = training.Data(picture[None], jnp.float32(0), (), picture, schedule)
     update = training.make_update(arch, objective("mse").distance, jax.random.key(1))
-    state = train(state, update, steps=config.steps, chunk=min(50, config.steps), directory=workdir / "fit", data=data)
+    state = train_scanned(state, update, steps=config.steps, chunk=min(50, config.steps), directory=workdir / "fit",
+                          data=data)
     files.write_arrays(workdir / "start.npz", {name: np.asarray(w, np.float32) for name, w in state.weights.items()})
 
 

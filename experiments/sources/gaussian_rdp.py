@@ -35,7 +35,7 @@ from rdr.codecs.vectors.scalar import cached_scalar_codec
 from rdr.evaluation import tables
 from rdr.losses.wasserstein_1d import normal_slice_means, sorted_w2_squared
 from rdr.randomness import shared_integers, shared_key
-from rdr.training.loop import train
+from rdr.training.loop import train_scanned
 from theory import gaussian
 from theory.quantization.entropy_coded import entropy_coded_rate_distortion
 from theory.quantization.tabulated_density import gaussian_density
@@ -241,7 +241,8 @@ def train_family(config: Config, family: str, directory: pathlib.Path) -> Any:
     log_slope = 0.5 * jnp.log(encoder_weight * jnp.float32(np.log(2.0) / 6.0))
     params["analysis"]["log_slope"], params["synthesis"]["log_slope"] = log_slope, -log_slope
     state = State(params, optimizer.init(params))
-    return train(state, update, steps=config.steps, chunk=config.chunk, directory=directory, description=family).params
+    return train_scanned(state, update, steps=config.steps, chunk=config.chunk, directory=directory,
+                         description=family).params
 
 
 def evaluate_codec(config: Config, family: str, params: Any, x: np.ndarray) -> operational_rate.Measurement:

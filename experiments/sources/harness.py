@@ -15,7 +15,7 @@ from experiments.sources import operational_rate
 from rdr import files
 from rdr.codecs.base import VectorCodec
 from rdr.evaluation import tables
-from rdr.training.loop import train
+from rdr.training.loop import train_scanned
 
 
 class State(NamedTuple):
@@ -118,7 +118,7 @@ def train_grid(schedule: Schedule, params: Any, grid: Any, *, loss: Callable, sa
         return State(optax.apply_updates(state.params, updates), moments), {k: jnp.mean(v) for k, v in aux.items()}
 
     state = State(params, optimizer.init(params))
-    return train(state, update, steps=schedule.steps, chunk=schedule.chunk, directory=directory,
+    return train_scanned(state, update, steps=schedule.steps, chunk=schedule.chunk, directory=directory,
                  description=description).params
 
 

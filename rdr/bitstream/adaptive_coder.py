@@ -18,9 +18,7 @@ from rdr.bitstream.coder import (
     to_columns,
 )
 from rdr.bitstream.escapes import GammaReader, encode_gamma
-from rdr.bitstream.tables import Tables, check_tables
-
-BIT_PROBABILITY_PRECISION = 16  # probabilities of single bits are multiples of 2^-16
+from rdr.bitstream.tables import BIT_PROBABILITY_PRECISION, Tables, check_tables
 
 
 def _bit_probabilities(chances: np.ndarray) -> np.ndarray:

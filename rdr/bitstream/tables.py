@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 PRECISION = 24
+BIT_PROBABILITY_PRECISION = 16  # probabilities of single bits are multiples of 2^-16
 
 
 class Tables(NamedTuple):

@@ -38,7 +38,7 @@ from rdr.codecs.image.codec import TRANSFORMS
 from rdr.data import on_device
 from rdr.data.arrays import read_array, stack_images
 from rdr.evaluation import tables
-from rdr.training.engine import fit
+from rdr.training.engine import train_on_batches
 from rdr.training.step import initial_state, make_optimizer, make_step
 
 _DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
@@ -288,9 +288,10 @@ def run(config: Config, workdir: pathlib.Path, place: Place = Place()) -> dict[s
                                       structure_weight=config.structure_weight, dtype=_DTYPES[config.precision])
     optimizer = make_optimizer(learning_rate=config.learning_rate, steps=config.steps, warmup=config.warmup,
                                clip=config.clip)
-    state = fit(initial_state(trained, optimizer), make_step(loss, optimizer, seed=config.seed, decay=config.decay),
-                batches_of(source, config, mesh), steps=config.steps, directory=workdir, log_every=config.log_every,
-                save_every=config.save_every, mesh=mesh, description=config.codec, profile=place.profile)
+    state = train_on_batches(
+        initial_state(trained, optimizer), make_step(loss, optimizer, seed=config.seed, decay=config.decay),
+        batches_of(source, config, mesh), steps=config.steps, directory=workdir, log_every=config.log_every,
+        save_every=config.save_every, mesh=mesh, description=config.codec, profile=place.profile)
     last = json.loads((workdir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1])
     if first:
         export(config, {**rest, **state.average}, workdir, steps=int(state.step))
@@ -374,7 +375,7 @@ def main(argv: list[str] | None = None) -> int:
         values = read_config_file(mine.config) if mine.config else {}
         config, workdir = command_line.parse(__doc__, PRESETS, [given[0], *rest], values_of_file=values)
         place = Place(mine.coordinator, mine.num_processes, mine.process_id, mine.profile)
-        sharding.join(place.coordinator, place.num_processes, place.process_id)
+        sharding.initialize_distributed(place.coordinator, place.num_processes, place.process_id)
         if jax.process_index() == 0:
             command_line.open_workdir(workdir, config)
         if jax.process_count() > 1:

@@ -83,7 +83,8 @@ def batches(images: np.ndarray, *, batch: int, crop: int, seed: int, start: int 
         raise ValueError(f"crop must be between 1 and the images' sides, got {crop} for {images.shape[1]} x "
                          f"{images.shape[2]} pixels")
     held = sharding.replicate(images, mesh)
-    one = jax.jit(functools.partial(draw, batch=batch, crop=crop, seed=seed), out_shardings=sharding.divided(mesh))
+    one = jax.jit(functools.partial(draw, batch=batch, crop=crop, seed=seed),
+                  out_shardings=sharding.batch_sharding(mesh))
 
     def endless():
         step = start

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from rdr.entropy_models.location_scale import log_logistic_interval
 from rdr.units import nats_to_bits
 
 
@@ -39,11 +40,8 @@ def cdf_logits(matrices: Sequence[jax.Array], biases: Sequence[jax.Array], facto
     return jnp.moveaxis(h.reshape(x.shape[-1], *x.shape[:-1]), 0, -1)
 
 
-def interval_bits(upper_logits: ArrayLike, lower_logits: ArrayLike) -> jax.Array:
-    """Information in an interval, given the logits of the cumulative at its ends.
-
-    With u, l the logits, sigmoid(u) - sigmoid(l) = sigmoid(u) sigmoid(-l) (1 - e^{l-u}): a product, so that nothing
-    cancels in either tail.
+def cdf_interval_bits(upper_logits: ArrayLike, lower_logits: ArrayLike) -> jax.Array:
+    """Takes the information in an interval from the logits of the cumulative at its ends.
 
     Args:
       upper_logits: at the upper end; any shape.
@@ -54,7 +52,7 @@ def interval_bits(upper_logits: ArrayLike, lower_logits: ArrayLike) -> jax.Array
     """
     upper, lower = jnp.asarray(upper_logits), jnp.asarray(lower_logits)
     width = jnp.maximum(upper - lower, jnp.finfo(upper.dtype).tiny)
-    return -nats_to_bits(nn.log_sigmoid(upper) + nn.log_sigmoid(-lower) + jnp.log(-jnp.expm1(-width)))
+    return -nats_to_bits(log_logistic_interval(upper, lower, width))
 
 
 class DeepFactorized(nn.Module):

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rdr.entropy_models.location_scale import log_logistic_interval
 from rdr.units import nats_to_bits
 
 
@@ -42,8 +43,8 @@ def _sinc(x: jax.Array) -> jax.Array:
     return jnp.where(small, 1.0 - y / 6.0 * (1.0 - y / 20.0), jnp.sin(apart) / apart)
 
 
-def interval_bits(real: jax.Array, imaginary: jax.Array, offset: jax.Array, log_scale: jax.Array, guard: jax.Array,
-                  upper: jax.Array, width: float = 1.0) -> jax.Array:
+def fourier_interval_bits(real: jax.Array, imaginary: jax.Array, offset: jax.Array, log_scale: jax.Array,
+                          guard: jax.Array, upper: jax.Array, width: float = 1.0) -> jax.Array:
     """Information in the interval (upper - width, upper) under the wrapped density, mixed with a logistic law.
 
     The line is mapped to (-1, 1) by t = tanh(x'), x' = (x - offset) / scale. With a = (t_u - t_l) / 2 and b = pi (t_u +
@@ -73,7 +74,7 @@ def interval_bits(real: jax.Array, imaginary: jax.Array, offset: jax.Array, log_
     w = width / scale
     low = u - w
     # log of s(2u) - s(2l) = s(2u) s(-2l) (1 - e^{-2w}), which is also (tanh u - tanh l) / 2.
-    log_span = nn.log_sigmoid(2.0 * u) + nn.log_sigmoid(-2.0 * low) + jnp.log(-jnp.expm1(-2.0 * w))
+    log_span = log_logistic_interval(2.0 * u, 2.0 * low, 2.0 * w)
     span = jnp.exp(log_span)  # (t_u - t_l) / 2
     center = jnp.pi * (jnp.tanh(u) + jnp.tanh(low)) / 2.0
     shape = (*u.shape, c.shape[-1])
@@ -122,4 +123,4 @@ class FourierDensity(nn.Module):
         log_scale = self.param("log_scale", nn.initializers.constant(float(np.log(self.init_scale))),
                                (self.channels,), jnp.float32)
         guard = jnp.full((self.channels,), self.guard, jnp.float32)
-        return interval_bits(real, imaginary, offset, log_scale, guard, upper, width)
+        return fourier_interval_bits(real, imaginary, offset, log_scale, guard, upper, width)

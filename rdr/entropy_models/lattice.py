@@ -146,7 +146,7 @@ def prior_from_tree(tree: dict[str, Any]) -> LatticePrior:
     return LatticePrior(integers=Tables(**{k: np.asarray(v) for k, v in tree["integers"].items()}), **parts)
 
 
-def times(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def fixed_point_multiply(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Products of numbers with 30 fractional bits, rounded down.
 
     Args:
@@ -192,28 +192,28 @@ def coset_weights(lattice: Lattice, prior: LatticePrior, dither: np.ndarray) -> 
     code = lattice.code.T.astype(np.float64)
     logs, signs, log_products = [], [], []
     for m in range(lattice.glues):
-        places = [place(lattice, prior, m + lattice.inner * c, dither) for c in (0, 1)]
+        located = [locate(lattice, prior, m + lattice.inner * c, dither) for c in (0, 1)]
 
         def chosen(pair):
             # Whole numbers with sums below 2^53: exact in float64, whose matrix product is fast.
             return (pair[0].sum(-1)[:, None] + (pair[1] - pair[0]).astype(np.float64) @ code).astype(np.int64)
 
-        logs.append(chosen([prior.log_sums[classes, position] for position, _ in places]))
+        logs.append(chosen([prior.log_sums[classes, position] for position, _ in located]))
         if lattice.parities is None:
             continue
-        log_products.append(chosen([prior.log_ratios[classes, position] for position, _ in places]))
+        log_products.append(chosen([prior.log_ratios[classes, position] for position, _ in located]))
         # The parity of z is that of z + shift, less the shift.
-        negative = chosen([(prior.ratios[classes, position] < 0) ^ (shift & 1) for position, shift in places])
+        negative = chosen([(prior.ratios[classes, position] < 0) ^ (shift & 1) for position, shift in located])
         signs.append(1 - 2 * ((negative + lattice.parities[m]) & 1))
     log = np.concatenate(logs, -1)
     weights = fixed_point_exp2(log - log.max(-1, keepdims=True), prior.powers) >> 1
     if lattice.parities is not None:
         product = fixed_point_exp2(np.concatenate(log_products, -1), prior.powers)
-        weights = times(weights, 2**UNIT + np.concatenate(signs, -1) * product)
+        weights = fixed_point_multiply(weights, 2**UNIT + np.concatenate(signs, -1) * product)
     return np.maximum(weights, 0) + 1
 
 
-def place(lattice: Lattice, prior: LatticePrior, residue: np.ndarray | int, dither: np.ndarray
+def locate(lattice: Lattice, prior: LatticePrior, residue: np.ndarray | int, dither: np.ndarray
           ) -> tuple[np.ndarray, np.ndarray]:
     """Where the points residue + b z - dither lie: g and h with (residue - dither) / b = h + g / levels.
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rdr.bitstream.adaptive_coder import BIT_PROBABILITY_PRECISION, StepDecoder, StepEncoder
+from rdr.bitstream.adaptive_coder import StepDecoder, StepEncoder
 from rdr.bitstream.coder import escape_bits
-from rdr.bitstream.tables import table_bits
-from rdr.entropy_models.lattice import UNIT, LatticePrior, axis_classes, coset_weights, place, times
+from rdr.bitstream.tables import BIT_PROBABILITY_PRECISION, table_bits
+from rdr.entropy_models.lattice import UNIT, LatticePrior, axis_classes, coset_weights, fixed_point_multiply, locate
 from rdr.quantize.lattices import Lattice
 
 _CHUNK = 2**20  # cosets looked at in one go
@@ -96,13 +96,13 @@ def _walk_parities(lattice: Lattice, prior: LatticePrior, position: np.ndarray, 
         product = np.full(blocks, one, np.int64)
         for i in reversed(range(n)):
             rest[i] = product
-            product = times(product, signed[:, i])
+            product = fixed_point_multiply(product, signed[:, i])
         needed = target.copy()
     parity = np.zeros((blocks, n), np.int64)
     for i in range(n if target is None else n - 1):
         after = rest[i] if target is None else np.where(needed == 0, rest[i], -rest[i])
-        even = times(one + signed[:, i], one + after) + 1
-        odd = times(one - signed[:, i], one - after) + 1
+        even = fixed_point_multiply(one + signed[:, i], one + after) + 1
+        odd = fixed_point_multiply(one - signed[:, i], one - after) + 1
         parity[:, i] = decide(_chance(odd, even + odd), i)
         if target is not None:
             needed ^= parity[:, i]
@@ -134,7 +134,7 @@ def _known(points: np.ndarray, dither: np.ndarray, lattice: Lattice, prior: Latt
     _walk_cosets(lattice, prior, dither, coset_bit)
     residue = _residues(lattice, index)
     z = (points - residue) // lattice.outer
-    position, shift = place(lattice, prior, residue, dither)
+    position, shift = locate(lattice, prior, residue, dither)
 
     def parity_bit(chances, i):
         bits(z[:, i] & 1, chances, slice(None))
@@ -216,7 +216,7 @@ def decode_points(coded: bytes, escapes: bytes, dither: np.ndarray, lattice: Lat
     decoder = StepDecoder(coded, escapes)
     index = _walk_cosets(lattice, prior, dither, lambda chances, rows, depth: decoder.read_bits(chances))
     residue = _residues(lattice, index)
-    position, shift = place(lattice, prior, residue, dither)
+    position, shift = locate(lattice, prior, residue, dither)
     parity = _walk_parities(lattice, prior, position, shift, _targets(lattice, index),
                             lambda chances, i: decoder.read_bits(chances))
     placed = (parity + shift) & 1

@@ -22,6 +22,23 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
 _HALF_LOG_2_PI = 0.5 * float(np.log(2.0 * np.pi))
 
 
+def log_logistic_interval(upper: jax.Array, lower: jax.Array, width: jax.Array) -> jax.Array:
+    """Takes the logarithm of the probability of an interval under the standard logistic distribution.
+
+    With u, l the ends and s the sigmoid, s(u) - s(l) = s(u) s(-l) (1 - e^{l-u}): a product, so that nothing cancels in
+    either tail.
+
+    Args:
+      upper: u, any shape, floating.
+      lower: l, same shape.
+      width: u - l > 0, same shape, computed as such where it can be.
+
+    Returns:
+      log(s(u) - s(l)), in nats, same shape.
+    """
+    return jax.nn.log_sigmoid(upper) + jax.nn.log_sigmoid(-lower) + jnp.log(-jnp.expm1(-width))
+
+
 def _log1mexp(x: jax.Array) -> jax.Array:
     """log(1 - e^{-x}) for x > 0, without cancellation on either side of log 2."""
     near = x < 0.6931472
@@ -137,31 +154,3 @@ def soft_rounded_upper(value: ArrayLike, temperature: ArrayLike) -> jax.Array:
     Reference: Agustsson & Theis, "Universally quantized neural compression", NeurIPS 2020, section 4.
     """
     return soft_round_inverse(jnp.asarray(value) + 0.5, temperature)
-
-
-@jax.custom_vjp
-def lower_bound(x: jax.Array, bound: jax.Array) -> jax.Array:
-    """max(x, bound), whose gradient lets x come back: it vanishes only where descent would push x further below.
-
-    Args:
-      x: any shape.
-      bound: broadcasts with `x`; receives no gradient.
-
-    Returns:
-      The shape of `x`.
-
-    Reference: the bounds of Ballé et al.'s compression libraries.
-    """
-    return jnp.maximum(x, bound)
-
-
-def _at_least_forward(x, bound):
-    return jnp.maximum(x, bound), (x >= bound, bound)
-
-
-def _at_least_backward(kept, cotangent):
-    inside, bound = kept
-    return jnp.where(inside | (cotangent < 0), cotangent, 0.0), jnp.zeros_like(bound)
-
-
-lower_bound.defvjp(_at_least_forward, _at_least_backward)

@@ -14,7 +14,7 @@ from jax.typing import ArrayLike
 from rdr.bitstream.tables import Tables, make_tables
 from rdr.entropy_models.location_scale import interval_bits
 
-SMALLEST, LARGEST, COUNT = 0.11, 256.0, 64
+SCALES_MIN, SCALES_MAX, SCALES_LEVELS = 0.11, 256.0, 64
 _TAIL = {"gaussian": 7.0, "laplace": 21.0, "logistic": 21.0}  # scales; 2^-30 of the law lies outside
 
 
@@ -30,7 +30,7 @@ class Selection(NamedTuple):
     shifts: np.ndarray
 
 
-def scales(count: int = COUNT, smallest: float = SMALLEST, largest: float = LARGEST) -> np.ndarray:
+def scales(count: int = SCALES_LEVELS, smallest: float = SCALES_MIN, largest: float = SCALES_MAX) -> np.ndarray:
     """The scales of the table: a geometric progression.
 
     Args:
@@ -105,7 +105,8 @@ def location_scale_tables(table: ArrayLike, *, family: str = "gaussian", fractio
     return make_tables(np.concatenate(pmfs), -reach)
 
 
-def select(location: np.ndarray, scale_index: np.ndarray, *, fractions: int = 8, count: int = COUNT) -> Selection:
+def select(location: np.ndarray, scale_index: np.ndarray, *, fractions: int = 8, count: int = SCALES_LEVELS
+           ) -> Selection:
     """Names the tables of symbols, in integer arithmetic.
 
     Args:

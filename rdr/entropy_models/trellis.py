@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rdr.bitstream.adaptive_coder import BIT_PROBABILITY_PRECISION
-from rdr.bitstream.tables import Tables, make_tables
+from rdr.bitstream.tables import BIT_PROBABILITY_PRECISION, Tables, make_tables
 from rdr.entropy_models.lattice import reach
 
 

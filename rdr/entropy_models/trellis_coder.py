@@ -6,9 +6,9 @@ state's parity and the dither. When all branches are known, so is every integer 
 
 import numpy as np
 
-from rdr.bitstream.adaptive_coder import BIT_PROBABILITY_PRECISION, StepDecoder, StepEncoder
+from rdr.bitstream.adaptive_coder import StepDecoder, StepEncoder
 from rdr.bitstream.coder import escape_bits
-from rdr.bitstream.tables import table_bits
+from rdr.bitstream.tables import BIT_PROBABILITY_PRECISION, table_bits
 from rdr.entropy_models.trellis import TrellisPrior
 from rdr.quantize.trellis import Trellis, walk
 

@@ -16,7 +16,7 @@ from rdr.metrics.full_reference import FULL_REFERENCE, Metric, available, full_r
 from rdr.metrics.patches import split_patches
 from rdr.metrics.protocol import Protocol
 from rdr.metrics.set_distances import KINDS, set_distances
-from rdr.metrics.sharding import batch_mesh, call_sharded, replicate
+from rdr.sharding import call_sharded, data_mesh, replicate
 
 FAST = ("mse", "psnr", "ssim", "ms_ssim", "nlpd", "ciede2000", "csf", "lpips_alexnet")
 SET_METRICS = (*(f"{kind}_{name}" for kind in KINDS for name in EMBEDDINGS), "sliced", "natural")
@@ -140,7 +140,7 @@ class Evaluator:
 
     def __init__(self, plan: Plan):
         self.plan = plan
-        self.mesh = batch_mesh()
+        self.mesh = data_mesh()
         self._params = {name: replicate(m.params, self.mesh) for name, m in plan.metrics.items()}
         self._embedding_params = {name: replicate(e.params, self.mesh) for name, e in plan.embeddings.items()}
         key = jax.random.key(plan.seed)

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from rdr.arguments import absolute, image_batch
+from rdr.arguments import image_batch
+from rdr.gradients import absolute
 
 NUM_LEVELS = 6
 

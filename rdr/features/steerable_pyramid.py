@@ -14,7 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from rdr.arguments import image_batch, safe_sqrt
+from rdr.arguments import image_batch
+from rdr.gradients import safe_sqrt
 
 
 class SteerablePyramid(NamedTuple):

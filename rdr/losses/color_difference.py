@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from rdr.arguments import image_pair, safe_sqrt, working_arrays
+from rdr.arguments import image_pair, working_arrays
 from rdr.features.color import convert
+from rdr.gradients import safe_sqrt
 
 FORMULAS = ("ciede2000", "lab", "oklab")
 

@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from rdr.arguments import image_pair, safe_sqrt
+from rdr.arguments import image_pair
 from rdr.features import alexnet, vgg, weights
+from rdr.gradients import safe_sqrt
 
 _NETWORKS = {
     "alexnet": (alexnet.features, alexnet.RECTIFIED),

@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from rdr.arguments import safe_sqrt, sample_pair
+from rdr.arguments import sample_pair
+from rdr.gradients import safe_sqrt
 
 KERNELS = ("gaussian", "polynomial", "energy")
 

@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from rdr.arguments import image_pair, safe_sqrt
+from rdr.arguments import image_pair
 from rdr.features.laplacian_pyramid import NUM_LEVELS, normalized_laplacian_pyramid
+from rdr.gradients import safe_sqrt
 
 
 def nlpd(images: ArrayLike, reference: ArrayLike, *, num_levels: int = NUM_LEVELS) -> jax.Array:

@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from rdr.arguments import absolute, working_arrays
+from rdr.arguments import working_arrays
+from rdr.gradients import absolute
 
 
 def squared_error(images: ArrayLike, reference: ArrayLike) -> jax.Array:

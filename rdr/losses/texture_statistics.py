@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from rdr.arguments import image_batch, image_pair, safe_sqrt
+from rdr.arguments import image_batch, image_pair
 from rdr.features import steerable_pyramid
+from rdr.gradients import safe_sqrt
 
 # Added to variances that divide: (1/1000 of the range of intensities) squared.
 _FLOOR = 1e-6

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from rdr.arguments import image_pair, safe_sqrt, working_arrays
+from rdr.arguments import image_pair, working_arrays
 from rdr.features.color import linear_from_srgb
+from rdr.gradients import safe_sqrt
 
 TRANSFERS = ("srgb", "pq")
 # Luminance of the primaries: ITU-R BT.709 for sRGB, BT.2020 for PQ.

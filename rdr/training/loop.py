@@ -1,4 +1,4 @@
-"""The training loop: chunks of compiled steps, with a checkpoint, a line of metrics and a progress bar in between."""
+"""Training without batches, many steps in one compiled scan, with a checkpoint and a line of metrics in between."""
 
 import functools
 import pathlib
@@ -26,7 +26,7 @@ def _compiled(update: Callable[..., Any], with_data: bool) -> Callable[..., Any]
     return run
 
 
-def train(
+def train_scanned(
     state: Any,
     update: Callable[..., tuple[Any, dict[str, jax.Array]]],
     *,
@@ -36,7 +36,7 @@ def train(
     description: str = "training",
     data: Any = None,
 ) -> Any:
-    """Runs `update` for a number of steps and saves what it did after every chunk.
+    """Trains by many calls of `update` in one compiled scan, and saves what it did after every chunk.
 
     A run that was interrupted goes on from its newest checkpoint and ends in the same state, because a step sees
     nothing but the state and its own number.

@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from rdr.entropy_models.location_scale import lower_bound
+from rdr.gradients import lower_bound
 
 _PEDESTAL = 2.0**-36
 _BETA_MIN = 1e-6

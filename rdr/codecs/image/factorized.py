@@ -9,7 +9,7 @@ import numpy as np
 from rdr.bitstream.adaptive_coder import StepDecoder, StepEncoder
 from rdr.bitstream.tables import Tables, make_tables
 from rdr.codecs.image.entropy_model import EntropyModel
-from rdr.entropy_models.deep_factorized import DeepFactorized, interval_bits
+from rdr.entropy_models.deep_factorized import DeepFactorized, cdf_interval_bits
 from rdr.quantize import straight_through_round, uniform_noise
 from rdr.randomness import dither_offsets
 
@@ -31,7 +31,7 @@ def prior_bits(prior: DeepFactorized, params: Any, values: jax.Array) -> jax.Arr
     """
     upper = prior.apply({"params": params}, values + 0.5)
     lower = prior.apply({"params": params}, values - 0.5)
-    return interval_bits(upper, lower)
+    return cdf_interval_bits(upper, lower)
 
 
 def prior_tables(prior: DeepFactorized, params: Any, *, dither_levels: int = 0) -> Tables:

@@ -16,7 +16,8 @@ from rdr.codecs.image.entropy_model import EntropyModel
 from rdr.entropy_models import scale_table
 from rdr.entropy_models.deep_factorized import DeepFactorized
 from rdr.entropy_models.integer_network import LayerSpec, apply_network, quantize_network
-from rdr.entropy_models.location_scale import interval_bits, lower_bound
+from rdr.entropy_models.location_scale import interval_bits
+from rdr.gradients import lower_bound
 from rdr.quantize import straight_through_round, uniform_noise
 from rdr.transforms.image import HyperAnalysis, HyperSynthesis
 
@@ -35,7 +36,7 @@ def gaussian_bits(values: jax.Array, mean: jax.Array, scale: jax.Array) -> jax.A
     Returns:
       Bits, same shape.
     """
-    scale = lower_bound(scale, jnp.float32(scale_table.SMALLEST))
+    scale = lower_bound(scale, jnp.float32(scale_table.SCALES_MIN))
     return interval_bits(values + 0.5, mean, scale)
 
 

@@ -22,7 +22,7 @@ from rdr.codecs.overfitted.objectives import RD_LAMBDAS, TYPICAL_BITS_PER_PIXEL,
 from rdr.codecs.overfitted.options import DEFAULT, Options, architecture, as_image, check_options
 from rdr.codecs.overfitted.pretrained_init import first_weights
 from rdr.codecs.overfitted.weight_quantization import coded_grids, finish
-from rdr.training.loop import train
+from rdr.training.loop import train_scanned
 
 # Where a size is wanted: the parts of the fit after which it is seen what weights take; short fits of the grids alone
 # for files that come out too short or too long; and how far below the size is good enough.
@@ -208,7 +208,7 @@ def _fit(arch: Architecture, goal: Objective, schedule: training.Schedule, chunk
         state, data = jax.device_put((state, data), sharding)
     update = _update(arch, goal.distance, seed, batched)
     data = data._replace(schedule=training.as_arrays(schedule), params=params)
-    state = train(state, update, steps=steps or schedule.steps, chunk=chunk, directory=directory,
+    state = train_scanned(state, update, steps=steps or schedule.steps, chunk=chunk, directory=directory,
                   description=description, data=data)
     return [jax.tree.map(operator.itemgetter(i), state) for i in range(len(states))] if batched else [state]
 

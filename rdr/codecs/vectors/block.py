@@ -24,7 +24,7 @@ from rdr.bitstream.adaptive_coder import StepDecoder, StepEncoder
 from rdr.bitstream.tables import Tables, make_tables, table_bits
 from rdr.codecs.base import VectorCodec, check_vectors, finalized, open_vectors
 from rdr.entropy_models import autoregressive
-from rdr.entropy_models.deep_factorized import DeepFactorized, interval_bits
+from rdr.entropy_models.deep_factorized import DeepFactorized, cdf_interval_bits
 from rdr.entropy_models.location_scale import soft_rounded_upper
 from rdr.randomness import dither_offsets, shared_integers
 from rdr.transforms.dense import ResidualDense
@@ -117,7 +117,7 @@ def block_codec(*, dimension: int, latent: int | None = None, lattice: str = "Z"
     def interval(params: Any, upper: jax.Array) -> jax.Array:
         at = steps_of(params, upper)
         edges = [factorized.apply({"params": params["prior"]}, edge * at) for edge in (upper, upper - 1.0)]
-        return interval_bits(*edges)
+        return cdf_interval_bits(*edges)
 
     def prior_bits(params: Any, upper: jax.Array, seen: jax.Array) -> jax.Array:
         if not context:

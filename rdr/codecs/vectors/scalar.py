@@ -22,7 +22,7 @@ from rdr import quantize
 from rdr.bitstream import coder, container
 from rdr.bitstream.tables import Tables, make_tables
 from rdr.codecs.base import Codec, open_message
-from rdr.entropy_models.deep_factorized import DeepFactorized, interval_bits
+from rdr.entropy_models.deep_factorized import DeepFactorized, cdf_interval_bits
 from rdr.randomness import dither_offsets, shared_integers
 from rdr.transforms.elementwise import ElementwiseNetwork
 
@@ -89,7 +89,7 @@ def scalar_codec(*, dither_levels: int = 0, private_noise: bool = False, hidden:
             seen = quantize.soft_round_conditional_mean(noisy, temperature)
             upper = quantize.soft_round_inverse(noisy + 0.5, temperature)
             edges = upper - 1.0, upper
-        bits = interval_bits(logits(params, edges[1]), logits(params, edges[0]))
+        bits = cdf_interval_bits(logits(params, edges[1]), logits(params, edges[0]))
         reconstruction = synthesize(params, seen, private if private_noise else None)
         return reconstruction, bits.reshape(bits.shape[0], -1).sum(-1)
 
@@ -120,7 +120,7 @@ def scalar_codec(*, dither_levels: int = 0, private_noise: bool = False, hidden:
     def bin_pmfs(params: Any) -> jax.Array:
         offsets = dither_offsets(dither_levels) if dithered else jnp.zeros((1,), jnp.float32)
         centers = jnp.arange(-_TABLE_REACH, _TABLE_REACH + 1, dtype=jnp.float32)[None, :] + offsets[:, None]
-        return jnp.exp2(-interval_bits(logits(params, centers + 0.5), logits(params, centers - 0.5)))
+        return jnp.exp2(-cdf_interval_bits(logits(params, centers + 0.5), logits(params, centers - 0.5)))
 
     def finalize(params: Any) -> dict:
         tables = make_tables(np.asarray(bin_pmfs(_network(params))), -_TABLE_REACH)

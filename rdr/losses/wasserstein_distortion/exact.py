@@ -12,7 +12,7 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
-from rdr.arguments import absolute
+from rdr.gradients import absolute
 from rdr.losses.wasserstein_distortion import pooling
 from rdr.losses.wasserstein_distortion.window_weights import as_map, sigma_squared, variance_at, window_weights
 

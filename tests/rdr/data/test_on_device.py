@@ -70,7 +70,7 @@ def test_batches_are_divided_among_devices():
     mesh = sharding.data_mesh()
     batch = 4 * mesh.size
     one = next(on_device.batches(IMAGES, batch=batch, crop=8, seed=3, mesh=mesh))
-    assert one.sharding.is_equivalent_to(sharding.divided(mesh), one.ndim)
+    assert one.sharding.is_equivalent_to(sharding.batch_sharding(mesh), one.ndim)
     assert next(sharding.to_devices([one], mesh)) is one
     alone = next(on_device.batches(IMAGES, batch=batch, crop=8, seed=3, mesh=sharding.data_mesh(jax.devices()[:1])))
     np.testing.assert_array_equal(one, alone)

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rdr.entropy_models.deep_factorized import DeepFactorized, cdf_logits, interval_bits
+from rdr.entropy_models.deep_factorized import DeepFactorized, cdf_interval_bits, cdf_logits
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def test_the_cumulative_rises_from_zero_to_one(trained_like):
 def test_bins_add_up_to_one(trained_like):
     model, params = trained_like
     centers = np.arange(-1500, 1501, dtype=np.float32)[:, None].repeat(3, 1) + np.float32(0.3)
-    bits = interval_bits(model.apply(params, centers + 0.5), model.apply(params, centers - 0.5))
+    bits = cdf_interval_bits(model.apply(params, centers + 0.5), model.apply(params, centers - 0.5))
     np.testing.assert_allclose(np.exp2(-np.asarray(bits, np.float64)).sum(0), 1.0, rtol=1e-5)
 
 
@@ -64,12 +64,12 @@ def test_interval_bits_are_exact_in_float32(lower, upper):
         return 1 / (1 + (-decimal.Decimal(float(v))).exp())
 
     expected = -float((sigmoid(upper) - sigmoid(lower)).ln() / decimal.Decimal(2).ln())
-    np.testing.assert_allclose(interval_bits(upper, lower), expected, rtol=3e-7)
+    np.testing.assert_allclose(cdf_interval_bits(upper, lower), expected, rtol=3e-7)
 
 
 def test_gradients_are_finite_where_nothing_is_left():
     for upper, lower in ((-300.0, -301.0), (301.0, 300.0), (5.0, 5.0)):
-        value, slopes = jax.value_and_grad(interval_bits, argnums=(0, 1))(jnp.float32(upper), jnp.float32(lower))
+        value, slopes = jax.value_and_grad(cdf_interval_bits, argnums=(0, 1))(jnp.float32(upper), jnp.float32(lower))
         assert np.isfinite(value) and np.isfinite(slopes).all()
 
 

@@ -6,11 +6,11 @@ import pytest
 from rdr.entropy_models.lattice import (
     coset_weights,
     fixed_point_exp2,
+    fixed_point_multiply,
     lattice_prior,
-    place,
+    locate,
     prior_from_tree,
     prior_tree,
-    times,
 )
 from rdr.entropy_models.lattice_coder import point_bits
 from rdr.quantize import LATTICES, closest_point, lattice
@@ -96,14 +96,14 @@ def test_powers_of_two_in_integer_arithmetic():
     got = fixed_point_exp2(log, prior.powers)
     np.testing.assert_allclose(got, 2.0 ** (log / 2.0**24 + 30), rtol=1e-7, atol=2)
     assert abs(got[0] - 2**30) <= 1 and got[-1] == 0
-    assert times(np.int64(2**31), np.int64(2**29)) == 2**30
+    assert fixed_point_multiply(np.int64(2**31), np.int64(2**29)) == 2**30
 
 
 def test_places_say_where_a_residue_lies():
     found = lattice("Leech")
     prior = lattice_prior(found, beta=0.5, step=1.0, levels=32)
     residue, dither = np.arange(4)[:, None], np.arange(-70, 70)[None]
-    position, shift = place(found, prior, residue, dither)
+    position, shift = locate(found, prior, residue, dither)
     assert position.min() == 0 and position.max() == 31
     np.testing.assert_allclose((residue - dither / 8) / 4, shift + position / 32)
 

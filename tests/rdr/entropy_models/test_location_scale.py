@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from rdr.entropy_models.location_scale import FAMILIES, interval_bits, lower_bound, mixture_bits, soft_rounded_upper
+from rdr.entropy_models.location_scale import FAMILIES, interval_bits, mixture_bits, soft_rounded_upper
 from rdr.quantize.scalar import soft_round
 
 LAWS = {"gaussian": stats.norm, "laplace": stats.laplace, "logistic": stats.logistic}
@@ -84,14 +84,6 @@ def test_soft_rounded_bits_are_the_density_of_soft_rounding_with_noise():
 def test_soft_rounded_bits_tend_to_those_of_rounding():
     k = np.arange(-3.0, 4.0)
     np.testing.assert_allclose(soft_rounded_upper(k, 0.05), k + 0.5, atol=1e-6)
-
-
-def test_a_bound_lets_gradients_point_back():
-    x = jnp.array([0.05, 0.05, 0.5])
-    pull = jnp.array([-1.0, 1.0, 1.0])  # descent along -pull: the first wants up, the second further down
-    gradient = jax.grad(lambda v: jnp.sum(pull * lower_bound(v, 0.1)))(x)
-    np.testing.assert_array_equal(gradient, [-1.0, 0.0, 1.0])
-    np.testing.assert_allclose(lower_bound(x, 0.1), [0.1, 0.1, 0.5])
 
 
 def test_an_unknown_family_is_refused():

@@ -5,7 +5,7 @@ import pytest
 
 from rdr.bitstream.coder import decode_symbols, encode_symbols
 from rdr.bitstream.tables import check_tables, table_bits
-from rdr.entropy_models.deep_factorized import DeepFactorized, interval_bits
+from rdr.entropy_models.deep_factorized import DeepFactorized, cdf_interval_bits
 from rdr.entropy_models.fourier import FourierDensity
 from rdr.entropy_models.mixture import MixtureDensity, density_tables
 
@@ -24,7 +24,7 @@ def bits_of(name):
     params = jax.tree.unflatten(jax.tree.structure(params), [
         leaf + 0.3 * jax.random.normal(key, leaf.shape, leaf.dtype) for leaf, key in zip(leaves, keys)])
     if name == "deep":
-        return lambda upper: interval_bits(model.apply(params, upper), model.apply(params, upper - 1.0))
+        return lambda upper: cdf_interval_bits(model.apply(params, upper), model.apply(params, upper - 1.0))
     return lambda upper: model.apply(params, upper)
 
 

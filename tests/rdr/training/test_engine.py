@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rdr.training.engine import fit
+from rdr.training.engine import train_on_batches
 from rdr.training.step import initial_state, make_optimizer, make_step
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -129,8 +129,8 @@ def toy_fit(directory, batches, *, steps=20, loss=None, **options):
 
     optimizer = make_optimizer(learning_rate=0.1, steps=20)
     state = initial_state({"deep": {"w": jnp.zeros(3, jnp.float32)}}, optimizer)
-    return fit(state, make_step(loss or quadratic, optimizer, seed=0), batches, steps=steps, directory=directory,
-               log_every=2, save_every=4, **options)
+    return train_on_batches(state, make_step(loss or quadratic, optimizer, seed=0), batches, steps=steps,
+                            directory=directory, log_every=2, save_every=4, **options)
 
 
 def ones(start):
@@ -164,9 +164,9 @@ def test_an_incompatible_checkpoint_and_bad_intervals_are_refused(tmp_path):
     optimizer = make_optimizer(learning_rate=0.1, steps=20)
     other = initial_state({"w": jnp.zeros(5, jnp.float32)}, optimizer)
     with pytest.raises(ValueError, match="checkpoint of step 4"):
-        fit(other, None, ones, steps=20, directory=tmp_path, log_every=2, save_every=4)
+        train_on_batches(other, None, ones, steps=20, directory=tmp_path, log_every=2, save_every=4)
     with pytest.raises(ValueError, match="save_every a multiple of log_every"):
-        fit(other, None, ones, steps=20, directory=tmp_path, log_every=2, save_every=3)
+        train_on_batches(other, None, ones, steps=20, directory=tmp_path, log_every=2, save_every=3)
 
 
 def test_it_writes_a_profile_and_a_finished_run_does_nothing(tmp_path):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rdr.training.loop import train
+from rdr.training.loop import train_scanned
 
 
 def noisy_descent(state, step):
@@ -19,7 +19,7 @@ START = jnp.asarray([1.0, -2.0], jnp.float32)
 
 
 def test_equals_a_plain_loop_and_writes_means(tmp_path):
-    found = train(START, noisy_descent, steps=7, chunk=3, directory=tmp_path)
+    found = train_scanned(START, noisy_descent, steps=7, chunk=3, directory=tmp_path)
     state, losses = START, []
     for step in range(7):
         state, metrics = noisy_descent(state, jnp.int32(step))
@@ -31,7 +31,7 @@ def test_equals_a_plain_loop_and_writes_means(tmp_path):
 
 
 def test_an_interrupted_run_ends_in_the_same_bits(tmp_path):
-    whole = train(START, noisy_descent, steps=8, chunk=2, directory=tmp_path / "whole")
+    whole = train_scanned(START, noisy_descent, steps=8, chunk=2, directory=tmp_path / "whole")
     calls = []
 
     def interrupted(state, step):
@@ -43,23 +43,23 @@ def test_an_interrupted_run_ends_in_the_same_bits(tmp_path):
         return noisy_descent(state, step)
 
     with pytest.raises(BaseException, match=r"KeyboardInterrupt|"):
-        train(START, interrupted, steps=8, chunk=2, directory=tmp_path / "parts")
+        train_scanned(START, interrupted, steps=8, chunk=2, directory=tmp_path / "parts")
     assert max(calls) >= 5  # it was stopped in the third chunk
     metrics = tmp_path / "parts" / "metrics.jsonl"
     # What an interruption can leave behind: the line of a chunk that was not saved, and half a line.
     metrics.write_text(metrics.read_text() + '{"step": 6, "loss": 7.0}\n{"step": 8, "lo')
-    resumed = train(START, noisy_descent, steps=8, chunk=2, directory=tmp_path / "parts")
+    resumed = train_scanned(START, noisy_descent, steps=8, chunk=2, directory=tmp_path / "parts")
     np.testing.assert_array_equal(resumed, whole)
     assert metrics.read_text() == (tmp_path / "whole" / "metrics.jsonl").read_text()
 
 
 def test_a_finished_run_is_not_run_again(tmp_path):
-    first = train(START, noisy_descent, steps=2, chunk=2, directory=tmp_path)
+    first = train_scanned(START, noisy_descent, steps=2, chunk=2, directory=tmp_path)
 
     def never(state, step):
         raise AssertionError("no step is left")
 
-    np.testing.assert_array_equal(train(START, never, steps=2, chunk=2, directory=tmp_path), first)
+    np.testing.assert_array_equal(train_scanned(START, never, steps=2, chunk=2, directory=tmp_path), first)
 
 
 def test_nan_stops_with_the_step_and_the_culprit(tmp_path):
@@ -67,12 +67,12 @@ def test_nan_stops_with_the_step_and_the_culprit(tmp_path):
         return state, {"loss": jnp.sum(state), "rate": jnp.where(step == 4, jnp.nan, 1.0)}
 
     with pytest.raises(ValueError, match="rate is not finite at step 4; the state of step 3 is kept"):
-        train(START, spoilt, steps=9, chunk=3, directory=tmp_path / "a")
+        train_scanned(START, spoilt, steps=9, chunk=3, directory=tmp_path / "a")
     with pytest.raises(ValueError, match="rate is not finite at step 4; nothing was saved yet"):
-        train(START, spoilt, steps=9, chunk=5, directory=tmp_path / "b")
+        train_scanned(START, spoilt, steps=9, chunk=5, directory=tmp_path / "b")
 
 
 @pytest.mark.parametrize("steps, chunk", [(0, 1), (1, 0)])
 def test_nothing_to_do_is_refused(tmp_path, steps, chunk):
     with pytest.raises(ValueError, match="steps and chunk must be at least 1"):
-        train(START, noisy_descent, steps=steps, chunk=chunk, directory=tmp_path)
+        train_scanned(START, noisy_descent, steps=steps, chunk=chunk, directory=tmp_path)

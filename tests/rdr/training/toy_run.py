@@ -25,7 +25,7 @@ import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 
 from rdr import sharding  # noqa: E402
-from rdr.training.engine import fit  # noqa: E402
+from rdr.training.engine import train_on_batches  # noqa: E402
 from rdr.training.step import initial_state, make_optimizer, make_step  # noqa: E402
 
 BATCH = 16
@@ -48,10 +48,10 @@ def batches(start):
 
 
 if __name__ == "__main__":
-    sharding.join(flags.coordinator, flags.num_processes, flags.process_id)
+    sharding.initialize_distributed(flags.coordinator, flags.num_processes, flags.process_id)
     optimizer = make_optimizer(learning_rate=0.05, steps=flags.steps, warmup=5)
     params = {"w": jnp.full((8, 2), 0.1, jnp.float32), "b": jnp.zeros(2, jnp.float32)}
-    final = fit(initial_state(params, optimizer), make_step(loss, optimizer, seed=3), batches, steps=flags.steps,
-                directory=flags.directory, log_every=2, save_every=4)
+    final = train_on_batches(initial_state(params, optimizer), make_step(loss, optimizer, seed=3), batches,
+                             steps=flags.steps, directory=flags.directory, log_every=2, save_every=4)
     if jax.process_index() == 0:
         np.savez(os.path.join(flags.directory, "final.npz"), *jax.tree.leaves(final))

@@ -1,0 +1,59 @@
+"""Functions with gradients of their own choice at edges: a lower bound, a square root and an absolute value."""
+
+import jax
+import jax.numpy as jnp
+
+
+@jax.custom_vjp
+def lower_bound(x: jax.Array, bound: jax.Array) -> jax.Array:
+    """Takes max(x, bound), with a gradient that lets x come back.
+
+    It vanishes only where x is below its bound and descent would push it further below.
+
+    Args:
+      x: any shape.
+      bound: broadcasts with `x`; receives no gradient.
+
+    Returns:
+      The shape of `x`.
+
+    Reference: the bounds of Ballé et al.'s compression libraries.
+    """
+    return jnp.maximum(x, bound)
+
+
+def _lower_bound_forward(x, bound):
+    return jnp.maximum(x, bound), (x >= bound, bound)
+
+
+def _lower_bound_backward(residuals, cotangent):
+    inside, bound = residuals
+    return jnp.where(inside | (cotangent < 0), cotangent, 0.0), jnp.zeros_like(bound)
+
+
+lower_bound.defvjp(_lower_bound_forward, _lower_bound_backward)
+
+
+def safe_sqrt(x: jax.Array) -> jax.Array:
+    """Takes a square root whose gradient is 0, not infinite, at 0.
+
+    Args:
+      x: any shape; negative values, which rounding may produce, count as 0.
+
+    Returns:
+      sqrt(max(x, 0)), the shape of `x`.
+    """
+    positive = x > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1.0)), 0.0)
+
+
+def absolute(x: jax.Array) -> jax.Array:
+    """Takes an absolute value whose gradient is 0 at 0 (that of `jnp.abs` is 1 there).
+
+    Args:
+      x: any shape, real.
+
+    Returns:
+      |x|, the shape of `x`.
+    """
+    return x * jnp.sign(x)
