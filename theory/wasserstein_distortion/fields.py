@@ -129,7 +129,7 @@ def white_field_rate(distortion: ArrayLike, sigma: ArrayLike, *, dimension: int 
     Raises:
       ValueError: if D < 0, sigma is negative or infinite (outside of a trace), or the dimension is neither 1 nor 2.
 
-    Reference: docs/derivations/wasserstein_rate.md.
+    Reference: derived in docs/derivations/wasserstein_rate.md from kolmogorov1956shannon.
     """
     check_dimension(dimension)
     check_domain("distortion", distortion, minimum=0.0)

@@ -98,7 +98,7 @@ def octave_water_filling(slope: ArrayLike, theta: ArrayLike, *, orders: int | No
     Raises:
       ValueError: if slope <= 0 or theta <= 0 (outside of a trace).
 
-    Reference: docs/derivations/wasserstein_rate.md.
+    Reference: derived in docs/derivations/wasserstein_rate.md from kolmogorov1956shannon.
     """
     check_domain("slope", slope, minimum=0.0, open_minimum=True, finite=True)
     check_domain("theta", theta, minimum=0.0, open_minimum=True, finite=True)

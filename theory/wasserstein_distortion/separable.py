@@ -122,8 +122,8 @@ def rate_distortion(
     """Computes R(D) as the maximum of the dual function over theta; it carries its derivatives.
 
     D(theta) is concave: after one step of Newton's method theta is at or below the root, whatever the start (here
-    that of a Gaussian spectrum in the plane, D / D_0 = theta (1 + ln(1/theta))), and rises to it without overshooting. Any theta
-    gives a lower bound on the rate (weak duality), and an error of theta counts squared.
+    that of a Gaussian spectrum in the plane, D / D_0 = theta (1 + ln(1/theta))), and rises to it without
+    overshooting. Any theta gives a lower bound on the rate (weak duality), and an error of theta counts squared.
 
     Args:
       distortion: D > 0 per sample, below int lam; a scalar.

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax.scipy.special import digamma, gammaln
 from jax.typing import ArrayLike
 
-from theory import gaussian_vector
+from theory.gaussian import vector as gaussian_vector
 from theory.numerics.checks import check_domain
 from theory.numerics.elementwise import broadcast, nan_unless
 
@@ -91,7 +91,7 @@ def tile_rate_bounds(distortion: ArrayLike, pixels: ArrayLike) -> tuple[jax.Arra
     Raises:
       ValueError: if D < 0 or n < 1 (outside of a trace).
 
-    Reference: docs/derivations/wasserstein_rate.md; for unordered data under squared error varshney2006, varshney2007.
+    Reference: derived in docs/derivations/wasserstein_rate.md; gelbrich1990 for the proxy below the exact distance.
     """
     check_domain("distortion", distortion, minimum=0.0)
     check_domain("pixels", pixels, minimum=1.0, finite=True)
@@ -125,7 +125,7 @@ def realistic_tile_rate_bounds(distortion: ArrayLike, pixels: ArrayLike) -> tupl
     Raises:
       ValueError: if D < 0 or n < 1 (outside of a trace).
 
-    Reference: docs/derivations/wasserstein_rate.md; the squared-error case is blau2019rethinking, yan2021.
+    Reference: derived in docs/derivations/wasserstein_rate.md; for squared error blau2019rethinking, yan2021perceptual.
     """
     check_domain("distortion", distortion, minimum=0.0)
     return tile_rate_bounds(0.5 * jnp.asarray(distortion, jnp.float64), pixels)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy import integrate, special
 
-from theory import gaussian_process, gaussian_vector
 from theory import wasserstein_distortion as wd
+from theory.gaussian import process as gaussian_process
+from theory.gaussian import vector as gaussian_vector
 
 LEVELS = np.array([0.5, 0.1, 0.01])
 
