@@ -188,6 +188,30 @@ def coset_weights(lattice: Lattice, prior: LatticePrior, dither: np.ndarray) -> 
     Returns:
       int64 [blocks, glues words], 1 or more.
     """
+    return _scaled_weights(lattice, prior, dither)[1]
+
+
+def log_mass(lattice: Lattice, prior: LatticePrior, dither: np.ndarray) -> np.ndarray:
+    """How near to the dither the lattice comes: sum of exp(-beta |point - u|^2) over all points, as a logarithm.
+
+    Args:
+      lattice: the lattice.
+      prior: its law.
+      dither: int64 [blocks, n], in steps of b / levels.
+
+    Returns:
+      int64 [blocks], 2^24 log2 of the sum, in integer arithmetic, the logarithm piecewise linear between powers of two:
+      at most .09 too low, and rising with the sum.
+    """
+    top, weights = _scaled_weights(lattice, prior, dither)
+    mantissa, exponent = np.frexp(weights.sum(-1).astype(np.float64))  # exact: sums are below 2^46
+    # A weight of 2^UNIT is half a coset without parity rule; log2 of 2 mantissa 2^(exponent - 1) is about what follows.
+    whole = exponent.astype(np.int64) - (UNIT if lattice.parities is not None else UNIT - 1) - 2
+    return top + (whole << FRACTION) + (mantissa * 2.0 ** (FRACTION + 1)).astype(np.int64)
+
+
+def _scaled_weights(lattice: Lattice, prior: LatticePrior, dither: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What the cosets' weights were divided by, as a logarithm [blocks], up to a constant, and the weights."""
     classes = axis_classes(lattice)[1][None]
     code = lattice.code.T.astype(np.float64)
     logs, signs, log_products = [], [], []
@@ -206,11 +230,12 @@ def coset_weights(lattice: Lattice, prior: LatticePrior, dither: np.ndarray) -> 
         negative = chosen([(prior.ratios[classes, position] < 0) ^ (shift & 1) for position, shift in located])
         signs.append(1 - 2 * ((negative + lattice.parities[m]) & 1))
     log = np.concatenate(logs, -1)
-    weights = fixed_point_exp2(log - log.max(-1, keepdims=True), prior.powers) >> 1
+    top = log.max(-1, keepdims=True)
+    weights = fixed_point_exp2(log - top, prior.powers) >> 1
     if lattice.parities is not None:
         product = fixed_point_exp2(np.concatenate(log_products, -1), prior.powers)
         weights = fixed_point_multiply(weights, 2**UNIT + np.concatenate(signs, -1) * product)
-    return np.maximum(weights, 0) + 1
+    return top[..., 0], np.maximum(weights, 0) + 1
 
 
 def locate(lattice: Lattice, prior: LatticePrior, residue: np.ndarray | int, dither: np.ndarray

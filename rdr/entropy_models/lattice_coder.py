@@ -145,6 +145,24 @@ def _known(points: np.ndarray, dither: np.ndarray, lattice: Lattice, prior: Latt
     integers(placed >> 1, _table_ids(lattice, prior, position, placed & 1))
 
 
+def add_points(encoder: StepEncoder, points: np.ndarray, dither: np.ndarray, lattice: Lattice, prior: LatticePrior
+               ) -> None:
+    """Adds lattice points to what an encoder writes.
+
+    Args:
+      encoder: collects the steps.
+      points: int [blocks, n], the whole numbers of `rdr.quantize.closest_point`.
+      dither: int [blocks, n], in steps of b / levels; zeros without dither.
+      lattice: the lattice.
+      prior: the points' law.
+
+    Raises:
+      ValueError: if a point is none of the lattice's.
+    """
+    _known(points, dither, lattice, prior, lambda bit, chances, rows: encoder.add_bits(bit, chances),
+           lambda symbols, ids: encoder.add(symbols, prior.integers, ids))
+
+
 def encode_points(points: np.ndarray, dither: np.ndarray, lattice: Lattice, prior: LatticePrior) -> tuple[bytes, bytes]:
     """Codes lattice points.
 
@@ -161,8 +179,7 @@ def encode_points(points: np.ndarray, dither: np.ndarray, lattice: Lattice, prio
       ValueError: if a point is none of the lattice's.
     """
     encoder = StepEncoder()
-    _known(points, dither, lattice, prior, lambda bit, chances, rows: encoder.add_bits(bit, chances),
-           lambda symbols, ids: encoder.add(symbols, prior.integers, ids))
+    add_points(encoder, points, dither, lattice, prior)
     return encoder.finish()
 
 
@@ -195,6 +212,35 @@ def point_bits(points: np.ndarray, dither: np.ndarray, lattice: Lattice, prior: 
     return total
 
 
+def read_points(decoder: StepDecoder, dither: np.ndarray, lattice: Lattice, prior: LatticePrior) -> np.ndarray:
+    """Reads what `add_points` added.
+
+    Args:
+      decoder: has read all steps before.
+      dither: int [blocks, n], the same.
+      lattice: the lattice.
+      prior: the same law.
+
+    Returns:
+      int32 [blocks, n] points.
+
+    Raises:
+      ValueError: if the bytes are damaged.
+    """
+    dither = np.asarray(dither, np.int64)
+    index = _walk_cosets(lattice, prior, dither, lambda chances, rows, depth: decoder.read_bits(chances))
+    residue = _residues(lattice, index)
+    position, shift = locate(lattice, prior, residue, dither)
+    parity = _walk_parities(lattice, prior, position, shift, _targets(lattice, index),
+                            lambda chances, i: decoder.read_bits(chances))
+    placed = (parity + shift) & 1
+    half = decoder.read(prior.integers, _table_ids(lattice, prior, position, placed)).astype(np.int64)
+    points = residue + lattice.outer * (2 * half + placed - shift)
+    if points.size and (points.min() < -(2**31) or points.max() >= 2**31):
+        raise ValueError("damaged message: a lattice point leaves the range of int32")
+    return points.astype(np.int32)
+
+
 def decode_points(coded: bytes, escapes: bytes, dither: np.ndarray, lattice: Lattice, prior: LatticePrior
                   ) -> np.ndarray:
     """Decodes what `encode_points` wrote.
@@ -212,17 +258,7 @@ def decode_points(coded: bytes, escapes: bytes, dither: np.ndarray, lattice: Lat
     Raises:
       ValueError: if the bytes are damaged.
     """
-    dither = np.asarray(dither, np.int64)
     decoder = StepDecoder(coded, escapes)
-    index = _walk_cosets(lattice, prior, dither, lambda chances, rows, depth: decoder.read_bits(chances))
-    residue = _residues(lattice, index)
-    position, shift = locate(lattice, prior, residue, dither)
-    parity = _walk_parities(lattice, prior, position, shift, _targets(lattice, index),
-                            lambda chances, i: decoder.read_bits(chances))
-    placed = (parity + shift) & 1
-    half = decoder.read(prior.integers, _table_ids(lattice, prior, position, placed)).astype(np.int64)
+    points = read_points(decoder, dither, lattice, prior)
     decoder.finish()
-    points = residue + lattice.outer * (2 * half + placed - shift)
-    if points.size and (points.min() < -(2**31) or points.max() >= 2**31):
-        raise ValueError("damaged message: a lattice point leaves the range of int32")
-    return points.astype(np.int32)
+    return points
