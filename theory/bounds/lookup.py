@@ -11,6 +11,7 @@ from jax.typing import ArrayLike
 from theory import gaussian
 from theory import quantization as entropy_coded
 from theory.bounds.sources import Source
+from theory.channel_simulation import gaussian_functional_information
 from theory.closed_form import bernoulli, laplace, manifolds, shannon_lower_bound, uniform
 from theory.gaussian import absolute_error, common_randomness, upper_bounds
 from theory.gaussian import vector as gaussian_vector
@@ -103,6 +104,12 @@ def _gaussian(source, distortion, perception, shared):
             lambda d, p: gaussian.rate_distortion_perception(d, p, variance, divergence=perception),
             "exact with nothing shared, too, if realism is asked of single samples only",
             "theory.gaussian.rate_distortion_perception")
+        yield Bound(
+            "exactly Gaussian noise by a layered dither", "upper",
+            _only_at_zero(lambda d: gaussian_functional_information(
+                gaussian.rate_distortion_perception(d, 0.0, variance))),
+            "one sample at a time; perception 0 only; a dither with a monotone map is cheaper if only realism counts",
+            "theory.channel_simulation.gaussian_functional_information")
     elif perception == "w2sq" and shared != "unlimited":
         bits = _bits(shared)
         yield Bound(

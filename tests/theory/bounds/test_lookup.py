@@ -154,3 +154,11 @@ def test_refusals():
         bounds.bounds_of(sources.circle(), distortion="hamming")
     with pytest.raises(ValueError, match="shared must be one of"):
         bounds.bounds_of(sources.gaussian(), shared="everything")
+
+
+def test_the_layered_dither_is_an_upper_bound_at_perfect_realism():
+    # Oracle: D = 2 (1 - sqrt(1 - 2^(-2 I))) at the rate of the layered dither for I = 1 (0.26794919, 1.50715642 bit).
+    found = {b.name: b for b in bounds.bounds_of(sources.gaussian(), perception="w2sq")}
+    rate = found["exactly Gaussian noise by a layered dither"].rate
+    assert float(rate(2 * (1 - np.sqrt(0.75)), 0.0)) == pytest.approx(1.5071564227, abs=1e-9)
+    assert np.isnan(rate(0.3, 0.1)) and float(rate(0.0, 0.0)) == np.inf and float(rate(2.0, 0.0)) == 0

@@ -39,6 +39,52 @@ def test_a_poisson_functional_representation_of_an_erasure_channel_obeys_both_bo
     assert entropy < float(cs.entropy_upper_bound(information, bound="li_el_gamal_2018"))
 
 
+def test_bounds_from_functional_information():
+    # Oracle: the formulas by hand; I_F <= I + log2(I + 1) + 1 turns one ring toss bound into the other (2.4427 < 2.45).
+    assert float(cs.ring_toss_upper_bound(1.5)) == pytest.approx(1.5 + 1.4426950408889634, rel=1e-14)
+    assert float(cs.greedy_rejection_upper_bound(1.5)) == pytest.approx(1.5 + np.log2(np.e + 1), rel=1e-14)
+    new = np.asarray(cs.entropy_upper_bound(INFORMATION, bound="ring_toss_2026"))
+    worst = INFORMATION + np.log2(INFORMATION + 1) + 1
+    np.testing.assert_allclose(new - np.asarray(cs.ring_toss_upper_bound(worst)), 2.45 - 1 - np.log2(np.e), atol=1e-9)
+    for bound in (cs.ring_toss_upper_bound, cs.greedy_rejection_upper_bound):
+        with pytest.raises(ValueError, match="functional_information must be >= 0"):
+            bound(-1.0)
+        assert np.isnan(jax.jit(bound)(-1.0))
+
+
+def test_the_table_of_schemes_is_ordered_for_gaussian_pairs():
+    information = np.array([0.25, 1.0, 8.0])
+    functional = np.asarray(cs.gaussian_functional_information(information))
+    for scheme in cs.SCHEMES:
+        if scheme.bits is None:
+            continue
+        bits = np.asarray(scheme.bits(information, functional))
+        assert bits.shape == information.shape
+        if scheme.kind == "lower":
+            assert np.all(bits <= functional)
+        else:
+            assert np.all(bits >= functional)
+    assert {s.kind for s in cs.SCHEMES} == {"lower", "exact", "upper"}
+    assert not all(s.exact for s in cs.SCHEMES)
+
+
+def test_greedy_rejection_sampling_obeys_its_bound_and_no_scheme_beats_the_functional_information():
+    # Second route: the index of greedy rejection sampling, computed exactly for a binary symmetric channel with
+    # P_Y = (1/2, 1/2): alpha_k(y) = min(Q(y) - taken(y), left * P(y)) of Harsha et al.
+    q, p = np.array([0.9, 0.1]), np.array([0.5, 0.5])
+    taken, chances = np.zeros(2), []
+    for _ in range(200):
+        accepted = np.minimum(q - taken, (1 - taken.sum()) * p)
+        chances.append(accepted.sum())
+        taken = taken + accepted
+    chances = np.array(chances)[np.array(chances) > 0]
+    entropy = -np.sum(chances * np.log2(chances))  # H(K): an upper bound on H(K | seed)
+    joint = np.array([[0.45, 0.05], [0.05, 0.45]])
+    functional = float(cs.functional_information(joint))
+    assert functional == pytest.approx(0.8, abs=1e-12)
+    assert functional <= entropy <= float(cs.greedy_rejection_upper_bound(functional))
+
+
 def test_derivatives_and_refusals():
     gradient = jax.grad(cs.entropy_upper_bound)(0.0)
     assert float(gradient) == pytest.approx(1 + 1 / (3.4 * np.log(2)), rel=1e-14)
