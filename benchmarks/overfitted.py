@@ -21,7 +21,7 @@ from rdr.codecs.overfitted import codec, exact_inference, format, training
 from rdr.codecs.overfitted.architecture import Architecture, operations, shapes
 from rdr.codecs.overfitted.objectives import objective
 from rdr.codecs.overfitted.pretrained_init import first_weights
-from rdr.data.image_io import read_picture
+from rdr.data.image_io import read_image
 
 TRADE_OFF = 0.01
 STEPS = 10  # in one program
@@ -94,7 +94,7 @@ def decode_row(height: int, width: int, spread: float, repetitions: int) -> str:
 def load(path: str) -> np.ndarray:
     """Reads a picture; without a path, a 256 x 256 crop of a photograph of scikit-image."""
     if path:
-        return read_picture(path)
+        return read_image(path)
     from skimage import data
 
     return np.asarray(data.astronaut())[:256, 128:384]

@@ -31,8 +31,8 @@ from rdr import command_line
 from rdr.codecs import overfitted
 from rdr.codecs.conventional import CODECS, encode_at_most
 from rdr.codecs.overfitted.objectives import SQUARED_ERROR_WEIGHT
-from rdr.data.image_io import read_picture
-from rdr.data.image_pairs import list_images
+from rdr.data.folders import images_by_name
+from rdr.data.image_io import read_image
 from rdr.evaluation.tables import write_run_record, write_table
 from rdr.files import write_arrays
 from rdr.metrics.bjontegaard import bd_rate
@@ -113,12 +113,12 @@ def load_pictures(config: Config) -> dict[str, np.ndarray]:
       ValueError: if a picture is missing, or too small.
     """
     if config.images:
-        files = list_images(config.images, "images")
+        files = images_by_name(config.images)
         names = config.names or tuple(files)
         for name in names:
             if name not in files:
                 raise ValueError(f"--names: there is no picture {name!r} in {config.images}")
-        pictures = {name: read_picture(files[name]) for name in names}
+        pictures = {name: read_image(files[name]) for name in names}
         return {name: np.rint(p / 257).astype(np.uint8) if p.dtype == np.uint16 else p for name, p in pictures.items()}
     try:
         from skimage import data

@@ -38,7 +38,8 @@ from experiments.images.perceptual_scoring import (  # fmt: skip
     score_sets,
 )
 from rdr import command_line, files
-from rdr.data.image_pairs import as_float, load_image
+from rdr.data.image_io import read_image
+from rdr.data.image_pairs import as_float
 from rdr.evaluation import subjective_scores, tables
 from rdr.metrics import niqe
 from rdr.metrics.full_reference import FULL_REFERENCE, full_reference
@@ -119,7 +120,7 @@ def load_color(name: str, halvings: int) -> np.ndarray:
         waves = [np.sin(2 * np.pi * (x + 0.3 * np.sin(y))), np.cos(2 * np.pi * (y - 0.5 * x)), np.sin(x * y / 6)]
         picture = 0.5 + 0.2 * np.stack(waves, -1) + 0.15 * (np.hypot(x - 6, y - 6) < 3)[..., None]
     elif pathlib.Path(name).suffix:
-        picture = load_image(pathlib.Path(name)) / 255
+        picture = as_float(read_image(name, channels=3))
     else:
         try:
             from skimage import data
@@ -223,7 +224,7 @@ def score_opinions(scorer: Scorer, config: Config, workdir: pathlib.Path) -> lis
             if opinion.distorted in done:
                 continue
             image, reference = (
-                as_float(load_image(subjective_scores.find_file(folder, name)))
+                as_float(read_image(subjective_scores.find_file(folder, name), channels=3))
                 for name in (opinion.distorted, opinion.reference)
             )
             if image.shape != reference.shape:

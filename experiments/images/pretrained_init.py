@@ -22,8 +22,8 @@ from rdr import command_line, files
 from rdr.codecs.overfitted import network, training
 from rdr.codecs.overfitted.architecture import Architecture
 from rdr.codecs.overfitted.objectives import objective
-from rdr.data.image_io import write_picture
-from rdr.data.image_pairs import list_images
+from rdr.data.folders import images_by_name
+from rdr.data.image_io import read_image, write_image
 from rdr.training.loop import train_scanned
 
 ROWS, COLUMNS, TRIES = 2, 3, 4
@@ -66,9 +66,8 @@ def make_mosaic(config: Config) -> np.ndarray:
       ValueError: if there are fewer than six photographs of that size.
     """
     rng, crops = np.random.default_rng(config.seed), []
-    for file in list_images(config.images, "images").values():
-        with Image.open(file) as opened:
-            image = opened.convert("RGB")
+    for file in images_by_name(config.images).values():
+        image = Image.fromarray(read_image(file, channels=3, depth="eight"))
         scale = config.longest / max(image.size)
         if scale < 1:
             image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS)
@@ -97,7 +96,7 @@ def run(config: Config, workdir: pathlib.Path) -> None:
       workdir: where everything is kept.
     """
     mosaic = make_mosaic(config)
-    write_picture(workdir / "mosaic.png", mosaic)
+    write_image(workdir / "mosaic.png", mosaic)
     arch = Architecture(*mosaic.shape)
     picture = jnp.asarray(mosaic / np.float32(255), jnp.float32)
     state = training.initial_state(arch, network.initial_weights(arch, jax.random.key(0)), config.rd_lambda)

@@ -29,7 +29,8 @@ from rdr.bitstream import container
 from rdr.cli import amortized
 from rdr.codecs.conventional import CODECS
 from rdr.codecs.image import files, make_model
-from rdr.data.folders import list_images, read_image
+from rdr.data.folders import list_images
+from rdr.data.image_io import read_image
 from rdr.evaluation import tables
 from rdr.evaluation.rd_curves import read_curves
 from rdr.features import weights
@@ -253,7 +254,7 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
     meter = Meter(config.metrics)
     records = []
     for path in tqdm(paths, desc="images", unit="image"):
-        image = read_image(path)
+        image = read_image(path, channels=3, depth="eight")
         mine = measure_codec(loaded, config, image, meter) if loaded is not None else []
         for record in mine + measure_others(config, image, meter):
             records.append({"image": path.name, **record})

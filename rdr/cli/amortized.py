@@ -9,7 +9,7 @@ import numpy as np
 from rdr.bitstream import container
 from rdr.codecs.image import NAMES, files, pretrained
 from rdr.codecs.image.gain_units import RATE_STEPS
-from rdr.data.image_io import read_picture
+from rdr.data.image_io import read_image
 from rdr.files import write_bytes
 
 SHIPPED = "shipped"
@@ -152,7 +152,7 @@ def encode(files_by_name: dict[str, pathlib.Path], targets: dict[str, pathlib.Pa
     """
     messages = {}
     for name, file in files_by_name.items():
-        picture = read_picture(file)
+        picture = read_image(file, depth="eight")
         most = size or (int(bpp * picture.shape[0] * picture.shape[1] / 8) if bpp else None)
         try:
             messages[name] = encode_picture(picture, checkpoint, level=level, size=most)

@@ -36,8 +36,8 @@ from rdr.cli import amortized
 from rdr.cli.codec_options import Config, check, options, parse, wanted_size
 from rdr.codecs import overfitted
 from rdr.codecs.overfitted import checkpoint_owner
-from rdr.data.image_io import check_picture_path, read_picture, write_picture
-from rdr.data.image_pairs import list_images
+from rdr.data.folders import images_by_name
+from rdr.data.image_io import check_image_path, read_image, write_image
 from rdr.evaluation.tables import write_table
 from rdr.files import write_bytes, write_text
 
@@ -89,7 +89,7 @@ def encode(source: pathlib.Path, target: pathlib.Path, config: Config) -> None:
     if source.is_dir():
         encode_folder(source, target, config)
         return
-    picture, directory = read_picture(source), target.with_name(target.name + ".progress")
+    picture, directory = read_image(source), target.with_name(target.name + ".progress")
     [message] = encode_pictures([picture], config, directory)
     write_bytes(target, message)
     shutil.rmtree(directory)
@@ -108,10 +108,10 @@ def encode_folder(source: pathlib.Path, target: pathlib.Path, config: Config) ->
       ValueError: if something cannot be read or is refused, or the messages are others'.
       OSError: if something cannot be written.
     """
-    files = list_images(source, "images")
+    files = images_by_name(source)
     shapes, digests = {}, {}
     for name, file in files.items():
-        picture = read_picture(file)
+        picture = read_image(file)
         shapes[name], digests[name] = picture.shape, checkpoint_owner.digest(picture)
         options(config, picture.shape)
     command_line.open_workdir(target, config, kind="the folder")
@@ -125,7 +125,7 @@ def encode_folder(source: pathlib.Path, target: pathlib.Path, config: Config) ->
             print(f"{name}: is there already")
     missing = {name: shape for name, shape in shapes.items() if not (target / f"{name}.rdr").exists()}
     for names in _batches(missing, config.tile):
-        pictures = [read_picture(files[name]) for name in names]
+        pictures = [read_image(files[name]) for name in names]
         directory = target / f"{names[0]}-{checkpoint_owner.digest(names)[:8]}.progress"
         messages = encode_pictures(pictures, config, directory)
         known |= {name: digests[name] for name in names}
@@ -140,14 +140,14 @@ def encode_folder(source: pathlib.Path, target: pathlib.Path, config: Config) ->
 def encode_trained(source: pathlib.Path, target: pathlib.Path, config: Config) -> None:
     """As `encode`, by the trained codec of `config.checkpoint`."""
     check(config)
-    inputs = list_images(source, "images") if source.is_dir() else {source.name: source}
+    inputs = images_by_name(source) if source.is_dir() else {source.name: source}
     targets = {name: target / f"{name}.rdr" if source.is_dir() else target for name in inputs}
     if source.is_dir():
         target.mkdir(parents=True, exist_ok=True)
     messages = amortized.encode(inputs, targets, config.checkpoint, level=config.level, bpp=config.bpp,
                                     size=config.size)
     for name, message in messages.items():
-        _report(name, read_picture(inputs[name]), message, config)
+        _report(name, read_image(inputs[name]), message, config)
 
 
 def decoded(message: bytes, config: Config) -> np.ndarray:
@@ -212,12 +212,12 @@ def evaluate(folder: pathlib.Path, workdir: pathlib.Path, config: Config) -> Non
     encode(folder, workdir / "messages", config)
     rows: list[dict[str, Any]] = []
     (workdir / "decoded").mkdir(exist_ok=True)
-    for name, file in list_images(folder, "images").items():
+    for name, file in images_by_name(folder).items():
         message = (workdir / "messages" / f"{name}.rdr").read_bytes()
-        picture, started = read_picture(file), time.perf_counter()
+        picture, started = read_image(file), time.perf_counter()
         found = decoded(message, config)
         seconds = time.perf_counter() - started
-        write_picture(workdir / "decoded" / f"{name}.png", found)
+        write_image(workdir / "decoded" / f"{name}.png", found)
         rows.append({"image": name, "bytes": len(message),
                      "bits_per_pixel": 8 * len(message) / (picture.shape[0] * picture.shape[1]),
                      "psnr_db": psnr(picture, found), "decode_seconds": seconds})
@@ -266,8 +266,8 @@ def run(argv: Sequence[str]) -> None:
             encode(pathlib.Path(source), pathlib.Path(target), config)
         case ["decode", source, target]:
             message = read_message(pathlib.Path(source))
-            check_picture_path(target)
-            write_picture(target, decoded(message, config))
+            check_image_path(target)
+            write_image(target, decoded(message, config))
         case ["info", source]:
             message = read_message(pathlib.Path(source))
             describe = amortized.describe if amortized.wrote(message) else overfitted.describe

@@ -12,7 +12,7 @@ from absl import flags
 
 from rdr.codecs import overfitted
 from rdr.codecs.overfitted.objectives import FEATURES, OBJECTIVES, SQUARED_ERROR_WEIGHT
-from rdr.data.image_io import read_picture
+from rdr.data.image_io import read_image
 
 MAX_BITS_PER_PIXEL = 64.0
 
@@ -149,7 +149,7 @@ def options(config: Config, shape: tuple[int, ...]) -> overfitted.Options:
         sigma = float(config.sigma)
     except ValueError:
         if config.sigma not in ("eccentricity", "intrinsic"):
-            saliency = read_picture(config.sigma).astype(np.float32).mean(-1)
+            saliency = read_image(config.sigma).astype(np.float32).mean(-1)
             sigma = "saliency"
     return overfitted.Options(
         objective=config.objective, rd_lambda=config.rd_lambda or None, size=wanted_size(config, shape),

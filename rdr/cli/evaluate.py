@@ -27,7 +27,8 @@ import numpy as np
 from tqdm import tqdm
 
 from rdr import command_line, files
-from rdr.data.image_pairs import Pair, as_float, file_digest, load_image, pair_folders
+from rdr.data.image_io import read_image
+from rdr.data.image_pairs import Pair, as_float, file_digest, pair_folders
 from rdr.evaluation import contact_sheet, tables
 from rdr.evaluation.feature_files import FeatureFile, feature_path, save_features
 from rdr.evaluation.metric_suite import Evaluator, Plan, make_plan
@@ -118,7 +119,7 @@ def evaluate_images(
             for start in range(0, len(group), batch_size):
                 batch = group[start : start + batch_size]
                 references, candidates = (
-                    as_float(np.stack([load_image(getattr(pair, side)) for pair in batch]))
+                    np.stack([as_float(read_image(getattr(pair, side), channels=3)) for pair in batch])
                     for side in ("reference", "candidate")
                 )
                 values = evaluator.compare(candidates, references, batch_size)

@@ -1,1 +1,11 @@
-"""Images for training: read from anywhere, stored once as patches, loaded in an order that can be resumed."""
+"""Images and data sets: one reader for files, folders and pairs, patches for training, loaders that can be resumed."""
+
+from rdr._lazy import attach
+
+__getattr__, __dir__, __all__ = attach(__name__, {
+    "arrays": "arrays", "color_spaces": "color_spaces", "folders": "folders", "image_io": "image_io",
+    "image_pairs": "image_pairs", "images_by_name": "folders", "list_images": "folders", "loader": "loader",
+    "on_device": "on_device", "pair_folders": "image_pairs", "patches": "patches", "read_image": "image_io",
+    "read_image_data": "image_io", "read_image_header": "image_io", "tfds_source": "tfds_source",
+    "write_image": "image_io",
+})  # fmt: skip

@@ -1,12 +1,13 @@
-"""Folders of images: which files they hold, and what happens to those that cannot be used."""
+"""Folders of images: their files, and patches of these."""
 
 import pathlib
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".jxl", ".jp2", ".j2k", ".bmp", ".gif", ".tif", ".tiff", ".ppm",
+            ".pgm", ".pbm", ".pnm")
 
 
 class Skipped(NamedTuple):
@@ -21,11 +22,13 @@ class Skipped(NamedTuple):
     reason: str
 
 
-def list_images(folder: str | pathlib.Path) -> list[pathlib.Path]:
-    """Finds the images in a folder and the folders below it.
+def list_images(folder: str | pathlib.Path, *, flag: str = "images", recursive: bool = True) -> list[pathlib.Path]:
+    """Finds the images in a folder.
 
     Args:
       folder: where to look; hidden files and folders are passed over.
+      flag: how the folder is called in messages.
+      recursive: whether to look into the folders below it, too.
 
     Returns:
       Paths, sorted by name.
@@ -33,40 +36,53 @@ def list_images(folder: str | pathlib.Path) -> list[pathlib.Path]:
     Raises:
       ValueError: if there is no such folder, or no image in it.
     """
+    if not str(folder) or not pathlib.Path(folder).is_dir():  # Path("") would be the current folder
+        raise ValueError(f"--{flag}: there is no folder {str(folder)!r}")
     folder = pathlib.Path(folder)
-    if not folder.is_dir():
-        raise ValueError(f"images: there is no folder {folder}")
-    files = [path for path in folder.rglob("*") if path.is_file()
+    paths = [path for path in (folder.rglob("*") if recursive else folder.iterdir()) if path.is_file()
              and not any(part.startswith(".") for part in path.relative_to(folder).parts)]
-    images = sorted(path for path in files if path.suffix.lower() in SUFFIXES)
+    images = sorted(path for path in paths if path.suffix.lower() in SUFFIXES)
     if not images:
-        held = f"{len(files)} files of other kinds" if files else "nothing"
-        raise ValueError(f"images: {folder} holds {held}, but no image ({', '.join(SUFFIXES)})")
+        others = f"{len(paths)} files of other kinds" if paths else "nothing"
+        raise ValueError(f"--{flag}: {folder} holds {others}, but no image ({' '.join(SUFFIXES)})")
     return images
 
 
-def read_image(path: str | pathlib.Path) -> np.ndarray:
-    """Reads an image as 8-bit sRGB.
+def images_by_name(folder: str | pathlib.Path, *, flag: str = "images") -> dict[str, pathlib.Path]:
+    """Lists the images of a folder, not of those below it, by name without suffix.
 
     Args:
-      path: the file; gray and palette images become RGB, transparency is dropped; Pillow itself brings colors of 16
-        bits to 8.
+      folder: the folder.
+      flag: how it is called in messages.
 
     Returns:
-      uint8 [height, width, 3].
+      name -> file, in order of names.
 
     Raises:
-      ValueError: if the file is no image, damaged, or gray deeper than 8 bits; the sentence names it.
+      ValueError: if there is no such folder, no image in it, or two images of one name.
     """
-    try:
-        with Image.open(path) as image:
-            if image.mode in ("I", "F") or image.mode.startswith("I;"):
-                raise ValueError(f"{path} has more than 8 bits for a value (mode {image.mode}): convert it first")
-            return np.asarray(image.convert("RGB"), np.uint8)
-    except UnidentifiedImageError:
-        raise ValueError(f"{path} is no image that can be read") from None
-    except (OSError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} is damaged: {error}") from None
+    return by_name(list_images(folder, flag=flag, recursive=False), flag=flag)
+
+
+def by_name(paths: Iterable[pathlib.Path], *, flag: str) -> dict[str, pathlib.Path]:
+    """Orders files by name without suffix.
+
+    Args:
+      paths: files of one folder.
+      flag: how that is called in messages.
+
+    Returns:
+      name -> file, in the order of `paths`.
+
+    Raises:
+      ValueError: if two have one name.
+    """
+    files: dict[str, pathlib.Path] = {}
+    for path in paths:
+        if path.stem in files:
+            raise ValueError(f"--{flag}: {files[path.stem].name} and {path.name} in {path.parent} have one name")
+        files[path.stem] = path
+    return files
 
 
 def cut_patches(image: np.ndarray, size: int) -> list[np.ndarray]:

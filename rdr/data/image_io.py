@@ -1,85 +1,257 @@
-"""Pictures in and out of the codec's command: every kind of file either comes out right or is refused in a sentence."""
+"""Images in and out of files: one reader for all commands, whose policy is its arguments; right, or refused."""
 
+import contextlib
+import functools
+import os
 import pathlib
 import struct
 import sys
 import warnings
+import zlib
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from rdr import files
+from rdr.data import image_decoders
+from rdr.data.color_spaces import Profile, space_to_srgb
+from rdr.data.image_headers import FORMATS, ImageHeader, read_header
 
-# What Pillow's readers raise on damaged files.
-_DAMAGE = (OSError, SyntaxError, ValueError, RuntimeError, EOFError, IndexError, KeyError, TypeError, struct.error,
-           Image.DecompressionBombError)
-_SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
+# Whatever decoders raise on damaged files.
+DECODER_ERRORS = (OSError, SyntaxError, ValueError, RuntimeError, EOFError, LookupError, TypeError, AttributeError,
+                  ArithmeticError, AssertionError, MemoryError, BufferError, struct.error, zlib.error,
+                  Image.DecompressionBombError)
+_READABLE = ", ".join("JPEG 2000" if name == "JPEG2000" else name for name in FORMATS if name != "MPO")
 
 
-def read_picture(path: str | pathlib.Path) -> np.ndarray:
-    """Reads a picture.
+class ImageData(NamedTuple):
+    """An image from a file.
 
-    Gray pictures keep one channel and their 8 or 16 bits; palettes and CMYK become RGB as Pillow converts them, which
-    also reads 16-bit color as 8 bits (said on standard error). An alpha channel is dropped where the picture is
-    opaque. What EXIF says is turned is turned upright.
+    Attributes:
+      pixels: [height, width, 1 or 3], uint8, or uint16 where the file has more than 8 bits a channel; upright.
+      profile: ICC profile that the values belong to, where they were not brought to sRGB; else None.
+      notes: what was changed on the way, in sentences.
+    """
+
+    pixels: np.ndarray
+    profile: bytes | None
+    notes: tuple[str, ...]
+
+
+def read_image_data(
+    path: str | pathlib.Path, *, color: Literal["convert", "keep", "refuse"] = "convert",
+    alpha: Literal["refuse", "drop"] = "refuse", orientation: Literal["apply", "refuse"] = "apply",
+    depth: Literal["keep", "eight", "refuse"] = "keep",
+) -> ImageData:
+    """Reads an image file.
+
+    PNG, JPEG (of the several images that a camera's MPO holds, the first), TIFF, PBM, PGM, PPM, WebP, AVIF, JPEG XL
+    (with the extra `jxl`), JPEG 2000, BMP and GIF; of one image.
+
+    Args:
+      path: the file.
+      color: what happens to values that are not sRGB, as a profile or the header says. "convert" brings them to sRGB
+        with a note; "keep" leaves them and returns the profile; "refuse" refuses. High dynamic range is kept or
+        refused.
+      alpha: what happens where the image is transparent. "drop" takes the colors under it.
+      orientation: what happens where EXIF says that the image is turned or mirrored.
+      depth: what happens beyond 8 bits a channel: "keep" gives uint16, "eight" rounds with a note.
+
+    Returns:
+      The pixels, the profile of what is kept, and notes.
+
+    Raises:
+      ValueError: if it is no image, damaged, too large, of a kind that is not read, or refused by an argument; the
+        sentence begins with the file's name.
+    """
+    path = pathlib.Path(path)
+    for name, value, known in (("color", color, ("convert", "keep", "refuse")), ("alpha", alpha, ("refuse", "drop")),
+                               ("orientation", orientation, ("apply", "refuse")),
+                               ("depth", depth, ("keep", "eight", "refuse"))):
+        if value not in known:
+            raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+    _check_file(path)
+    try:
+        with _quietly(), _open(path) as image:
+            header = read_header(path, image)
+            _check_header(header, orientation=orientation, depth=depth)
+            samples = image_decoders.decode(path, image, header, deep=depth == "keep")
+        if not samples.opaque and alpha == "refuse":
+            raise ValueError("it is transparent in places, which nothing here can hold")
+        pixels, profile, notes = _to_srgb(samples.pixels, header, color)
+        if depth == "eight" and pixels.dtype == np.uint16:
+            pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+            notes.append("16 bits a channel are rounded to 8")
+    except DECODER_ERRORS as error:
+        raise ValueError(f"{path} cannot be read as an image ({_sentence(error)})") from None
+    if header.images > 1:
+        notes.append(f"it holds {header.images} images, of which the first is read")
+    if not samples.upright:
+        pixels = _upright(pixels, header.orientation)
+    return ImageData(pixels, profile, (*notes, *([samples.note] if samples.note else [])))
+
+
+def read_image(path: str | pathlib.Path, *, channels: int | None = None, **policy: str) -> np.ndarray:
+    """Reads the pixels of an image file; says on standard error, once, what was changed on the way.
+
+    Args:
+      path: the file.
+      channels: 3 for gray images as three equal channels; by default they have one.
+      **policy: see `read_image_data`.
+
+    Returns:
+      [height, width, 1 or 3], uint8, or uint16 where the file has more than 8 bits a channel.
+
+    Raises:
+      ValueError: as `read_image_data`.
+    """
+    if channels not in (None, 3):
+        raise ValueError(f"channels must be 3 or None, got {channels}")
+    data = read_image_data(path, **policy)
+    for note in data.notes:
+        _say(f"note: {path}: {note}")
+    return data.pixels if channels is None else np.repeat(data.pixels, 3 // data.pixels.shape[2], 2)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _say(sentence: str) -> None:
+    sys.stderr.write(sentence + "\n")
+
+
+def read_image_header(path: str | pathlib.Path) -> ImageHeader:
+    """Reads what the header of an image file says, and refuses what `read_image_data` refuses for it.
 
     Args:
       path: the file.
 
     Returns:
-      [height, width, 1 or 3], uint8, or uint16 for 16-bit gray.
+      The header; height and width are those of the upright image.
 
     Raises:
-      ValueError: if it is no picture, damaged, too large, transparent, several pictures, or of another kind.
+      ValueError: if it is no image, or of a kind that is not read; the sentence begins with the file's name.
     """
     path = pathlib.Path(path)
-    if not path.is_file():
-        raise ValueError(f"there is no file {str(path)!r}")
-    if path.stat().st_size == 0:
-        raise ValueError(f"{path} is empty")
+    _check_file(path)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(path)  # refuses more than 178,956,970 pixels, of which 3 numbers each can be decoded
-        with image:
-            frames = getattr(image, "n_frames", 1)
-            deep = any("RGB" in str(tile[3]) and "16" in str(tile[3]) for tile in image.tile)
-            image.load()
-            upright = ImageOps.exif_transpose(image)
-    except _DAMAGE as error:
-        raise ValueError(f"{path} cannot be read as a picture ({error})") from None
-    if frames > 1:
-        raise ValueError(f"{path} holds {frames} pictures: give one")
-    if deep:
-        print(f"{path}: 16 bits a channel of color are read as 8", file=sys.stderr)
-    return _numbers(upright, path)
+        with _quietly(), _open(path) as image:
+            header = read_header(path, image)
+            _check_header(header, orientation="apply", depth="keep")
+    except DECODER_ERRORS as error:
+        raise ValueError(f"{path} cannot be read as an image ({_sentence(error)})") from None
+    return header
 
 
-def _numbers(image: Image.Image, path: pathlib.Path) -> np.ndarray:
-    if image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")
-    if image.mode in ("L", "RGB") and "transparency" in image.info:
-        image = image.convert("LA" if image.mode == "L" else "RGBA")
-    if "A" in image.getbands():
-        if np.asarray(image.getchannel("A")).min() < 255:
-            raise ValueError(f"{path} is transparent in places: this codec has no alpha channel")
-        image = image.convert("L" if image.mode == "LA" else "RGB")
-    if image.mode in _SIXTEEN_BITS:
-        return np.asarray(image).astype(np.uint16)[:, :, None]
-    if image.mode == "I":  # how Pillow reads some 16-bit files
-        values = np.asarray(image)
-        if values.min() < 0 or values.max() > 65535:
-            raise ValueError(f"{path} holds numbers beyond 16 bits")
-        return values.astype(np.uint16)[:, :, None]
-    if image.mode in ("1", "L"):
-        return np.asarray(image.convert("L"))[:, :, None]
-    if image.mode in ("P", "RGB", "CMYK", "YCbCr", "LAB", "HSV"):
-        return np.asarray(image.convert("RGB"))
-    raise ValueError(f"{path} is of mode {image.mode!r}, which this codec does not read")
+def _check_file(path: pathlib.Path) -> None:
+    if path.is_dir() or not path.exists():
+        raise ValueError(f"there is no file {str(path)!r}")
+    if path.is_file() and path.stat().st_size == 0:
+        raise ValueError(f"{path} is empty")
 
 
-def check_picture_path(path: str | pathlib.Path) -> pathlib.Path:
-    """Refuses names that no picture can be written to.
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Without Pillow's warnings, among them those of large images, which are refused at twice that size."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _open(path: pathlib.Path) -> Image.Image:
+    Image.init()
+    formats = [name for name in FORMATS if name != "MPO" and (name != "JXL" or _has_jpeg_xl())]
+    try:
+        return Image.open(path, formats=formats)
+    except Image.UnidentifiedImageError:
+        with open(path, "rb") as stream:
+            start = stream.read(12)
+        if start[:2] == b"\xff\x0a" or start[4:8] == b"JXL ":
+            raise ValueError("it is JPEG XL: pip install pillow-jxl-plugin" if not _has_jpeg_xl()
+                             else "it is damaged JPEG XL") from None
+        raise ValueError(f"it is damaged, or none of {_READABLE}") from None
+    except BaseException as error:
+        if type(error).__name__ == "PanicException":  # of the JPEG XL plug-in, which is written in Rust
+            raise ValueError("it is damaged JPEG XL") from None
+        raise
+
+
+@functools.cache
+def _has_jpeg_xl() -> bool:
+    try:
+        import pillow_jxl  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def _sentence(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return f"no {text}" if isinstance(error, KeyError) else text
+
+
+def _check_header(header: ImageHeader, *, orientation: str, depth: str) -> None:
+    if header.images > 1 and header.format not in ("MPO", "JPEG"):
+        raise ValueError(f"it holds {header.images} images: give one")
+    if orientation == "refuse" and header.orientation != 1:
+        raise ValueError(f"it is not stored upright, its EXIF orientation is {header.orientation}")
+    if depth == "refuse" and header.depth > 8:
+        raise ValueError(f"it has {header.depth} bits a channel: convert it to 8")
+
+
+def _to_srgb(pixels: np.ndarray, header: ImageHeader, color: str) -> tuple[np.ndarray, bytes | None, list[str]]:
+    space, profile = header.space, None
+    if header.icc is not None and header.color != "lab":
+        profile = Profile(header.icc) if color != "keep" else None
+    if pixels.shape[2] == 4:
+        return _from_cmyk(pixels, profile, color)
+    if color == "keep":
+        return pixels, header.icc, []
+    if space is not None and space.hdr:
+        raise ValueError(f"it has high dynamic range ({space.name}), which is not read")
+    if space is not None and not space.is_srgb:
+        if color == "refuse":
+            raise ValueError(f"its colors are not sRGB, but of {space.name}")
+        return space_to_srgb(pixels, space), None, [f"colors are converted from {space.name} to sRGB"]
+    if profile is None:
+        return pixels, None, []
+    gray = pixels.shape[2] == 1
+    if gray and profile.color == "rgb":  # of gray values, as editors write them; its curve is that of equal values
+        converted = profile if profile.is_srgb() else None
+    else:
+        converted = profile if profile.color == ("gray" if gray else "rgb") and profile.is_srgb() else None
+    if converted is not None:
+        return pixels, None, []
+    if color == "refuse":
+        raise ValueError(f"its colors are not sRGB, but of the profile {profile.name!r}")
+    if pixels.dtype != np.uint8:
+        raise ValueError(f"it has 16 bits a channel and the color profile {profile.name!r}: convert it to sRGB first, "
+                         "or keep the values as they are with color=keep")
+    spread = np.repeat(pixels, 3, 2) if gray and profile.color == "rgb" else pixels
+    result = profile.to_srgb(spread)
+    return result[:, :, -1:] if gray else result, None, [f"colors are converted from {profile.name} to sRGB"]
+
+
+def _from_cmyk(pixels: np.ndarray, profile: Profile | None, color: str) -> tuple[np.ndarray, None, list[str]]:
+    if color != "convert":
+        raise ValueError("its colors are CMYK: let them be converted (color=convert)")
+    if profile is not None:
+        return profile.to_srgb(pixels), None, [f"colors are converted from {profile.name} to sRGB"]
+    image = Image.frombytes("CMYK", pixels.shape[1::-1], np.ascontiguousarray(pixels).tobytes())
+    note = "colors are converted from CMYK without a profile: each is what its ink and black leave of the white"
+    return np.asarray(image.convert("RGB")), None, [note]
+
+
+def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    rows = slice(None, None, -1 if orientation in (3, 4, 7, 8) else 1)
+    columns = slice(None, None, -1 if orientation in (2, 3, 6, 7) else 1)
+    return np.ascontiguousarray(pixels[rows, columns])
+
+
+def check_image_path(path: str | os.PathLike) -> pathlib.Path:
+    """Refuses names that no image can be written to.
 
     Args:
       path: the file.
@@ -92,24 +264,24 @@ def check_picture_path(path: str | pathlib.Path) -> pathlib.Path:
     """
     path = pathlib.Path(path)
     if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE:
-        raise ValueError(f"{str(path)!r} must end like a picture, .png say")
+        raise ValueError(f"{str(path)!r} must end like an image, .png say")
     if not path.parent.is_dir():
         raise ValueError(f"there is no folder {str(path.parent)!r} to write {path.name} to")
     return path
 
 
-def write_picture(path: str | pathlib.Path, picture: np.ndarray) -> None:
-    """Writes a picture, whole or not at all.
+def write_image(path: str | os.PathLike, image: np.ndarray) -> None:
+    """Writes an image, whole or not at all.
 
     Args:
       path: the file; its suffix says the format.
-      picture: uint8 [height, width, 1 or 3].
+      image: uint8 [height, width, 1 or 3].
 
     Raises:
       ValueError: if the suffix is of no format that can be written, or there is no such folder.
       OSError: if it cannot be written.
     """
-    path = check_picture_path(path)
-    image = Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture)
+    path = check_image_path(path)
+    encoded = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
     with files.open_atomic(path) as stream:
-        image.save(stream, Image.registered_extensions()[path.suffix.lower()])
+        encoded.save(stream, Image.registered_extensions()[path.suffix.lower()])

@@ -1,17 +1,16 @@
-"""Folders of images: which files there are, which belong together, and what is wrong with them, in words."""
+"""Pairs of reference images and candidates in two folders."""
 
 import hashlib
 import pathlib
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pnm", ".avif", ".jp2")
+from rdr.data.folders import by_name, images_by_name
+from rdr.data.image_io import read_image_header
+
 # Formats whose files are messages of a codec, so that their length is a rate.
-LOSSY = (".jpg", ".jpeg", ".webp", ".avif", ".jp2")
-_MODES = ("1", "L", "P", "RGB", "RGBA", "LA", "CMYK", "YCbCr")
-_ORIENTATION = 0x0112  # EXIF's tag; 1 is upright
+LOSSY = (".jpg", ".jpeg", ".webp", ".avif", ".jp2", ".j2k", ".jxl")
 
 
 class Pair(NamedTuple):
@@ -34,99 +33,16 @@ class Pair(NamedTuple):
     bits: int | None
 
 
-def list_images(folder: str | pathlib.Path, flag: str) -> dict[str, pathlib.Path]:
-    """Lists the images of a folder by name without suffix.
-
-    Args:
-      folder: the folder; its subfolders are not searched.
-      flag: how the folder is called in messages.
-
-    Returns:
-      name -> file, in order of names.
-
-    Raises:
-      ValueError: if there is no such folder, no image in it, or two images of one name.
-    """
-    if not str(folder) or not pathlib.Path(folder).is_dir():  # Path("") would be the current folder
-        raise ValueError(f"--{flag}: there is no folder {str(folder)!r}")
-    folder = pathlib.Path(folder)
-    files = sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES and not f.name.startswith("."))
-    if not files:
-        raise ValueError(f"--{flag}: there are no images in {folder} (looked for {' '.join(SUFFIXES)})")
-    found: dict[str, pathlib.Path] = {}
-    for file in files:
-        if file.stem in found:
-            raise ValueError(f"--{flag}: {found[file.stem].name} and {file.name} in {folder} have one name")
-        found[file.stem] = file
-    return found
-
-
-def image_size(file: pathlib.Path) -> tuple[int, int]:
-    """Reads height and width from a file's header.
-
-    Args:
-      file: the image.
-
-    Returns:
-      Height and width in pixels.
-
-    Raises:
-      ValueError: if it is empty, not an image, of a kind that 8-bit color cannot hold, not stored upright, or of
-        several pictures.
-    """
-    try:
-        if file.stat().st_size == 0:
-            raise ValueError(f"{file} is empty")
-        with Image.open(file) as image:
-            if image.mode not in _MODES:
-                raise ValueError(f"{file} must hold 8-bit gray or color, it is of mode {image.mode!r}")
-            if any(";16" in str(tile[3]) for tile in image.tile):
-                # Pillow would drop eight of the bits without a word.
-                raise ValueError(f"{file} must hold 8-bit gray or color, it has 16 bits per channel")
-            if getattr(image, "n_frames", 1) > 1:
-                raise ValueError(f"{file} must hold one picture, it has {image.n_frames}")
-            orientation = image.getexif().get(_ORIENTATION, 1)
-            if orientation not in (0, 1):
-                raise ValueError(f"{file} must be stored upright, its EXIF orientation is {orientation}")
-            return image.height, image.width
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{file} cannot be read as an image ({error})") from None
-
-
-def load_image(file: pathlib.Path) -> np.ndarray:
-    """Reads an image as sRGB.
-
-    Args:
-      file: the image.
-
-    Returns:
-      [height, width, 3], uint8; gray images have three equal channels.
-
-    Raises:
-      ValueError: if it cannot be read or is transparent somewhere.
-    """
-    image_size(file)
-    try:
-        with Image.open(file) as image:
-            image.load()
-            see_through = "A" in image.getbands() or "transparency" in image.info
-            if see_through and np.asarray(image.convert("RGBA").getchannel("A")).min() < 255:
-                raise ValueError(f"{file} is transparent in places: compare opaque images")
-            return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{file} cannot be read as an image ({error})") from None
-
-
 def as_float(images: np.ndarray) -> np.ndarray:
-    """Brings 8-bit values to [0, 1].
+    """Brings whole values to [0, 1].
 
     Args:
-      images: uint8, any shape.
+      images: uint8 or uint16, any shape.
 
     Returns:
       float32, the same shape.
     """
-    return images.astype(np.float32) / np.float32(255)
+    return images.astype(np.float32) / np.float32(np.iinfo(images.dtype).max)
 
 
 def pair_folders(reference: str, candidate: str, bitstreams: str = "") -> list[Pair]:
@@ -144,7 +60,7 @@ def pair_folders(reference: str, candidate: str, bitstreams: str = "") -> list[P
     Raises:
       ValueError: if a folder or file is missing, empty or unreadable, or two images of a pair differ in size.
     """
-    references, candidates = list_images(reference, "reference"), list_images(candidate, "candidate")
+    references, candidates = images_by_name(reference, flag="reference"), images_by_name(candidate, flag="candidate")
     for ours, others, kind in ((references, candidates, "candidate"), (candidates, references, "reference")):
         alone, left = ([n for n in names if n not in rest] for names, rest in ((ours, others), (others, ours)))
         if alone:
@@ -155,7 +71,7 @@ def pair_folders(reference: str, candidate: str, bitstreams: str = "") -> list[P
         messages = candidates
     pairs = []
     for name, file in references.items():
-        size, other = image_size(file), image_size(candidates[name])
+        size, other = ((header.height, header.width) for header in map(read_image_header, (file, candidates[name])))
         if size != other:
             raise ValueError(
                 f"images of a pair must have one size, but {file} has {size[1]} x {size[0]} pixels (width x height) "
@@ -187,12 +103,9 @@ def _messages(bitstreams: str, names: dict[str, pathlib.Path]) -> dict[str, path
     folder = pathlib.Path(bitstreams)
     if not folder.is_dir():
         raise ValueError(f"--bitstreams: there is no folder {bitstreams!r}")
-    found: dict[str, pathlib.Path] = {}
-    for file in sorted(f for f in folder.iterdir() if f.is_file() and not f.name.startswith(".")):
-        if file.stem in found:
-            raise ValueError(f"--bitstreams: {found[file.stem].name} and {file.name} have one name")
-        found[file.stem] = file
-    missing = [name for name in names if name not in found]
+    files = by_name(sorted(f for f in folder.iterdir() if f.is_file() and not f.name.startswith(".")),
+                    flag="bitstreams")
+    missing = [name for name in names if name not in files]
     if missing:
-        raise ValueError(f"--bitstreams: there is no file for {', '.join(missing[:5])} in {folder}")
-    return found
+        raise ValueError(f"--bitstreams: there is no file for {_some(missing)} in {folder}")
+    return files

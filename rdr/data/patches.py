@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from rdr.data.folders import Skipped, cut_patches, list_images, read_image
+from rdr.data.folders import Skipped, cut_patches, list_images
+from rdr.data.image_io import read_image
 
 
 class ImagePatches(tfds.core.GeneratorBasedBuilder):
@@ -98,7 +99,7 @@ def prepare_folder(folder: str | pathlib.Path, data_dir: str | pathlib.Path, *, 
 
     def images() -> Iterator:
         for path in paths:
-            yield path.relative_to(folder).as_posix(), lambda path=path: read_image(path)
+            yield path.relative_to(folder).as_posix(), lambda path=path: read_image(path, channels=3, depth="eight")
 
     return _prepare(images, f"folder_{mark}_{size}{'_strict' if strict else ''}", data_dir, size, strict)
 

@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from rdr import files
-from rdr.data.image_pairs import Pair, load_image
+from rdr.data.image_io import read_image
+from rdr.data.image_pairs import Pair, as_float
 from rdr.metrics.full_reference import Metric
 
 MAX_ROWS = 6
@@ -50,12 +51,13 @@ def make_figure(pairs: Sequence[Pair], records: Sequence[dict[str, Any]], metric
       The figure: a row per image; original, decoded, and difference (gray is none, twice amplified).
     """
     chosen, order = choose(records, metrics)
-    images = [tuple(load_image(f) for f in (pairs[i].reference, pairs[i].candidate)) for i in chosen]
+    images = [tuple(as_float(read_image(file, channels=3)) for file in (pairs[i].reference, pairs[i].candidate))
+              for i in chosen]
     heights = [3.2 * reference.shape[0] / reference.shape[1] + 0.5 for reference, _ in images]
     figure = Figure(figsize=(9.9, sum(heights) + 0.5), layout="constrained")
     axes = figure.subplots(len(chosen), 3, squeeze=False, height_ratios=heights)
     for row, i, (reference, candidate) in zip(axes, chosen, images):
-        difference = 0.5 + _AMPLIFIED * (candidate.astype(np.float32) - reference) / 255
+        difference = 0.5 + _AMPLIFIED * (candidate - reference)
         for axis, image in zip(row, (reference, candidate, np.clip(difference, 0, 1))):
             axis.imshow(_thumbnail(image), interpolation="nearest")
             axis.set(xticks=[], yticks=[])
@@ -94,5 +96,4 @@ def _thumbnail(image: np.ndarray) -> np.ndarray:
     if factor == 1:
         return image
     height, width = (n // factor * factor for n in image.shape[:2])
-    blocks = image[:height, :width].reshape(height // factor, factor, width // factor, factor, 3).mean((1, 3))
-    return blocks / 255 if image.dtype == np.uint8 else blocks
+    return image[:height, :width].reshape(height // factor, factor, width // factor, factor, 3).mean((1, 3))

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from rdr.data.image_pairs import Pair, as_float, file_digest, list_images, load_image
+from rdr.data.folders import images_by_name
+from rdr.data.image_io import read_image
+from rdr.data.image_pairs import Pair, as_float, file_digest
 from rdr.metrics import niqe, pyramid_sliced
 from rdr.metrics.contrast_sensitivity import Display, display_luminance
 from rdr.metrics.embeddings import EMBEDDINGS, Embedding, embedding, embedding_available
@@ -126,7 +128,7 @@ def make_plan(config: Any, pairs: Sequence[Pair]) -> Plan:
                 embeddings[network] = found
                 kinds[network] = (*kinds.get(network, ()), kind)
     if flags["natural"] and config.natural:
-        list_images(config.natural, "natural")
+        images_by_name(config.natural, flag="natural")
     if not (metrics or kinds or any(flags.values())):
         raise ValueError("--metrics leave nothing that can be computed: " + "; ".join(notes))
     return Plan(
@@ -279,12 +281,13 @@ class Evaluator:
     def _natural_distances(self, images, records, notes) -> dict[str, dict[str, Any]]:
         options: dict[str, Any] = {"fitted_on": "the references"}
         if self.plan.natural:
-            files = list_images(self.plan.natural, "natural").values()
+            files = images_by_name(self.plan.natural, flag="natural").values()
             digests = "".join(map(file_digest, files))
             options = {"fitted_on": pathlib.Path(self.plan.natural).resolve().name,
                        "files_sha256": hashlib.sha256(digests.encode()).hexdigest()}
-            found = [self._natural(as_float(load_image(file))[None], self.mesh.devices.size) for file in files]
-            statistics, sharpness = (np.concatenate([part[0] for part in parts]) for parts in zip(*found))
+            natural = (as_float(read_image(file, channels=3))[None] for file in files)
+            fitted = [self._natural(image, self.mesh.devices.size) for image in natural]
+            statistics, sharpness = (np.concatenate([part[0] for part in parts]) for parts in zip(*fitted))
         else:
             statistics, sharpness = (
                 np.concatenate([image[f"{what} reference"] for image in images]) for what in ("natural", "sharpness")

@@ -70,7 +70,7 @@ def read_curves(word: str) -> list[Curve]:
         return [curve._replace(metrics={_SHORT.get(name, name): values for name, values in curve.metrics.items()})
                 for curve in read_table(path / "curve.csv")]
     if (path / "pictures.csv").is_file():
-        return read_pictures(path / "pictures.csv")
+        return read_images(path / "pictures.csv")
     folders = [path] if (path / "results.json").is_file() else sorted(f.parent for f in path.glob("*/results.json"))
     return [read_evaluations(path.resolve().name, folders)] if folders else []
 
@@ -160,7 +160,7 @@ def read_points(path: pathlib.Path) -> list[Curve]:
     return curves
 
 
-def read_pictures(path: pathlib.Path) -> list[Curve]:
+def read_images(path: pathlib.Path) -> list[Curve]:
     """Reads the rates of `experiments.images.image_realism`: every picture in the same number of files by every codec.
 
     Args:

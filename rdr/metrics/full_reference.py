@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from rdr.features import vgg, weights
 from rdr.features.color import ycbcr_from_srgb
@@ -36,12 +37,33 @@ class Metric(NamedTuple):
     least_side: int
     protocol: Protocol
 
+    def __call__(self, images: ArrayLike, reference: ArrayLike) -> jax.Array:
+        """Compares images with their references.
 
-def full_reference(name: str, *, display: Display | None = None, sigma: float = 8.0) -> Metric:
+        Args:
+          images: [batch, height, width, 3], sRGB in [0, 1].
+          reference: the same shape.
+
+        Returns:
+          [batch].
+        """
+        return self.call(self.params, images, reference)
+
+    @property
+    def is_similarity(self) -> bool:
+        """Whether equal images have the value 1, and others less."""
+        return self.higher_is_better and self.name != "psnr"
+
+
+def full_reference(
+    metric: str | Metric | Callable[[ArrayLike, ArrayLike], jax.Array], *, display: Display | None = None,
+    sigma: float = 8.0,
+) -> Metric:
     """Builds a metric.
 
     Args:
-      name: one of `FULL_REFERENCE`.
+      metric: one of `FULL_REFERENCE`; or a metric, which is returned as it is; or a function of images and reference,
+        whose name is the metric's, and lower values better.
       display: for "csf"; by default `Display()`.
       sigma: pooling width of "wd_vgg16" in pixels, the same everywhere.
 
@@ -52,17 +74,40 @@ def full_reference(name: str, *, display: Display | None = None, sigma: float = 
       ValueError: if there is no such metric, or an option is out of range.
       FileNotFoundError: if the weights that it needs are not installed.
     """
-    if name not in FULL_REFERENCE:
-        raise ValueError(f"metrics must be among {', '.join(FULL_REFERENCE)}, got {name!r}")
+    if isinstance(metric, Metric):
+        return metric
+    if callable(metric):
+        return from_function(metric)
+    if metric not in FULL_REFERENCE:
+        raise ValueError(f"metrics must be among {', '.join(FULL_REFERENCE)}, got {metric!r}")
     if not sigma >= 0:
         raise ValueError(f"sigma must be >= 0, got {sigma}")
-    return _build(name, Display() if display is None else display, float(sigma))
+    return _build(FULL_REFERENCE[metric], Display() if display is None else display, float(sigma))
 
 
 @functools.lru_cache(maxsize=32)
-def _build(name: str, display: Display, sigma: float) -> Metric:
+def _build(builder: Callable[[Display, float], Metric], display: Display, sigma: float) -> Metric:
     # The same metric again is compiled and read once.
-    return FULL_REFERENCE[name](display, sigma)
+    return builder(display, sigma)
+
+
+def from_function(
+    function: Callable[[ArrayLike, ArrayLike], jax.Array], *, name: str | None = None, higher_is_better: bool = False,
+    least_side: int = 1,
+) -> Metric:
+    """Makes a metric of a function.
+
+    Args:
+      function: of images and reference, both [batch, height, width, 3] in [0, 1], to [batch]; it is compiled.
+      name: of the metric; by default the function's.
+      higher_is_better: the direction of quality.
+      least_side: pixels that images must have each way.
+
+    Returns:
+      The metric.
+    """
+    name = name or getattr(function, "__name__", type(function).__name__)
+    return _plain(name, function, Protocol(""), higher=higher_is_better, least=least_side)
 
 
 def available(names: Sequence[str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Peak signal-to-noise ratio, in its two kinds, which differ and are often confused."""
+"""Peak signal-to-noise ratio: of images, and of the mean of their squared errors, which is another number."""
 
 import jax
 import jax.numpy as jnp
@@ -30,6 +30,36 @@ def psnr(images: ArrayLike, reference: ArrayLike, *, data_range: float = 1.0) ->
     if not 0 < data_range < np.inf:
         raise ValueError(f"data_range must be positive and finite, got {data_range}")
     return 10.0 * jnp.log10(data_range**2 / squared_error(images, reference))
+
+
+def image_psnr(image: ArrayLike, reference: ArrayLike) -> float:
+    """Computes the peak signal-to-noise ratio of two images of whole numbers, in float64 and little memory.
+
+    Each is divided by the largest value of its type, so that an image of 16 bits can be compared with one of 8.
+
+    Args:
+      image: uint8 or uint16 [height, width, channels].
+      reference: uint8 or uint16, the same shape.
+
+    Returns:
+      dB over all values; inf for equal images.
+
+    Raises:
+      ValueError: if the images are empty, not of such numbers, or differ in shape.
+    """
+    image, reference = np.asarray(image), np.asarray(reference)
+    for name, array in (("image", image), ("reference", reference)):
+        if array.dtype not in (np.uint8, np.uint16) or array.ndim < 2 or array.size == 0:
+            raise ValueError(f"{name} must be uint8 or uint16 [height, width, ..], not empty, got "
+                             f"{array.dtype}{list(array.shape)}")
+    if image.shape != reference.shape:
+        raise ValueError(f"reference must have the shape of image, {image.shape}, got {reference.shape}")
+    ranges = [np.float64(np.iinfo(array.dtype).max) for array in (image, reference)]
+    total, step = 0.0, max(1, 2**24 // image[0].size)  # rows at a time: large images are larger as float64
+    for top in range(0, len(image), step):
+        rows = slice(top, top + step)
+        total += np.sum((image[rows] / ranges[0] - reference[rows] / ranges[1]) ** 2)
+    return psnr_of_mean([total / image.size])
 
 
 def psnr_of_mean(mean_squared_errors: ArrayLike, *, data_range: float = 1.0) -> float:

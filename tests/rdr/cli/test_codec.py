@@ -29,7 +29,7 @@ def encoded(tmp_path_factory):
 def test_encode_decode_info(encoded, capsys):
     assert _main("decode", encoded / "out.rdr", encoded / "out.png") == 0
     message = (encoded / "out.rdr").read_bytes()
-    np.testing.assert_array_equal(image_io.read_picture(encoded / "out.png"), overfitted.decode(message))
+    np.testing.assert_array_equal(image_io.read_image(encoded / "out.png"), overfitted.decode(message))
     assert _main("info", encoded / "out.rdr") == 0
     shown = capsys.readouterr().out
     assert "height: 17" in shown and f"bytes: {len(message)}" in shown
@@ -44,7 +44,7 @@ def test_large_pictures_of_sixteen_bits_are_cut_into_tiles(tmp_path, capsys):
     assert "tiles 1 to 2 of 2" in shown.err and "in.png: " in shown.out
     assert not (tmp_path / "out.rdr.progress").exists()
     assert _main("decode", tmp_path / "out.rdr", tmp_path / "out.png") == 0
-    decoded = image_io.read_picture(tmp_path / "out.png")
+    decoded = image_io.read_image(tmp_path / "out.png")
     np.testing.assert_array_equal(decoded, overfitted.decode((tmp_path / "out.rdr").read_bytes()))
     assert decoded.shape == (17, 3, 1)
     assert np.abs(decoded[:, :, 0] - deep / 257).mean() < np.abs(deep / 257 - deep.mean() / 257).mean() / 2
@@ -221,7 +221,7 @@ def test_damaged_messages_and_full_disks_give_a_sentence(encoded, tmp_path, caps
         assert _main(*words) == 1
         assert "is a folder: give one file" in capsys.readouterr().err
     assert _main("decode", encoded / "out.rdr", tmp_path / "a.psd") == 1
-    assert "must end like a picture" in capsys.readouterr().err
+    assert "must end like an image" in capsys.readouterr().err
 
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")

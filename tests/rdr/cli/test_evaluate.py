@@ -152,7 +152,7 @@ def test_the_command_line_says_what_is_wrong_in_one_sentence(images, tmp_path, c
     workdir = f"--workdir={tmp_path}/out"
     assert "--workdir is missing" in said(reference, candidate)
     assert "--reference: there is no folder ''" in said(candidate, workdir)
-    assert "--reference: there are no images in" in said(f"--reference={images}", candidate, workdir)
+    assert "holds nothing, but no image" in said(f"--reference={images}", candidate, workdir)
     assert "unexpected argument 'x'" in said("x", reference, candidate, workdir)
     assert "batch_size must be at least 1" in said(reference, candidate, workdir, "--batch_size=0")
     assert not (tmp_path / "out").exists()

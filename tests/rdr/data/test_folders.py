@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rdr.data.folders import cut_patches, list_images, read_image
+from rdr.data.folders import cut_patches, images_by_name, list_images
 
 
 def test_images_are_found_at_any_depth_in_order_and_other_files_are_passed_over(tmp_path):
@@ -16,7 +16,7 @@ def test_images_are_found_at_any_depth_in_order_and_other_files_are_passed_over(
 
 
 def test_a_missing_and_an_empty_folder_and_one_without_images_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="images: there is no folder"):
+    with pytest.raises(ValueError, match="--images: there is no folder"):
         list_images(tmp_path / "nowhere")
     with pytest.raises(ValueError, match="holds nothing, but no image"):
         list_images(tmp_path)
@@ -25,23 +25,14 @@ def test_a_missing_and_an_empty_folder_and_one_without_images_are_refused(tmp_pa
         list_images(tmp_path)
 
 
-def test_gray_palette_and_transparent_images_become_rgb(tmp_path):
-    for i, mode in enumerate(("L", "P", "RGBA", "1", "LA")):
-        path = tmp_path / f"{i}.png"
-        Image.new(mode, (5, 3)).save(path)
-        assert read_image(path).shape == (3, 5, 3) and read_image(path).dtype == np.uint8
-
-
-def test_damaged_and_deep_images_are_refused_by_name(tmp_path):
-    good, cut, text, deep = (tmp_path / f"{name}.png" for name in ("good", "cut", "text", "deep"))
-    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)).save(good)
-    cut.write_bytes(good.read_bytes()[:5000])
-    text.write_text("not an image")
-    Image.fromarray(np.zeros((4, 4), np.uint16)).save(deep)
-    for path, match in ((cut, "cut.png is damaged"), (text, "text.png is no image"),
-                        (deep, "deep.png has more than 8 bits")):
-        with pytest.raises(ValueError, match=match):
-            read_image(path)
+def test_names_without_suffix_are_one_image_each(tmp_path):
+    (tmp_path / "below").mkdir()
+    for name in ("b.png", "a.gif", "below/c.png", ".hidden.png"):
+        Image.new("L", (2, 2)).save(tmp_path / name)
+    assert {name: path.name for name, path in images_by_name(tmp_path).items()} == {"a": "a.gif", "b": "b.png"}
+    Image.new("L", (2, 2)).save(tmp_path / "a.webp")
+    with pytest.raises(ValueError, match="--dir: a.gif and a.webp in .* have one name"):
+        images_by_name(tmp_path, flag="dir")
 
 
 def test_patches_touch_and_leave_the_same_at_both_borders():

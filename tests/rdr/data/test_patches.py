@@ -30,7 +30,8 @@ def test_a_folder_becomes_patches_and_what_was_left_out_is_named(mixed, tmp_path
     assert {np.asarray(source[i]["image"]).tobytes() for i in range(len(source))} == wanted
     assert source[0]["image"].dtype == np.uint8 and source[0]["image"].shape == (32, 32, 3)
     assert [entry.name for entry in skipped] == ["c.png", "d.png"]
-    assert "damaged" in skipped[0].reason and "20 x 20 pixels, less than a patch of 32 x 32" in skipped[1].reason
+    assert "cannot be read as an image" in skipped[0].reason
+    assert "20 x 20 pixels, less than a patch of 32 x 32" in skipped[1].reason
     assert "tensorflow" not in sys.modules
     before = sorted(tmp_path.rglob("*.array_record*"))
     again, skipped_again = patches.prepare_folder(folder, tmp_path, size=32)  # found, not made anew
@@ -40,7 +41,7 @@ def test_a_folder_becomes_patches_and_what_was_left_out_is_named(mixed, tmp_path
 
 def test_strict_refuses_the_first_unusable_image_and_leaves_nothing_half_made(mixed, tmp_path):
     for _ in range(2):
-        with pytest.raises(ValueError, match="images: .*c.png is damaged"):
+        with pytest.raises(ValueError, match="images: .*c.png cannot be read as an image"):
             patches.prepare_folder(mixed[0], tmp_path, size=32, strict=True)
 
 

@@ -29,8 +29,8 @@ def test_the_difference_is_gray_where_there_is_none(tmp_path):
     pair = Pair("a", tmp_path / "x.png", tmp_path / "y.png", 30, 40, 600)
     figure = contact_sheet.make_figure([pair], [{"values": {"psnr": 30.0}}], {"psnr": full_reference("psnr")})
     reference, candidate, difference = (axis.get_images()[0].get_array() for axis in figure.axes)
-    np.testing.assert_array_equal(reference, x)
-    np.testing.assert_array_equal(candidate, y)
+    np.testing.assert_allclose(reference, x / 255, rtol=1e-6)
+    np.testing.assert_allclose(candidate, y / 255, rtol=1e-6)
     np.testing.assert_allclose(difference[20], 0.5)
     np.testing.assert_allclose(difference[5], 0.5 + 2 * 10 / 255, rtol=1e-6)
     assert figure.axes[1].get_title(loc="left") == "0.500 bpp · PSNR 30"

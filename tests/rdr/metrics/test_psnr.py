@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rdr.losses.pointwise import squared_error
-from rdr.metrics.psnr import psnr, psnr_of_mean
+from rdr.metrics.psnr import image_psnr, psnr, psnr_of_mean
 
 
 def test_psnr_equals_scikit_image(recorded_pair):
@@ -36,3 +36,18 @@ def test_equal_images_have_infinite_psnr_and_bad_values_are_refused():
         psnr_of_mean([])
     with pytest.raises(ValueError, match="mean_squared_errors must be one or more numbers"):
         psnr_of_mean([-1.0])
+
+
+def test_images_of_whole_numbers_are_compared_in_float64():
+    """Fault 9: an image of 16 bits beside one of 8 had 54.02 dB where 59.00 is true."""
+    rng = np.random.default_rng(0)
+    deep = rng.integers(0, 65536, (300, 20, 3), np.uint16)
+    shallow = np.uint8(np.round(deep / 257))
+    expected = -10 * np.log10(np.mean((deep / 65535 - shallow / 255) ** 2))
+    assert math.isclose(image_psnr(deep, shallow), expected, rel_tol=1e-12)
+    assert math.isclose(image_psnr(shallow, deep), expected, rel_tol=1e-12)
+    assert image_psnr(deep, deep) == np.inf
+    with pytest.raises(ValueError, match="reference must have the shape"):
+        image_psnr(deep, deep[:5])
+    with pytest.raises(ValueError, match=r"image must be uint8 or uint16 .*got float64\[2, 2\]"):
+        image_psnr(np.zeros((2, 2)), deep)
