@@ -3,9 +3,20 @@
 from rdr._lazy import attach
 
 __getattr__, __dir__, __all__ = attach(__name__, {
-    "arrays": "arrays", "color_spaces": "color_spaces", "folders": "folders", "image_io": "image_io",
-    "image_pairs": "image_pairs", "images_by_name": "folders", "list_images": "folders", "loader": "loader",
-    "on_device": "on_device", "pair_folders": "image_pairs", "patches": "patches", "read_image": "image_io",
-    "read_image_data": "image_io", "read_image_header": "image_io", "tfds_source": "tfds_source",
+    "arrays": "arrays",
+    "color_spaces": "color_spaces",
+    "folders": "folders",
+    "image_io": "image_io",
+    "image_pairs": "image_pairs",
+    "images_by_name": "folders",
+    "list_images": "folders",
+    "loader": "loader",
+    "on_device": "on_device",
+    "pair_folders": "image_pairs",
+    "patches": "patches",
+    "read_image": "image_io",
+    "read_image_data": "image_io",
+    "read_image_header": "image_io",
+    "tfds_source": "tfds_source",
     "write_image": "image_io",
-})  # fmt: skip
+})
