@@ -1,6 +1,14 @@
 """Fixed feature maps that losses and metrics read.
 
-Each module has one call, `features(params, images) -> {
+Each module has one call, `features(params, images) -> {name: map}`, on NHWC images in [0, 1], sRGB. The
+networks (`vgg`, `alexnet`) need trained weights, which `weights.load_params` reads from an installed package
+or a local file; everything else here works without them. `get("vgg16")` is a function of images alone, ready to call,
+and `names()` lists those. `register` adds another.
+"""
+
+from rdr._lazy import attach
+
+__getattr__, __dir__, __all__ = attach(__name__, {
     "alexnet": "alexnet",
     "color": "color",
     "efficientnet": "efficientnet",
