@@ -1,20 +1,23 @@
-"""Human opinions of distorted images in a CSV file, and how well metrics agree with them."""
+"""Opinion scores of distorted images: their files, and the agreement of metrics with them."""
 
 import csv
 import functools
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from rdr.metrics.bootstrap import bootstrap_interval
-from rdr.metrics.rank_correlation import forced_choice_accuracy, kendall, spearman
+from rdr.metrics.logistic_fit import logistic_fit
+from rdr.metrics.rank_correlation import fitted_agreement, forced_choice_accuracy, kendall, spearman
 
 # Names of the columns, in lower case: KADID-10k's dmos.csv, and TID2013 as tables of it name them.
 _DISTORTED = ("dist_img", "distorted", "image", "image_name", "filename", "dist")
 _REFERENCE = ("ref_img", "reference", "ref", "ref_name")
 _OPINION = ("dmos", "mos", "score")
+# What `agreement` computes, in order; "rmse" in units of the opinions.
+STATISTICS = ("pearson", "spearman", "kendall", "forced_choice", "rmse")
 
 
 class Opinion(NamedTuple):
@@ -23,7 +26,7 @@ class Opinion(NamedTuple):
     Attributes:
       distorted: file name.
       reference: file name.
-      score: mean opinion, higher is better (as in both data sets, KADID-10k's "dmos" included).
+      score: mean opinion, higher is better; the negative of what the file says where that is the other way round.
     """
 
     distorted: str
@@ -31,18 +34,22 @@ class Opinion(NamedTuple):
     score: float
 
 
-def read_scores(path: str | pathlib.Path) -> list[Opinion]:
+def read_scores(path: str | pathlib.Path, *, higher_is_better: bool | None = None) -> list[Opinion]:
     """Reads opinions.
+
+    Degradations ("dmos") are larger for worse images in most data sets, but KADID-10k gives its scores that name and
+    means the opposite. Its file is known by its columns; of other files that say "dmos" the direction must be given.
 
     Args:
       path: a CSV file with the columns dist_img, ref_img and dmos (KADID-10k), or mos instead of dmos; or TID2013's
         `mos_with_names.txt`, lines of a score and a name i01_01_1.bmp, whose reference is I01.BMP.
+      higher_is_better: what a larger number means; None for what the file's kind says.
 
     Returns:
       The opinions, at least two.
 
     Raises:
-      ValueError: if the file cannot be read or lacks a column or a number.
+      ValueError: if the file cannot be read or lacks a column or a number, or it does not say what larger numbers mean.
     """
     path = pathlib.Path(path)
     try:
@@ -51,25 +58,30 @@ def read_scores(path: str | pathlib.Path) -> list[Opinion]:
         raise ValueError(f"--scores: {path} cannot be read ({error})") from None
     if not lines:
         raise ValueError(f"--scores: {path} is empty")
-    found = _named_lines(lines) if "," not in lines[0] else _table(path, lines)
-    if len(found) < 2:
-        raise ValueError(f"--scores: {path} must hold at least two opinions, got {len(found)}")
-    return found
+    opinions, known = (_named_lines(lines), True) if "," not in lines[0] else _table(path, lines)
+    if len(opinions) < 2:
+        raise ValueError(f"--scores: {path} must hold at least two opinions, got {len(opinions)}")
+    direction = known if higher_is_better is None else higher_is_better
+    if direction is None:
+        raise ValueError(f"--scores: {path} has degradations (dmos), of which larger numbers may mean worse or better "
+                         "images: say which (higher_is_better)")
+    return opinions if direction else [opinion._replace(score=-opinion.score) for opinion in opinions]
 
 
 def _named_lines(lines: list[str]) -> list[Opinion]:
-    found = []
+    opinions = []
     for line in lines:
         parts = line.split()
         try:
             score, name = float(parts[0]), parts[1]
         except (ValueError, IndexError):
             raise ValueError(f"--scores: lines must hold a score and a file name, got {line!r}") from None
-        found.append(Opinion(name, name.split("_")[0].upper() + pathlib.Path(name).suffix.upper(), score))
-    return found
+        opinions.append(Opinion(name, name.split("_")[0].upper() + pathlib.Path(name).suffix.upper(), score))
+    return opinions
 
 
-def _table(path: pathlib.Path, lines: list[str]) -> list[Opinion]:
+def _table(path: pathlib.Path, lines: list[str]) -> tuple[list[Opinion], bool | None]:
+    """Opinions of a table, and whether higher numbers are better, if that is known."""
     rows = list(csv.DictReader(lines))
     names = {name.strip().lower(): name for name in rows[0]} if rows else {}
 
@@ -82,8 +94,10 @@ def _table(path: pathlib.Path, lines: list[str]) -> list[Opinion]:
 
     keys = [column(*arguments) for arguments in
             ((_DISTORTED, "distorted image"), (_REFERENCE, "reference"), (_OPINION, "opinion"))]
+    kadid = {"dist_img", "ref_img", "dmos", "var"} <= names.keys()
     try:
-        return [Opinion(row[keys[0]].strip(), row[keys[1]].strip(), float(row[keys[2]])) for row in rows]
+        opinions = [Opinion(row[keys[0]].strip(), row[keys[1]].strip(), float(row[keys[2]])) for row in rows]
+        return opinions, True if kadid or keys[2] != names.get("dmos") else None
     except (ValueError, AttributeError, TypeError):
         raise ValueError(f"--scores: {path} must hold a number for every opinion") from None
 
@@ -131,8 +145,10 @@ def agreement(
         images.
 
     Returns:
-      One row per metric: Spearman's and Kendall's correlation and the accuracy of forced choices among distortions of
-      one original, each with the ends of its 95 % interval; NaN where one is not defined (a metric that is constant).
+      One row per metric: Pearson's correlation after a monotone logistic fit, Spearman's, Kendall's, the accuracy of
+      forced choices among distortions of one original, and the root of the mean squared error of the fit, each with
+      the ends of its 95 % interval; NaN where one is not defined (a metric that is constant). Correlations are positive
+      where the metric agrees.
     """
     opinion = np.array([o.score for o in opinions])
     names, groups = np.unique([o.reference for o in opinions], return_inverse=True)
@@ -150,12 +166,7 @@ def agreement(
     for metric, values in scores.items():
         oriented = np.asarray(values) if higher_is_better[metric] else -np.asarray(values)
         row: dict[str, Any] = {"metric": metric}
-        statistics = {
-            "spearman": lambda i, g, v=oriented: spearman(v[i], opinion[i]),
-            "kendall": lambda i, g, v=oriented: kendall(v[i], opinion[i]),
-            "forced_choice": lambda i, g, v=oriented: forced_choice_accuracy(v[i], opinion[i], g),
-        }
-        for name, statistic in statistics.items():
+        for name, statistic in _statistics(oriented, opinion).items():
             try:
                 value, low, high, *_ = bootstrap_interval(
                     lambda index, s=statistic: s(*draw(index)), names.size if by_original else opinion.size, seed=seed,
@@ -166,3 +177,18 @@ def agreement(
             row |= {name: value, f"{name}_low": low, f"{name}_high": high}
         rows.append(row)
     return rows
+
+
+def _statistics(values: np.ndarray, opinion: np.ndarray) -> dict[str, Callable[[np.ndarray, np.ndarray], float]]:
+    """Functions of the indices of images, and of the original of each, by name."""
+    try:
+        start = logistic_fit(values, opinion)  # of all images, close to that of each resample
+    except ValueError:
+        start = None
+    return {
+        "pearson": lambda i, g: fitted_agreement(values[i], opinion[i], start=start)[0],
+        "spearman": lambda i, g: spearman(values[i], opinion[i]),
+        "kendall": lambda i, g: kendall(values[i], opinion[i]),
+        "forced_choice": lambda i, g: forced_choice_accuracy(values[i], opinion[i], g),
+        "rmse": lambda i, g: fitted_agreement(values[i], opinion[i], start=start)[1],
+    }

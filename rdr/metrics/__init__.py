@@ -1,4 +1,4 @@
-"""What a paper reports: fidelity, realism and rate, each with its protocol and its uncertainty.
+"""Metrics of fidelity, realism and rate, each with its protocol and its uncertainty.
 
 Full-reference metrics take two batches of images and return one number per image; `get("ssim")` finds one by name,
 `names()` lists them, `register` adds another. Distances between sets take feature vectors, in float64, and return a
@@ -21,6 +21,7 @@ __getattr__, __dir__, __all__ = attach(__name__, {
     "embedding": "embeddings",
     "embeddings": "embeddings",
     "extrapolated_frechet_distance": "frechet",
+    "fitted_agreement": "rank_correlation",
     "frechet": "frechet",
     "frechet_distance": "frechet",
     "full_reference": "full_reference",
@@ -29,6 +30,7 @@ __getattr__, __dir__, __all__ = attach(__name__, {
     "image_psnr": "psnr",
     "kendall": "rank_correlation",
     "kernel_distance": "kernel_distance",
+    "logistic_fit": "logistic_fit",
     "mad_competition": "maximum_differentiation",
     "maximum_differentiation": "maximum_differentiation",
     "moments": "moments",

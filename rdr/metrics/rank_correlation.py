@@ -1,8 +1,12 @@
-"""How well a metric orders images as people do: rank correlations and forced choices."""
+"""Agreement of a metric with opinions: rank correlations, forced choices, and correlation after a logistic fit."""
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
+
+from rdr.metrics.logistic_fit import LogisticFit, logistic_fit
+
+_ROWS = 1024  # of pairs that are compared at once
 
 
 def _pair(metric: ArrayLike, opinion: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -68,14 +72,48 @@ def forced_choice_accuracy(metric: ArrayLike, opinion: ArrayLike, groups: ArrayL
       ValueError: as `spearman`, or if `groups` has another length.
     """
     metric, opinion = _pair(metric, opinion)
-    same = np.ones((metric.size, metric.size), bool)
+    members = [np.arange(metric.size)]
     if groups is not None:
         groups = np.asarray(groups)
         if groups.shape != metric.shape:
             raise ValueError(f"groups must have shape {metric.shape}, got {groups.shape}")
-        same = groups[:, None] == groups[None, :]
-    better = (opinion[:, None] > opinion[None, :]) & same
-    if not better.any():
-        return float("nan")
-    agreed = (metric[:, None] > metric[None, :]) + 0.5 * (metric[:, None] == metric[None, :])
-    return float(agreed[better].mean())
+        order = np.argsort(groups, kind="stable")
+        members = np.split(order, np.flatnonzero(np.diff(np.unique(groups, return_inverse=True)[1][order])) + 1)
+    agreed, pairs = 0.0, 0
+    for group in members:
+        for start in range(0, group.size, _ROWS):
+            rows = group[start : start + _ROWS]
+            better = opinion[rows, None] > opinion[None, group]
+            agreed += np.sum((metric[rows, None] > metric[None, group])[better])
+            agreed += 0.5 * np.sum((metric[rows, None] == metric[None, group])[better])
+            pairs += int(better.sum())
+    return float(agreed / pairs) if pairs else float("nan")
+
+
+def fitted_agreement(
+    metric: ArrayLike, opinion: ArrayLike, *, start: LogisticFit | None = None
+) -> tuple[float, float, LogisticFit]:
+    """Computes Pearson's correlation and the root mean squared error after a monotone logistic fit.
+
+    Args:
+      metric: [images], higher is better.
+      opinion: [images], higher is better.
+      start: where the fit begins; see `logistic_fit`.
+
+    Returns:
+      The correlation of fit and opinion, from -1 to 1, negative where the fit falls (the metric is turned round); the
+      root of the mean squared error in units of the opinions; and the fit. The correlation is NaN where the fit or
+      the opinion is constant.
+
+    Raises:
+      ValueError: if there are fewer than four pairs, a value is not a number, or the metric is constant.
+    """
+    metric, opinion = _pair(metric, opinion)
+    fit = logistic_fit(metric, opinion, start=start)
+    predicted = fit(metric)
+    error = float(np.sqrt(np.mean((predicted - opinion) ** 2)))
+    spread = float(np.ptp(opinion))
+    if spread == 0 or np.ptp(predicted) <= 1e-9 * spread:
+        return float("nan"), error, fit
+    correlation = float(np.corrcoef(predicted, opinion)[0, 1])
+    return (correlation if fit.high > fit.low else -correlation), error, fit

@@ -21,13 +21,25 @@ def test_kadid_and_tid_files_are_read(tmp_path):
     assert read_scores(table)[0] == Opinion("a.bmp", "r.bmp", 1.0)
 
 
+def test_the_direction_is_stated_or_asked_for(tmp_path):
+    """Fault 25: every "dmos" was read as higher-is-better, although of most data sets it is the other way round."""
+    file = tmp_path / "live.csv"
+    file.write_text("dist_img,ref_img,dmos\na,r,10\nb,r,60\n")
+    with pytest.raises(ValueError, match=r"degradations \(dmos\).* say which"):
+        read_scores(file)
+    assert [o.score for o in read_scores(file, higher_is_better=False)] == [-10, -60]
+    assert [o.score for o in read_scores(file, higher_is_better=True)] == [10, 60]
+    file.write_text("\ufeffdist_img,ref_img,mos\n\"a, b.png\",r,10\nb,r,60\n", encoding="utf-8")
+    assert read_scores(file)[0] == Opinion("a, b.png", "r", 10.0)
+
+
 def test_faults_are_told(tmp_path):
     file = tmp_path / "x.csv"
     for text, message in (
         ("", "is empty"),
         ("dist_img,dmos\na,1\nb,2\n", r"must have a column for the reference \(ref_img"),
-        ("dist_img,ref_img,dmos\na,r,good\nb,r,2\n", "must hold a number for every opinion"),
-        ("dist_img,ref_img,dmos\na,r,1\n", "must hold at least two opinions, got 1"),
+        ("dist_img,ref_img,mos\na,r,good\nb,r,2\n", "must hold a number for every opinion"),
+        ("dist_img,ref_img,mos\na,r,1\n", "must hold at least two opinions, got 1"),
         ("good a.bmp\n", "lines must hold a score and a file name"),
     ):
         file.write_text(text)
@@ -46,17 +58,17 @@ def test_an_original_that_is_drawn_twice_counts_as_two(monkeypatch):
     # One original of six has 5 distortions, all ordered wrongly; the others have 2, ordered rightly.
     opinions = [Opinion(f"{r}_{d}", f"{r}", -d) for r in range(6) for d in range(5 if r == 0 else 2)]
     values = np.array([float(o.score) if o.reference != "0" else -float(o.score) for o in opinions])
-    drawn = {}
+    drawn = []
 
     def resample(statistic, count, **options):
-        drawn[count] = statistic(np.array([0, 0, 0, 1, 2, 2]))
+        drawn.append(statistic(np.array([0, 0, 0, 1, 2, 2])))
         return (statistic(np.arange(count)), 0.0, 1.0, 0.0, np.zeros(1))
 
     monkeypatch.setattr(subjective_scores, "bootstrap_interval", resample)
     (row,) = agreement({"m": values}, {"m": True}, opinions, seed=0)
     # Pairs within an original: 10 wrong ones of the first, one right one of each other.
     np.testing.assert_allclose(row["forced_choice"], 5 / 15)
-    np.testing.assert_allclose(drawn[6], 3 / 33)
+    np.testing.assert_allclose(drawn[subjective_scores.STATISTICS.index("forced_choice")], 3 / 33)
 
 
 def test_a_metric_that_is_constant_has_no_correlation_and_does_not_end_the_run():
@@ -65,6 +77,7 @@ def test_a_metric_that_is_constant_has_no_correlation_and_does_not_end_the_run()
     constant, good = agreement(scores, {"constant": True, "good": True}, opinions, seed=0, resamples=20)
     assert np.isnan([constant["spearman"], constant["kendall_low"]]).all() and constant["forced_choice"] == 0.5
     assert good["spearman"] == 1.0
+    assert np.isnan(constant["pearson"]) and np.isnan(constant["rmse_high"]) and good["pearson"] > 0.99
 
 
 def test_a_metric_that_agrees_beats_one_that_does_not_beyond_their_intervals():
@@ -74,8 +87,9 @@ def test_a_metric_that_agrees_beats_one_that_does_not_beyond_their_intervals():
     scores = {"good": strength + rng.normal(0, 0.2, 60), "random": rng.normal(size=60), "reversed": strength}
     directions = {"good": False, "random": False, "reversed": True}
     good, random, reverse = agreement(scores, directions, opinions, seed=0, resamples=100)
-    for name in ("spearman", "kendall", "forced_choice"):
+    for name in ("pearson", "spearman", "kendall", "forced_choice"):
         assert good[f"{name}_low"] <= good[name] <= good[f"{name}_high"]
         assert good[f"{name}_low"] > random[f"{name}_high"]
     assert good["spearman"] > 0.9 and reverse["spearman"] < -0.9 and reverse["forced_choice"] < 0.05
+    assert good["rmse_high"] < random["rmse_low"] and reverse["pearson"] < -0.9
     assert random["spearman_low"] < 0 < random["spearman_high"]
