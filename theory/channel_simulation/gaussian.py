@@ -165,7 +165,7 @@ def high_rate_excess(dimension: ArrayLike) -> jax.Array:
       ValueError: if a dimension is below 1.
 
     Reference:
-      docs/derivations/layered_dither.md.
+      docs/derivations/layered_dither.md; balls as layers: Ling and Li 2024 [ling2024rejection].
     """
     check_domain("dimension", dimension, minimum=1.0, finite=True)
     half = jnp.asarray(dimension, jnp.float64) / 2
@@ -182,7 +182,8 @@ def low_rate_constant() -> jax.Array:
       1.224122703, scalar, in square roots of bits.
 
     Reference:
-      docs/derivations/layered_dither.md.
+      docs/derivations/layered_dither.md; the bound of which this is a limit: Flamich, Sriramu and Wagner 2025
+      [flamich2025redundancy].
     """
     t = _REACH * _POINTS
     tail, rest = ndtr(-t), ndtr(t)

@@ -167,7 +167,7 @@ def laplace_functional_information(noise_scale: ArrayLike) -> jax.Array:
       ValueError: if the scale is not positive and finite.
 
     Reference:
-      `layered_dither_rate`.
+      As `layered_dither_rate` [hegazy2022randomized].
     """
     return layered_dither_rate(tabulated_density.laplace_density(panels=128), laplace_noise(), noise_scale)
 
@@ -187,7 +187,7 @@ def uniform_functional_information(half_width: ArrayLike) -> jax.Array:
       ValueError: if a half-width is not positive and finite.
 
     Reference:
-      docs/derivations/layered_dither.md.
+      docs/derivations/layered_dither.md; universal quantization: Ziv 1985 [ziv1985universal].
     """
     check_domain("half_width", half_width, minimum=0.0, open_minimum=True, finite=True)
     a = jnp.asarray(half_width, jnp.float64)

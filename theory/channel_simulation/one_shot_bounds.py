@@ -28,7 +28,7 @@ def entropy_lower_bound(information: ArrayLike) -> jax.Array:
       ValueError: if `information` is negative.
 
     Reference:
-      Data processing.
+      Data processing; Li and El Gamal 2018 [li2018strong].
     """
     check_domain("information", information, minimum=0.0)
     information = jnp.asarray(information, jnp.float64)
@@ -76,7 +76,8 @@ def prefix_code_upper_bound(information: ArrayLike, *, bound: str = "li_2025") -
       ValueError: if `information` is negative or the bound is unknown.
 
     Reference:
-      Huffman coding of K given the seed, with the bounds of `entropy_upper_bound`.
+      Huffman coding of K given the seed, with the bounds of `entropy_upper_bound`; Li and El Gamal 2018
+      [li2018strong].
     """
     return entropy_upper_bound(information, bound=bound) + 1.0
 
