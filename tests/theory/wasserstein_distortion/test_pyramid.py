@@ -1,0 +1,122 @@
+"""Oracles: the windows and weights of rdr's loss, the explicit spectrum with its aliases, tabulated values."""
+
+import jax
+import numpy as np
+import pytest
+
+from rdr.losses.wasserstein_distortion import exact, window_weights
+from theory import wasserstein_distortion as wd
+from theory.gaussian import process, vector
+from theory.wasserstein_distortion import pyramid
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 13, 16])
+def test_windows_are_those_of_the_loss(size):
+    for level in range(5):
+        np.testing.assert_allclose(pyramid.axis_windows(size, level), exact._pooling_matrix(size, level), atol=1e-15)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (7, 12), (1, 5), (1, 1)])
+def test_weights_are_those_of_the_loss(shape):
+    sigma = np.random.default_rng(0).uniform(0, 5, shape)
+    sigma[0, 0] = np.inf if sigma.size > 1 else 0.0
+    theirs = [w[0] for w in window_weights.window_weights(sigma[None].clip(max=max(shape)) ** 2, shape, *shape, None)
+              if w is not None]
+    ours = [level.weights for level in wd.pyramid_levels(sigma)]
+    assert len(ours) == len(theirs)
+    for a, b in zip(ours, theirs):
+        np.testing.assert_allclose(a, b, atol=1e-14)
+
+
+def test_windows_have_the_tabulated_energy_and_width():
+    for level, line, plane in ((1, 0.3125, 0.09765625), (2, 0.1416015625, 0.0200510025),
+                               (3, 0.0692443848, 0.0047947848), (4, 0.0344362259, 0.0011858537)):
+        middle = pyramid.axis_windows(256, level)[128 // 2 ** (level - 1)]
+        np.testing.assert_allclose([np.square(middle).sum(), np.square(middle).sum() ** 2], [line, plane], atol=5e-11)
+        np.testing.assert_allclose(pyramid._lags(level)[0], line, atol=5e-11)
+        place = np.arange(256) - middle @ np.arange(256)
+        np.testing.assert_allclose((middle @ place**2) ** 0.5, pyramid.level_std(level), rtol=1e-12)
+
+
+POINTS = {
+    1: (0.030095751, 0.190241818, 0.004646493, 0.713091904),
+    2: (0.006318323, 0.038843354, 0.001004671, 0.148645946),
+    3: (0.001515887, 0.009281221, 0.000242042, 0.035625438),
+    4: (0.000375219, 0.002294987, 0.000059972, 0.008815898),
+}
+
+
+def _aliased(level, count):
+    """P on a grid of the sampled means, from Q = [sin(2^(i-1) w) / (2^i sin(w/2))]^3."""
+    stride = 2 ** (level - 1)
+    w = 2 * np.pi * (np.arange(count) + 0.5) / count
+    fold = (w[:, None] + 2 * np.pi * np.arange(stride)) / stride
+    return np.mean((np.sin(stride * fold) / (2**level * np.sin(fold / 2))) ** 6, 1)
+
+
+@pytest.mark.parametrize("level", POINTS)
+def test_interior_rates(level):
+    stride = 2 ** (level - 1)
+    theta = np.array([0.1, 0.01]) / stride**2
+    point = wd.pyramid_field_water_filling(theta, level)
+    expected = np.array(POINTS[level]).reshape(2, 2)
+    # The table's own quadrature is good to about 2e-7 at the first two levels.
+    np.testing.assert_allclose(point.distortion, expected[:, 0], atol=1.5e-8)
+    np.testing.assert_allclose(point.rate, expected[:, 1], atol=2e-7)
+    line = _aliased(level, 1500)
+    spectrum = np.outer(line, line)
+    np.testing.assert_allclose(point.distortion, [np.minimum(spectrum, t).mean() for t in theta], rtol=1e-6)
+    np.testing.assert_allclose(
+        point.rate, [np.log2(np.maximum(spectrum / t, 1)).mean() / 2 / stride**2 for t in theta], rtol=1e-6)
+    np.testing.assert_allclose(wd.pyramid_field_rate(point.distortion, level), point.rate, rtol=1e-10)
+
+
+def test_a_line_too_and_level_0_is_the_rate_distortion_function():
+    line = _aliased(3, 4000)
+    distortion = line.mean() * np.array([0.7, 0.2, 0.01])
+    np.testing.assert_allclose(
+        wd.pyramid_field_rate(distortion, 3, dimension=1), process.rate_distortion(distortion, line) / 4, rtol=1e-5)
+    distortion = np.array([0.001, 0.3, 0.9, 1.5])
+    for dimension in (1, 2):
+        np.testing.assert_allclose(
+            wd.pyramid_field_rate(distortion, 0, dimension=dimension),
+            process.rate_distortion(distortion, np.ones(2)), rtol=1e-12)
+    np.testing.assert_array_equal(wd.pyramid_field_rate(np.array([0.0, 1.0]), 2), [np.inf, 0.0])
+
+
+def test_the_rate_saturates_at_one_degree_of_freedom_per_window():
+    """Between theta and theta / 4 a window costs one bit more."""
+    peak = float(pyramid._peak(2, 2))
+    point = wd.pyramid_field_water_filling(peak * np.array([1e-16, 2.5e-17]), 2)
+    assert 0.95 < (point.rate[1] - point.rate[0]) * 4 < 1.0
+
+
+SIXTEEN = {  # sigma: tr M, D at theta = .1 lam_1, bits per image
+    0.0: (1.0, 0.1, 425.20679615), 1.0: (0.1108068625, 0.0332519761, 55.09972464),
+    15**0.5 / 2: (0.0298776627, 0.0080958416, 14.73040107), 3.0: (0.0212245508, 0.0069550601, 10.25053565),
+    np.inf: (0.0039062500, 0.0003906250, 1.66096405)}
+
+
+@pytest.mark.parametrize("sigma", SIXTEEN)
+def test_images_of_16_by_16_pixels_with_their_edges(sigma):
+    trace, distortion, rate = SIXTEEN[sigma]
+    lam = wd.pooled_eigenvalues(wd.pyramid_mean_matrix(np.full((16, 16), sigma)))
+    np.testing.assert_allclose(lam.sum(), trace, atol=5e-11)
+    np.testing.assert_allclose(lam[-1], 1 / 256, rtol=1e-12)  # the constant image: every pixel counts alike
+    found = np.minimum(lam, 0.1 * lam[-1]).sum()
+    np.testing.assert_allclose(found, distortion, atol=5e-11)
+    np.testing.assert_allclose(vector.rate_distortion(found, lam), rate, atol=1e-8)
+
+
+def test_bad_arguments_are_named():
+    with pytest.raises(ValueError, match=r"sigma must have shape \[height, width\], got \(3,\)"):
+        wd.pyramid_levels(np.ones(3))
+    with pytest.raises(ValueError, match="sigma must be >= 0"):
+        wd.pyramid_mean_matrix(-np.ones((2, 2)))
+    with pytest.raises(ValueError, match="sigma must be >= 0"):
+        wd.gaussian_windows(-np.ones((2, 2)))
+    with pytest.raises(ValueError, match="level must be an integer from 0 to 15"):
+        wd.pyramid_field_rate(0.1, 1.5)
+    with pytest.raises(ValueError, match="distortion must be >= 0"):
+        wd.pyramid_field_rate(-0.1, 1)
+    assert np.isnan(jax.jit(wd.pyramid_mean_matrix)(-np.ones((2, 2)))).any()
