@@ -11,8 +11,8 @@ import numpy as np
 from experiments.sources import harness
 from rdr import quantize
 from rdr.codecs.base import VectorCodec
-from rdr.codecs.vectors.block import cached_block_codec
-from rdr.codecs.vectors.codebook import cached_codebook_codec
+from rdr.codecs.vectors.block import block_codec
+from rdr.codecs.vectors.codebook import codebook_codec
 from rdr.losses.sliced_wasserstein import sliced_w2_squared
 from rdr.quantize.codebook import annealed_cost
 from theory.bounds import sources
@@ -24,10 +24,10 @@ CAUSAL = ("scalar", "hexagonal")
 def make_codec(config: Any, family: str) -> VectorCodec:
     """The codec of a family."""
     if family == "codebook":
-        return cached_codebook_codec(dimension=2, codewords=config.codewords)
+        return codebook_codec(dimension=2, codewords=config.codewords)
     options = {"factorised": {}, "scalar": {"context": True}, "hexagonal": {"context": True, "lattice": "A2"},
                "dithered": {"dither_levels": config.dither_levels}}[family]
-    return cached_block_codec(dimension=2, hidden=(config.hidden, config.hidden), prior_scale=3.0, **options)
+    return block_codec(dimension=2, hidden=(config.hidden, config.hidden), prior_scale=3.0, **options)
 
 
 def weights(config: Any, family: str) -> tuple[np.ndarray, np.ndarray]:

@@ -23,7 +23,7 @@ from experiments.sources import harness, operational_rate
 from experiments.sources.harness import Schedule
 from rdr import command_line, quantize
 from rdr.codecs.base import VectorCodec
-from rdr.codecs.vectors.block import cached_block_codec
+from rdr.codecs.vectors.block import block_codec
 from rdr.losses.wasserstein_1d import normal_slice_means, sorted_w2_squared
 from rdr.randomness import shared_key
 from theory.gaussian import common_randomness
@@ -86,7 +86,7 @@ PRESETS = {
 
 def make_codec(config: Config, values: int) -> VectorCodec:
     """The codec with a dither of so many values."""
-    return cached_block_codec(dimension=1, dither_levels=values, private_noise=True,
+    return block_codec(dimension=1, dither_levels=values, private_noise=True,
                               hidden=(config.hidden, config.hidden))
 
 

@@ -31,7 +31,7 @@ from experiments.sources import operational_rate
 from rdr import command_line, files
 from rdr.bitstream.tables import Tables
 from rdr.codecs.base import Codec
-from rdr.codecs.vectors.scalar import cached_scalar_codec
+from rdr.codecs.vectors.scalar import scalar_codec
 from rdr.evaluation import tables
 from rdr.losses.wasserstein_1d import normal_slice_means, sorted_w2_squared
 from rdr.randomness import shared_integers, shared_key
@@ -134,7 +134,7 @@ def make_codec(config: Config, family: str) -> Codec:
     Returns:
       The codec.
     """
-    return cached_scalar_codec(dither_levels=config.dither_levels if family == "dithered" else 0,
+    return scalar_codec(dither_levels=config.dither_levels if family == "dithered" else 0,
                                private_noise=family == "private", hidden=(config.hidden, config.hidden))
 
 

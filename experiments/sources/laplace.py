@@ -22,8 +22,8 @@ from experiments.sources import brackets, harness
 from experiments.sources.harness import Schedule
 from rdr import command_line
 from rdr.codecs.base import VectorCodec
-from rdr.codecs.vectors.block import cached_block_codec
-from rdr.codecs.vectors.codebook import cached_codebook_codec
+from rdr.codecs.vectors.block import block_codec
+from rdr.codecs.vectors.codebook import codebook_codec
 from rdr.quantize.codebook import annealed_cost
 from rdr.randomness import shared_key
 from theory import bounds, continuous
@@ -102,8 +102,8 @@ PRESETS = {
 def make_codec(config: Config, family: str) -> VectorCodec:
     """The codec of a family."""
     if family == "codebook":
-        return cached_codebook_codec(dimension=1, codewords=config.codewords)
-    return cached_block_codec(dimension=1, hidden=(config.hidden, config.hidden), prior_scale=3.0,
+        return codebook_codec(dimension=1, codewords=config.codewords)
+    return block_codec(dimension=1, hidden=(config.hidden, config.hidden), prior_scale=3.0,
                               dither_levels=config.dither_levels if family == "dithered" else 0)
 
 

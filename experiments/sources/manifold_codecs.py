@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.sources import harness
-from rdr.codecs.vectors.codebook import cached_codebook_codec
+from rdr.codecs.vectors.codebook import codebook_codec
 from rdr.quantize.codebook import annealed_cost
 from theory.bounds import sources
 from theory.closed_form import manifolds
@@ -93,7 +93,7 @@ def train(schedule: harness.Schedule, source: str, cells: tuple[int, ...], *, po
       Parameters with a leading axis over the vertices, and the start that was kept of each.
     """
     dimension = 2 if source == "circle" else points
-    codec = cached_codebook_codec(dimension=dimension, codewords=max(cells) + starts - 1)
+    codec = codebook_codec(dimension=dimension, codewords=max(cells) + starts - 1)
     price = jnp.repeat(jnp.log(jnp.asarray(vertex_prices(source, cells))), starts)
     key = jax.random.fold_in(jax.random.key(seed), sorted(manifolds.SOURCES).index(source))
     params = jax.vmap(codec.init)(jax.random.split(key, price.size))
@@ -138,7 +138,7 @@ def evaluate(table: dict[str, list], params: Any, source: str, cells: tuple[int,
       seed: of everything.
     """
     model = sources.SOURCES[source]() if source == "circle" else sources.SOURCES[source](points)
-    codec = cached_codebook_codec(dimension=model.dimension, codewords=max(cells) + starts - 1,
+    codec = codebook_codec(dimension=model.dimension, codewords=max(cells) + starts - 1,
                                   max_elements=2**26)
     turns = jax.random.uniform(jax.random.fold_in(jax.random.key(seed), 2**20 + len(source)), (samples,), jnp.float32)
     x = np.asarray(realize(source, points, turns))

@@ -24,7 +24,7 @@ from experiments.sources import harness
 from experiments.sources.harness import Schedule
 from rdr import command_line
 from rdr.codecs.base import VectorCodec
-from rdr.codecs.vectors.block import cached_block_codec
+from rdr.codecs.vectors.block import block_codec
 from rdr.losses.wasserstein_1d import normal_slice_means, sorted_w2_squared
 from rdr.randomness import shared_key
 from theory.gaussian import vector as gaussian_vector
@@ -90,7 +90,7 @@ PRESETS = {
 
 def make_codec(config: Config) -> VectorCodec:
     """The codec."""
-    return cached_block_codec(dimension=len(config.eigenvalues), hidden=(config.hidden,), prior_scale=2.0,
+    return block_codec(dimension=len(config.eigenvalues), hidden=(config.hidden,), prior_scale=2.0,
                               dither_levels=config.dither_levels)
 
 

@@ -5,6 +5,7 @@ every integer outside of the range. Counts add up to 2^24. Floats that a network
 or make a table at decoding time, because floats differ between devices: tables are made once and stored.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,18 @@ class Tables(NamedTuple):
     counts: np.ndarray
     lengths: np.ndarray
     offsets: np.ndarray
+
+
+def tables_from_tree(stored: Mapping[str, ArrayLike]) -> Tables:
+    """Makes tables of what a tree of parameters holds of them; the inverse of `Tables._asdict`.
+
+    Args:
+      stored: "counts", "lengths" and "offsets".
+
+    Returns:
+      The tables, as numpy arrays.
+    """
+    return Tables(**{part: np.asarray(value) for part, value in stored.items()})
 
 
 def quantize_pmf(pmf: ArrayLike) -> np.ndarray:

@@ -1,11 +1,12 @@
-"""The shape that every codec has, for vectors and images alike."""
+"""Shape of a codec, for vectors and images alike, and the checks that every codec makes."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy as np
+import jax
 
 from rdr.bitstream import container
+from rdr.randomness import shared_integers
 
 
 class Codec(NamedTuple):
@@ -37,6 +38,32 @@ class Codec(NamedTuple):
     decode: Callable[..., Any]
 
 
+class VectorCodec(NamedTuple):
+    """A codec of vectors: a `Codec` that can also say what each vector costs.
+
+    Attributes:
+      name: what the container calls it.
+      init: `init(key) -> params`.
+      forward: `forward(params, x, *, key, ...) -> (reconstruction, bits)`, the differentiable estimate.
+      finalize: `finalize(params) -> params` ready for coding.
+      symbols: `symbols(params, x, shared_key=None) -> int32` array of what is coded; works under jit.
+      encode: `encode(params, x, *, shared_key=None) -> bytes`.
+      decode: `decode(message, *, params=None, shared_key=None, private_key=None, condition=None) -> reconstruction`.
+      code_lengths: `code_lengths(params, x, *, shared_key=None) -> float64 [batch, symbols of a vector]`: ideal code
+        lengths under the stored integer tables, in bits, escapes included; what `encode` writes is their sum and a
+        header.
+    """
+
+    name: str
+    init: Callable[..., Any]
+    forward: Callable[..., Any]
+    finalize: Callable[..., Any]
+    symbols: Callable[..., Any]
+    encode: Callable[..., bytes]
+    decode: Callable[..., Any]
+    code_lengths: Callable[..., Any]
+
+
 def open_message(message: bytes, *, name: str, params: Any, payloads: int, max_elements: int) -> container.Message:
     """Takes a message apart and makes sure that it is for this codec with these parameters.
 
@@ -65,90 +92,42 @@ def open_message(message: bytes, *, name: str, params: Any, payloads: int, max_e
     return parts
 
 
-class VectorCodec(NamedTuple):
-    """A codec of vectors: a `Codec` that can also say what each vector costs.
-
-    Attributes:
-      name: as in `Codec`, and so the next six.
-      init: see there.
-      forward: see there.
-      finalize: see there.
-      symbols: see there.
-      encode: see there.
-      decode: see there.
-      code_lengths: `code_lengths(params, x, *, shared_key=None) -> float64 [batch, symbols of a vector]`: ideal code
-        lengths under the stored integer tables, in bits, escapes included; what `encode` writes is their sum and a
-        header.
-    """
-
-    name: str
-    init: Callable[..., Any]
-    forward: Callable[..., Any]
-    finalize: Callable[..., Any]
-    symbols: Callable[..., Any]
-    encode: Callable[..., bytes]
-    decode: Callable[..., Any]
-    code_lengths: Callable[..., Any]
-
-
-def check_vectors(x: Any, dimension: int, max_elements: int) -> np.ndarray:
-    """Refuses what is no batch of finite vectors.
-
-    Args:
-      x: the vectors.
-      dimension: how many components they must have.
-      max_elements: how many numbers there may be in all.
-
-    Returns:
-      float32 [batch, dimension].
-
-    Raises:
-      ValueError: if it is something else.
-    """
-    x = np.asarray(x, np.float32)
-    if x.ndim != 2 or x.shape[1] != dimension:
-        raise ValueError(f"x must have shape [batch, {dimension}], got {x.shape}")
-    if not np.isfinite(x).all():
-        raise ValueError("x must be finite")
-    if x.size > max_elements:
-        raise ValueError(f"x must have at most {max_elements} elements, got {x.size}")
-    return x
-
-
-def open_vectors(message: bytes, *, name: str, params: Any, dimension: int, max_elements: int) -> container.Message:
-    """As `open_message`, for a batch of vectors in two payloads.
-
-    Args:
-      message: the bytes.
-      name: of the codec.
-      params: what the decoder was given.
-      dimension: components of a vector.
-      max_elements: the largest reconstruction.
-
-    Returns:
-      The message's parts.
-
-    Raises:
-      ValueError: as `open_message`, or if the shape is not [batch, dimension].
-    """
-    parts = open_message(message, name=name, params=params, payloads=2, max_elements=max_elements)
-    if len(parts.shape) != 2 or parts.shape[1] != dimension:
-        raise ValueError(f"damaged message: vectors of {dimension} components cannot have the shape {parts.shape}")
-    return parts
-
-
-def finalized(params: Any) -> Any:
-    """The tables of parameters that went through `finalize`.
+def stored_tables(params: Any, part: str = "tables") -> Any:
+    """Finds the integer tables of parameters that went through `finalize`.
 
     Args:
       params: of a codec.
+      part: the name under which that codec's `finalize` stores them.
 
     Returns:
-      `params["tables"]`.
+      `params[part]`.
 
     Raises:
       ValueError: if they did not.
     """
-    if params is None or "tables" not in params:
+    if params is None or part not in params:
         raise ValueError("these parameters have no integer tables yet: pass them through the codec's finalize once")
-    return params["tables"]
+    return params[part]
+
+
+def draw_dither(shared_key: jax.Array | None, shape: tuple[int, ...], *, levels: int) -> jax.Array | None:
+    """Draws the integers of a dither that encoder and decoder share.
+
+    Args:
+      shared_key: what both know; None for a codec without dither.
+      shape: of the result.
+      levels: how many values the dither takes; 0 for a codec without one.
+
+    Returns:
+      int32 integers in [0, levels) of the given shape, or None without a dither.
+
+    Raises:
+      ValueError: if a key is missing, or given to a codec without dither.
+    """
+    if not levels:
+        if shared_key is not None:
+            raise ValueError("this codec shares no randomness: shared_key must be None")
+        return None
+    if shared_key is None:
+        raise ValueError("this codec needs the shared_key that encoder and decoder agreed on")
+    return shared_integers(shared_key, shape, levels=levels)

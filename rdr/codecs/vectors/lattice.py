@@ -1,11 +1,13 @@
-"""Codecs of blocks by lattices: see `rdr.codecs.vectors.linear`."""
+"""Codecs of blocks by lattices: between the two scalings of `rdr.codecs.vectors.linear`."""
 
 import functools
 from typing import Any
 
 from rdr import quantize
-from rdr.codecs.base import Codec
-from rdr.codecs.vectors.linear import MAX_ELEMENTS, Quantizer, linear_codec
+from rdr.codecs.base import VectorCodec
+from rdr.codecs.vectors.codec import vector_codec
+from rdr.codecs.vectors.linear import MAX_ELEMENTS, Quantizer, linear_model
+from rdr.codecs.vectors.model import VectorModel
 from rdr.entropy_models import lattice_coder
 from rdr.entropy_models.lattice import lattice_prior, prior_from_tree, prior_tree
 
@@ -46,8 +48,26 @@ def lattice_quantizer(name: str) -> Quantizer:
     )
 
 
-@functools.cache
-def lattice_codec(name: str, *, dither_levels: int = 0, max_elements: int = MAX_ELEMENTS) -> Codec:
+@functools.lru_cache(maxsize=64)
+def lattice_model(name: str, *, dither_levels: int = 0, max_elements: int = MAX_ELEMENTS) -> VectorModel:
+    """Makes the model of `lattice_codec`.
+
+    Args:
+      name: as there.
+      dither_levels: as there.
+      max_elements: as there.
+
+    Returns:
+      The model, the same object for the same arguments.
+
+    Raises:
+      ValueError: as there.
+    """
+    return linear_model(lattice_quantizer(name), dither_levels=dither_levels, max_elements=max_elements)
+
+
+@functools.lru_cache(maxsize=64)
+def lattice_codec(name: str, *, dither_levels: int = 0, max_elements: int = MAX_ELEMENTS) -> VectorCodec:
     """Makes a codec for blocks of as many numbers as the lattice has dimensions.
 
     Args:
@@ -57,10 +77,10 @@ def lattice_codec(name: str, *, dither_levels: int = 0, max_elements: int = MAX_
       max_elements: largest number of samples in a message; larger ones are refused before memory is claimed.
 
     Returns:
-      The codec (`rdr.codecs.vectors.linear.linear_codec`), the same object for the same arguments. Its symbols are the
+      The codec (`rdr.codecs.vectors.linear.linear_model`), the same object for the same arguments. Its symbols are the
       whole numbers of `rdr.quantize.closest_point`.
 
     Raises:
       ValueError: if there is no such lattice, or `dither_levels` is no such number.
     """
-    return linear_codec(lattice_quantizer(name), dither_levels=dither_levels, max_elements=max_elements)
+    return vector_codec(lattice_model(name, dither_levels=dither_levels, max_elements=max_elements))

@@ -4,10 +4,12 @@ With f the analysis, g the synthesis and the lattice codec of `rdr.codecs.vector
 
     z = Q(f(x)),   y = g(z),
 
-the latent vectors coded as an i.i.d. Gaussian's blocks are, point by point under a discrete Gaussian law of one power:
-what f has to make of the source. `rdr.codecs.vectors.block` has learned laws for each coordinate, but hexagons at most.
+the latent vectors coded as an i.i.d. Gaussian's blocks are, point by point under a discrete Gaussian prior of one
+power: what f has to make of the source. `rdr.codecs.vectors.block` has learned priors for each coordinate, but hexagons
+at most.
 """
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -15,14 +17,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rdr.bitstream import container
-from rdr.codecs.base import VectorCodec, check_vectors, open_vectors
-from rdr.codecs.vectors.lattice import lattice_codec, lattice_quantizer
+from rdr.codecs.base import VectorCodec
+from rdr.codecs.vectors.codec import vector_codec
+from rdr.codecs.vectors.lattice import lattice_model, lattice_quantizer
 from rdr.codecs.vectors.linear import MAX_ELEMENTS
-from rdr.randomness import shared_integers
+from rdr.codecs.vectors.model import VectorModel, batch_of_vectors
 from rdr.transforms.dense import ResidualDense
 
 
+@functools.lru_cache(maxsize=64)
 def lattice_transform_codec(name: str, *, dimension: int, dither_levels: int = 0, hidden: tuple[int, ...] = (32, 32),
                             max_elements: int = MAX_ELEMENTS) -> VectorCodec:
     """Makes a codec for vectors.
@@ -36,92 +39,80 @@ def lattice_transform_codec(name: str, *, dimension: int, dither_levels: int = 0
         memory is claimed.
 
     Returns:
-      The codec. `forward(params, x, *, key, realism=0.0)` takes x [batch, dimension]; with a dither quantization is the
-      addition of noise of the cell's law, without one it is hard with straight-through gradients. `decode` of a
-      dithered codec takes as condition a realism weight from 0 to 1: the gain between z and g goes from that of least
-      error to that of the latents' own power. Parameters hold "latent", those of `lattice_codec`.
+      The codec, the same object for the same arguments. `forward(params, x, *, key, realism=0.0)` takes x [batch,
+      dimension]; with a dither quantization is the addition of noise that is uniform on the cell, without one it is
+      hard with straight-through gradients. `decode` of a dithered codec takes as condition a realism weight from 0 to
+      1: the gain between z and g goes from that of least error to that of the latents' own power. Parameters hold
+      "latent", those of `lattice_codec`.
 
     Raises:
       ValueError: if there is no such lattice, `dither_levels` does not fit it, or `dimension` is below 1.
     """
     if dimension < 1:
         raise ValueError(f"dimension must be at least 1, got {dimension}")
-    quantizer = lattice_quantizer(name)
-    inner = lattice_codec(name, dither_levels=dither_levels, max_elements=max_elements)
-    latent = quantizer.dimension
-    title = f"transform-{inner.name}"
-    analysis, synthesis = ResidualDense(latent, hidden), ResidualDense(dimension, hidden)
+    inner = lattice_model(name, dither_levels=dither_levels, max_elements=max_elements)
+    parts = _Transform(inner, lattice_quantizer(name).dimension, dimension, hidden)
+    return vector_codec(inner._replace(
+        name=f"transform-{inner.name}", parts=("analysis", "synthesis", "latent"),
+        check_shape=batch_of_vectors(dimension), latent_shape=lambda shape: (shape[0], parts.latent), init=parts.init,
+        forward=parts.forward, analyze=parts.analyze, check_latents=parts.check_latents, quantize=parts.quantize,
+        reconstruct=parts.reconstruct, make_tables=lambda params: inner.make_tables(params["latent"]),
+        tables_in="latent"))
 
-    def init(key: jax.Array) -> dict:
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Transform:
+    """The networks around a model, and what they compute."""
+
+    inner: VectorModel
+    latent: int
+    dimension: int
+    hidden: tuple[int, ...]
+
+    @property
+    def analysis(self) -> ResidualDense:
+        return ResidualDense(self.latent, self.hidden)
+
+    @property
+    def synthesis(self) -> ResidualDense:
+        return ResidualDense(self.dimension, self.hidden)
+
+    def init(self, key: jax.Array) -> dict:
+        """Draws parameters; the codec starts as a quantizer of the projection."""
         keys = jax.random.split(key)
-        first = analysis.init(keys[0], jnp.zeros((1, dimension), jnp.float32))["params"]
-        last = synthesis.init(keys[1], jnp.zeros((1, latent), jnp.float32))["params"]
-        last["line"] = first["line"].T  # so that the codec starts as a quantizer of the projection
-        return {"analysis": first, "synthesis": last, "latent": inner.init(key)}
+        first = self.analysis.init(keys[0], jnp.zeros((1, self.dimension), jnp.float32))["params"]
+        last = self.synthesis.init(keys[1], jnp.zeros((1, self.latent), jnp.float32))["params"]
+        last["line"] = first["line"].T
+        return {"analysis": first, "synthesis": last, "latent": self.inner.init(key)}
 
-    def analyze(params: Any, x: jax.Array) -> jax.Array:
-        return analysis.apply({"params": params["analysis"]}, x)
+    def forward(self, params: Any, x: jax.Array, *, key: jax.Array, realism: float | jax.Array = 0.0):
+        """Reconstructs x, and estimates its rate: see `lattice_transform_codec`."""
+        z = self.analysis.apply({"params": params["analysis"]}, jnp.asarray(x, jnp.float32))
+        seen, bits = self.inner.forward(params["latent"], z, key=key, realism=realism)
+        return self.synthesis.apply({"params": params["synthesis"]}, seen), bits
 
-    def synthesize(params: Any, z: jax.Array) -> jax.Array:
-        return synthesis.apply({"params": params["synthesis"]}, z)
+    def analyze(self, params: Any, x: jax.Array) -> jax.Array:
+        """Computes f(x)."""
+        return self._analyzed(params["analysis"], x)
 
-    def forward(params: Any, x: jax.Array, *, key: jax.Array, realism: float | jax.Array = 0.0):
-        z = analyze(params, jnp.asarray(x, jnp.float32))
-        seen, bits = inner.forward(params["latent"], z, key=key, realism=realism)
-        return synthesize(params, seen), bits
+    def check_latents(self, params: Any, z: np.ndarray) -> None:
+        """Refuses what the model does not quantize."""
+        self.inner.check_latents(params["latent"], z)
 
-    analyzed, synthesized = jax.jit(analyze), jax.jit(synthesize)
+    def quantize(self, params: Any, z: jax.Array, dither: jax.Array) -> jax.Array:
+        """Finds the nearest points."""
+        return self.inner.quantize(params["latent"], z, dither)
 
-    def symbols(params: Any, x: jax.Array, shared_key: jax.Array | None = None) -> jax.Array:
-        return inner.symbols(params["latent"], analyzed(_network(params), jnp.asarray(x, jnp.float32)), shared_key)
+    def reconstruct(self, params: Any, points: np.ndarray, dither: jax.Array, private_key: None, realism: float
+                    ) -> jax.Array:
+        """Computes g of the model's reconstruction."""
+        z = self.inner.reconstruct(params["latent"], points, dither, private_key, realism)
+        return self._synthesized(params["synthesis"], z)
 
-    def finalize(params: Any) -> dict:
-        return {**_network(params), "latent": inner.finalize(params["latent"])}
+    @functools.partial(jax.jit, static_argnums=0)
+    def _analyzed(self, params: Any, x: jax.Array) -> jax.Array:
+        return self.analysis.apply({"params": params}, x)
 
-    def latents(params: Any, x: Any) -> np.ndarray:
-        x = check_vectors(x, dimension, max_elements)
-        return np.asarray(analyzed(_network(params), x))
-
-    def encode(params: Any, x: Any, *, shared_key: jax.Array | None = None) -> bytes:
-        coded = inner.encode(params["latent"], latents(params, x), shared_key=shared_key)
-        parts = container.unpack(coded, max_elements=max_elements)
-        return container.pack(container.Message(title, container.fingerprint(params), (parts.shape[0], dimension),
-                                                parts.payloads))
-
-    def code_lengths(params: Any, x: Any, *, shared_key: jax.Array | None = None) -> np.ndarray:
-        z = latents(params, x)
-        points = np.asarray(inner.symbols(params["latent"], z, shared_key))
-        dither = np.zeros(z.shape, np.int32)
-        if dither_levels:
-            dither = np.asarray(shared_integers(shared_key, z.shape, levels=dither_levels))
-        return quantizer.bits(points, dither, params["latent"]["tables"])[:, None]
-
-    def decode(message: bytes, *, params: Any = None, shared_key: jax.Array | None = None,
-               private_key: jax.Array | None = None, condition: float | None = None) -> jax.Array:
-        parts = open_vectors(message, name=title, params=params, dimension=dimension, max_elements=max_elements)
-        # What the inner codec would have written of these payloads.
-        coded = container.pack(container.Message(inner.name, container.fingerprint(params["latent"]),
-                                                 (parts.shape[0], latent), parts.payloads))
-        z = inner.decode(coded, params=params["latent"], shared_key=shared_key, private_key=private_key,
-                         condition=condition)
-        return synthesized(_network(params), z)
-
-    return VectorCodec(title, init, forward, finalize, symbols, encode, decode, code_lengths)
-
-
-def _network(params: Any) -> dict:
-    return {part: params[part] for part in ("analysis", "synthesis")}
-
-
-@functools.cache
-def cached_lattice_transform_codec(name: str, **options: Any) -> VectorCodec:
-    """The same codec object for the same options, so that its jitted functions are compiled once.
-
-    Args:
-      name: of the lattice.
-      **options: of `lattice_transform_codec`, hashable.
-
-    Returns:
-      The codec.
-    """
-    return lattice_transform_codec(name, **options)
+    @functools.partial(jax.jit, static_argnums=0)
+    def _synthesized(self, params: Any, z: jax.Array) -> jax.Array:
+        return self.synthesis.apply({"params": params}, z)

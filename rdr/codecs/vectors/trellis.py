@@ -1,4 +1,4 @@
-"""Codecs of blocks by trellis-coded quantization: see `rdr.codecs.vectors.linear`."""
+"""Codecs of blocks by trellis-coded quantization: between the two scalings of `rdr.codecs.vectors.linear`."""
 
 import functools
 from typing import Any
@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 
 from rdr import quantize
-from rdr.codecs.base import Codec
-from rdr.codecs.vectors.linear import MAX_ELEMENTS, Quantizer, linear_codec
+from rdr.codecs.base import VectorCodec
+from rdr.codecs.vectors.codec import vector_codec
+from rdr.codecs.vectors.linear import MAX_ELEMENTS, Quantizer, linear_model
+from rdr.codecs.vectors.model import VectorModel
 from rdr.entropy_models import trellis_coder
 from rdr.entropy_models.trellis import prior_from_tree, prior_tree, trellis_prior
 
@@ -53,8 +55,26 @@ def trellis_quantizer(states: int) -> Quantizer:
     )
 
 
-@functools.cache
-def trellis_codec(states: int, *, dither_levels: int = 0, max_elements: int = MAX_ELEMENTS) -> Codec:
+@functools.lru_cache(maxsize=64)
+def trellis_model(states: int, *, dither_levels: int = 0, max_elements: int = MAX_ELEMENTS) -> VectorModel:
+    """Makes the model of `trellis_codec`.
+
+    Args:
+      states: as there.
+      dither_levels: as there.
+      max_elements: as there.
+
+    Returns:
+      The model, the same object for the same arguments.
+
+    Raises:
+      ValueError: as there.
+    """
+    return linear_model(trellis_quantizer(states), dither_levels=dither_levels, max_elements=max_elements)
+
+
+@functools.lru_cache(maxsize=64)
+def trellis_codec(states: int, *, dither_levels: int = 0, max_elements: int = MAX_ELEMENTS) -> VectorCodec:
     """Makes a codec for blocks of any length; each starts in state 0, which costs a little, so long ones are better.
 
     Args:
@@ -63,10 +83,10 @@ def trellis_codec(states: int, *, dither_levels: int = 0, max_elements: int = MA
       max_elements: largest number of samples in a message; larger ones are refused before memory is claimed.
 
     Returns:
-      The codec (`rdr.codecs.vectors.linear.linear_codec`), the same object for the same arguments. Its symbols are the
+      The codec (`rdr.codecs.vectors.linear.linear_model`), the same object for the same arguments. Its symbols are the
       integers of `rdr.quantize.nearest_path`.
 
     Raises:
       ValueError: if there is no such trellis, or `dither_levels` is no such number.
     """
-    return linear_codec(trellis_quantizer(states), dither_levels=dither_levels, max_elements=max_elements)
+    return vector_codec(trellis_model(states, dither_levels=dither_levels, max_elements=max_elements))

@@ -10,19 +10,19 @@ import pytest
 from rdr.bitstream import container
 from rdr.bitstream.coder import decode_symbols, encode_symbols
 from rdr.bitstream.tables import make_tables
-from rdr.codecs.vectors.block import cached_block_codec
+from rdr.codecs.vectors.block import block_codec
 from rdr.codecs.vectors.lattice import lattice_codec
-from rdr.codecs.vectors.scalar import cached_scalar_codec
+from rdr.codecs.vectors.scalar import scalar_codec
 from rdr.codecs.vectors.trellis import trellis_codec
 from rdr.randomness import shared_key
 
 CODECS = {
-    "scalar": (lambda: cached_scalar_codec(hidden=(4, 4)), (200, 1), False),
-    "scalar-dither": (lambda: cached_scalar_codec(hidden=(4, 4), dither_levels=8), (200, 1), True),
+    "scalar": (lambda: scalar_codec(hidden=(4, 4)), (200, 1), False),
+    "scalar-dither": (lambda: scalar_codec(hidden=(4, 4), dither_levels=8), (200, 1), True),
     "lattice-E8": (lambda: lattice_codec("E8"), (25, 8), False),
     "lattice-A2-dither": (lambda: lattice_codec("A2", dither_levels=16), (100, 2), True),
     "trellis-8-dither": (lambda: trellis_codec(8, dither_levels=16), (10, 20), True),
-    "block-A2-context": (lambda: cached_block_codec(dimension=2, hidden=(4,), lattice="A2", context=True), (100, 2),
+    "block-A2-context": (lambda: block_codec(dimension=2, hidden=(4,), lattice="A2", context=True), (100, 2),
                          False),
 }
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rdr.bitstream.container import pack, unpack
-from rdr.codecs.vectors.block import block_codec, cached_block_codec
+from rdr.codecs.vectors.block import block_codec
 from rdr.randomness import shared_integers, shared_key
 
 OPTIONS = {
@@ -20,7 +20,7 @@ X = np.random.default_rng(0).standard_normal((3000, 2)).astype(np.float32)
 
 @functools.cache
 def prepared(kind):
-    codec = cached_block_codec(dimension=2, hidden=(5,), prior_scale=2.0, **OPTIONS[kind])
+    codec = block_codec(dimension=2, hidden=(5,), prior_scale=2.0, **OPTIONS[kind])
     params = codec.init(jax.random.key(0))
     # Away from the start: everything that training could move has moved.
     leaves = jax.tree.leaves(params)

@@ -16,28 +16,28 @@ import jax
 import numpy as np
 import pytest
 
-from rdr.codecs.vectors.block import cached_block_codec
-from rdr.codecs.vectors.codebook import cached_codebook_codec
+from rdr.codecs.vectors.block import block_codec
+from rdr.codecs.vectors.codebook import codebook_codec
 from rdr.codecs.vectors.lattice import lattice_codec
-from rdr.codecs.vectors.lattice_transform import cached_lattice_transform_codec
-from rdr.codecs.vectors.scalar import cached_scalar_codec
+from rdr.codecs.vectors.lattice_transform import lattice_transform_codec
+from rdr.codecs.vectors.scalar import scalar_codec
 from rdr.codecs.vectors.trellis import trellis_codec
 from rdr.randomness import shared_key
 
 ROOT = pathlib.Path(__file__).parents[4]
 SMALL = {"dimension": 2, "hidden": (5,), "prior_scale": 2.0}
 KINDS = {
-    "scalar": (cached_scalar_codec, (), {"hidden": (6, 6)}),
-    "scalar-dither-private": (cached_scalar_codec, (), {"hidden": (6, 6), "dither_levels": 8, "private_noise": True}),
+    "scalar": (scalar_codec, (), {"hidden": (6, 6)}),
+    "scalar-dither-private": (scalar_codec, (), {"hidden": (6, 6), "dither_levels": 8, "private_noise": True}),
     "lattice-Leech": (lattice_codec, ("Leech",), {}),
     "lattice-BW16-dither": (lattice_codec, ("BW16",), {"dither_levels": 64}),
     "trellis-8-dither": (trellis_codec, (8,), {"dither_levels": 64}),
-    "block-Z": (cached_block_codec, (), SMALL),
-    "block-Z-context": (cached_block_codec, (), SMALL | {"context": True}),
-    "block-A2-context": (cached_block_codec, (), SMALL | {"context": True, "lattice": "A2"}),
-    "block-Z-dither-private": (cached_block_codec, (), SMALL | {"dither_levels": 4, "private_noise": True}),
-    "transform-E8": (cached_lattice_transform_codec, ("E8",), {"dimension": 2, "hidden": (5,)}),
-    "codebook": (cached_codebook_codec, (), {"dimension": 2, "codewords": 9}),
+    "block-Z": (block_codec, (), SMALL),
+    "block-Z-context": (block_codec, (), SMALL | {"context": True}),
+    "block-A2-context": (block_codec, (), SMALL | {"context": True, "lattice": "A2"}),
+    "block-Z-dither-private": (block_codec, (), SMALL | {"dither_levels": 4, "private_noise": True}),
+    "transform-E8": (lattice_transform_codec, ("E8",), {"dimension": 2, "hidden": (5,)}),
+    "codebook": (codebook_codec, (), {"dimension": 2, "codewords": 9}),
 }
 LENGTHS = {"lattice-Leech": 24, "lattice-BW16-dither": 16, "trellis-8-dither": 20}
 

@@ -7,7 +7,7 @@ import pytest
 
 from rdr.bitstream.container import pack, unpack
 from rdr.codecs.vectors.lattice import lattice_codec
-from rdr.codecs.vectors.lattice_transform import cached_lattice_transform_codec, lattice_transform_codec
+from rdr.codecs.vectors.lattice_transform import lattice_transform_codec
 from rdr.randomness import shared_key
 
 X = np.random.default_rng(0).standard_normal((400, 3)).astype(np.float32)
@@ -17,7 +17,7 @@ LEVELS = {"plain": 0, "dithered": 64}
 @functools.cache
 def prepared(kind):
     """A codec of three components through eight latents, with parameters away from their start."""
-    codec = cached_lattice_transform_codec("E8", dimension=3, hidden=(5,), dither_levels=LEVELS[kind])
+    codec = lattice_transform_codec("E8", dimension=3, hidden=(5,), dither_levels=LEVELS[kind])
     params = codec.init(jax.random.key(0))
     leaves, structure = jax.tree.flatten(params)
     keys = jax.random.split(jax.random.key(1), len(leaves))

@@ -8,7 +8,7 @@ import pytest
 from rdr import quantize
 from rdr.bitstream.container import pack, unpack
 from rdr.bitstream.tables import Tables, table_bits
-from rdr.codecs.vectors.scalar import cached_scalar_codec, scalar_codec
+from rdr.codecs.vectors.scalar import scalar_codec
 from rdr.randomness import shared_integers, shared_key
 
 OPTIONS = {"plain": {}, "private": {"private_noise": True}, "dithered": {"dither_levels": 8},
@@ -18,7 +18,7 @@ OPTIONS = {"plain": {}, "private": {"private_noise": True}, "dithered": {"dither
 @functools.cache
 def prepared(kind: str):
     """A codec with random (not trained) parameters that give a few symbols, and the keys that it needs."""
-    codec = cached_scalar_codec(hidden=(6, 6), **OPTIONS[kind])
+    codec = scalar_codec(hidden=(6, 6), **OPTIONS[kind])
     params = codec.init(jax.random.key(0))
     leaves, structure = jax.tree.flatten(params)
     keys = jax.random.split(jax.random.key(1), len(leaves))
@@ -71,7 +71,7 @@ def test_size_is_the_cross_entropy_of_the_tables_and_the_estimate(kind):
 
 def test_each_dither_value_has_the_table_of_its_own_bins():
     """Oracle: P(k | u) = F(k + u + 1/2) - F(k + u - 1/2) for a prior much narrower than a step, in float64."""
-    codec = cached_scalar_codec(hidden=(6, 6), dither_levels=8, prior_scale=0.3)
+    codec = scalar_codec(hidden=(6, 6), dither_levels=8, prior_scale=0.3)
     params = codec.finalize(codec.init(jax.random.key(0)))
     p = {name: np.asarray(value, np.float64)[0] for name, value in params["prior"].items()}
 
@@ -97,7 +97,7 @@ def test_each_dither_value_has_the_table_of_its_own_bins():
 
 def test_dithered_error_is_that_of_uniform_noise():
     """Universal quantization: k + u - f(x) is uniform and uncorrelated with x, up to the grid of the dither."""
-    codec = cached_scalar_codec(dither_levels=256)
+    codec = scalar_codec(dither_levels=256)
     params = codec.finalize(codec.init(jax.random.key(0)))  # f is the identity at the beginning
     x = np.random.default_rng(1).standard_normal((200_000, 1)).astype(np.float32)
     key = shared_key(1)

@@ -1,0 +1,131 @@
+"""The codec of a model: a sketch of a model shows each step, and recorded messages say that bytes stay the same."""
+
+import base64
+import hashlib
+import json
+import pathlib
+
+import jax
+import numpy as np
+import pytest
+
+from rdr.bitstream import coder
+from rdr.bitstream.container import unpack
+from rdr.bitstream.tables import make_tables, table_bits, tables_from_tree
+from rdr.codecs.vectors.block import block_codec
+from rdr.codecs.vectors.codebook import codebook_codec
+from rdr.codecs.vectors.codec import vector_codec
+from rdr.codecs.vectors.lattice import lattice_codec
+from rdr.codecs.vectors.lattice_transform import lattice_transform_codec
+from rdr.codecs.vectors.model import VectorModel, batch_of_vectors
+from rdr.codecs.vectors.scalar import scalar_codec
+from rdr.codecs.vectors.trellis import trellis_codec
+from rdr.randomness import shared_key
+
+RECORDED = json.loads((pathlib.Path(__file__).parents[3] / "data" / "vector_messages.json").read_text(encoding="utf-8"))
+SMALL = {"dimension": 3, "hidden": (6,), "prior_scale": 2.0}
+KINDS = {
+    "scalar": (scalar_codec, (), {"hidden": (6, 6)}, 2),
+    "scalar-dither-private": (scalar_codec, (), {"hidden": (6, 6), "dither_levels": 8, "private_noise": True}, 2),
+    "block-Z": (block_codec, (), SMALL, 3),
+    "block-Z-dither-private": (block_codec, (), SMALL | {"dither_levels": 4, "private_noise": True, "latent": 1}, 3),
+    "block-Z-context-private": (block_codec, (), SMALL | {"context": True, "private_noise": True}, 3),
+    "block-A2-context": (block_codec, (), SMALL | {"context": True, "lattice": "A2", "latent": 2}, 3),
+    "codebook": (codebook_codec, (), {"dimension": 3, "codewords": 9}, 3),
+    "transform-E8-dither": (lattice_transform_codec, ("E8",), {"dimension": 3, "hidden": (5,), "dither_levels": 64}, 3),
+    "lattice-A2-dither": (lattice_codec, ("A2",), {"dither_levels": 32}, 2),
+    "lattice-BW16": (lattice_codec, ("BW16",), {}, 16),
+    "lattice-Leech": (lattice_codec, ("Leech",), {}, 24),
+    "trellis-8": (trellis_codec, (8,), {}, 20),
+    "trellis-64-dither": (trellis_codec, (64,), {"dither_levels": 64}, 20),
+}
+
+
+@pytest.mark.parametrize("kind", RECORDED["messages"])
+def test_messages_are_those_that_were_recorded(kind):
+    """Tables are made in floating point once, so that another processor's may differ by a count: then so do bytes."""
+    make, names, options, length = KINDS[kind]
+    with jax.enable_x64(False):
+        codec = make(*names, **options)
+        rng = np.random.default_rng(len(kind))
+        leaves, structure = jax.tree.flatten(codec.init(jax.random.key(0)))
+        size = 1.0 if kind == "codebook" else 0.15
+        leaves = [np.asarray(leaf + size * rng.standard_normal(np.shape(leaf)), np.float32) for leaf in leaves]
+        params = codec.finalize(jax.tree.unflatten(structure, leaves))
+        x = (2.0 * rng.standard_normal((40, length))).astype(np.float32)
+        x[-1] *= 30
+        shared = {"shared_key": shared_key(5)} if "dither" in kind else {}
+        messages = [codec.encode(params, part, **shared) for part in (x[:6], x)]
+    expected = RECORDED["messages"][kind]
+    assert base64.b64encode(messages[0]).decode() == expected["message"]
+    assert hashlib.sha256(messages[1]).hexdigest() == expected["sha256_of_40"]
+
+
+def sketch(**options):
+    """Whole numbers of a step, coded with one table; the decoder adds what its key and the realism weight say."""
+    tables = make_tables(np.full((1, 9), 1 / 9), -4)._asdict()
+
+    def reconstruct(network, points, dither, private_key, realism):
+        noise = 0.0 if private_key is None else 0.01
+        return network["step"] * (points - np.asarray(dither) / 4) + realism + noise
+
+    return vector_codec(VectorModel(
+        "sketch", ("step",), batch_of_vectors(2), lambda shape: shape, lambda key: {"step": np.float32(0.5)}, None,
+        lambda network, z, dither: np.round(z / network["step"] + np.asarray(dither) / 4), reconstruct,
+        lambda network: tables, lambda k, _, stored: coder.encode_symbols(k, tables_from_tree(stored)),
+        lambda coded, escapes, dither, stored: coder.decode_symbols(
+            coded, escapes, dither.size, tables_from_tree(stored)).reshape(dither.shape),
+        lambda k, _, stored: table_bits(k, tables_from_tree(stored)), **options))
+
+
+X = np.array([[0.1, -0.6], [1.1, 0.9]], np.float32)
+
+
+def test_a_model_is_all_that_a_codec_needs():
+    codec = sketch()
+    params = codec.finalize(codec.init(jax.random.key(0)))
+    message = codec.encode(params, X)
+    np.testing.assert_array_equal(codec.symbols(params, X), [[0, -1], [2, 2]])
+    np.testing.assert_array_equal(codec.decode(message, params=params), [[0.0, -0.5], [1.0, 1.0]])
+    np.testing.assert_allclose(codec.code_lengths(params, X), np.log2(9.0), rtol=1e-5)
+    assert unpack(message).codec == codec.name == "sketch"
+
+
+def test_dither_noise_and_realism_reach_the_model():
+    codec = sketch(dither_levels=4, private_noise=True, realism=True)
+    params = codec.finalize(codec.init(jax.random.key(0)))
+    shared, private = shared_key(3), jax.random.key(1)
+    message = codec.encode(params, X, shared_key=shared)
+    plain = codec.decode(message, params=params, shared_key=shared, private_key=private)
+    assert np.abs(plain - 0.01 - X).max() <= 0.25 + 1e-6
+    real = codec.decode(message, params=params, shared_key=shared, private_key=private, condition=0.5)
+    np.testing.assert_allclose(real - plain, 0.5, atol=1e-6)
+    with pytest.raises(ValueError, match="private_key is needed"):
+        codec.decode(message, params=params, shared_key=shared)
+    with pytest.raises(ValueError, match="condition must be a realism weight"):
+        codec.decode(message, params=params, shared_key=shared, private_key=private, condition=1.5)
+
+
+def test_tables_may_lie_in_a_part_of_the_parameters():
+    codec = sketch()
+    model = codec.encode.args[0]._replace(
+        parts=("inner",), tables_in="inner", init=lambda key: {"inner": {"step": np.float32(0.5)}},
+        quantize=lambda network, z, dither: np.round(z / network["inner"]["step"]))
+    nested = vector_codec(model)
+    params = nested.finalize(nested.init(None))
+    assert set(params) == {"inner"} and set(params["inner"]) == {"step", "tables"}
+    assert unpack(nested.encode(params, X)).payloads == unpack(
+        codec.encode(codec.finalize(codec.init(None)), X)).payloads
+
+
+@pytest.mark.parametrize(("x", "said"), [
+    (np.zeros((2, 3)), r"x must have shape \[batch, 2\], got \(2, 3\)"), (np.full((1, 2), np.nan), "x must be finite"),
+    (np.zeros((5, 2)), "x must have at most 8 elements, got 10"), (np.full((1, 2), 1e20), "an element is too large"),
+])
+def test_vectors_that_cannot_be_coded_are_refused(x, said):
+    codec = sketch(max_elements=8)
+    params = codec.finalize(codec.init(None))
+    with pytest.raises(ValueError, match=said):
+        codec.encode(params, x)
+    with pytest.raises(ValueError, match="these parameters have no integer tables yet"):
+        codec.encode(codec.init(None), X)
