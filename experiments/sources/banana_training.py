@@ -146,8 +146,8 @@ def train_family(config: Any, family: str, directory: pathlib.Path, trained: dic
         found = harness.train_grid(
             schedule, params, tuple(jnp.tile(w, count) for w in weight), loss=loss, sample=sample, key=key,
             directory=directory / name, description=f"{family} {name}",
-            resting=("analysis", "log_step") if family in ("factorised", *CAUSAL) else (),
-            fixed=("log_weight",) if family == "codebook" else ())
+            frozen_when_hard=("analysis", "log_step") if family in ("factorised", *CAUSAL) else (),
+            frozen=("log_weight",) if family == "codebook" else ())
         return jax.tree.map(lambda leaf: leaf.reshape(count, -1, *leaf.shape[1:]), found)
 
     starts = [fresh()]

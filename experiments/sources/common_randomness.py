@@ -150,7 +150,7 @@ def train(config: Config, directory: pathlib.Path) -> Any:
     params["synthesis"]["line"] = jnp.ones_like(params["synthesis"]["line"])
     return harness.train_grid(
         config.schedule(), params, (values, price), loss=loss, sample=sample, key=key, directory=directory,
-        description="common randomness", resting=("analysis", "log_step"))
+        description="common randomness", frozen_when_hard=("analysis", "log_step"))
 
 
 def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:

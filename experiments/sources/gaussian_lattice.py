@@ -3,7 +3,7 @@
     python -m experiments.sources.gaussian_lattice --preset=quick --workdir=runs/gaussian_lattice/quick
 
 Source N(0,1), i.i.d., squared error. Blocks are quantized to the nearest point of a lattice of dimension 1 to 24, or to
-the nearest path through a trellis, and coded to bytes with the discrete Gaussian law of their points; only power and
+the nearest path through a trellis, and coded to bytes with the discrete Gaussian pmf of their points; only power and
 gain are fitted to (other) samples. Three uses of each:
 
 * `none`: no shared randomness, least squared error, against R(D);
@@ -27,15 +27,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments.sources import operational_rate
+from experiments.sources import harness, operational_rate
 from rdr import command_line, files
-from rdr.codecs.base import Codec
+from rdr.codecs.base import VectorCodec
 from rdr.codecs.vectors.lattice import lattice_codec, lattice_quantizer
 from rdr.codecs.vectors.linear import Quantizer, fit, gaussian_params, step_for_rate
 from rdr.codecs.vectors.trellis import trellis_codec, trellis_quantizer
 from rdr.evaluation import tables
 from rdr.quantize import LATTICES
-from rdr.randomness import shared_integers, shared_key
+from rdr.randomness import shared_key
 from theory import gaussian
 from theory.quantization import lattices as theory_lattices
 
@@ -56,7 +56,7 @@ class Config:
       trellis_block: samples in a block of a trellis.
       samples: for evaluation; whole blocks of about as many.
       fit_samples: from which power and gain are taken.
-      seed: of everything.
+      seed: random seed of samples and noise.
     """
 
     lattices: tuple[str, ...] = tuple(LATTICES)
@@ -83,8 +83,7 @@ class Config:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
         if self.samples > 2**22 or self.trellis_block > min(self.samples, self.fit_samples):
             raise ValueError("samples must be at most 2^22, and trellis_block no more than samples and fit_samples")
-        if not 0 <= self.seed < 2**32:
-            raise ValueError(f"seed must be in [0, 2^32), got {self.seed}")
+        harness.check_seed(self.seed)
 
 
 PRESETS = {
@@ -96,7 +95,7 @@ PRESETS = {
 }
 
 
-def measure(config: Config, quantizer: Quantizer, codec: Codec, rate: float, block: int) -> list[dict[str, Any]]:
+def measure(config: Config, quantizer: Quantizer, codec: VectorCodec, rate: float, block: int) -> list[dict[str, Any]]:
     """Codes samples with one codec, and compares every use of it with its bound.
 
     Args:
@@ -110,7 +109,7 @@ def measure(config: Config, quantizer: Quantizer, codec: Codec, rate: float, blo
       A row for each use.
 
     Raises:
-      ValueError: if the bytes exceed the law's code length by more than 0.1 % + 64 bytes.
+      ValueError: if the bytes exceed the ideal code length by more than 0.1 % + 64 bytes.
     """
     dithered = codec.name.endswith("-dither")
     source = np.random.default_rng([config.seed, 1])
@@ -122,14 +121,8 @@ def measure(config: Config, quantizer: Quantizer, codec: Codec, rate: float, blo
     params = codec.finalize(params)
     shared = shared_key(config.seed) if dithered else None
     message = codec.encode(params, x, shared_key=shared)
-    symbols = np.asarray(codec.symbols(params, x, shared))
-    dither = np.zeros(x.shape, np.int32)
-    if dithered:
-        dither = np.asarray(shared_integers(shared, x.shape, levels=config.dither_levels))
-    bits = quantizer.bits(symbols, dither, params["tables"])
-    if len(message) > 1.001 * bits.sum() / 8 + 64:
-        raise ValueError(f"{codec.name}: {len(message)} bytes were written where the law's code length is "
-                         f"{bits.sum() / 8:.0f} bytes")
+    bits = codec.code_lengths(params, x, shared_key=shared).sum(-1)
+    harness.check_length(message, bits)
     power = np.sum(np.square(x, dtype=np.float64), -1) - block
     rows = []
     for weight in (0.0, 1.0) if dithered else (0.0,):
@@ -209,27 +202,14 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
                 rows += json.loads(path.read_text(encoding="utf-8"))
     table = {name: [row[name] for row in rows] for name in (*tables.POINT_COLUMNS, *EXTRA_COLUMNS)}
     bias = operational_rate.empirical_bias(config.samples, 8, config.seed)
-    header = {
-        "experiment": "gaussian_lattice", "source": "N(0 1) i.i.d.",
-        "units": "rates and gaps: bits per sample from bytes written; distortion: mean squared error per sample; "
-                 "perception: W2^2 of the decoded samples' marginal to N(0 1); dimension 0: a trellis",
-        "samples": f"{config.samples} or the whole blocks in it", "trellis_block": config.trellis_block,
-        "dither_levels": config.dither_levels,
-        "perception_bias": f"{bias:.3g} (mean W2^2 of as many draws of N(0 1) itself; P is not corrected for it)",
-    }
-    tables.write_points(workdir / "points.csv", table, header)
-    shown = ("codec", "shared", "weight", "rate_bits", "distortion", "perception", "gap_bits", "gap_se",
-             "controlled_gap_bits", "controlled_gap_se", "high_rate_excess_bits", "neighbour_correlation")
-    text = tables.render({name: table[name] for name in shown}, digits=5)
-    files.write_text(workdir / "summary.txt", text + "\n")
-    tables.write_run_record(workdir, name="experiments.sources.gaussian_lattice", config=config,
-                             duration_seconds=time.monotonic() - started)
-    wrong = tables.violations(table)
-    if wrong:
-        raise ValueError(f"rows {wrong} of {workdir / 'points.csv'} lie below their bound by more than 3 standard "
-                         "errors: a codec that beats a bound is a mistake until explained")
-    print(text)
-    print(f"\nNo point beats its bound. Table: {workdir / 'points.csv'}; for reading: {workdir / 'summary.txt'}")
+    harness.write(
+        workdir, "gaussian_lattice", config, PRESETS, table, started=started, digits=5,
+        units="rates and gaps: bits per sample from bytes written; distortion: mean squared error per sample; "
+              "perception: W2^2 of the decoded samples' marginal to N(0 1); dimension 0: a trellis",
+        shown=("weight", "controlled_gap_bits", "controlled_gap_se", "high_rate_excess_bits", "neighbour_correlation"),
+        source="N(0 1) i.i.d.", samples=f"{config.samples} or the whole blocks in it",
+        trellis_block=config.trellis_block, dither_levels=config.dither_levels,
+        perception_bias=f"{bias:.3g} (mean W2^2 of as many draws of N(0 1) itself; P is not corrected for it)")
     return table
 
 

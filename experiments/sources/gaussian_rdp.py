@@ -15,27 +15,22 @@ decoder share a dither). Each is trained on rate + lambda_D D + lambda_P W2^2 ov
 """
 
 import dataclasses
-import functools
 import pathlib
 import sys
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from tqdm import tqdm
 
-from experiments.sources import operational_rate
-from rdr import command_line, files
-from rdr.bitstream.tables import Tables
-from rdr.codecs.base import Codec
+from experiments.sources import harness, operational_rate
+from rdr import command_line
+from rdr.codecs.base import VectorCodec
 from rdr.codecs.vectors.scalar import scalar_codec
-from rdr.evaluation import tables
 from rdr.losses.wasserstein_1d import normal_slice_means, sorted_w2_squared
-from rdr.randomness import shared_integers, shared_key
-from rdr.training.loop import train_scanned
+from rdr.randomness import shared_key
 from theory import gaussian
 from theory.quantization.entropy_coded import entropy_coded_rate_distortion
 from theory.quantization.tabulated_density import gaussian_density
@@ -63,7 +58,7 @@ class Config:
       temperature_start: of soft rounding, at the beginning.
       temperature_end: of soft rounding, when hard rounding takes over.
       samples: for evaluation.
-      seed: of everything.
+      seed: random seed of samples, initialization and noise.
     """
 
     target_rates: tuple[float, ...] = (0.7, 0.85, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
@@ -86,20 +81,24 @@ class Config:
             values = getattr(self, name)
             if not values or min(values) < 0 or not np.isfinite(values).all():
                 raise ValueError(f"{name} must be non-negative numbers, got {values}")
-        for name in ("hidden", "steps", "chunk", "batch", "dither_levels"):
+        for name in ("hidden", "dither_levels"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.dither_levels > 2**16 or self.dither_levels & (self.dither_levels - 1):
             raise ValueError(f"dither_levels must be a power of two up to 2^16, got {self.dither_levels}")
-        for name in ("learning_rate", "temperature_start", "temperature_end"):
-            if not 0.0 < getattr(self, name) < np.inf:
-                raise ValueError(f"{name} must be positive and finite, got {getattr(self, name)}")
         if not 0.0 < self.hard_fraction <= 1.0:
             raise ValueError(f"hard_fraction must be in (0, 1], got {self.hard_fraction}")
         if self.samples < 2:
             raise ValueError(f"samples must be at least 2, got {self.samples}")
-        if not 0 <= self.seed < 2**32:
-            raise ValueError(f"seed must be in [0, 2^32), got {self.seed}")
+        harness.check_seed(self.seed)
+        self.schedule("private")
+
+    def schedule(self, family: str) -> harness.Schedule:
+        """The schedule of a family's training: a dither needs no soft stage."""
+        return harness.Schedule(
+            self.steps, self.chunk, self.batch, self.learning_rate,
+            hard_fraction=1.0 if family == "dithered" else self.hard_fraction, temperature_start=self.temperature_start,
+            temperature_end=self.temperature_end, soft_decay=0.05, temperature_dtype="float64")
 
 
 PRESETS = {
@@ -112,19 +111,7 @@ PRESETS = {
 }
 
 
-class State(NamedTuple):
-    """Training state of a grid of codecs; every leaf has a leading axis over the grid.
-
-    Attributes:
-      params: of the codecs.
-      optimizer: Adam's moments and count.
-    """
-
-    params: Any
-    optimizer: Any
-
-
-def make_codec(config: Config, family: str) -> Codec:
+def make_codec(config: Config, family: str) -> VectorCodec:
     """The codec of a family.
 
     Args:
@@ -135,7 +122,7 @@ def make_codec(config: Config, family: str) -> Codec:
       The codec.
     """
     return scalar_codec(dither_levels=config.dither_levels if family == "dithered" else 0,
-                               private_noise=family == "private", hidden=(config.hidden, config.hidden))
+                        private_noise=family == "private", hidden=(config.hidden, config.hidden))
 
 
 def weights(config: Config, family: str) -> tuple[np.ndarray, np.ndarray]:
@@ -193,56 +180,29 @@ def train_family(config: Config, family: str, directory: pathlib.Path) -> Any:
     weight_d, weight_p = (jnp.asarray(w) for w in weights(config, family))
     target = normal_slice_means(config.batch)
     encoder_weight = encoder_weights(family, weight_d, weight_p)
-    staged = family != "dithered"
-    soft_steps = round(config.steps * (1.0 - config.hard_fraction)) if staged else 0
-    schedule = optax.cosine_decay_schedule(config.learning_rate, config.steps - soft_steps, 0.01)
-    if soft_steps:
-        first = optax.cosine_decay_schedule(config.learning_rate, soft_steps, 0.05)
-        schedule = optax.join_schedules([first, schedule], [soft_steps])
-    optimizer = optax.adam(schedule)
-    root = jax.random.fold_in(jax.random.key(config.seed), FAMILIES.index(family))
+    key = jax.random.fold_in(jax.random.key(config.seed), FAMILIES.index(family))
 
-    def loss(params, weight_d, weight_p, x, key, temperature):
+    def loss(params, entry, x, key, temperature):
+        encoder, weight_d, weight_p = entry
+        if temperature is not None:
+            weight_d, weight_p = encoder, jnp.zeros_like(weight_p)
         y, bits = codec.forward(params, x, key=key, temperature=temperature, spread=True)
         rate, distortion = jnp.mean(bits), jnp.mean(jnp.square(x - y))
         w2 = sorted_w2_squared(y[:, 0], target)
-        return rate + weight_d * distortion + weight_p * w2, (rate, distortion, w2)
+        return rate + weight_d * distortion + weight_p * w2, {"rate": rate, "distortion": distortion, "w2sq": w2}
 
-    gradients = jax.vmap(jax.grad(loss, has_aux=True), in_axes=(0, 0, 0, None, 0, None))
+    def sample(key, batch):
+        # One sample from each of `batch` equally likely slices of N(0,1), with less noise in the means.
+        level = (jnp.arange(batch, dtype=jnp.float32) + jax.random.uniform(key, (batch,), jnp.float32)) / batch
+        return jax.scipy.special.ndtri(jnp.clip(level, 1e-7, 1.0 - 1e-7))[:, None]
 
-    def soft(params, x, keys, step):
-        progress = step.astype(jnp.float32) / max(soft_steps, 1)
-        log_t = (1.0 - progress) * np.log(config.temperature_start) + progress * np.log(config.temperature_end)
-        return gradients(params, encoder_weight, jnp.zeros_like(weight_p), x, keys, jnp.exp(log_t))
-
-    def hard(params, x, keys, _):
-        return gradients(params, weight_d, weight_p, x, keys, None)
-
-    def update(state, step):
-        sample_key, noise_key = jax.random.split(jax.random.fold_in(root, step))
-        # One sample from each of `batch` equally likely slices of N(0,1): the same law, with less noise in the means.
-        level = (jnp.arange(config.batch, dtype=jnp.float32) + jax.random.uniform(
-            sample_key, (config.batch,), jnp.float32)) / config.batch
-        x = jax.scipy.special.ndtri(jnp.clip(level, 1e-7, 1.0 - 1e-7))[:, None]
-        keys = jax.random.split(noise_key, weight_d.size)
-        if soft_steps:
-            grads, aux = jax.lax.cond(step < soft_steps, soft, hard, state.params, x, keys, step)
-        else:
-            grads, aux = hard(state.params, x, keys, step)
-        updates, moments = optimizer.update(grads, state.optimizer)
-        if staged:  # under hard rounding the analysis rests: its straight-through gradients are biased
-            moves = (step < soft_steps).astype(jnp.float32)
-            updates |= {"analysis": jax.tree.map(lambda update: update * moves, updates["analysis"])}
-        params = optax.apply_updates(state.params, updates)
-        return State(params, moments), dict(zip(("rate", "distortion", "w2sq"), (jnp.mean(a) for a in aux)))
-
-    params = jax.vmap(codec.init)(jax.random.split(root, weight_d.size))
+    params = jax.vmap(codec.init)(jax.random.split(key, weight_d.size))
     # The step of high-rate theory: rate -log2(step) + weight step^2 / 12 is least at step^2 = 6 / (weight ln 2).
     log_slope = 0.5 * jnp.log(encoder_weight * jnp.float32(np.log(2.0) / 6.0))
     params["analysis"]["log_slope"], params["synthesis"]["log_slope"] = log_slope, -log_slope
-    state = State(params, optimizer.init(params))
-    return train_scanned(state, update, steps=config.steps, chunk=config.chunk, directory=directory,
-                         description=family).params
+    return harness.train_grid(config.schedule(family), params, (encoder_weight, weight_d, weight_p), loss=loss,
+                              sample=sample, key=key, directory=directory, description=family,
+                              frozen_when_hard=() if family == "dithered" else ("analysis",))
 
 
 def evaluate_codec(config: Config, family: str, params: Any, x: np.ndarray) -> operational_rate.Measurement:
@@ -257,38 +217,27 @@ def evaluate_codec(config: Config, family: str, params: Any, x: np.ndarray) -> o
     Returns:
       The measurement.
     """
-    codec = make_codec(config, family)
-    shared = shared_key(config.seed) if family == "dithered" else None
-    private = jax.random.key(config.seed + 1) if family == "private" else None
-    ids = np.zeros(x.size, np.int64)
-    if shared is not None:
-        ids = np.asarray(shared_integers(shared, x.shape, levels=config.dither_levels)).reshape(-1)
-    return operational_rate.measure(
-        functools.partial(codec.encode, params, shared_key=shared),
-        functools.partial(codec.decode, params=params, shared_key=shared, private_key=private),
-        functools.partial(codec.symbols, params, shared_key=shared),
-        Tables(**params["tables"]), ids, x)
+    return harness.measure(
+        make_codec(config, family), params, x, perception=harness.normal_marginals(np.ones(1)),
+        shared_key=shared_key(config.seed) if family == "dithered" else None,
+        private_key=jax.random.key(config.seed + 1) if family == "private" else None)
 
 
-def add_row(table: dict[str, list], family: str, m: operational_rate.Measurement, **further: Any) -> None:
+def add_row(table: dict[str, list], family: str, m: operational_rate.Measurement, **extra: Any) -> None:
     """Appends a codec's row: what was measured, its bound, and the bounds that it is compared with."""
     if family == "dithered":
         kind, bound = "R(D;P) with unlimited common randomness", gaussian.rate_distortion_perception
     else:
         kind, bound = "R(D;P) without common randomness", gaussian.conditional_rate_distortion_perception
-    value, gap, error = operational_rate.gap_and_error(m, bound)
-    row = {
-        "source": "normal", "dimension": 1, "codec": family,
-        "shared": {"deterministic": "nothing", "private": "nothing", "dithered": "dither"}[family],
-        "rate_bits": m.rate, "distortion": m.distortion, "perception": m.perception, "bound_kind": kind,
-        "bound_lower_bits": value, "bound_upper_bits": value, "gap_bits": gap, "gap_se": error, **further,
-        "message_bytes": m.message_bytes, "cross_entropy_bits": m.cross_entropy,
-        "rate_distortion_bits": float(gaussian.rate_distortion(m.distortion)),
-        "unlimited_randomness_bits": float(gaussian.rate_distortion_perception(m.distortion, m.perception)),
-        "perfect_realism_bits": float(gaussian.rate_distortion_perception(m.distortion, 0.0)),
-    }
-    for name, cell in row.items():
-        table.setdefault(name, []).append(cell)
+    harness.add_row(
+        table, m, source="normal", dimension=1, codec=family, shared="dither" if family == "dithered" else "nothing",
+        bound_kind=kind, lower=bound, upper=bound, **extra)
+    for name, value in (
+        ("rate_distortion_bits", gaussian.rate_distortion(m.distortion)),
+        ("unlimited_randomness_bits", gaussian.rate_distortion_perception(m.distortion, m.perception)),
+        ("perfect_realism_bits", gaussian.rate_distortion_perception(m.distortion, 0.0)),
+    ):
+        table.setdefault(name, []).append(float(value))
 
 
 def compare(table: dict[str, list]) -> None:
@@ -339,32 +288,17 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
         for family in FAMILIES:
             codec = make_codec(config, family)
             for i, (weight_d, weight_p) in enumerate(zip(*grids[family])):
-                params = codec.finalize(jax.tree.map(lambda leaf, i=i: leaf[i], trained[family]))
+                params = codec.finalize(harness.entry(trained[family], i))
                 add_row(table, family, evaluate_codec(config, family, params, x), seed=config.seed,
                         distortion_weight=weight_d, perception_weight=weight_p)
                 bar.update()
     compare(table)
     bias = operational_rate.empirical_bias(config.samples, 4, config.seed)
-    same = (name for name, preset in PRESETS.items() if dataclasses.replace(preset, seed=config.seed) == config)
-    header = {
-        "experiment": "gaussian_rdp", "preset": next(same, "own settings"), "seed": config.seed,
-        "units": "rates: bits per sample; distortion: mean squared error; perception: W2^2 to N(0 1) after decoding",
-        "samples": config.samples,
-        "perception_bias": f"{bias:.3g} (mean W2^2 of as many draws of N(0 1) itself; P is not corrected for it)",
-    }
-    tables.write_points(workdir / "points.csv", table, header)
-    shown = {name: table[name] for name in ("codec", "rate_bits", "distortion", "perception", "bound_lower_bits",
-                                            "gap_bits", "gap_se", "scalar_quantizer_bits", "interpolated_distortion")}
-    text = tables.render(shown)
-    files.write_text(workdir / "summary.txt", text + "\n")
-    tables.write_run_record(workdir, name="experiments.sources.gaussian_rdp", config=config,
-                             duration_seconds=time.monotonic() - started)
-    wrong = tables.violations(table)
-    if wrong:
-        raise ValueError(f"rows {wrong} of {workdir / 'points.csv'} lie below their bound by more than 3 standard "
-                         "errors: a codec that beats a bound is a mistake until explained")
-    print(text)
-    print(f"\nNo point beats its bound. Table: {workdir / 'points.csv'}; for reading: {workdir / 'summary.txt'}")
+    harness.write(
+        workdir, "gaussian_rdp", config, PRESETS, table, started=started, samples=config.samples,
+        units="rates: bits per sample; distortion: mean squared error; perception: W2^2 to N(0 1) after decoding",
+        shown=("scalar_quantizer_bits", "interpolated_distortion"),
+        perception_bias=f"{bias:.3g} (mean W2^2 of as many draws of N(0 1) itself; P is not corrected for it)")
     return table
 
 

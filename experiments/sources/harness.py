@@ -1,4 +1,4 @@
-"""What experiments with codecs of vectors share: training a grid at once, measuring through bytes, writing points."""
+"""Harness of experiments with codecs of vectors: training a grid at once, measuring through bytes, writing points."""
 
 import dataclasses
 import pathlib
@@ -32,7 +32,7 @@ class State(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """How a grid is trained.
+    """Schedule of a grid's training.
 
     Attributes:
       steps: training steps.
@@ -42,6 +42,8 @@ class Schedule:
       hard_fraction: last part of the training, in which quantization is hard.
       temperature_start: at the beginning.
       temperature_end: when quantization becomes hard; temperatures fall geometrically.
+      soft_decay: last learning rate of the soft stage as a fraction of the first; that of the hard stage is 0.01.
+      temperature_dtype: in which temperatures are computed.
     """
 
     steps: int
@@ -51,6 +53,8 @@ class Schedule:
     hard_fraction: float = 0.5
     temperature_start: float = 0.3
     temperature_end: float = 0.1
+    soft_decay: float = 0.01
+    temperature_dtype: str = "float32"
 
     def __post_init__(self):
         for name in ("steps", "chunk", "batch"):
@@ -64,12 +68,12 @@ class Schedule:
 
 
 def train_grid(schedule: Schedule, params: Any, grid: Any, *, loss: Callable, sample: Callable, key: jax.Array,
-               directory: pathlib.Path, description: str, resting: tuple[str, ...] = (),
-               fixed: tuple[str, ...] = ()) -> Any:
+               directory: pathlib.Path, description: str, frozen_when_hard: tuple[str, ...] = (),
+               frozen: tuple[str, ...] = ()) -> Any:
     """Trains a grid of codecs at once: one compilation, every codec sees the same vectors.
 
     Args:
-      schedule: how.
+      schedule: its schedule.
       params: of all codecs; every leaf has a leading axis over the grid.
       grid: a tree of arrays with that axis: what sets the codecs apart, such as weights.
       loss: `loss(params, entry, x, key, temperature) -> (loss, metrics)` of one codec, `entry` its part of `grid`; the
@@ -78,16 +82,17 @@ def train_grid(schedule: Schedule, params: Any, grid: Any, *, loss: Callable, sa
       key: of samples and noise.
       directory: of checkpoints and metrics.
       description: what the progress bar says.
-      resting: parts of the parameters that do not move in the hard stage: straight-through gradients are biased.
-      fixed: parts that never move.
+      frozen_when_hard: parts of the parameters that do not move in the hard stage: straight-through gradients are
+        biased.
+      frozen: parts that never move.
 
     Returns:
       Trained parameters.
     """
     soft_steps = schedule.steps - round(schedule.steps * schedule.hard_fraction)
     hard_steps = schedule.steps - soft_steps
-    decays = [optax.cosine_decay_schedule(schedule.learning_rate, max(steps, 1), 0.01)
-              for steps in (soft_steps, hard_steps)]
+    decays = [optax.cosine_decay_schedule(schedule.learning_rate, max(steps, 1), last)
+              for steps, last in ((soft_steps, schedule.soft_decay), (hard_steps, 0.01))]
     rates = optax.join_schedules(decays, [soft_steps])
     optimizer = optax.adam(rates)
     size = jax.tree.leaves(grid)[0].shape[0]
@@ -98,7 +103,8 @@ def train_grid(schedule: Schedule, params: Any, grid: Any, *, loss: Callable, sa
 
     def soft(params, x, keys, step):
         progress = step.astype(jnp.float32) / max(soft_steps, 1)
-        log_t = (1.0 - progress) * start + progress * end
+        left, gone = (part.astype(schedule.temperature_dtype) for part in (1.0 - progress, progress))
+        log_t = left * start + gone * end
         return gradients(params, grid, x, keys, jnp.exp(log_t))
 
     def hard(params, x, keys, _):
@@ -113,7 +119,7 @@ def train_grid(schedule: Schedule, params: Any, grid: Any, *, loss: Callable, sa
         else:
             grads, aux = (soft if soft_steps else hard)(state.params, x, keys, step)
         updates, moments = optimizer.update(grads, state.optimizer)
-        moves = {part: 0.0 for part in fixed} | {part: is_soft.astype(jnp.float32) for part in resting}
+        moves = {part: 0.0 for part in frozen} | {part: is_soft.astype(jnp.float32) for part in frozen_when_hard}
         updates |= {part: jax.tree.map(lambda u, m=move: u * m, updates[part]) for part, move in moves.items()}
         return State(optax.apply_updates(state.params, updates), moments), {k: jnp.mean(v) for k, v in aux.items()}
 
@@ -187,16 +193,29 @@ def measure(codec: VectorCodec, params: Any, x: np.ndarray, *, perception: Calla
     message = codec.encode(params, x, shared_key=shared_key)
     y = np.asarray(codec.decode(message, params=params, shared_key=shared_key, private_key=private_key), np.float64)
     bits = codec.code_lengths(params, x, shared_key=shared_key).sum(-1)
-    if len(message) > 1.001 * bits.sum() / 8 + 64:
-        raise ValueError(f"{len(message)} bytes were written where the cross-entropy is {bits.sum() / 8:.0f} bytes")
+    check_length(message, bits)
     errors = np.square(x - y).sum(-1)
     value, influence = perception(y)
     return operational_rate.Measurement(len(message), 8 * len(message) / len(x), float(bits.mean()),
                                         float(errors.mean()), value, bits, errors, influence)
 
 
+def check_length(message: bytes, bits: np.ndarray) -> None:
+    """Refuses a message that is longer than its tables explain.
+
+    Args:
+      message: the bytes.
+      bits: ideal code length of each of its parts.
+
+    Raises:
+      ValueError: if the bytes exceed the ideal code length by more than 0.1 % + 64 bytes.
+    """
+    if len(message) > 1.001 * bits.sum() / 8 + 64:
+        raise ValueError(f"{len(message)} bytes were written where the cross-entropy is {bits.sum() / 8:.0f} bytes")
+
+
 def add_row(table: dict[str, list], m: operational_rate.Measurement, *, source: str, dimension: int, codec: str,
-            shared: str, bound_kind: str, lower: Callable, upper: Callable, seed: int, **further: Any) -> None:
+            shared: str, bound_kind: str, lower: Callable, upper: Callable, seed: int, **extra: Any) -> None:
     """Appends a codec's row: what was measured, and the bounds at its distortion and perception.
 
     Args:
@@ -210,14 +229,14 @@ def add_row(table: dict[str, list], m: operational_rate.Measurement, *, source: 
       lower: (distortion, perception) -> bits that no code can do without.
       upper: the same, bits that are known to suffice; the gap is to it.
       seed: of the run.
-      **further: further cells.
+      **extra: extra cells.
     """
     value, gap, error = operational_rate.gap_and_error(m, upper)
     row = {
         "source": source, "dimension": dimension, "codec": codec, "shared": shared, "rate_bits": m.rate,
         "distortion": m.distortion, "perception": m.perception, "bound_kind": bound_kind,
         "bound_lower_bits": float(lower(m.distortion, m.perception)), "bound_upper_bits": value, "gap_bits": gap,
-        "gap_se": error, "seed": seed, **further, "message_bytes": m.message_bytes,
+        "gap_se": error, "seed": seed, **extra, "message_bytes": m.message_bytes,
         "cross_entropy_bits": m.cross_entropy,
     }
     for name, cell in row.items():
@@ -225,7 +244,7 @@ def add_row(table: dict[str, list], m: operational_rate.Measurement, *, source: 
 
 
 def write(workdir: pathlib.Path, name: str, config: Any, presets: Mapping[str, Any], table: dict[str, list], *,
-          units: str, started: float, shown: tuple[str, ...] = (), **header: Any) -> None:
+          units: str, started: float, shown: tuple[str, ...] = (), digits: int = 4, **header: Any) -> None:
     """Writes `points.csv`, `summary.txt` and `run.json`, and fails the run if a point beats its bound.
 
     Args:
@@ -236,7 +255,8 @@ def write(workdir: pathlib.Path, name: str, config: Any, presets: Mapping[str, A
       table: columns by name.
       units: of rates, distortions and perceptions, for the header.
       started: `time.monotonic()` at the beginning.
-      shown: further columns for the summary.
+      shown: extra columns for the summary.
+      digits: of numbers in the summary, after the decimal point.
       **header: further header lines.
 
     Raises:
@@ -246,10 +266,10 @@ def write(workdir: pathlib.Path, name: str, config: Any, presets: Mapping[str, A
     tables.write_points(workdir / "points.csv", table, {
         "experiment": name, "preset": next(same, "own settings"), "seed": config.seed, "units": units, **header})
     columns = ("codec", "shared", "rate_bits", "distortion", "perception", "bound_lower_bits", "gap_bits", "gap_se")
-    text = tables.render({column: table[column] for column in (*columns, *shown)})
+    text = tables.render({column: table[column] for column in (*columns, *shown)}, digits)
     files.write_text(workdir / "summary.txt", text + "\n")
-    tables.write_run_record(workdir, name=f"experiments.{name}", config=config,
-                             duration_seconds=time.monotonic() - started)
+    tables.write_run_record(workdir, name=f"experiments.sources.{name}", config=config,
+                            duration_seconds=time.monotonic() - started)
     wrong = tables.violations(table)
     if wrong:
         raise ValueError(f"rows {wrong} of {workdir / 'points.csv'} lie below their bound by more than 3 standard "

@@ -154,8 +154,8 @@ def train_family(config: Config, family: str, directory: pathlib.Path) -> Any:
 
     return harness.train_grid(
         config.schedule(family), params, price, loss=loss, sample=sample, key=key, directory=directory,
-        description=family, resting=("analysis", "log_step") if family == "scalar" else (),
-        fixed=("log_weight",) if family == "codebook" else ())
+        description=family, frozen_when_hard=("analysis", "log_step") if family == "scalar" else (),
+        frozen=("log_weight",) if family == "codebook" else ())
 
 
 def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:

@@ -115,7 +115,7 @@ def train(schedule: harness.Schedule, source: str, cells: tuple[int, ...], *, po
         return realize(source, points, spread_turns(key, batch))
 
     trained = harness.train_grid(schedule, params, {"price": price}, loss=loss, sample=sample, key=key,
-                                        directory=directory, description=source, fixed=("log_weight",))
+                                        directory=directory, description=source, frozen=("log_weight",))
     x = sample(jax.random.fold_in(key, schedule.steps), 4 * schedule.batch)
     costs = jax.jit(jax.vmap(lambda p: loss(p, None, x, None, None)[0]))(trained)
     best, kept = harness.best_of_starts(trained, np.asarray(costs), starts)

@@ -7,9 +7,6 @@ import jax
 import numpy as np
 from scipy.special import ndtri
 
-from rdr.bitstream.coder import escape_bits
-from rdr.bitstream.tables import Tables, table_bits
-
 
 class Measurement(NamedTuple):
     """What one codec did to one set of samples.
@@ -47,7 +44,7 @@ def normal_w2_squared(samples: np.ndarray) -> tuple[float, np.ndarray]:
       samples: [n], n >= 2.
 
     Returns:
-      W2^2, and the centerd potential at each sample [n].
+      W2^2, and the centered potential at each sample [n].
 
     Reference: Villani, "Topics in optimal transportation", 2003, sections 2.1 and 2.2.
     """
@@ -77,37 +74,6 @@ def empirical_bias(count: int, draws: int, seed: int) -> float:
     """
     rng = np.random.default_rng(seed)
     return float(np.mean([normal_w2_squared(rng.standard_normal(count))[0] for _ in range(draws)]))
-
-
-def measure(encode: Callable[[np.ndarray], bytes], decode: Callable[[bytes], jax.Array],
-            symbols: Callable[[np.ndarray], jax.Array], tables: Tables, table_ids: np.ndarray,
-            x: np.ndarray) -> Measurement:
-    """Encodes samples to bytes, decodes them from the bytes, and compares.
-
-    Args:
-      encode: the codec's, with what the encoder knows already bound.
-      decode: the codec's, with what the decoder knows already bound.
-      symbols: what is coded, for the cross-entropy only.
-      tables: the codec's integer tables.
-      table_ids: index of each symbol's table [n].
-      x: [n, 1] samples of N(0,1).
-
-    Returns:
-      The measurement.
-
-    Raises:
-      ValueError: if the bytes exceed the cross-entropy by more than 0.1 % + 64 bytes.
-    """
-    message = encode(x)
-    y = np.asarray(decode(message), np.float64).reshape(-1)
-    coded = np.asarray(symbols(x)).reshape(-1)
-    bits = table_bits(coded, tables, table_ids) + escape_bits(coded, tables, table_ids)
-    if len(message) > 1.001 * bits.sum() / 8 + 64:
-        raise ValueError(f"{len(message)} bytes were written where the cross-entropy is {bits.sum() / 8:.0f} bytes")
-    errors = np.square(x.reshape(-1).astype(np.float64) - y)
-    perception, influence = normal_w2_squared(y)
-    return Measurement(len(message), 8 * len(message) / x.size, float(bits.mean()), float(errors.mean()), perception,
-                       bits, errors, influence)
 
 
 def gap_and_error(measurement: Measurement, bound: Callable[[jax.Array, jax.Array], jax.Array]

@@ -29,13 +29,13 @@ def test_a_grid_is_trained_in_two_stages_and_parts_rest(tmp_path):
     np.testing.assert_allclose(whole["a"], [1.0, -1.0], atol=0.1)
     lines = (tmp_path / "whole" / "metrics.jsonl").read_text().splitlines()
     assert '"hard": 0.0' in lines[0] and '"hard": 1.0' in lines[1]  # half of the steps are hard
-    fixed = quadratic(tmp_path, "fixed", fixed=("a",))
+    fixed = quadratic(tmp_path, "fixed", frozen=("a",))
     np.testing.assert_array_equal(fixed["a"], [0.0, 0.0])
     np.testing.assert_array_equal(fixed["b"], whole["b"])
     # A part that rests has its value of the soft stage's end: what training ended with, had it been all hard-free.
-    resting = quadratic(tmp_path, "resting", resting=("a",))
+    resting = quadratic(tmp_path, "resting", frozen_when_hard=("a",))
     assert np.abs(resting["a"] - whole["a"]).max() > 1e-3 and np.abs(resting["a"]).min() > 0.1
-    never = quadratic(tmp_path, "never", resting=("a",), schedule={"hard_fraction": 1.0})
+    never = quadratic(tmp_path, "never", frozen_when_hard=("a",), schedule={"hard_fraction": 1.0})
     np.testing.assert_array_equal(never["a"], [0.0, 0.0])
 
 

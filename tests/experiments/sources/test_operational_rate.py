@@ -1,10 +1,8 @@
-import jax
 import numpy as np
 import pytest
 from scipy import stats
 
 from experiments.sources import operational_rate
-from rdr.bitstream.tables import make_tables
 from theory import gaussian
 
 
@@ -94,11 +92,3 @@ def test_the_error_of_the_gap_knows_how_perception_goes_with_the_rate():
     _, m = one(0)
     flipped, dropped = ((m.bits + sign * m.influence).std() / np.sqrt(20_000) for sign in (5.0, 0.0))
     assert min(abs(gaps.std() / flipped - 1), abs(gaps.std() / dropped - 1)) > 5 / np.sqrt(400)  # the test has power
-
-
-def test_a_message_longer_than_its_tables_explain_is_refused():
-    tables = make_tables(np.full((1, 4), 0.25), 0)
-    x = np.zeros((1000, 1), np.float32)
-    with pytest.raises(ValueError, match="1000 bytes were written where the cross-entropy is 250 bytes"):
-        operational_rate.measure(lambda x: bytes(1000), lambda m: jax.numpy.zeros((1000, 1)),
-                            lambda x: np.zeros((1000, 1), int), tables, np.zeros(1000, int), x)
