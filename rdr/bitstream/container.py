@@ -1,6 +1,6 @@
-"""The container: what a message says about itself before its payloads, and how damage is noticed.
+"""Container of messages: what one says about itself before its payloads, and how damage is noticed.
 
-Layout, little-endian, with `v` a variable-length integer (7 bits a byte, low bits first):
+Layout, little-endian, with `v` a variable-length integer (7 bits a byte, low bits first, as few bytes as can be):
 
     "rdr" | format version u8 | coder major u8, minor u8
     | v length, codec name (ASCII) | v length, fingerprint of what the decoder must be given
@@ -101,8 +101,47 @@ class _Reader:
             byte = self.take(1)[0]
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
+                if shift and not byte:
+                    raise ValueError("damaged message: a number is written longer than it is")
                 return value
         raise ValueError("damaged message: a number does not end")
+
+
+def peek(data: bytes) -> str:
+    """Reads which codec wrote a message; whether the rest of it is intact is for `unpack` to say.
+
+    Args:
+      data: what `pack` wrote, or its beginning.
+
+    Returns:
+      The codec's name.
+
+    Raises:
+      ValueError: if the bytes are no message of this format.
+    """
+    return _name(_Reader(_check_start(data)))
+
+
+def _check_start(data: bytes) -> bytes:
+    """The message as bytes, if it starts like one."""
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise ValueError(f"a message is bytes, got {type(data).__name__}")
+    data = bytes(data)
+    if data[:3] != MAGIC:
+        raise ValueError("not an rdr message: it does not start with the format's magic bytes")
+    if len(data) < 14:
+        raise ValueError("damaged message: it is shorter than any message")
+    if data[3] != FORMAT_VERSION:
+        raise ValueError(f"the message has format version {data[3]}, this program reads version {FORMAT_VERSION}")
+    return data
+
+
+def _name(reader: _Reader) -> str:
+    reader.take(6)
+    try:
+        return reader.take(reader.varint()).decode("ascii")
+    except UnicodeDecodeError:
+        raise ValueError("damaged message: the codec's name is not ASCII") from None
 
 
 def unpack(data: bytes, *, max_elements: int = MAX_ELEMENTS) -> Message:
@@ -120,15 +159,7 @@ def unpack(data: bytes, *, max_elements: int = MAX_ELEMENTS) -> Message:
       ValueError: if the bytes are no message of this format, of another coder's version, damaged, truncated, or
         announce more than `max_elements` elements.
     """
-    if not isinstance(data, bytes | bytearray | memoryview):
-        raise ValueError(f"a message is bytes, got {type(data).__name__}")
-    data = bytes(data)
-    if data[:3] != MAGIC:
-        raise ValueError("not an rdr message: it does not start with the format's magic bytes")
-    if len(data) < 14:
-        raise ValueError("damaged message: it is shorter than any message")
-    if data[3] != FORMAT_VERSION:
-        raise ValueError(f"the message has format version {data[3]}, this program reads version {FORMAT_VERSION}")
+    data = _check_start(data)
     body = data[:-4]
     if zlib.crc32(body) != int.from_bytes(data[-4:], "little"):
         raise ValueError("damaged message: its checksum is wrong")
@@ -136,8 +167,7 @@ def unpack(data: bytes, *, max_elements: int = MAX_ELEMENTS) -> Message:
         raise ValueError(f"the message was coded with constriction {data[4]}.{data[5]}, "
                          f"this is {'.'.join(map(str, coder_version()))}: install that version to decode it")
     reader = _Reader(body)
-    reader.take(6)
-    name = reader.take(reader.varint())
+    name = _name(reader)
     mark = reader.take(reader.varint())
     shape = tuple(reader.varint() for _ in range(min(reader.varint(), 17)))
     if len(shape) > 16 or math.prod(shape) > max_elements or any(n > max_elements for n in shape):
@@ -146,7 +176,4 @@ def unpack(data: bytes, *, max_elements: int = MAX_ELEMENTS) -> Message:
     payloads = tuple(reader.take(length) for length in lengths)
     if reader.position != len(body):
         raise ValueError("damaged message: bytes are left over at its end")
-    try:
-        return Message(name.decode("ascii"), mark, shape, payloads)
-    except UnicodeDecodeError:
-        raise ValueError("damaged message: the codec's name is not ASCII") from None
+    return Message(name, mark, shape, payloads)

@@ -1,1 +1,21 @@
-"""Codecs: an encoder, a decoder and a prior put together, as pure functions."""
+"""Codecs: of vectors (`vectors`), of noisy channels' outputs (`channel`) and of images (`image`, `overfitted`).
+
+`get("lattice", lattice="E8")` makes a codec by name, `names()` lists the names, and `register` adds another.
+"""
+
+from rdr._lazy import attach
+
+__getattr__, __dir__, __all__ = attach(__name__, {
+    "Codec": "base",
+    "VectorCodec": "base",
+    "base": "base",
+    "channel": "channel",
+    "conventional": "conventional",
+    "get": "registry",
+    "image": "image",
+    "names": "registry",
+    "overfitted": "overfitted",
+    "register": "registry",
+    "unregister": "registry",
+    "vectors": "vectors",
+})

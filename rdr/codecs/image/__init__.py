@@ -1,76 +1,24 @@
 """Amortized image codecs: networks that were trained once, and code any image."""
 
-import functools
-from typing import Any
+from rdr._lazy import attach
 
-from rdr.codecs.base import Codec
-from rdr.codecs.image import context
-from rdr.codecs.image.codec import image_codec
-from rdr.codecs.image.entropy_model import EntropyModel
-from rdr.codecs.image.factorized import factorized_model
-from rdr.codecs.image.hyperprior import hyperprior_model
-
-NAMES = ("bmshj2018-factorized", "bmshj2018-hyperprior", "mbt2018-mean", context.NAME)
-
-
-def make_model(name: str, *, channels: int = 128, latents: int = 192, dither_levels: int = 0) -> EntropyModel:
-    """Makes the model of a codec's latents.
-
-    Args:
-      name: one of `NAMES`.
-      channels: N.
-      latents: M.
-      dither_levels: values of a shared dither (universal quantization); 0 for rounding.
-
-    Returns:
-      The model; the same object for the same arguments, so that it is compiled once.
-
-    Raises:
-      ValueError: if the name is unknown, or the dither is none.
-    """
-    return _model(name, channels, latents, dither_levels)
-
-
-@functools.cache
-def _model(name: str, channels: int, latents: int, dither_levels: int) -> EntropyModel:
-    if dither_levels < 0 or dither_levels > 64 or dither_levels & (dither_levels - 1):
-        raise ValueError(f"dither_levels must be 0 or a power of two up to 64, got {dither_levels}")
-    if name == "bmshj2018-factorized":
-        return factorized_model(latents=latents, dither_levels=dither_levels)
-    if name in ("bmshj2018-hyperprior", "mbt2018-mean"):
-        return hyperprior_model(channels=channels, latents=latents, means=name == "mbt2018-mean",
-                                dither_levels=dither_levels)
-    if name == context.NAME:
-        if dither_levels:
-            raise ValueError(f"codec {name!r} takes no dither: dither_levels must be 0")
-        return context.context_model(channels=channels, latents=latents)
-    raise ValueError(f"codec must be one of {', '.join(NAMES)}, got {name!r}")
-
-
-def make_codec(name: str, *, channels: int = 128, latents: int = 192, dither_levels: int = 0, **options: Any) -> Codec:
-    """Makes a codec.
-
-    Args:
-      name: one of `NAMES`.
-      channels: N.
-      latents: M.
-      dither_levels: of `make_model`.
-      **options: of `image_codec`.
-
-    Returns:
-      The codec; the same object for the same arguments, so that it is compiled once.
-
-    Raises:
-      ValueError: if the name is unknown.
-    """
-    # What is cached goes by values alone: options from a file come in another order than those of a call.
-    return _codec(name, channels, latents, dither_levels, tuple(sorted(options.items())))
-
-
-@functools.cache
-def _codec(name: str, channels: int, latents: int, dither_levels: int, options: tuple) -> Codec:
-    model = _model(name, channels, latents, dither_levels)
-    return image_codec(model, channels=channels, latents=latents, **dict(options))
-
-
-__all__ = ["NAMES", "image_codec", "make_codec", "make_model"]
+__getattr__, __dir__, __all__ = attach(__name__, {
+    "EntropyModel": "entropy_model",
+    "LoadedCodec": "files",
+    "NAMES": "models",
+    "codec": "codec",
+    "context": "context",
+    "factorized": "factorized",
+    "files": "files",
+    "gain_units": "gain_units",
+    "hyperprior": "hyperprior",
+    "image_codec": "codec",
+    "load_codec": "files",
+    "load_pretrained": "pretrained",
+    "make_codec": "models",
+    "make_model": "models",
+    "objective": "objective",
+    "pca_init": "pca_init",
+    "pretrained": "pretrained",
+    "save_codec": "files",
+})

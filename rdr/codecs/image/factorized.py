@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rdr.bitstream.adaptive_coder import StepDecoder, StepEncoder
-from rdr.bitstream.tables import Tables, make_tables
+from rdr.bitstream.tables import Tables, make_tables, tables_from_tree
 from rdr.codecs.image.entropy_model import EntropyModel
 from rdr.entropy_models.deep_factorized import DeepFactorized, cdf_interval_bits
 from rdr.quantize import straight_through_round, uniform_noise
@@ -116,19 +116,14 @@ def factorized_model(*, latents: int, dither_levels: int = 0) -> EntropyModel:
     def encode(params: Any, coding: Any, y: Any, dither: np.ndarray | None = None):
         symbols = rounded(np.asarray(y, np.float32) - offsets(dither, dither_levels))
         encoder = StepEncoder()
-        encoder.add(symbols, as_tables(coding["tables"]), channel_ids(symbols.shape, dither, dither_levels))
+        encoder.add(symbols, tables_from_tree(coding["tables"]), channel_ids(symbols.shape, dither, dither_levels))
         return encoder.finish(), {"y": symbols}
 
     def decode(coding: Any, payloads: tuple[bytes, ...], shape: tuple[int, ...],
                dither: np.ndarray | None = None) -> jax.Array:
         decoder = StepDecoder(*payloads)
-        symbols = decoder.read(as_tables(coding["tables"]), channel_ids(shape, dither, dither_levels))
+        symbols = decoder.read(tables_from_tree(coding["tables"]), channel_ids(shape, dither, dither_levels))
         decoder.finish()
-        return jnp.asarray(symbols, jnp.float32) + offsets(dither, dither_levels)
+        return jnp.asarray(symbols.astype(np.float32) + offsets(dither, dither_levels))
 
     return EntropyModel("bmshj2018-factorized", 1, dither_levels, init, bits, finalize, encode, decode)
-
-
-def as_tables(stored: Any) -> Tables:
-    """Tables from what a tree of parameters holds of them."""
-    return Tables(**{part: np.asarray(value) for part, value in stored.items()})

@@ -97,7 +97,7 @@ def load_codec(path: str | pathlib.Path, *, sha256: str | None = None) -> Loaded
     Raises:
       ValueError: if there is no such file, it is none of these, damaged, or not the one with that hash.
     """
-    from rdr.codecs.image import make_codec
+    from rdr.codecs.image.models import make_codec
 
     path = pathlib.Path(path)
     if not path.is_file():

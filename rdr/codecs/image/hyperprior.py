@@ -4,6 +4,7 @@ While coding, the hyper-decoder runs in integers (`rdr.entropy_models.integer_ne
 mean, in units of 1/256, and of its scale, by its index in a table of 64, is the same on every device.
 """
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -11,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rdr.bitstream.adaptive_coder import StepDecoder, StepEncoder
+from rdr.bitstream.tables import tables_from_tree
 from rdr.codecs.image import factorized
 from rdr.codecs.image.entropy_model import EntropyModel
 from rdr.entropy_models import scale_table
@@ -18,6 +20,7 @@ from rdr.entropy_models.deep_factorized import DeepFactorized
 from rdr.entropy_models.integer_network import LayerSpec, apply_network, quantize_network
 from rdr.entropy_models.location_scale import interval_bits
 from rdr.gradients import lower_bound
+from rdr.program_cache import ProgramCache
 from rdr.quantize import straight_through_round, uniform_noise
 from rdr.transforms.image import HyperAnalysis, HyperSynthesis
 
@@ -86,90 +89,124 @@ def hyperprior_model(*, channels: int, latents: int, means: bool, dither_levels:
     """
     if means and latents % 2:
         raise ValueError(f"latents must be even, got {latents}")
-    prior = DeepFactorized(channels=channels, features=factorized.WIDTHS)
-    analysis = HyperAnalysis(channels, leaky=means)
-    widths = (latents, latents * 3 // 2, 2 * latents) if means else (channels, channels, latents)
-    synthesis = HyperSynthesis(widths, leaky=means)
-    kind = "leaky" if means else "relu"
-    fractions = 2 * dither_levels if dither_levels else 1
-    specs = (LayerSpec("double", kind, INNER_BITS), LayerSpec("double", kind, INNER_BITS),
-             LayerSpec("same", "none", BITS))
+    model = _Hyperprior(channels, latents, means, dither_levels)
+    name = "mbt2018-mean" if means else "bmshj2018-hyperprior"
+    return EntropyModel(name, 4, dither_levels, model.init, model.bits, model.finalize, model.encode, model.decode)
 
-    def init(key: jax.Array) -> dict:
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Hyperprior:
+    """The networks, and what they compute."""
+
+    channels: int
+    latents: int
+    means: bool
+    dither_levels: int
+
+    def __post_init__(self):
+        object.__setattr__(self, "_analyzed", ProgramCache(self._analyze))
+        object.__setattr__(self, "_predicted", ProgramCache(self._predict))
+
+    @property
+    def prior(self) -> DeepFactorized:
+        return DeepFactorized(channels=self.channels, features=factorized.WIDTHS)
+
+    @property
+    def analysis(self) -> HyperAnalysis:
+        return HyperAnalysis(self.channels, leaky=self.means)
+
+    @property
+    def synthesis(self) -> HyperSynthesis:
+        m, n = self.latents, self.channels
+        return HyperSynthesis((m, m * 3 // 2, 2 * m) if self.means else (n, n, m), leaky=self.means)
+
+    @property
+    def specs(self) -> tuple[LayerSpec, ...]:
+        kind = "leaky" if self.means else "relu"
+        return (LayerSpec("double", kind, INNER_BITS), LayerSpec("double", kind, INNER_BITS),
+                LayerSpec("same", "none", BITS))
+
+    @property
+    def fractions(self) -> int:
+        return 2 * self.dither_levels if self.dither_levels else 1
+
+    def init(self, key: jax.Array) -> dict:
+        """Draws parameters."""
         keys = jax.random.split(key, 3)
         return {
-            "prior": prior.init(keys[0], jnp.zeros((1, channels), jnp.float32))["params"],
-            "analysis": analysis.init(keys[1], jnp.zeros((1, 4, 4, latents), jnp.float32))["params"],
-            "synthesis": synthesis.init(keys[2], jnp.zeros((1, 1, 1, channels), jnp.float32))["params"],
+            "prior": self.prior.init(keys[0], jnp.zeros((1, self.channels), jnp.float32))["params"],
+            "analysis": self.analysis.init(keys[1], jnp.zeros((1, 4, 4, self.latents), jnp.float32))["params"],
+            "synthesis": self.synthesis.init(keys[2], jnp.zeros((1, 1, 1, self.channels), jnp.float32))["params"],
         }
 
-    def split(parameters: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Scales come first, as in the published parameters of other implementations."""
-        if not means:
+    def _split(self, parameters: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Means and scales; scales come first, as in the published parameters of other implementations."""
+        if not self.means:
             return jnp.zeros_like(parameters), parameters
-        return parameters[..., latents:], parameters[..., :latents]
+        return parameters[..., self.latents :], parameters[..., : self.latents]
 
-    def bits(params: Any, y: jax.Array, key: jax.Array | None):
-        z = analysis.apply({"params": params["analysis"]}, y)
+    def bits(self, params: Any, y: jax.Array, key: jax.Array | None):
+        """Estimates the rate of latents: see `EntropyModel`."""
+        z = self.analysis.apply({"params": params["analysis"]}, y)
         if key is None:
             z_seen = straight_through_round(z)
         else:
             key, noise_key = jax.random.split(key)
             z_seen = z + uniform_noise(noise_key, z.shape)
-        mean, scale = split(synthesis.apply({"params": params["synthesis"]}, z_seen))
+        mean, scale = self._split(self.synthesis.apply({"params": params["synthesis"]}, z_seen))
         y_hat = straight_through_round(y - mean) + mean
         seen = y_hat if key is None else y + uniform_noise(key, y.shape)
-        y_hat = seen if dither_levels else y_hat
+        y_hat = seen if self.dither_levels else y_hat
         y_bits = factorized.batch_sum(gaussian_bits(seen, mean, scale))
-        return y_hat, y_bits + factorized.batch_sum(factorized.prior_bits(prior, params["prior"], z_seen))
+        return y_hat, y_bits + factorized.batch_sum(factorized.prior_bits(self.prior, params["prior"], z_seen))
 
-    def finalize(params: Any) -> dict:
+    def finalize(self, params: Any) -> dict:
+        """Makes tables, and the hyper-decoder in integers."""
         layers = [(layer["kernel"], layer["bias"]) for layer in
                   (params["synthesis"][f"Convolution_{i}"] for i in range(3))]
         return {
-            "hyper_tables": factorized.prior_tables(prior, params["prior"])._asdict(),
-            "tables": scale_table.location_scale_tables(scale_table.scales(), fractions=fractions)._asdict(),
-            "network": quantize_network(layers, specs, input_bits=INNER_BITS),
+            "hyper_tables": factorized.prior_tables(self.prior, params["prior"])._asdict(),
+            "tables": scale_table.location_scale_tables(scale_table.scales(), fractions=self.fractions)._asdict(),
+            "network": quantize_network(layers, self.specs, input_bits=INNER_BITS),
             "thresholds": scale_thresholds(),
         }
 
-    @jax.jit
-    def hyper_analyze(params: Any, y: jax.Array) -> jax.Array:
-        return analysis.apply({"params": params["analysis"]}, y)
+    def _analyze(self, params: Any, y: jax.Array) -> jax.Array:
+        return self.analysis.apply({"params": params}, y)
 
-    @jax.jit
-    def predict(network: Any, thresholds: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array]:
-        mean, scale = split(apply_network(network, specs, network_input(z)))
+    def _predict(self, network: Any, thresholds: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array]:
+        mean, scale = self._split(apply_network(network, self.specs, network_input(z)))
         return mean, scale_indices(scale, thresholds)
 
-    def selection(ids: np.ndarray, dither: np.ndarray | None) -> scale_table.Selection:
-        """The symbol k has the law of the latent less its mean and its dither: -u = (L - 1 - 2 i) / (2 L)."""
-        location = np.zeros(ids.shape, np.int64) if dither is None else dither_levels - 1 - 2 * dither.astype(np.int64)
-        return scale_table.select(location, ids, fractions=fractions)
+    def _selection(self, ids: np.ndarray, dither: np.ndarray | None) -> scale_table.Selection:
+        """The symbol k is the latent less its mean and its dither: -u = (L - 1 - 2 i) / (2 L)."""
+        location = np.zeros(ids.shape, np.int64)
+        if dither is not None:
+            location = self.dither_levels - 1 - 2 * dither.astype(np.int64)
+        return scale_table.select(location, ids, fractions=self.fractions)
 
-    def encode(params: Any, coding: Any, y: Any, dither: np.ndarray | None = None):
-        z = factorized.rounded(hyper_analyze(params, y))
-        mean, ids = (np.asarray(part) for part in predict(coding["network"], coding["thresholds"], z))
-        offset = mean.astype(np.float32) / 2**BITS + factorized.offsets(dither, dither_levels)
+    def encode(self, params: Any, coding: Any, y: Any, dither: np.ndarray | None = None):
+        """Codes latents: see `EntropyModel`."""
+        z = factorized.rounded(self._analyzed(params["analysis"], y))
+        mean, ids = (np.asarray(part) for part in self._predicted(coding["network"], coding["thresholds"], z))
+        offset = mean.astype(np.float32) / 2**BITS + factorized.offsets(dither, self.dither_levels)
         symbols = factorized.rounded(np.asarray(y, np.float32) - offset)
-        chosen = selection(ids, dither)
+        chosen = self._selection(ids, dither)
         encoder = StepEncoder()
-        encoder.add(z, factorized.as_tables(coding["hyper_tables"]), factorized.channel_ids(z.shape))
-        encoder.add(symbols - chosen.shifts, factorized.as_tables(coding["tables"]), chosen.table_ids)
+        encoder.add(z, tables_from_tree(coding["hyper_tables"]), factorized.channel_ids(z.shape))
+        encoder.add(symbols - chosen.shifts, tables_from_tree(coding["tables"]), chosen.table_ids)
         return encoder.finish(), {"z": z, "y": symbols}
 
-    def decode(coding: Any, payloads: tuple[bytes, ...], shape: tuple[int, ...],
+    def decode(self, coding: Any, payloads: tuple[bytes, ...], shape: tuple[int, ...],
                dither: np.ndarray | None = None) -> jax.Array:
+        """Decodes latents: see `EntropyModel`."""
         batch, rows, columns, _ = shape
         decoder = StepDecoder(*payloads)
-        z_shape = (batch, rows // 4, columns // 4, channels)
-        z = decoder.read(factorized.as_tables(coding["hyper_tables"]), factorized.channel_ids(z_shape))
-        mean, ids = predict(coding["network"], coding["thresholds"], z)
-        chosen = selection(np.asarray(ids), dither)
-        symbols = decoder.read(factorized.as_tables(coding["tables"]), chosen.table_ids) + chosen.shifts
+        z_shape = (batch, rows // 4, columns // 4, self.channels)
+        z = decoder.read(tables_from_tree(coding["hyper_tables"]), factorized.channel_ids(z_shape))
+        mean, ids = (np.asarray(part) for part in self._predicted(coding["network"], coding["thresholds"], z))
+        chosen = self._selection(ids, dither)
+        symbols = decoder.read(tables_from_tree(coding["tables"]), chosen.table_ids) + chosen.shifts
         decoder.finish()
-        offset = mean.astype(jnp.float32) * 2.0**-BITS + factorized.offsets(dither, dither_levels)
-        return jnp.asarray(symbols, jnp.float32) + offset
-
-    name = "mbt2018-mean" if means else "bmshj2018-hyperprior"
-    return EntropyModel(name, 4, dither_levels, init, bits, finalize, encode, decode)
+        offset = mean.astype(np.float32) / 2**BITS + factorized.offsets(dither, self.dither_levels)
+        return jnp.asarray(symbols.astype(np.float32) + offset)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from rdr.bitstream import container
-from rdr.bitstream.container import Message, fingerprint, pack, unpack
+from rdr.bitstream.container import Message, fingerprint, pack, peek, unpack
 
 MESSAGE = Message("scalar", b"12345678", (300, 2, 1), (b"payload", b"", bytes(range(256))))
 
@@ -75,3 +75,23 @@ def test_fingerprints_tell_trees_apart():
                 {**tree, "a": np.zeros(3, np.float64)}, {"a": tree["a"], "c": tree["b"]}]
     assert len({fingerprint(variant) for variant in variants}) == len(variants)
     assert fingerprint(tree) == fingerprint({"b": tree["b"], "a": tree["a"].copy()}) and len(fingerprint(tree)) == 8
+
+
+def test_numbers_written_longer_than_they_are_are_refused():
+    """Fault 34: another message for the same image; every number of the head, one byte longer, is refused."""
+    head = pack(MESSAGE)[:6]
+    assert unpack(seal(head + b"\x01a\x00\x01\x02\x01\x01x")).shape == (2,)
+    for body in (b"\x81\x00a\x00\x01\x02\x01\x01x", b"\x01a\x80\x00\x01\x02\x01\x01x",
+                 b"\x01a\x00\x81\x00\x02\x01\x01x", b"\x01a\x00\x01\x82\x00\x01\x01x",
+                 b"\x01a\x00\x01\x02\x81\x80\x00\x01x", b"\x01a\x00\x01\x02\x01\x81\x00x"):
+        with pytest.raises(ValueError, match="damaged message: a number is written longer than it is"):
+            unpack(seal(head + body))
+
+
+def test_a_glance_says_which_codec_wrote_a_message():
+    data = pack(MESSAGE)
+    assert peek(data) == peek(data[:30]) == peek(bytearray(data)) == "scalar"
+    for wrong, said in ((data[:6] + b"\x7f" + bytes(9), "shorter than it says"), (b"\x89PNG" * 9, "not an rdr message"),
+                        ("text", "is bytes"), (data[:6] + b"\x01\xff" + bytes(9), "not ASCII")):
+        with pytest.raises(ValueError, match=said):
+            peek(wrong)

@@ -5,8 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rdr.bitstream.tables import PRECISION
-from rdr.codecs.image import factorized
+from rdr.bitstream.tables import PRECISION, tables_from_tree
 from rdr.codecs.image.factorized import SYMBOL_LIMIT, channel_ids, factorized_model, rounded
 
 M, LEVELS = 3, 4
@@ -79,7 +78,7 @@ def test_gradients_are_those_of_the_density_and_pass_through_rounding(plain, law
 
 def test_tables_hold_the_probabilities_of_each_channel_and_dither(plain, dithered, laws):
     for (_, params, coding), offsets in ((plain, [0.0]), (dithered, [-0.375, -0.125, 0.125, 0.375])):
-        tables = factorized.as_tables(coding["tables"])
+        tables = tables_from_tree(coding["tables"])
         assert len(tables.counts) == M * len(offsets)
         for i, offset in enumerate(offsets):
             k = np.arange(-20, 21.0)
