@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from rdr import quantize
 from rdr.bitstream.adaptive_coder import StepDecoder, StepEncoder
 from rdr.bitstream.tables import Tables
-from rdr.codecs.base import finalized
+from rdr.codecs.base import stored_tables
 from rdr.codecs.channel import base
 from rdr.codecs.channel.lattice_tables import (
     acceptance_chances,
@@ -85,7 +85,7 @@ def lattice_channel(name: str = "E8", *, acceptance: str = "geometric", layer_co
         return {"tables": {"priors": priors_tree(priors), "index": index}}
 
     def encode(params: Any, x: ArrayLike, *, noise_scale: ArrayLike, shared_key: jax.Array) -> bytes:
-        tables = finalized(params)
+        tables = stored_tables(params)
         x = base.check_samples(x, dimension=n, max_elements=max_elements).reshape(-1, n)
         scale = base.check_noise_scale(noise_scale, x.shape)
         key = base.check_shared_key(shared_key)
@@ -107,7 +107,7 @@ def lattice_channel(name: str = "E8", *, acceptance: str = "geometric", layer_co
         scale, key = base.check_noise_scale(noise_scale), base.check_shared_key(shared_key)
         parts = base.open_message(message, name=codec_name, params=params, noise_scale=scale, payloads=2, dimension=n,
                                   max_elements=max_elements)
-        tables = finalized(params)
+        tables = stored_tables(params)
         priors = priors_of(tables["priors"])
         blocks = parts.shape[0]
         step, layer = _geometry(key, blocks, lattice, len(priors))
