@@ -40,20 +40,20 @@ def unfitted(monkeypatch):
     from rdr.codecs import overfitted
     from rdr.codecs.overfitted import codec, exact_inference, format
     from rdr.codecs.overfitted.architecture import shapes
-    from rdr.codecs.overfitted.pretrained_init import start_weights
+    from rdr.codecs.overfitted.pretrained_init import pretrained_weights
 
     asked = []
 
-    def encode(picture, options, *, directory=None):
+    def encode(image, options, *, directory=None):
         asked.append(options)
-        arch, rng = codec.architecture(codec.as_image(picture).shape, options), np.random.default_rng(len(asked))
-        weights = {name: exact_inference.quantize_weights(w, 6) for name, w in start_weights(arch).items()}
-        grids = [np.rint(rng.laplace(size=shape)).astype(np.int32) for shape in arch.grids]
+        arch, rng = codec.architecture(codec.as_image(image).shape, options), np.random.default_rng(len(asked))
+        weights = {name: exact_inference.quantize_weights(w, 6) for name, w in pretrained_weights(arch).items()}
+        latents = [np.rint(rng.laplace(size=shape)).astype(np.int32) for shape in arch.latent_shapes]
         seed = options.seed if arch.noise_levels else None
-        return format.write(format.Description(arch, dict.fromkeys(shapes(arch), 6), weights, grids, seed))
+        return format.write(format.Description(arch, dict.fromkeys(shapes(arch), 6), weights, latents, seed))
 
-    def encode_batch(pictures, options, *, directory=None):
-        return [encode(picture, options) for picture in pictures]
+    def encode_batch(images, options, *, directory=None):
+        return [encode(image, options) for image in images]
 
     monkeypatch.setattr(overfitted, "encode", encode)
     monkeypatch.setattr(overfitted, "encode_batch", encode_batch)

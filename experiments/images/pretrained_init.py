@@ -22,6 +22,7 @@ from rdr import command_line, files
 from rdr.codecs.overfitted import network, training
 from rdr.codecs.overfitted.architecture import Architecture
 from rdr.codecs.overfitted.objectives import objective
+from rdr.codecs.overfitted.schedule import Schedule, as_arrays
 from rdr.data.folders import images_by_name
 from rdr.data.image_io import read_image, write_image
 from rdr.training.loop import train_scanned
@@ -71,13 +72,13 @@ def make_mosaic(config: Config) -> np.ndarray:
         scale = config.longest / max(image.size)
         if scale < 1:
             image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS)
-        picture = np.asarray(image)
-        if min(picture.shape[:2]) < config.side:
+        image = np.asarray(image)
+        if min(image.shape[:2]) < config.side:
             continue
         tried = []
         for _ in range(TRIES):
-            top, left = (int(rng.integers(n - config.side + 1)) for n in picture.shape[:2])
-            crop = picture[top : top + config.side, left : left + config.side]
+            top, left = (int(rng.integers(n - config.side + 1)) for n in image.shape[:2])
+            crop = image[top : top + config.side, left : left + config.side]
             tried.append((float(np.abs(np.diff(crop.astype(np.float64), axis=0)).mean()), crop))
         crops.append(max(tried, key=lambda pair: pair[0]))
     count = ROWS * COLUMNS
@@ -98,10 +99,10 @@ def run(config: Config, workdir: pathlib.Path) -> None:
     mosaic = make_mosaic(config)
     write_image(workdir / "mosaic.png", mosaic)
     arch = Architecture(*mosaic.shape)
-    picture = jnp.asarray(mosaic / np.float32(255), jnp.float32)
+    image = jnp.asarray(mosaic / np.float32(255), jnp.float32)
     state = training.initial_state(arch, network.initial_weights(arch, jax.random.key(0)), config.rd_lambda)
-    schedule = training.as_arrays(training.Schedule(steps=config.steps))
-    data = training.Data(picture[None], jnp.float32(0), (), picture, schedule)
+    schedule = as_arrays(Schedule(steps=config.steps))
+    data = training.Data(image[None], jnp.float32(0), (), image, schedule)
     update = training.make_update(arch, objective("mse").distance, jax.random.key(1))
     state = train_scanned(state, update, steps=config.steps, chunk=min(50, config.steps), directory=workdir / "fit",
                           data=data)

@@ -3,8 +3,8 @@
 from rdr.codecs.overfitted.architecture import Architecture, operations
 from rdr.codecs.overfitted.codec import encode_batch
 from rdr.codecs.overfitted.options import PRESETS, Options
+from rdr.codecs.overfitted.schedule import Schedule
 from rdr.codecs.overfitted.tiling import MAX_ELEMENTS, TILE, TILES, decode, describe, encode, group_size
-from rdr.codecs.overfitted.training import Schedule
 
 __all__ = [
     "MAX_ELEMENTS", "PRESETS", "TILE", "TILES", "Architecture", "Options", "Schedule", "decode", "describe", "encode",

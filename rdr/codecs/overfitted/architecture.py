@@ -1,18 +1,18 @@
 """What an overfitted codec's decoder is made of: its sizes, the shapes of its weights, and what it costs.
 
-An image of H x W pixels has a grid of whole numbers at each of the resolutions 1, 1/2, 1/4, .. Coarse grids are
+An image of H x W pixels has a latent of whole numbers at each of the resolutions 1, 1/2, 1/4, .. Coarse latents are
 brought to full size by separable interpolation, two-fold step by step; a small network turns the numbers at a pixel
 into its color. Another small network tells, from what was decoded before, where the next number probably lies.
 """
 
 from typing import NamedTuple
 
-# Neighbors (row, column) of a number in its own grid that its distribution depends on. All of them satisfy
+# Neighbors (row, column) of a number in its own latent that its distribution depends on. All of them satisfy
 # column + 2 row < 0, so that numbers on a line column + 2 row = constant can be decoded side by side.
 CONTEXT = ((0, -1), (0, -2), (0, -3), (-1, -2), (-1, -1), (-1, 0), (-1, 1),
            (-2, -2), (-2, -1), (-2, 0), (-2, 1), (-2, 2))
 SLOPE = 2
-# And those in the next coarser grid, around its own place there.
+# And those in the next coarser latent, around its own place there.
 PARENTS = ((0, 0), (0, -1), (0, 1), (-1, 0), (1, 0))
 INPUTS = len(CONTEXT) + len(PARENTS)
 TAPS = 4  # of each phase of the interpolation
@@ -27,8 +27,8 @@ class Architecture(NamedTuple):
       height: of the image, in pixels.
       width: of the image, in pixels.
       channels: 1 for gray images, 3 for RGB.
-      levels: number of grids; grid i has ceil(height / 2^i) x ceil(width / 2^i) numbers.
-      noise_levels: the finest so many resolutions also have a grid of shared noise; 0 for none.
+      levels: number of latents; latent i has ceil(height / 2^i) x ceil(width / 2^i) numbers.
+      noise_levels: the finest so many resolutions also have a latent of shared noise; 0 for none.
       entropy_width: hidden units in each of two layers of the entropy network.
       synthesis_width: hidden units per pixel of the synthesis network.
       refinement_width: hidden channels of its two 3 x 3 convolutions.
@@ -44,8 +44,8 @@ class Architecture(NamedTuple):
     refinement_width: int = 6
 
     @property
-    def grids(self) -> tuple[tuple[int, int], ...]:
-        """Rows and columns of each grid, finest first."""
+    def latent_shapes(self) -> tuple[tuple[int, int], ...]:
+        """Rows and columns of each latent, finest first."""
         return tuple((-(-self.height // 2**i), -(-self.width // 2**i)) for i in range(self.levels))
 
 
@@ -86,11 +86,11 @@ def operations(arch: Architecture) -> dict[str, float]:
     for name, sizes in shape.items():
         for n in sizes:
             weights[name] *= n
-    numbers = sum(rows * columns for rows, columns in arch.grids)
+    numbers = sum(rows * columns for rows, columns in arch.latent_shapes)
     per_number = sum(weights[name] for name in ("entropy_in", "entropy_hidden", "entropy_out", "entropy_skip"))
     upsampling = 0
     for level in range(arch.levels - 1):
-        (rows, columns), coarse = arch.grids[level], arch.grids[level + 1]
+        (rows, columns), coarse = arch.latent_shapes[level], arch.latent_shapes[level + 1]
         maps = arch.levels - level - 1 + max(arch.noise_levels - level - 1, 0)
         upsampling += TAPS * maps * (rows * coarse[1] + rows * columns)
     counts = {

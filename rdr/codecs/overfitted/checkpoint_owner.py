@@ -1,4 +1,4 @@
-"""Whose progress a directory holds, so that a fit never goes on from that of another picture or of other options."""
+"""Whose progress a directory holds, so that a fit never goes on from that of another image or of other options."""
 
 import hashlib
 import json
@@ -17,7 +17,8 @@ def digest(*parts: Any) -> str:
     """Tells apart what fits are made of.
 
     Args:
-      parts: arrays, of which shape, dtype and bytes count; numbers, strings and None; and tuples and lists of these.
+      parts: arrays, of which shape, dtype and bytes count; numbers, strings and None; functions, by their names;
+        and tuples, lists and dictionaries of these.
 
     Returns:
       The SHA-256 in hexadecimal digits.
@@ -29,6 +30,11 @@ def digest(*parts: Any) -> str:
             found.update(f"({len(part)};".encode())
             for one in part:
                 add(one)
+        elif isinstance(part, dict):
+            add(tuple(sorted(part.items())))
+        elif callable(part):
+            name = getattr(part, "__qualname__", type(part).__name__)
+            found.update(f"{getattr(part, '__module__', '')}.{name};".encode())
         elif part is None or isinstance(part, str | numbers.Number):
             part = part.item() if isinstance(part, np.generic) else part
             found.update(f"{part!r};".encode())
@@ -59,6 +65,6 @@ def claim(directory: pathlib.Path, *parts: Any) -> None:
     if record.exists() and record.read_text(encoding="utf-8") == mine:
         return
     if record.exists() and any(path != record and not files.is_partial(path) for path in directory.iterdir()):
-        raise ValueError(f"{directory} holds the progress of another picture or of other options: remove it or choose "
+        raise ValueError(f"{directory} holds the progress of another image or of other options: remove it or choose "
                          "another")
     files.write_text(record, mine)

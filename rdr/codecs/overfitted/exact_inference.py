@@ -12,7 +12,7 @@ import numpy as np
 
 from rdr.codecs.overfitted.architecture import CONTEXT, KERNEL, PARENTS, SLOPE, TAPS
 from rdr.codecs.overfitted.network import MIN_LOG2_SCALE
-from rdr.codecs.overfitted.quantized_laplace import PER_OCTAVE, PLACES, SCALES
+from rdr.codecs.overfitted.quantized_laplace import LOCATION_STEPS, SCALES, SCALES_PER_OCTAVE
 
 FRACTION = 12
 LIMIT = 2**13 - 1
@@ -48,14 +48,14 @@ def quantize_weights(weights: np.ndarray, exponent: int) -> np.ndarray:
     return np.rint(weights * 2.0**exponent).astype(np.int32)
 
 
-class GridLaw:
-    """The laws of one grid's numbers, asked for in the order in which they are decoded.
+class LatentDistribution:
+    """The distributions of one latent's numbers, asked for in the order in which they are decoded.
 
     Args:
       weights: exact weights by name.
-      level: of the grid.
+      level: of the latent.
       shape: rows and columns.
-      parent: the next coarser grid, whole, or None.
+      parent: the next coarser latent, whole, or None.
     """
 
     def __init__(self, weights: Weights, level: int, shape: tuple[int, int], parent: np.ndarray | None) -> None:
@@ -81,7 +81,7 @@ class GridLaw:
             self._near = near[:, self.order]
             self._in_parent, self._skip_parent = weights["entropy_in"][:, own:], weights["entropy_skip"][:, own:]
 
-    def fill(self, part: slice, values: np.ndarray) -> None:
+    def update(self, part: slice, values: np.ndarray) -> None:
         """Makes numbers known.
 
         Args:
@@ -90,14 +90,14 @@ class GridLaw:
         """
         self.padded[self._places[part]] = np.clip(values, -LIMIT, LIMIT)
 
-    def ask(self, part: slice) -> tuple[np.ndarray, np.ndarray]:
-        """Which law numbers have; their neighbors must be known.
+    def predict(self, part: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Which distribution numbers have; their neighbors must be known.
 
         Args:
           part: which of them, in decoding order.
 
         Returns:
-          Index of the table, and the whole part of the law's middle, int64 each.
+          Index of the table, and the whole part of the distribution's middle, int64 each.
         """
         weights = self._weights
         inputs = self.padded[self._places[part] + self._offsets]
@@ -109,9 +109,9 @@ class GridLaw:
         x = _relu(x)
         x = _relu(weights["entropy_hidden"] @ x + weights["entropy_hidden_bias"][:, None])
         out = _snap(out + weights["entropy_out"] @ x)
-        scale = np.floor((out[1] - MIN_LOG2_SCALE) * PER_OCTAVE + 0.5).clip(0, SCALES - 1).astype(np.int64)
-        eighths = np.floor(out[0] * PLACES + 0.5).astype(np.int64)
-        return scale * PLACES + eighths % PLACES, eighths // PLACES
+        scale = np.floor((out[1] - MIN_LOG2_SCALE) * SCALES_PER_OCTAVE + 0.5).clip(0, SCALES - 1).astype(np.int64)
+        location_eighths = np.floor(out[0] * LOCATION_STEPS + 0.5).astype(np.int64)
+        return scale * LOCATION_STEPS + location_eighths % LOCATION_STEPS, location_eighths // LOCATION_STEPS
 
 
 def _upsample_axis(x: np.ndarray, taps: np.ndarray, size: int, axis: int) -> np.ndarray:
@@ -125,22 +125,22 @@ def _upsample_axis(x: np.ndarray, taps: np.ndarray, size: int, axis: int) -> np.
     return np.moveaxis(_snap(out[..., :size]), -1, axis)
 
 
-def upsample(weights: Weights, grids: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Brings grids to full size.
+def upsample(weights: Weights, latents: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Brings latents to full size.
 
     Args:
       weights: exact weights by name.
-      grids: [rows, columns] each, finest first.
+      latents: [rows, columns] each, finest first.
 
     Returns:
       [height, width] each.
     """
-    up = np.clip(grids[-1], -LIMIT, LIMIT).astype(np.float64)[None]
-    for level in reversed(range(len(grids) - 1)):
-        rows, columns = grids[level].shape
+    up = np.clip(latents[-1], -LIMIT, LIMIT).astype(np.float64)[None]
+    for level in reversed(range(len(latents) - 1)):
+        rows, columns = latents[level].shape
         taps = weights["upsampling"][level]
         up = _upsample_axis(_upsample_axis(up, taps, rows, 1), taps, columns, 2)
-        up = np.concatenate([np.clip(grids[level], -LIMIT, LIMIT).astype(np.float64)[None], up])
+        up = np.concatenate([np.clip(latents[level], -LIMIT, LIMIT).astype(np.float64)[None], up])
     return list(up)
 
 
@@ -158,21 +158,21 @@ def _refine(weights: Weights, name: str, x: np.ndarray) -> np.ndarray:
     return out
 
 
-def synthesize(weights: Weights, grids: Sequence[np.ndarray], noise: Sequence[np.ndarray] = ()) -> np.ndarray:
+def synthesize(weights: Weights, latents: Sequence[np.ndarray], noise: Sequence[np.ndarray] = ()) -> np.ndarray:
     """Makes the image.
 
     Args:
       weights: exact weights by name.
-      grids: whole numbers [rows, columns] each, finest first.
+      latents: whole numbers [rows, columns] each, finest first.
       noise: multiples of 2^-12, the same for the finest resolutions, or nothing.
 
     Returns:
       uint8 [height, width, channels].
     """
-    height, width = grids[0].shape
-    maps = upsample(weights, grids)
+    height, width = latents[0].shape
+    maps = upsample(weights, latents)
     if len(noise):
-        coarser = [np.zeros(grid.shape) for grid in grids[len(noise):]]
+        coarser = [np.zeros(latent.shape) for latent in latents[len(noise):]]
         maps += upsample(weights, [*noise, *coarser])[: len(noise)]
     maps = np.stack([x.reshape(-1) for x in maps])
     x = np.empty((len(weights["pixel_out"]), height * width))

@@ -1,9 +1,9 @@
-"""From exact weights and grids to a message and back.
+"""From exact weights and latents to a message and back.
 
-Payloads: settings; weights (coded, escapes); grids (coded, escapes). Settings are, a byte each: the format's number,
-levels, noise levels, the three widths; a byte or two of flags for grids that are not zero, lowest bit finest; four
+Payloads: settings; weights (coded, escapes); latents (coded, escapes). Settings are, a byte each: the format's number,
+levels, noise levels, the three widths; a byte or two of flags for latents that are not zero, lowest bit finest; four
 bytes of seed where there is noise; and a byte for each tensor: 25 e + t, its step 2^-e and the Laplace table t that
-codes it. What is coded of the weights is their difference to those of `start`, rounded to the same step. Grids are
+codes it. What is coded of the weights is their difference to those of `start`, rounded to the same step. Latents are
 coded from the coarsest to the finest, along lines column + 2 row = constant.
 """
 
@@ -17,8 +17,8 @@ from rdr.bitstream import coder, container
 from rdr.bitstream.adaptive_coder import StepDecoder, StepEncoder
 from rdr.codecs.overfitted import exact_inference
 from rdr.codecs.overfitted.architecture import Architecture, shapes
-from rdr.codecs.overfitted.pretrained_init import whole_start
-from rdr.codecs.overfitted.quantized_laplace import PLACES, SCALES, laplace_tables
+from rdr.codecs.overfitted.pretrained_init import quantized_pretrained
+from rdr.codecs.overfitted.quantized_laplace import LOCATION_STEPS, SCALES, laplace_tables
 from rdr.randomness import shared_integers, shared_key
 
 NAME = "overfitted"
@@ -35,14 +35,14 @@ class Description(NamedTuple):
       arch: sizes of the decoder.
       exponents: e by name; weights are whole multiples of 2^-e.
       weights: whole numbers by name.
-      grids: int32 [rows, columns] each, finest first.
+      latents: int32 [rows, columns] each, finest first.
       seed: of the shared noise, or None.
     """
 
     arch: Architecture
     exponents: Mapping[str, int]
     weights: Mapping[str, np.ndarray]
-    grids: Sequence[np.ndarray]
+    latents: Sequence[np.ndarray]
     seed: int | None
 
 
@@ -59,7 +59,7 @@ def dequantize_weights(description: Description) -> dict[str, np.ndarray]:
             for name, w in description.weights.items()}
 
 
-def noise_grids(arch: Architecture, seed: int | None) -> list[np.ndarray]:
+def noise_maps(arch: Architecture, seed: int | None) -> list[np.ndarray]:
     """Noise that encoder and decoder share: 256 equally likely values with variance 1, multiples of 2^-12.
 
     Args:
@@ -71,13 +71,13 @@ def noise_grids(arch: Architecture, seed: int | None) -> list[np.ndarray]:
     """
     if not arch.noise_levels:
         return []
-    key, grids = shared_key(seed), []
+    key, latents = shared_key(seed), []
     step = 2**exact_inference.FRACTION * 12**0.5 / 256
     values = np.floor((np.arange(NOISE_VALUES) - (NOISE_VALUES - 1) / 2) * step)
-    for level, shape in enumerate(arch.grids[: arch.noise_levels]):
+    for level, shape in enumerate(arch.latent_shapes[: arch.noise_levels]):
         draw = shared_integers(jax.random.fold_in(key, level), shape, levels=NOISE_VALUES)
-        grids.append(values[np.asarray(draw)] * 2.0**-exact_inference.FRACTION)
-    return grids
+        latents.append(values[np.asarray(draw)] * 2.0**-exact_inference.FRACTION)
+    return latents
 
 
 def weight_table(weights: np.ndarray) -> int:
@@ -93,19 +93,33 @@ def weight_table(weights: np.ndarray) -> int:
     return int(np.clip(np.round(2 * (np.log2(max(mean, 2.0**-6)) + 6)), 0, _TABLES - 1))
 
 
-def write(description: Description) -> bytes:
+class Written(NamedTuple):
+    """A message, and how long its parts are.
+
+    Attributes:
+      message: the bytes.
+      latent_bytes: how many of them the latents take.
+      weight_bytes: how many of them the weights take.
+    """
+
+    message: bytes
+    latent_bytes: int
+    weight_bytes: int
+
+
+def write(description: Description) -> Written:
     """Writes a message.
 
     Args:
       description: all that the decoder needs.
 
     Returns:
-      The bytes.
+      The message and the lengths of its parts.
     """
     arch = description.arch
-    used = [bool(np.any(grid)) for grid in description.grids]
+    used = [bool(np.any(latent)) for latent in description.latents]
     tables, names = laplace_tables(), list(shapes(arch))
-    start = whole_start(arch, description.exponents)
+    start = quantized_pretrained(arch, description.exponents)
     differences = {name: description.weights[name] - start[name] for name in names}
     chosen = {name: weight_table(differences[name]) for name in names}
     settings = bytes([_FORMAT, arch.levels, arch.noise_levels, arch.entropy_width, arch.synthesis_width,
@@ -115,31 +129,32 @@ def write(description: Description) -> bytes:
         settings += int(description.seed).to_bytes(4, "little")
     settings += bytes(_TABLES * description.exponents[name] + chosen[name] for name in names)
     numbers = np.concatenate([differences[name].reshape(-1) for name in names])
-    ids = np.concatenate([np.full(differences[name].size, 2 * PLACES * chosen[name]) for name in names])
+    ids = np.concatenate([np.full(differences[name].size, 2 * LOCATION_STEPS * chosen[name]) for name in names])
     weights = coder.encode_symbols(numbers.astype(np.int32), tables, ids)
     encoder, exact = StepEncoder(), dequantize_weights(description)
     for level in reversed(range(arch.levels)):
         if used[level]:
-            law = _law(exact, arch, level, description.grids)
-            everything = slice(0, law.order.size)
-            values = np.asarray(description.grids[level], np.int64).reshape(-1)[law.order]
-            law.fill(everything, values)
-            ids, middle = law.ask(everything)
-            for part in _parts(law):
+            distribution = _distribution(exact, arch, level, description.latents)
+            everything = slice(0, distribution.order.size)
+            values = np.asarray(description.latents[level], np.int64).reshape(-1)[distribution.order]
+            distribution.update(everything, values)
+            ids, middle = distribution.predict(everything)
+            for part in _parts(distribution):
                 encoder.add(values[part] - middle[part], tables, ids[part])
-    message = container.Message(NAME, b"", (arch.height, arch.width, arch.channels),
-                                (settings, *weights, *encoder.finish()))
-    return container.pack(message)
+    latents = encoder.finish()
+    message = container.Message(NAME, b"", (arch.height, arch.width, arch.channels), (settings, *weights, *latents))
+    return Written(container.pack(message), sum(map(len, latents)), sum(map(len, weights)))
 
 
-def _law(exact: Mapping[str, np.ndarray], arch: Architecture, level: int, grids: Any) -> exact_inference.GridLaw:
-    parent = grids[level + 1] if level + 1 < arch.levels else None
-    return exact_inference.GridLaw(exact, level, arch.grids[level], parent)
+def _distribution(exact: Mapping[str, np.ndarray], arch: Architecture, level: int, latents: Any
+                  ) -> exact_inference.LatentDistribution:
+    parent = latents[level + 1] if level + 1 < arch.levels else None
+    return exact_inference.LatentDistribution(exact, level, arch.latent_shapes[level], parent)
 
 
-def _parts(law: exact_inference.GridLaw) -> list[slice]:
-    starts = np.concatenate([[0], law.ends[:-1]])
-    return [slice(int(a), int(b)) for a, b in zip(starts, law.ends) if b > a]
+def _parts(distribution: exact_inference.LatentDistribution) -> list[slice]:
+    starts = np.concatenate([[0], distribution.ends[:-1]])
+    return [slice(int(a), int(b)) for a, b in zip(starts, distribution.ends) if b > a]
 
 
 def read(message: bytes, *, max_elements: int = container.MAX_ELEMENTS) -> Description:
@@ -164,26 +179,26 @@ def read(message: bytes, *, max_elements: int = container.MAX_ELEMENTS) -> Descr
     arch, exponents, chosen, used, seed = _settings(settings, parts.shape)
     shape, tables = shapes(arch), laplace_tables()
     sizes = {name: int(np.prod(sizes)) for name, sizes in shape.items()}
-    ids = np.concatenate([np.full(sizes[name], 2 * PLACES * chosen[name]) for name in shape])
+    ids = np.concatenate([np.full(sizes[name], 2 * LOCATION_STEPS * chosen[name]) for name in shape])
     numbers = np.split(coder.decode_symbols(*weights, ids.size, tables, ids), np.cumsum(list(sizes.values()))[:-1])
-    start = whole_start(arch, exponents)
+    start = quantized_pretrained(arch, exponents)
     integers = {name: part.reshape(shape[name]).astype(np.int64) + start[name] for name, part in zip(shape, numbers)}
     if any(np.abs(w).max() > exact_inference.MAX_WEIGHT * 2 ** exponents[n] for n, w in integers.items()):
         raise ValueError("damaged message: a weight is too large")
-    grids: list = [np.zeros(size, np.int32) for size in arch.grids]
-    description = Description(arch, exponents, integers, grids, seed)
+    latents: list = [np.zeros(size, np.int32) for size in arch.latent_shapes]
+    description = Description(arch, exponents, integers, latents, seed)
     decoder, exact = StepDecoder(*parts.payloads[3:]), dequantize_weights(description)
     for level in reversed(range(arch.levels)):
         if used[level]:
-            law = _law(exact, arch, level, grids)
-            values = np.zeros(law.order.size, np.int64)
-            for part in _parts(law):
-                ids, middle = law.ask(part)
+            distribution = _distribution(exact, arch, level, latents)
+            values = np.zeros(distribution.order.size, np.int64)
+            for part in _parts(distribution):
+                ids, middle = distribution.predict(part)
                 values[part] = decoder.read(tables, ids) + middle
-                law.fill(part, values[part])
+                distribution.update(part, values[part])
             if np.abs(values).max() > exact_inference.LIMIT:
-                raise ValueError("damaged message: a number of a grid is too large")
-            grids[level].reshape(-1)[law.order] = values
+                raise ValueError("damaged message: a number of a latent is too large")
+            latents[level].reshape(-1)[distribution.order] = values
     decoder.finish()
     return description
 
@@ -209,7 +224,7 @@ def _settings(settings: bytes, shape: tuple[int, ...]) -> tuple:
             {name: code % _TABLES for name, code in codes.items()}, [bool(mask >> i & 1) for i in range(levels)], seed)
 
 
-def picture(description: Description) -> np.ndarray:
+def render(description: Description) -> np.ndarray:
     """Makes the image that a description stands for.
 
     Args:
@@ -218,17 +233,5 @@ def picture(description: Description) -> np.ndarray:
     Returns:
       uint8 [height, width, channels].
     """
-    noise = noise_grids(description.arch, description.seed)
-    return exact_inference.synthesize(dequantize_weights(description), description.grids, noise)
-
-
-def grid_bytes(message: bytes) -> int:
-    """How many bytes of a message the grids take.
-
-    Args:
-      message: from `write`.
-
-    Returns:
-      The number of bytes.
-    """
-    return sum(len(payload) for payload in container.unpack(message).payloads[3:])
+    noise = noise_maps(description.arch, description.seed)
+    return exact_inference.synthesize(dequantize_weights(description), description.latents, noise)

@@ -1,4 +1,4 @@
-"""The decoder's networks in floating point, as they are trained; `arithmetic` is the same in whole numbers."""
+"""The decoder's networks in floating point, as they are trained; `exact_inference` is the same in whole numbers."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rdr.codecs.overfitted.architecture import CONTEXT, KERNEL, PARENTS, TAPS, Architecture, shapes
+from rdr.codecs.overfitted.architecture import CONTEXT, PARENTS, TAPS, Architecture, shapes
+from rdr.codecs.overfitted.convolution import convolve
 
 MIN_LOG2_SCALE, MAX_LOG2_SCALE = -6.0, 6.0
 # Interpolation from samples at -7/4, -3/4, 1/4, 5/4: cubic, a = -1/2.
@@ -33,7 +34,7 @@ def initial_weights(arch: Architecture, key: jax.Array) -> dict[str, jax.Array]:
         else:
             weights[name] = draw * (1.0 / shape[-1]) ** 0.5
     weights["pixel_in"] = weights["pixel_in"] * 0.1
-    # Grids are brightness to start with.
+    # Latents are brightness to start with.
     weights["pixel_skip"] = 0.05 + 0.01 * weights["pixel_skip"]
     weights["pixel_out_bias"] = jnp.full((arch.channels,), 0.5, jnp.float32)
     return weights
@@ -51,82 +52,73 @@ def _upsample_axis(x: jax.Array, taps: jax.Array, size: int, axis: int) -> jax.A
     return jax.lax.slice_in_dim(both, 0, size, axis=axis)
 
 
-def upsample(weights: Mapping[str, jax.Array], grids: Sequence[jax.Array],
+def upsample(weights: Mapping[str, jax.Array], latents: Sequence[jax.Array],
              noise: Sequence[jax.Array] = ()) -> jax.Array:
-    """Brings all grids to full size.
+    """Brings all latents to full size.
 
     Args:
       weights: by name.
-      grids: [rows, columns] each, finest first.
+      latents: [rows, columns] each, finest first.
       noise: the same for the finest resolutions, or nothing.
 
     Returns:
-      [grids + noises, height, width]; grids first, finest first.
+      [latents + noises, height, width]; latents first, finest first.
     """
-    up = grids[-1][None]
-    noisy = noise[-1][None] if len(noise) == len(grids) else None
-    for level in reversed(range(len(grids) - 1)):
-        rows, columns = grids[level].shape
+    up = latents[-1][None]
+    noisy = noise[-1][None] if len(noise) == len(latents) else None
+    for level in reversed(range(len(latents) - 1)):
+        rows, columns = latents[level].shape
         both = up if noisy is None else jnp.concatenate([up, noisy])
         taps = weights["upsampling"][level]
         both = _upsample_axis(_upsample_axis(both, taps, rows, 1), taps, columns, 2)
         count = up.shape[0]
-        up = jnp.concatenate([grids[level][None], both[:count]])
+        up = jnp.concatenate([latents[level][None], both[:count]])
         if level < len(noise):
             noisy = noise[level][None] if noisy is None else jnp.concatenate([noise[level][None], both[count:]])
     return up if noisy is None else jnp.concatenate([up, noisy])
-
-
-def _neighborhood(x: jax.Array) -> jax.Array:
-    """The 3 x 3 surroundings of each pixel, edges repeated: [9 channels, height, width]."""
-    _, height, width = x.shape
-    x = jnp.pad(x, ((0, 0), (1, 1), (1, 1)), mode="edge")
-    return jnp.concatenate([x[:, 1 + i:1 + i + height, 1 + j:1 + j + width] for i, j in KERNEL])
 
 
 def _matmul(a: jax.Array, b: jax.Array) -> jax.Array:
     return jax.lax.dot_general(a, b, (((1,), (0,)), ((), ())), precision=jax.lax.Precision.HIGHEST)
 
 
-def synthesize(weights: Mapping[str, jax.Array], grids: Sequence[jax.Array],
+def synthesize(weights: Mapping[str, jax.Array], latents: Sequence[jax.Array],
                noise: Sequence[jax.Array] = ()) -> jax.Array:
     """Makes the image, not yet clipped or rounded.
 
     Args:
       weights: by name.
-      grids: [rows, columns] each, finest first.
+      latents: [rows, columns] each, finest first.
       noise: the same for the finest resolutions, or nothing.
 
     Returns:
       [channels, height, width], about in [0, 1].
     """
-    height, width = grids[0].shape
-    x = upsample(weights, grids, noise).reshape(-1, height * width)
+    height, width = latents[0].shape
+    x = upsample(weights, latents, noise).reshape(-1, height * width)
     hidden = jax.nn.relu(_matmul(weights["pixel_in"], x) + weights["pixel_in_bias"][:, None])
     x = _matmul(weights["pixel_out"], hidden) + _matmul(weights["pixel_skip"], x) + weights["pixel_out_bias"][:, None]
-    y = _neighborhood(x.reshape(-1, height, width)).reshape(-1, height * width)
-    y = jax.nn.relu(_matmul(weights["refine_in"], y) + weights["refine_in_bias"][:, None])
-    y = _neighborhood(y.reshape(-1, height, width)).reshape(-1, height * width)
-    x = x + _matmul(weights["refine_out"], y) + weights["refine_out_bias"][:, None]
-    return x.reshape(-1, height, width)
+    x = x.reshape(-1, height, width)
+    y = jax.nn.relu(convolve(weights["refine_in"], x, False) + weights["refine_in_bias"][:, None, None])
+    return x + convolve(weights["refine_out"], y, True) + weights["refine_out_bias"][:, None, None]
 
 
-def context(grid: jax.Array, parent: jax.Array | None) -> jax.Array:
-    """What the distribution of each number of a grid depends on.
+def context(latent: jax.Array, parent: jax.Array | None) -> jax.Array:
+    """What the distribution of each number of a latent depends on.
 
     Args:
-      grid: [rows, columns].
-      parent: the next coarser grid, or None at the coarsest one.
+      latent: [rows, columns].
+      parent: the next coarser latent, or None at the coarsest one.
 
     Returns:
       [inputs, rows * columns]; zero where a neighbor lies outside.
     """
-    rows, columns = grid.shape
+    rows, columns = latent.shape
     top, side = (max(abs(offset[axis]) for offset in CONTEXT) for axis in (0, 1))
-    padded = jnp.pad(grid, ((top, 0), (side, side)))
+    padded = jnp.pad(latent, ((top, 0), (side, side)))
     parts = [padded[top + i:top + i + rows, side + j:side + j + columns] for i, j in CONTEXT]
     if parent is None:
-        parts += [jnp.zeros_like(grid)] * len(PARENTS)
+        parts += [jnp.zeros_like(latent)] * len(PARENTS)
     else:
         padded = jnp.pad(parent, 1)
         near = jnp.stack([padded[1 + i:1 + i + parent.shape[0], 1 + j:1 + j + parent.shape[1]] for i, j in PARENTS])
@@ -142,7 +134,7 @@ def predict(weights: Mapping[str, jax.Array], inputs: jax.Array, bias: jax.Array
     Args:
       weights: by name.
       inputs: from `context`.
-      bias: of the first layer, [hidden, n] or [hidden, 1]: that of each number's grid.
+      bias: of the first layer, [hidden, n] or [hidden, 1]: that of each number's latent.
 
     Returns:
       Location [n], and the binary logarithm of the Laplace scale [n].
@@ -155,10 +147,10 @@ def predict(weights: Mapping[str, jax.Array], inputs: jax.Array, bias: jax.Array
 
 
 def laplace_bits(distance: jax.Array, log2_scale: jax.Array) -> jax.Array:
-    """Bits of a whole number under a Laplace law, integrated over the unit interval around it.
+    """Bits of a whole number under a Laplace distribution, integrated over the unit interval around it.
 
     Args:
-      distance: from the law's middle, any shape.
+      distance: from the distribution's middle, any shape.
       log2_scale: binary logarithm of its scale b, same shape.
 
     Returns:
@@ -175,31 +167,31 @@ def laplace_bits(distance: jax.Array, log2_scale: jax.Array) -> jax.Array:
     return jnp.where(d >= 0.5, outside, inside) * np.float32(-1.0 / np.log(2.0))
 
 
-def bits(weights: Mapping[str, jax.Array], grids: Sequence[jax.Array]) -> jax.Array:
-    """Bits of all grids.
+def bits(weights: Mapping[str, jax.Array], latents: Sequence[jax.Array]) -> jax.Array:
+    """Bits of all latents.
 
-    The finest grid, which has three quarters of all numbers, goes through the network by itself, all others in one: a
+    The finest latent, which has three quarters of all numbers, goes through the network by itself, all others in one: a
     program of two networks compiles faster than one of seven.
 
     Args:
       weights: by name.
-      grids: [rows, columns] each, finest first.
+      latents: [rows, columns] each, finest first.
 
     Returns:
-      float32 [grids], bits of each.
+      float32 [latents], bits of each.
     """
     result = []
-    for group in (range(1), range(1, len(grids))):
+    for group in (range(1), range(1, len(latents))):
         if not group:
             continue
         inputs, biases, starts = [], [], [0]
         for level in group:
-            inputs.append(context(grids[level], grids[level + 1] if level + 1 < len(grids) else None))
+            inputs.append(context(latents[level], latents[level + 1] if level + 1 < len(latents) else None))
             biases.append(jnp.broadcast_to(weights["entropy_in_bias"][level][:, None],
-                                           (weights["entropy_in_bias"].shape[1], grids[level].size)))
-            starts.append(starts[-1] + grids[level].size)
+                                           (weights["entropy_in_bias"].shape[1], latents[level].size)))
+            starts.append(starts[-1] + latents[level].size)
         location, log2_scale = predict(weights, jnp.concatenate(inputs, 1), jnp.concatenate(biases, 1))
-        numbers = jnp.concatenate([grids[level].reshape(-1) for level in group])
+        numbers = jnp.concatenate([latents[level].reshape(-1) for level in group])
         each = laplace_bits(numbers - location, log2_scale)
         result += [each[first:last].sum() for first, last in zip(starts, starts[1:])]
     return jnp.stack(result)

@@ -33,12 +33,14 @@ class Objective(NamedTuple):
       prepare: `prepare(params, image [1, height, width, channels], sigma) -> target`, what the distance needs of the
         original.
       distance: `distance(params, target, image [1, height, width, channels]) -> [1]`.
+      needs_sigma: whether `prepare` reads sigma.
     """
 
     name: str
     params: Any
     prepare: Callable[[jax.Array, Any], Any]
     distance: Callable[[Any, jax.Array], jax.Array]
+    needs_sigma: bool = False
 
 
 def feature_maps(name: str, scales: int) -> tuple[Any, Callable[[Any, jax.Array], dict[str, jax.Array]]]:
@@ -132,7 +134,22 @@ def objective(name: str, *, features: str = "alexnet", scales: int | None = None
         value = wasserstein_distortion.distance(statistics, maps(params, image))
         return value + error * jnp.square(image_itself - image).mean((1, 2, 3)) if error else value
 
-    return Objective(name, params, prepare, distance)
+    return Objective(name, params, prepare, distance, needs_sigma=True)
+
+
+@functools.lru_cache(maxsize=16)
+def objective_from_loss(loss: Callable[[jax.Array, jax.Array], jax.Array]) -> Objective:
+    """Makes an objective of any loss of images.
+
+    Args:
+      loss: `loss(images, reference) -> [batch]`, both float32 [batch, height, width, channels] in about [0, 1];
+        differentiable in the first.
+
+    Returns:
+      The objective; the same object for the same loss.
+    """
+    return Objective(getattr(loss, "__name__", type(loss).__name__), None, lambda _, image, sigma: image,
+                     lambda _, target, image: loss(image, target))
 
 
 def sigma_map(sigma: float | str | ArrayLike, image: jax.Array, *, saliency: ArrayLike | None = None,

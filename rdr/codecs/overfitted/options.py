@@ -1,20 +1,23 @@
 """How an image is fitted, and which images can be."""
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from jax.typing import ArrayLike
 
 from rdr.bitstream import container
-from rdr.codecs.overfitted import format, training
+from rdr.codecs.overfitted import format
 from rdr.codecs.overfitted.architecture import Architecture
-from rdr.codecs.overfitted.objectives import SQUARED_ERROR_WEIGHT
+from rdr.codecs.overfitted.objectives import SQUARED_ERROR_WEIGHT, Objective, objective, objective_from_loss
+from rdr.codecs.overfitted.schedule import Schedule
 
 PRESETS = {
-    "fast": training.Schedule(steps=500),
-    "medium": training.Schedule(steps=2000),
-    "slow": training.Schedule(steps=10_000),
+    "fast": Schedule(steps=500),
+    "medium": Schedule(steps=2000),
+    "slow": Schedule(steps=10_000),
 }
 MIN_SIZE = 100  # bytes
 
@@ -23,7 +26,8 @@ class Options(NamedTuple):
     """How an image is fitted.
 
     Attributes:
-      objective: "mse", "ms_ssim", "wd", "wd_mse" or "lpips".
+      objective: "mse", "ms_ssim", "wd", "wd_mse" or "lpips"; or a loss of your own,
+        `loss(images, reference) -> [batch]`, or an `Objective`.
       rd_lambda: lambda, bits per pixel for one unit of the objective; None for the objective's usual one.
       size: bytes that the file should have; lambda is then found, from `rd_lambda` on. Where weights and headers alone
         take more, the shortest file that was found is written, which is longer.
@@ -38,10 +42,10 @@ class Options(NamedTuple):
       synthesis_width: see `Architecture`.
     """
 
-    objective: str = "mse"
+    objective: str | Objective | Callable[[jax.Array, jax.Array], jax.Array] = "mse"
     rd_lambda: float | None = None
     size: int | None = None
-    schedule: training.Schedule = PRESETS["medium"]
+    schedule: Schedule = PRESETS["medium"]
     seed: int = 0
     noise_levels: int = 0
     sigma: float | str | ArrayLike = 4.0
@@ -103,6 +107,25 @@ def as_image(image: ArrayLike) -> np.ndarray:
     return image.astype(np.float32)
 
 
+def chosen_objective(options: Options) -> Objective:
+    """Looks up the objective that options ask for.
+
+    Args:
+      options: of the fit.
+
+    Returns:
+      The objective.
+
+    Raises:
+      ValueError: if there is none of this name.
+    """
+    if isinstance(options.objective, Objective):
+        return options.objective
+    if callable(options.objective):
+        return objective_from_loss(options.objective)
+    return objective(options.objective, features=options.features, squared_error_weight=options.squared_error_weight)
+
+
 def architecture(shape: tuple[int, int, int], options: Options) -> Architecture:
     """The sizes of the decoder for an image.
 
@@ -111,7 +134,7 @@ def architecture(shape: tuple[int, int, int], options: Options) -> Architecture:
       options: of the fit.
 
     Returns:
-      The sizes: seven grids, or as many as it takes to come to a grid of one number.
+      The sizes: seven latents, or as many as it takes to come to a latent of one number.
     """
     levels = min(7, 1 + math.ceil(math.log2(max(shape[:2]))))
     noise_levels = min(options.noise_levels, levels)

@@ -1,6 +1,6 @@
 """Weights that every fit starts from, and that files store the difference to.
 
-They were fitted to one picture, a mosaic of crops of photographs (`python -m experiments.images.pretrained_init`). A
+They were fitted to one image, a mosaic of crops of photographs (`python -m experiments.images.pretrained_init`). A
 decoder of other widths than these weights' starts from random weights, and its file stores them whole.
 """
 
@@ -25,7 +25,7 @@ def _stored() -> dict[str, np.ndarray]:
         return {name: arrays[name] for name in arrays.files}
 
 
-def start_weights(arch: Architecture) -> dict[str, np.ndarray] | None:
+def pretrained_weights(arch: Architecture) -> dict[str, np.ndarray] | None:
     """The stored weights, for a decoder of the same widths.
 
     Fewer levels use the finest ones' weights; noise has weight 0 at first; gray is the mean of the colors.
@@ -53,7 +53,7 @@ def start_weights(arch: Architecture) -> dict[str, np.ndarray] | None:
     return result
 
 
-def whole_start(arch: Architecture, exponents: Mapping[str, int]) -> dict[str, np.ndarray]:
+def quantized_pretrained(arch: Architecture, exponents: Mapping[str, int]) -> dict[str, np.ndarray]:
     """The stored weights as whole multiples of step sizes; what a file's numbers are added to.
 
     Args:
@@ -63,13 +63,13 @@ def whole_start(arch: Architecture, exponents: Mapping[str, int]) -> dict[str, n
     Returns:
       int32 by name; zeros where there are no stored weights for the widths.
     """
-    weights = start_weights(arch)
+    weights = pretrained_weights(arch)
     if weights is None:
         return {name: np.zeros(shape, np.int32) for name, shape in shapes(arch).items()}
     return {name: exact_inference.quantize_weights(w, exponents[name]) for name, w in weights.items()}
 
 
-def first_weights(arch: Architecture, key: jax.Array) -> dict[str, np.ndarray]:
+def starting_weights(arch: Architecture, key: jax.Array) -> dict[str, np.ndarray]:
     """The weights that a fit starts from.
 
     Args:
@@ -80,7 +80,7 @@ def first_weights(arch: Architecture, key: jax.Array) -> dict[str, np.ndarray]:
       float32 by name.
     """
     weights = network.initial_weights(arch, key)
-    stored = start_weights(arch)
+    stored = pretrained_weights(arch)
     if stored is None:
         return weights
     if arch.noise_levels:  # what noise goes to is drawn: from zero it would never be let in

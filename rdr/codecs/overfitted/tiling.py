@@ -24,7 +24,7 @@ from rdr import files
 from rdr.bitstream import container
 from rdr.codecs.overfitted import checkpoint_owner, codec, format
 from rdr.codecs.overfitted.objectives import sigma_map
-from rdr.codecs.overfitted.options import DEFAULT, MIN_SIZE, Options, check_image, check_options
+from rdr.codecs.overfitted.options import DEFAULT, MIN_SIZE, Options, check_image, check_options, chosen_objective
 
 NAME = "overfitted tiles"
 _FORMAT = 1
@@ -108,7 +108,7 @@ def group_size(count: int, pixels: int, devices: int) -> int:
 
 def _sigma_of(image: np.ndarray, options: Options) -> Callable[[tuple[slice, slice]], np.ndarray] | None:
     """The map of sigma of the tile at a place: a part of the whole image's; "intrinsic" looks at tiles one by one."""
-    if "wd" not in options.objective:
+    if not chosen_objective(options).needs_sigma:
         return None
     if isinstance(options.sigma, str) and options.sigma == "intrinsic":
         return lambda place: np.asarray(sigma_map("intrinsic", jnp.asarray(codec.as_image(image[place]))[None]))[0]

@@ -13,9 +13,9 @@ from rdr.bitstream.tables import table_bits
 from rdr.codecs.overfitted import exact_inference, network
 from rdr.codecs.overfitted.architecture import Architecture, shapes
 from rdr.codecs.overfitted.format import Description, weight_table
-from rdr.codecs.overfitted.pretrained_init import whole_start
-from rdr.codecs.overfitted.quantized_laplace import PLACES, laplace_tables
-from rdr.codecs.overfitted.training import GRID_UNIT, Data, State
+from rdr.codecs.overfitted.pretrained_init import quantized_pretrained
+from rdr.codecs.overfitted.quantized_laplace import LOCATION_STEPS, laplace_tables
+from rdr.codecs.overfitted.training import LATENT_UNIT, Data, State
 
 # Weights of a group share one step size.
 GROUPS = (
@@ -37,7 +37,7 @@ def weight_bits(whole: np.ndarray) -> float:
     Returns:
       Bits.
     """
-    ids = np.full(whole.shape, 2 * PLACES * weight_table(whole))
+    ids = np.full(whole.shape, 2 * LOCATION_STEPS * weight_table(whole))
     tables = laplace_tables()
     return float((table_bits(whole, tables, ids) + coder.escape_bits(whole, tables, ids)).sum())
 
@@ -45,15 +45,15 @@ def weight_bits(whole: np.ndarray) -> float:
 @functools.lru_cache(maxsize=8)
 def _cost(arch: Architecture, distance: Callable[[Any, Any, jax.Array], jax.Array]) -> Callable[..., jax.Array]:
     @jax.jit
-    def cost(weights, grids, data, rd_lambda):
-        image = jnp.clip(network.synthesize(weights, grids, data.noise), 0.0, 1.0).transpose(1, 2, 0)
-        rate = network.bits(weights, grids).sum() / (arch.height * arch.width)
+    def cost(weights, latents, data, rd_lambda):
+        image = jnp.clip(network.synthesize(weights, latents, data.noise), 0.0, 1.0).transpose(1, 2, 0)
+        rate = network.bits(weights, latents).sum() / (arch.height * arch.width)
         return rate + rd_lambda * distance(data.params, data.target, image[None])[0]
 
     return cost
 
 
-def coded_grids(state: State) -> list[np.ndarray]:
+def coded_latents(state: State) -> list[np.ndarray]:
     """The numbers that are coded.
 
     Args:
@@ -62,12 +62,12 @@ def coded_grids(state: State) -> list[np.ndarray]:
     Returns:
       int32 [rows, columns] each, finest first.
     """
-    grids = [np.rint(np.asarray(grid, np.float64) * GRID_UNIT) for grid in state.grids]
-    return [np.clip(grid, -exact_inference.LIMIT, exact_inference.LIMIT).astype(np.int32) for grid in grids]
+    latents = [np.rint(np.asarray(latent, np.float64) * LATENT_UNIT) for latent in state.latents]
+    return [np.clip(latent, -exact_inference.LIMIT, exact_inference.LIMIT).astype(np.int32) for latent in latents]
 
 
-def finish(arch: Architecture, state: State, data: Data, distance: Callable[[Any, Any, jax.Array], jax.Array],
-           seed: int | None, *, thrift: float = 1.0) -> Description:
+def quantize_fit(arch: Architecture, state: State, data: Data, distance: Callable[[Any, Any, jax.Array], jax.Array],
+           seed: int | None, *, rate_multiplier: float = 1.0) -> Description:
     """Rounds everything, looking for the step sizes of the weights that cost least.
 
     Args:
@@ -76,22 +76,22 @@ def finish(arch: Architecture, state: State, data: Data, distance: Callable[[Any
       data: what the fit saw.
       distance: the objective.
       seed: of the shared noise, or None.
-      thrift: how many times more a bit of the weights weighs than one of the grids.
+      rate_multiplier: how many times more a bit of the weights weighs than one of the latents.
 
     Returns:
       All that a decoder needs.
     """
-    grids = coded_grids(state)
-    floats = tuple(jnp.asarray(grid, jnp.float32) for grid in grids)
-    cost, rd_lambda = _cost(arch, distance), jnp.exp(state.log_rd_lambda)
+    latents = coded_latents(state)
+    floats = tuple(jnp.asarray(latent, jnp.float32) for latent in latents)
+    cost, rd_lambda = _cost(arch, distance), jnp.exp(state.rate.log_lambda)
     exponents = dict.fromkeys(shapes(arch), exact_inference.MAX_EXPONENT)
     whole = {name: exact_inference.quantize_weights(w, exponents[name]) for name, w in state.weights.items()}
 
     def total(whole, exponents):
-        start = whole_start(arch, exponents)
+        start = quantized_pretrained(arch, exponents)
         exact = {name: jnp.asarray(w * 2.0 ** -exponents[name], jnp.float32) for name, w in whole.items()}
         bits = sum(weight_bits(w - start[name]) for name, w in whole.items())
-        return float(cost(exact, floats, data, rd_lambda)) + thrift * bits / (arch.height * arch.width)
+        return float(cost(exact, floats, data, rd_lambda)) + rate_multiplier * bits / (arch.height * arch.width)
 
     for group in GROUPS:
         best, kept, coarsest = total(whole, exponents), whole, exponents
@@ -101,4 +101,4 @@ def finish(arch: Architecture, state: State, data: Data, distance: Callable[[Any
             if now <= best:  # the cost is not convex: rates jump where a network's outputs cross a table's border
                 best, kept, coarsest = now, tried, exponents | dict.fromkeys(group, exponent)
         whole, exponents = kept, coarsest
-    return Description(arch, exponents, whole, grids, seed)
+    return Description(arch, exponents, whole, latents, seed)

@@ -17,8 +17,8 @@ def random_description(height=13, width=10, *, channels=3, levels=4, noise_level
         w = rng.standard_normal(shape) * (0.1 if name.endswith("bias") else 0.7 / shape[-1] ** 0.5)
         w = w * 0.1 + np.asarray([0.0, 0.25, 0.75, 0.0]) if name == "upsampling" else w
         whole[name] = quantize_weights(w, exponents[name])
-    grids = [np.rint(rng.laplace(size=shape) * 2).astype(np.int32) for shape in arch.grids]
-    return Description(arch, exponents, whole, grids, seed if noise_levels else None)
+    latents = [np.rint(rng.laplace(size=shape) * 2).astype(np.int32) for shape in arch.latent_shapes]
+    return Description(arch, exponents, whole, latents, seed if noise_levels else None)
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,7 @@ def test_only_fits_that_made_progress_are_in_the_way(tmp_path):
     assert [path.name for path in folder.iterdir()] == [RECORD]
     (folder / "fit").mkdir()
     claim(folder, 2)
-    with pytest.raises(ValueError, match="b holds the progress of another picture or of other options: remove it or"):
+    with pytest.raises(ValueError, match="b holds the progress of another image or of other options: remove it or"):
         claim(folder, 1)
     (folder / RECORD).unlink()  # as an earlier version left it
     claim(folder, 1)

@@ -8,17 +8,18 @@ import numpy as np
 
 from rdr.codecs.overfitted import exact_inference, network
 from rdr.codecs.overfitted.architecture import Architecture, shapes
-from rdr.codecs.overfitted.format import MAX_LEVELS, MAX_WIDTH, dequantize_weights, noise_grids
+from rdr.codecs.overfitted.format import MAX_LEVELS, MAX_WIDTH, dequantize_weights, noise_maps
 
 
 def test_laws_agree_with_exact_fractions(description):
     # Oracle: the same formulas with Python's fractions, which round nowhere but where the codec says so.
     weights, level = dequantize_weights(description), 1
-    law = exact_inference.GridLaw(weights, level, description.arch.grids[level], description.grids[level + 1])
-    law.fill(slice(None), description.grids[level].reshape(-1)[law.order])
-    ids, middles = law.ask(slice(None))
-    inputs = np.asarray(network.context(jnp.asarray(description.grids[level], jnp.float32),
-                                        jnp.asarray(description.grids[level + 1], jnp.float32)))
+    distribution = exact_inference.LatentDistribution(weights, level, description.arch.latent_shapes[level],
+        description.latents[level + 1])
+    distribution.update(slice(None), description.latents[level].reshape(-1)[distribution.order])
+    ids, middles = distribution.predict(slice(None))
+    inputs = np.asarray(network.context(jnp.asarray(description.latents[level], jnp.float32),
+                                        jnp.asarray(description.latents[level + 1], jnp.float32)))
 
     def times(name, x):
         return [sum(Fraction(float(a)) * b for a, b in zip(row, x)) for row in weights[name]]
@@ -30,7 +31,7 @@ def test_laws_agree_with_exact_fractions(description):
         return [a + Fraction(b) for a, b in zip(x, y)]
 
     for place in (0, 7, 20, 34):
-        at = law.order[place]
+        at = distribution.order[place]
         x = [Fraction(float(v)) for v in inputs[:, at]]
         bias = [Fraction(float(v)) for v in weights["entropy_in_bias"][level]]
         hidden = [max(v, 0) for v in snap(plus(times("entropy_in", x), bias))]
@@ -38,39 +39,40 @@ def test_laws_agree_with_exact_fractions(description):
         hidden = [max(v, 0) for v in snap(plus(times("entropy_hidden", hidden), bias))]
         bias = [Fraction(float(v)) for v in weights["entropy_out_bias"]]
         out = snap(plus(plus(times("entropy_out", hidden), times("entropy_skip", x)), bias))
-        eighths = (out[0] * 8 + Fraction(1, 2)).__floor__()
+        location_eighths = (out[0] * 8 + Fraction(1, 2)).__floor__()
         scale = min(max(((out[1] + 6) * 4 + Fraction(1, 2)).__floor__(), 0), 48)
-        assert (ids[place], middles[place]) == (8 * scale + eighths % 8, eighths // 8)
+        assert (ids[place], middles[place]) == (8 * scale + location_eighths % 8, location_eighths // 8)
 
 
 def test_decoding_order_never_looks_ahead(description):
-    # Numbers that come later are unknown (0) to the decoder: laws must be the same as with everything known.
+    # Numbers that come later are unknown (0) to the decoder: distributions must be the same as with everything known.
     weights, level = dequantize_weights(description), 0
-    values = description.grids[0].reshape(-1)
-    whole = exact_inference.GridLaw(weights, level, description.arch.grids[0], description.grids[1])
-    whole.fill(slice(None), values[whole.order])
-    known = whole.ask(slice(None))
-    part_by_part = exact_inference.GridLaw(weights, level, description.arch.grids[0], description.grids[1])
+    values = description.latents[0].reshape(-1)
+    arguments = (weights, level, description.arch.latent_shapes[0], description.latents[1])
+    whole = exact_inference.LatentDistribution(*arguments)
+    whole.update(slice(None), values[whole.order])
+    known = whole.predict(slice(None))
+    part_by_part = exact_inference.LatentDistribution(*arguments)
     start = 0
     for end in part_by_part.ends:
         part = slice(start, int(end))
-        ids, middle = part_by_part.ask(part)
+        ids, middle = part_by_part.predict(part)
         np.testing.assert_array_equal(ids, known[0][part])
         np.testing.assert_array_equal(middle, known[1][part])
-        part_by_part.fill(part, values[part_by_part.order[part]])
+        part_by_part.update(part, values[part_by_part.order[part]])
         start = int(end)
 
 
 def test_pictures_agree_with_floating_point(description):
-    weights, noise = dequantize_weights(description), noise_grids(description.arch, description.seed)
-    picture = exact_inference.synthesize(weights, description.grids, noise)
+    weights, noise = dequantize_weights(description), noise_maps(description.arch, description.seed)
+    image = exact_inference.synthesize(weights, description.latents, noise)
     floats = network.synthesize({name: jnp.asarray(w, jnp.float32) for name, w in weights.items()},
-                                [jnp.asarray(grid, jnp.float32) for grid in description.grids],
-                                [jnp.asarray(grid, jnp.float32) for grid in noise])
+                                [jnp.asarray(latent, jnp.float32) for latent in description.latents],
+                                [jnp.asarray(latent, jnp.float32) for latent in noise])
     floats = np.clip(np.asarray(floats).transpose(1, 2, 0) * 255, 0, 255)
     # Half a level of rounding, and what half units of 2^-12 in a dozen layers may do.
-    assert np.abs(floats - picture).max() < 0.5 + 0.5
-    assert picture.std() > 10
+    assert np.abs(floats - image).max() < 0.5 + 0.5
+    assert image.std() > 10
 
 
 def test_largest_sums_are_exact():
@@ -92,6 +94,6 @@ def test_largest_sums_are_exact():
 
 
 def test_huge_numbers_are_cut_not_overflowed(description):
-    grids = [np.full_like(grid, 2**31 - 1) for grid in description.grids]
+    latents = [np.full_like(latent, 2**31 - 1) for latent in description.latents]
     weights = {name: np.full_like(w, 63.0) for name, w in dequantize_weights(description).items()}
-    assert exact_inference.synthesize(weights, grids, noise_grids(description.arch, 1)).max() == 255
+    assert exact_inference.synthesize(weights, latents, noise_maps(description.arch, 1)).max() == 255

@@ -23,7 +23,7 @@ def _equal(a, b):
     assert a.arch == b.arch and a.exponents == b.exponents and a.seed == b.seed
     for name in a.weights:
         np.testing.assert_array_equal(a.weights[name], b.weights[name])
-    for one, other in zip(a.grids, b.grids, strict=True):
+    for one, other in zip(a.latents, b.latents, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
@@ -35,34 +35,36 @@ def _equal(a, b):
 ])  # fmt: skip
 def test_what_is_written_is_read(make_description, sizes):
     description = make_description(**sizes)
-    message = format.write(description)
+    message = format.write(description).message
     _equal(format.read(message), description)
-    assert format.write(description) == message
-    assert format.picture(format.read(message)).shape == (sizes["height"], sizes["width"], sizes.get("channels", 3))
+    assert format.write(description).message == message
+    assert format.render(format.read(message)).shape == (sizes["height"], sizes["width"], sizes.get("channels", 3))
 
 
 def test_numbers_outside_of_every_table_and_empty_grids_are_kept(make_description):
     description = make_description()
-    description.grids[0][:] = 0
-    description.grids[1][2, 3], description.grids[3][0, 0] = 8191, -8191
-    _equal(format.read(format.write(description)), description)
+    description.latents[0][:] = 0
+    description.latents[1][2, 3], description.latents[3][0, 0] = 8191, -8191
+    _equal(format.read(format.write(description).message), description)
 
 
 def test_length_is_what_the_networks_predict(make_description):
-    # The entropy network in floating point foretells the length; rounding of laws to tables costs little. Laws are wide
-    # enough that no number is far out, where escape codes are shorter than Laplace tails.
+    # The entropy network in floating point foretells the length; rounding of distributions to tables costs
+    # little. They are wide enough that no number is far out, where escape codes are shorter than Laplace tails.
     description = make_description(64, 48, levels=3)
     description.weights["entropy_out_bias"][1] += 2 << description.exponents["entropy_out_bias"]
     for name in ("entropy_out", "entropy_skip"):
         description.weights[name][:] //= 4
-    message = format.write(description)
+    written = format.write(description)
     weights = {name: np.float32(w) for name, w in format.dequantize_weights(description).items()}
-    bits = float(network.bits(weights, [np.float32(grid) for grid in description.grids]).sum())
-    assert abs(8 * format.grid_bytes(message) - bits) < 0.01 * bits + 64
+    bits = float(network.bits(weights, [np.float32(latent) for latent in description.latents]).sum())
+    assert abs(8 * written.latent_bytes - bits) < 0.01 * bits + 64
+    payloads = [len(payload) for payload in container.unpack(written.message).payloads]
+    assert written.latent_bytes == sum(payloads[3:]) and written.weight_bytes == sum(payloads[1:3])
 
 
 def test_every_flipped_byte_and_every_cut_is_refused(description):
-    message = format.write(description)
+    message = format.write(description).message
     for position in range(0, len(message), 7):
         with pytest.raises(ValueError):
             format.read(message[:position] + bytes([message[position] ^ 0x55]) + message[position + 1:])
@@ -71,8 +73,8 @@ def test_every_flipped_byte_and_every_cut_is_refused(description):
 
 
 def test_forged_messages_with_right_checksums_are_refused_or_decoded(description):
-    # Whoever can write checksums can write anything: a clear error or some picture, never a crash.
-    parts = container.unpack(format.write(description))
+    # Whoever can write checksums can write anything: a clear error or some image, never a crash.
+    parts = container.unpack(format.write(description).message)
     rng = np.random.default_rng(1)
     refused = 0
     for _ in range(60):
@@ -80,7 +82,7 @@ def test_forged_messages_with_right_checksums_are_refused_or_decoded(description
         which = payloads[rng.choice([i for i, payload in enumerate(payloads) if payload])]
         which[rng.integers(len(which))] = rng.integers(256)
         try:
-            format.picture(format.read(container.pack(parts._replace(payloads=tuple(map(bytes, payloads))))))
+            format.render(format.read(container.pack(parts._replace(payloads=tuple(map(bytes, payloads))))))
         except ValueError:
             refused += 1
     assert refused > 10
@@ -96,7 +98,7 @@ def test_forged_messages_with_right_checksums_are_refused_or_decoded(description
     (lambda parts: parts._replace(shape=(2**13, 2**13, 3)), "more than"),
 ])  # fmt: skip
 def test_foreign_parts_are_named(description, change, words):
-    parts = container.unpack(format.write(description))
+    parts = container.unpack(format.write(description).message)
     with pytest.raises(ValueError, match=words):
         format.read(container.pack(change(parts)))
 
@@ -108,7 +110,7 @@ def test_other_files_are_refused(data):
 
 
 def test_other_processes_see_the_same_pixels(description, tmp_path):
-    message = format.write(description)
+    message = format.write(description).message
     path = tmp_path / "a.rdr"
     path.write_bytes(message)
     found = set()
@@ -118,4 +120,4 @@ def test_other_processes_see_the_same_pixels(description, tmp_path):
                              env=os.environ | setting, cwd=pathlib.Path(__file__).parents[4])
         found.add(run.stdout)
     assert len(found) == 1
-    assert found == {hashlib.sha256(format.picture(description).tobytes()).hexdigest() + "\n"}
+    assert found == {hashlib.sha256(format.render(description).tobytes()).hexdigest() + "\n"}

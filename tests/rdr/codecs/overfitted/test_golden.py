@@ -1,7 +1,7 @@
 """Files that were written once must be read the same for ever, and the noise that they count on must stay.
 
-`data/colour.rdr` and `data/grey_tiles.rdr` are what `overfitted.encode(picture, options, tile=16)` wrote on a CPU. The
-pictures are `128 + 90 sin(row / 3) cos(column / 4) f`, cut to uint8: 16 x 12 pixels with f = 0.6, 0.8 and 1 for red,
+`data/colour.rdr` and `data/grey_tiles.rdr` are what `overfitted.encode(image, options, tile=16)` wrote on a CPU. The
+images are `128 + 90 sin(row / 3) cos(column / 4) f`, cut to uint8: 16 x 12 pixels with f = 0.6, 0.8 and 1 for red,
 green and blue, and 16 x 23 gray ones with f = 0.6. Options are `Options(schedule=Schedule(steps=60), rd_lambda=0.02,
 noise_levels=.., seed=..)` with 2 noise levels and seed 7, and with 1 and 2^32 - 1. Nothing asks encoders to write these
 bytes again. A change that fails here is another format: it needs a new format number, and the old one must be kept or
@@ -44,24 +44,24 @@ def test_seeds_of_stored_tiles_go_on_at_zero():
 
 def test_stored_files_are_written_again_from_what_was_read():
     message = (DATA / "colour.rdr").read_bytes()
-    assert format.write(format.read(message)) == message
+    assert format.write(format.read(message)).message == message
 
 
 def test_noise_differs_between_levels_and_seeds():
-    grids = {}
+    latents = {}
     for seed in (3, 3, 4):
         arch = overfitted.Architecture(16, 12, noise_levels=2)  # shapes that the stored files have
-        for level, grid in enumerate(format.noise_grids(arch, seed)):
-            assert grid.shape == arch.grids[level] and 1.5 < np.abs(grid).max() < 3**0.5
-            np.testing.assert_array_equal(grids.setdefault((seed, level), grid), grid)
-    assert not np.array_equal(grids[3, 0][:8, :6], grids[3, 1])
-    assert not any(np.array_equal(grids[3, level], grids[4, level]) for level in range(2))
-    assert format.noise_grids(arch._replace(noise_levels=0), None) == []
+        for level, latent in enumerate(format.noise_maps(arch, seed)):
+            assert latent.shape == arch.latent_shapes[level] and 1.5 < np.abs(latent).max() < 3**0.5
+            np.testing.assert_array_equal(latents.setdefault((seed, level), latent), latent)
+    assert not np.array_equal(latents[3, 0][:8, :6], latents[3, 1])
+    assert not any(np.array_equal(latents[3, level], latents[4, level]) for level in range(2))
+    assert format.noise_maps(arch._replace(noise_levels=0), None) == []
 
 
 def test_noise_has_256_equally_spaced_values_of_variance_one(monkeypatch):
     monkeypatch.setattr(format, "shared_integers", lambda key, shape, *, levels: np.arange(levels).reshape(shape))
-    [values] = format.noise_grids(overfitted.Architecture(16, 16, noise_levels=1), 0)
+    [values] = format.noise_maps(overfitted.Architecture(16, 16, noise_levels=1), 0)
     numbers = values.reshape(-1) * 2**12
     # As equally spaced as multiples of 2^-12 can be.
     assert numbers.size == 256 and (numbers == np.rint(numbers)).all() and set(np.diff(numbers)) == {55.0, 56.0}

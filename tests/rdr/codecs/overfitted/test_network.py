@@ -25,15 +25,16 @@ def test_bits_are_those_of_the_integrated_density(distance, log2_scale):
 
 
 def test_contexts_are_neighbors():
-    grid, parent = np.arange(1, 13, dtype=np.float32).reshape(4, 3), np.arange(100, 104, dtype=np.float32).reshape(2, 2)
-    got = np.asarray(network.context(jnp.asarray(grid), jnp.asarray(parent))).reshape(-1, 4, 3)
+    latent = np.arange(1, 13, dtype=np.float32).reshape(4, 3)
+    parent = np.arange(100, 104, dtype=np.float32).reshape(2, 2)
+    got = np.asarray(network.context(jnp.asarray(latent), jnp.asarray(parent))).reshape(-1, 4, 3)
 
     def at(array, i, j):
         return array[i, j] if 0 <= i < array.shape[0] and 0 <= j < array.shape[1] else 0.0
 
     for i in range(4):
         for j in range(3):
-            own = [at(grid, i + di, j + dj) for di, dj in CONTEXT]
+            own = [at(latent, i + di, j + dj) for di, dj in CONTEXT]
             above = [at(parent, i // 2 + di, j // 2 + dj) for di, dj in PARENTS]
             np.testing.assert_array_equal(got[:, i, j], own + above)
 
@@ -43,7 +44,7 @@ def test_upsampling_keeps_constants_and_lines():
     arch = Architecture(32, 24, levels=3)
     weights = network.initial_weights(arch, jax.random.key(0))
     line = [jnp.asarray((np.arange(shape[0]) + 0.5)[:, None] * 2**level * np.ones(shape), jnp.float32)
-            for level, shape in enumerate(arch.grids)]
+            for level, shape in enumerate(arch.latent_shapes)]
     up = np.asarray(network.upsample(weights, line))
     assert up.shape == (3, 32, 24)
     for maps in up:
@@ -53,7 +54,7 @@ def test_upsampling_keeps_constants_and_lines():
 def test_synthesis_has_the_noise_after_the_grids():
     arch = Architecture(8, 8, levels=3, noise_levels=2)
     weights = network.initial_weights(arch, jax.random.key(0))
-    grids = [jnp.full(shape, float(level), jnp.float32) for level, shape in enumerate(arch.grids)]
-    noise = [jnp.full(shape, 10.0 + level, jnp.float32) for level, shape in enumerate(arch.grids[:2])]
-    up = np.asarray(network.upsample(weights, grids, noise))
+    latents = [jnp.full(shape, float(level), jnp.float32) for level, shape in enumerate(arch.latent_shapes)]
+    noise = [jnp.full(shape, 10.0 + level, jnp.float32) for level, shape in enumerate(arch.latent_shapes[:2])]
+    up = np.asarray(network.upsample(weights, latents, noise))
     np.testing.assert_allclose(up[:, 0, 0], [0, 1, 2, 10, 11], rtol=1e-6)

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from rdr.bitstream.tables import check_tables
-from rdr.codecs.overfitted.quantized_laplace import PLACES, SCALES, laplace_tables
+from rdr.codecs.overfitted.quantized_laplace import LOCATION_STEPS, SCALES, laplace_tables
 
 
 @pytest.mark.parametrize("scale", [0, 7, 20, 33, 48])
 @pytest.mark.parametrize("place", [0, 3, 7])
 def test_tables_are_laplace_laws(scale, place):
-    # Oracle: the law's distribution function in float64. Counts are rounded to 2^-24, keep 1 for each symbol, and
-    # the most probable one takes what is left over.
+    # Oracle: the distribution function in float64. Counts are rounded to 2^-24, keep 1 for each symbol, and the
+    # most probable one takes what is left over.
     tables = laplace_tables()
-    t = PLACES * scale + place
-    b, middle = 2.0 ** (scale / 4 - 6), place / PLACES
+    t = LOCATION_STEPS * scale + place
+    b, middle = 2.0 ** (scale / 4 - 6), place / LOCATION_STEPS
     k = tables.offsets[t] + np.arange(tables.lengths[t])
 
     def below(x):
@@ -34,6 +34,6 @@ def test_tables_are_valid_and_the_same_everywhere():
     # Files depend on every count: the digest was taken once and must not change without a new format number.
     tables = laplace_tables()
     check_tables(tables)
-    assert len(tables.lengths) == PLACES * SCALES
+    assert len(tables.lengths) == LOCATION_STEPS * SCALES
     whole = b"".join(np.asarray(part, "<i4").tobytes() for part in tables)
     assert hashlib.sha256(whole).hexdigest()[:16] == "5d8931c59d5280c7"

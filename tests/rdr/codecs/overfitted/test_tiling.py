@@ -13,11 +13,11 @@ from rdr.codecs.overfitted.objectives import sigma_map
 
 OPTIONS = overfitted.Options(schedule=overfitted.Schedule(steps=30), rd_lambda=0.02, noise_levels=1)
 SIZE = 1000
-PLACES = [(slice(0, 10), slice(0, 14)), (slice(0, 10), slice(13, 27)),
+LOCATION_STEPS = [(slice(0, 10), slice(0, 14)), (slice(0, 10), slice(13, 27)),
           (slice(10, 20), slice(0, 14)), (slice(10, 20), slice(13, 27))]  # fmt: skip
 
 
-def _picture(height=20, width=27, channels=3):
+def _image(height=20, width=27, channels=3):
     rows, columns = np.mgrid[:height, :width]
     waves = 128 + 90 * np.sin(rows / 3)[..., None] * np.cos(columns / 4)[..., None] * np.linspace(0.6, 1, channels)
     return waves.astype(np.uint8)
@@ -25,7 +25,7 @@ def _picture(height=20, width=27, channels=3):
 
 @pytest.fixture(scope="module")
 def message():
-    return overfitted.encode(_picture(), OPTIONS, tile=16)
+    return overfitted.encode(_image(), OPTIONS, tile=16)
 
 
 @pytest.fixture
@@ -37,8 +37,9 @@ def unfitted(monkeypatch, make_description):
         calls.append((images, options, others))
         others["directory"].mkdir(parents=True)
         height, width, channels = images[0].shape
-        return [format.write(make_description(height, width, channels=channels, levels=2, noise_levels=1, seed=seed))
-                for seed in others["seeds"]]
+        made = (make_description(height, width, channels=channels, levels=2, noise_levels=1, seed=seed)
+                for seed in others["seeds"])
+        return [format.write(one).message for one in made]
 
     monkeypatch.setattr(codec, "encode_batch", encode_batch)
     return calls
@@ -70,9 +71,9 @@ def test_groups_fit_into_memory_and_are_even(count, pixels, devices, size):
 
 
 def test_one_tile_is_the_whole_image():
-    picture = _picture(10, 14)
-    expected = codec.encode(picture, OPTIONS)
-    assert overfitted.encode(picture, OPTIONS, tile=16) == overfitted.encode(picture, OPTIONS) == expected
+    image = _image(10, 14)
+    expected = codec.encode(image, OPTIONS)
+    assert overfitted.encode(image, OPTIONS, tile=16) == overfitted.encode(image, OPTIONS) == expected
     np.testing.assert_array_equal(overfitted.decode(expected), codec.decode(expected))
     assert overfitted.describe(expected) == codec.describe(expected)
 
@@ -80,14 +81,14 @@ def test_one_tile_is_the_whole_image():
 def test_tiles_make_up_the_picture(message):
     decoded = overfitted.decode(message)
     grid, channels, tiles = tiling.unpack(message)
-    assert grid == (20, 27, 2, 2) and grid.places == PLACES and channels == 3 and len(set(tiles)) == 4
+    assert grid == (20, 27, 2, 2) and grid.places == LOCATION_STEPS and channels == 3 and len(set(tiles)) == 4
     expected = np.zeros((20, 27, 3), np.uint8)
-    for place, tile in zip(PLACES, tiles):
+    for place, tile in zip(LOCATION_STEPS, tiles):
         assert overfitted.describe(tile)["width"] == 14
         expected[place] = codec.decode(tile)
     np.testing.assert_array_equal(decoded, expected)
-    flat = np.square(_picture() - _picture().mean()).mean()
-    assert np.square(decoded.astype(float) - _picture()).mean() < flat / 4
+    flat = np.square(_image() - _image().mean()).mean()
+    assert np.square(decoded.astype(float) - _image()).mean() < flat / 4
 
 
 def test_two_encodings_are_the_same_bytes_though_one_was_interrupted(message, tmp_path, monkeypatch):
@@ -101,16 +102,16 @@ def test_two_encodings_are_the_same_bytes_though_one_was_interrupted(message, tm
 
     monkeypatch.setattr(loop.Checkpoints, "save", fail)
     with pytest.raises(KeyboardInterrupt):
-        overfitted.encode(_picture(), OPTIONS, tile=16, directory=tmp_path)
+        overfitted.encode(_image(), OPTIONS, tile=16, directory=tmp_path)
     assert list((tmp_path / "tiles_0_3" / "fit").iterdir())
     monkeypatch.setattr(loop.Checkpoints, "save", save)
-    assert overfitted.encode(_picture(), OPTIONS, tile=16, directory=tmp_path) == message
+    assert overfitted.encode(_image(), OPTIONS, tile=16, directory=tmp_path) == message
     assert sorted(path.name for path in tmp_path.iterdir()) == ["fit_of.json", "tiles_0_3.rdr"]
 
 
 def test_finished_groups_are_not_fitted_again(unfitted, tmp_path, monkeypatch):
     monkeypatch.setattr(tiling, "SIDE_BY_SIDE", 3)
-    picture, write = _picture(10, 107), codec.encode_batch
+    image, write = _image(10, 107), codec.encode_batch
 
     def fail(*args, **kwargs):
         if len(unfitted) == 2:
@@ -119,56 +120,56 @@ def test_finished_groups_are_not_fitted_again(unfitted, tmp_path, monkeypatch):
 
     monkeypatch.setattr(codec, "encode_batch", fail)
     with pytest.raises(KeyboardInterrupt):
-        overfitted.encode(picture, OPTIONS, tile=16, directory=tmp_path)
+        overfitted.encode(image, OPTIONS, tile=16, directory=tmp_path)
     monkeypatch.setattr(codec, "encode_batch", write)
-    resumed = overfitted.encode(picture, OPTIONS, tile=16, directory=tmp_path)
+    resumed = overfitted.encode(image, OPTIONS, tile=16, directory=tmp_path)
     labels = [others["label"] for _, _, others in unfitted]
     assert labels == ["tiles 1 to 3 of 7", "tiles 4 to 6 of 7", "tile 7 of 7"]
-    assert resumed == overfitted.encode(picture, OPTIONS, tile=16)
+    assert resumed == overfitted.encode(image, OPTIONS, tile=16)
 
 
 def test_finished_groups_of_others_are_refused(unfitted, tmp_path):
-    made = overfitted.encode(_picture(), OPTIONS, tile=16, directory=tmp_path)
-    for picture, options, tile in ((_picture()[::-1], OPTIONS, 16), (_picture(), OPTIONS._replace(seed=1), 16),
-                                   (_picture(), OPTIONS, 17)):
-        with pytest.raises(ValueError, match=f"{tmp_path.name} holds the progress of another picture"):
-            overfitted.encode(picture, options, tile=tile, directory=tmp_path)
-    assert overfitted.encode(_picture(), OPTIONS, tile=16, directory=tmp_path) == made and len(unfitted) == 1
+    made = overfitted.encode(_image(), OPTIONS, tile=16, directory=tmp_path)
+    for image, options, tile in ((_image()[::-1], OPTIONS, 16), (_image(), OPTIONS._replace(seed=1), 16),
+                                   (_image(), OPTIONS, 17)):
+        with pytest.raises(ValueError, match=f"{tmp_path.name} holds the progress of another image"):
+            overfitted.encode(image, options, tile=tile, directory=tmp_path)
+    assert overfitted.encode(_image(), OPTIONS, tile=16, directory=tmp_path) == made and len(unfitted) == 1
 
 
-@pytest.mark.parametrize("picture", [
-    _picture(), _picture(20, 27, 1)[:, :, 0], _picture(20, 27, 1).astype(np.uint16) * 257,
-    (_picture(20, 27, 1) / 255).astype(np.float32),
+@pytest.mark.parametrize("image", [
+    _image(), _image(20, 27, 1)[:, :, 0], _image(20, 27, 1).astype(np.uint16) * 257,
+    (_image(20, 27, 1) / 255).astype(np.float32),
 ])  # fmt: skip
-def test_pictures_of_all_kinds_are_cut(unfitted, picture):
-    decoded = overfitted.decode(overfitted.encode(picture, OPTIONS, tile=16))
-    assert decoded.shape == (20, 27, 3 if picture.shape[2:] == (3,) else 1)
+def test_pictures_of_all_kinds_are_cut(unfitted, image):
+    decoded = overfitted.decode(overfitted.encode(image, OPTIONS, tile=16))
+    assert decoded.shape == (20, 27, 3 if image.shape[2:] == (3,) else 1)
     [(tiles, _, _)] = unfitted
-    for place, tile in zip(PLACES, tiles, strict=True):
-        assert tile.dtype == picture.dtype
-        np.testing.assert_array_equal(tile.reshape(picture[place].shape), picture[place])
+    for place, tile in zip(LOCATION_STEPS, tiles, strict=True):
+        assert tile.dtype == image.dtype
+        np.testing.assert_array_equal(tile.reshape(image[place].shape), image[place])
 
 
 def test_no_two_tiles_have_the_same_noise(message):
     found = [format.read(tile) for tile in tiling.unpack(message)[2]]
     assert [one.seed for one in found] == [0, 1, 2, 3]
     for one, other in itertools.combinations(found, 2):
-        assert not np.array_equal(format.noise_grids(one.arch, one.seed)[0],
-                                  format.noise_grids(other.arch, other.seed)[0])
+        assert not np.array_equal(format.noise_maps(one.arch, one.seed)[0],
+                                  format.noise_maps(other.arch, other.seed)[0])
 
 
 def test_fits_see_the_noise_of_their_own_tile(monkeypatch):
     seen = []
     monkeypatch.setattr(codec, "_fit", lambda *args, **_: seen.extend(args[6]) or args[5])
-    messages = codec.encode_batch([_picture(10, 14)] * 2, OPTIONS, seeds=[5, 2**32 - 1])
+    messages = codec.encode_batch([_image(10, 14)] * 2, OPTIONS, seeds=[5, 2**32 - 1])
     for message, data in zip(messages, seen, strict=True):
         description = format.read(message)
-        np.testing.assert_array_equal(data.noise[0], format.noise_grids(description.arch, description.seed)[0])
+        np.testing.assert_array_equal(data.noise[0], format.noise_maps(description.arch, description.seed)[0])
     assert not np.array_equal(seen[0].noise[0], seen[1].noise[0])
 
 
 def test_seeds_begin_again_at_zero(unfitted):
-    overfitted.encode(_picture(), OPTIONS._replace(seed=2**32 - 2), tile=16)
+    overfitted.encode(_image(), OPTIONS._replace(seed=2**32 - 2), tile=16)
     assert unfitted[0][2]["seeds"] == [2**32 - 2, 2**32 - 1, 0, 1]
     assert unfitted[0][1].seed == 2**32 - 2  # of the fit's own noise, one program for all
 
@@ -180,34 +181,34 @@ SALIENCY = np.random.default_rng(0).random((20, 27)).astype(np.float32)
 def test_maps_of_sigma_are_those_of_the_whole_image(unfitted, monkeypatch, sigma):
     monkeypatch.setattr(objectives, "PIXELS_PER_DEGREE", 4.0)
     options = OPTIONS._replace(objective="wd", features="pixels", sigma=sigma, saliency=SALIENCY)
-    overfitted.encode(_picture(), options, tile=16)
-    expected = np.asarray(sigma_map(sigma, _picture()[None], saliency=SALIENCY)).reshape(20, 27)
-    for place, found in zip(PLACES, unfitted[0][2]["sigmas"], strict=True):
+    overfitted.encode(_image(), options, tile=16)
+    expected = np.asarray(sigma_map(sigma, _image()[None], saliency=SALIENCY)).reshape(20, 27)
+    for place, found in zip(LOCATION_STEPS, unfitted[0][2]["sigmas"], strict=True):
         np.testing.assert_array_equal(found, expected[place])
         assert found.max() > 0
 
 
 def test_one_sigma_for_all_is_no_map(unfitted):
-    overfitted.encode(_picture(), OPTIONS._replace(objective="wd", sigma=2.5), tile=16)
+    overfitted.encode(_image(), OPTIONS._replace(objective="wd", sigma=2.5), tile=16)
     assert unfitted[0][2]["sigmas"] is None and unfitted[0][1].sigma == 2.5
 
 
 def test_intrinsic_sigma_is_that_of_tiles(unfitted):
-    overfitted.encode(_picture(), OPTIONS._replace(objective="wd", sigma="intrinsic"), tile=16)
-    for place, found in zip(PLACES, unfitted[0][2]["sigmas"], strict=True):
-        tile = codec.as_image(_picture()[place])[None]
+    overfitted.encode(_image(), OPTIONS._replace(objective="wd", sigma="intrinsic"), tile=16)
+    for place, found in zip(LOCATION_STEPS, unfitted[0][2]["sigmas"], strict=True):
+        tile = codec.as_image(_image()[place])[None]
         np.testing.assert_array_equal(found, np.asarray(sigma_map("intrinsic", tile))[0])
 
 
 def test_sizes_are_met():
-    message = overfitted.encode(_picture(), OPTIONS._replace(size=SIZE), tile=16)
+    message = overfitted.encode(_image(), OPTIONS._replace(size=SIZE), tile=16)
     assert 0.9 * SIZE < len(message) <= SIZE
     assert overfitted.decode(message).shape == (20, 27, 3)
 
 
 def test_what_tiles_leave_over_goes_to_those_after_them(unfitted, monkeypatch):
     monkeypatch.setattr(tiling, "SIDE_BY_SIDE", 2)
-    message = overfitted.encode(_picture(), OPTIONS._replace(size=6000), tile=16)
+    message = overfitted.encode(_image(), OPTIONS._replace(size=6000), tile=16)
     tiles = tiling.unpack(message)[2]
     first, second = (options.size for _, options, _ in unfitted)
     header = len(message) - sum(map(len, tiles))
@@ -215,7 +216,7 @@ def test_what_tiles_leave_over_goes_to_those_after_them(unfitted, monkeypatch):
     assert 0 <= 6000 - header - len(tiles[0]) - len(tiles[1]) - 2 * second < 2
     assert second > first + 100
     with pytest.raises(ValueError, match=r"size must be at least 4\d\d bytes for 4 tiles, got 420"):
-        overfitted.encode(_picture(), OPTIONS._replace(size=420), tile=16)
+        overfitted.encode(_image(), OPTIONS._replace(size=420), tile=16)
 
 
 @pytest.mark.parametrize(("size", "first"), [(60_000, 5000), (65_520, 15_900), (443, 100), (520, 100)])
@@ -228,7 +229,7 @@ def test_sizes_hold_where_later_tiles_have_longer_lengths(monkeypatch, size, fir
 
     monkeypatch.setattr(tiling, "SIDE_BY_SIDE", 1)
     monkeypatch.setattr(codec, "encode_batch", encode_batch)
-    message = overfitted.encode(_picture(), OPTIONS._replace(size=size), tile=16)
+    message = overfitted.encode(_image(), OPTIONS._replace(size=size), tile=16)
     assert size - 4 < len(message) <= size
 
 
@@ -254,7 +255,7 @@ def test_flipped_bytes_and_cuts_are_refused(message):
 
 
 def test_forged_messages_with_right_checksums_are_refused_or_decoded(message):
-    # Whoever can write checksums can write anything: a clear error or some picture of the right size, never a crash.
+    # Whoever can write checksums can write anything: a clear error or some image of the right size, never a crash.
     parts, rng, refused = container.unpack(message), np.random.default_rng(1), 0
     for trial in range(300):
         payloads = [bytearray(payload) for payload in parts.payloads]
@@ -322,25 +323,25 @@ def test_huge_pictures_are_refused_before_memory_is_taken(message, shape, words)
 
 def test_large_pictures_come_back(monkeypatch):
     # More numbers than an image that is fitted whole may have.
-    picture = np.broadcast_to(np.uint8(7), (5000, 4000))
+    image = np.broadcast_to(np.uint8(7), (5000, 4000))
     blank = {}
 
     def decode(tile):
         return blank.setdefault(container.unpack(tile).shape, np.full(container.unpack(tile).shape, 9, np.uint8))
 
     with pytest.raises(ValueError, match="cut it into tiles"):
-        overfitted.encode(picture, OPTIONS, tile=None)
+        overfitted.encode(image, OPTIONS, tile=None)
     monkeypatch.setattr(codec, "decode", decode)
     monkeypatch.setattr(codec, "encode_batch", lambda images, *_, directory, **__: directory.mkdir(parents=True) or [
         container.pack(container.Message(format.NAME, b"", image.shape, ())) for image in images])
-    decoded = overfitted.decode(overfitted.encode(picture, OPTIONS))
+    decoded = overfitted.decode(overfitted.encode(image, OPTIONS))
     assert decoded.shape == (5000, 4000, 1) and (decoded == 9).all() and list(blank) == [(1000, 1000, 1)]
 
 
 @pytest.mark.parametrize("tile", [0, 15, 2049])
 def test_wrong_tiles_are_named(tile):
     with pytest.raises(ValueError, match="tile must be between 16 and 2048 pixels"):
-        overfitted.encode(_picture(), OPTIONS, tile=tile)
+        overfitted.encode(_image(), OPTIONS, tile=tile)
 
 
 def test_too_many_tiles_are_refused():

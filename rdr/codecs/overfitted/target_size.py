@@ -1,0 +1,142 @@
+"""Files of a given size: weights are estimated on the way, latents corrected and weights coarsened at the end."""
+
+import json
+import math
+import pathlib
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+
+from rdr import files
+from rdr.codecs.overfitted import format, rate_control, training
+from rdr.codecs.overfitted.fitting import Fit, chunk_of, run_steps
+from rdr.codecs.overfitted.schedule import Schedule
+from rdr.codecs.overfitted.weight_quantization import coded_latents, quantize_fit
+
+WEIGHED_AFTER = (0.5, 0.8)  # parts of the fit after which it is seen what weights take
+MAX_CORRECTIONS = 6  # short fits of the latents alone, for files that come out too short or too long
+CORRECTION = Schedule(steps=60, held_fraction=0.0, latent_rate=1e-3, weight_rate=0.0, held_weight_rate=0.0,
+                      temperatures=(0.1, 0.1), noise=(0.15, 0.15))
+TOLERANCE = 0.03  # how far below the size is good enough
+# How many times more bits of weights weigh than bits of latents: one after the other, where weights take more than half
+# of a file that is too long.
+WEIGHT_RATE_MULTIPLIERS = (1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+TYPICAL_WEIGHT_BYTES = 600  # what weights and headers will take, before it is known
+
+
+def latent_budget(size: float, taken: int) -> float:
+    """Divides a size.
+
+    Args:
+      size: bytes of the file.
+      taken: bytes of weights and headers.
+
+    Returns:
+      Bytes for the latents; where weights are too large for the size, a quarter of it.
+    """
+    return max(size - taken, size / 4)
+
+
+def estimate_weight_bytes(fit: Fit, states: Sequence[training.State], directory: pathlib.Path) -> Fit:
+    """Does the first parts of a fit and sees after each how long weights are.
+
+    Args:
+      fit: with a size.
+      states: to start from.
+      directory: of the fit's checkpoints and of what was found.
+
+    Returns:
+      The fit with what that leaves for the latents.
+    """
+    steps_in_all = fit.options.schedule.steps
+    chunk = chunk_of(steps_in_all)
+    for part in WEIGHED_AFTER:
+        record = directory / f"latent_bytes_{round(100 * part)}.json"
+        if not record.exists():
+            steps = min(chunk * max(1, round(part * steps_in_all / chunk)), steps_in_all)
+            budgets = []
+            for state, one, seed in zip(run_steps(fit, states, directory / "fit", steps=steps), fit.data, fit.seeds):
+                written = format.write(quantize_fit(fit.arch, state, one, fit.goal.distance, seed))
+                # Half of the tolerance less, so that small errors do not make it too long.
+                taken = len(written.message) - written.latent_bytes
+                budgets.append(latent_budget(fit.options.size * (1 - TOLERANCE / 2), taken))
+            files.write_text(record, json.dumps(budgets))
+        budgets = json.loads(record.read_text(encoding="utf-8"))
+        fit = fit._replace(data=tuple(one._replace(target_bpp=jnp.float32(8 * budget / fit.pixels))
+                                      for one, budget in zip(fit.data, budgets)))
+    return fit
+
+
+def write_file(fit: Fit, state: training.State, directory: pathlib.Path) -> bytes:
+    """Rounds and writes one image; where a size is wanted, meets it if that is possible.
+
+    Args:
+      fit: of one image.
+      state: after the last step.
+      directory: of the corrections' checkpoints.
+
+    Returns:
+      The message: with a size the longest that is not longer, or the shortest that was found.
+    """
+    size, [data], [seed] = fit.options.size, fit.data, fit.seeds
+    messages: list[bytes] = []
+    for multiplier in WEIGHT_RATE_MULTIPLIERS:
+        description = quantize_fit(fit.arch, state, data, fit.goal.distance, seed, rate_multiplier=multiplier)
+        written = format.write(description)
+        messages.append(written.message)
+        if size is None:
+            break
+        heavy = len(written.message) - written.latent_bytes > size / 2
+        messages += match_target_size(fit, state, description, written, directory / f"multiplier_{multiplier:g}",
+                                      patient=not heavy)
+        fitting = [message for message in messages if len(message) <= size]
+        if fitting:
+            return max(fitting, key=len)
+        if not heavy:
+            break
+    return min(messages, key=len)
+
+
+def match_target_size(fit: Fit, state: training.State, description: format.Description, written: format.Written,
+                      directory: pathlib.Path, *, patient: bool) -> list[bytes]:
+    """Moves lambda in short fits of the latents until the size is met, and not longer than it helps.
+
+    Weights stay as they were written; latents may take what is left beside them, less half of the tolerance.
+
+    Args:
+      fit: of one image, with a size.
+      state: after the last step.
+      description: what was made of it.
+      written: its message.
+      directory: of the checkpoints.
+      patient: whether to go on where a correction hardly makes the file shorter.
+
+    Returns:
+      Messages that were written on the way.
+    """
+    size, [data] = fit.options.size, fit.data
+    exact = {name: jnp.asarray(w, jnp.float32) for name, w in format.dequantize_weights(description).items()}
+    messages, fitted = [], state.rate.log_lambda
+    chunk = chunk_of(fit.options.schedule.steps)
+    correction = CORRECTION._replace(steps=chunk * max(1, round(CORRECTION.steps / chunk)))  # the same program
+    gain, longer = 1.5, None  # change of log lambda for one of log bytes: doubled while files stay on the same side
+    for attempt in range(MAX_CORRECTIONS):
+        length, now = len(written.message), written.latent_bytes
+        if size * (1 - TOLERANCE) <= length <= size or (not now and length > size):
+            break  # it is met, or weights and headers alone are too long
+        target_bytes = max(size * (1 - TOLERANCE / 2) - (length - now), now * 0.2)
+        gain = 2 * gain if longer == (now > target_bytes) else 1.5
+        longer = now > target_bytes
+        log_lambda = state.rate.log_lambda + jnp.float32(gain * math.log(target_bytes / max(now, 1)))
+        log_lambda = jnp.clip(log_lambda, fitted - rate_control.MAX_LOG_LAMBDA_SHIFT,
+                              fitted + rate_control.MAX_LOG_LAMBDA_SHIFT)
+        rate = state.rate._replace(log_lambda=log_lambda, initial_log_lambda=log_lambda)
+        target_bpp = jnp.float32(8 * target_bytes / fit.pixels)
+        [state] = run_steps(fit._replace(data=(data._replace(target_bpp=target_bpp),)),
+                            [state._replace(weights=exact, rate=rate)], directory / f"correction{attempt}",
+                            schedule=correction, label=f"{fit.label}, to size")
+        written = format.write(description._replace(latents=coded_latents(state)))
+        messages.append(written.message)
+        if not patient and size < len(written.message) > 0.99 * length:
+            break  # coarser weights will do more
+    return messages
