@@ -17,7 +17,7 @@ def lower_bound(x: jax.Array, bound: jax.Array) -> jax.Array:
     Returns:
       The shape of `x`.
 
-    Reference: the bounds of Ballé et al.'s compression libraries.
+    Reference: Ballé et al. (balle2018variational): the bounds of their published code.
     """
     return jnp.maximum(x, bound)
 

@@ -46,7 +46,7 @@ def normal_w2_squared(samples: np.ndarray) -> tuple[float, np.ndarray]:
     Returns:
       W2^2, and the centered potential at each sample [n].
 
-    Reference: Villani, "Topics in optimal transportation", 2003, sections 2.1 and 2.2.
+    Reference: Villani (villani2003topics), sections 2.1 and 2.2.
     """
     samples = np.asarray(samples, np.float64)
     order = np.argsort(samples, kind="stable")

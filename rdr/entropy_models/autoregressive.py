@@ -36,7 +36,14 @@ class Cells(NamedTuple):
 
 
 def plain_cells(dimension: int) -> tuple[Cells, ...]:
-    """All integers in every coordinate."""
+    """Makes cells of all integers in every coordinate.
+
+    Args:
+      dimension: how many coordinates.
+
+    Returns:
+      Cells of each.
+    """
     return (Cells(1, False),) * dimension
 
 
@@ -45,7 +52,14 @@ A2_CELLS = (Cells(1, False), Cells(2, True))
 
 
 def integer_weights(weights: jax.Array) -> np.ndarray:
-    """W in units of 2^-8, strictly lower triangular, int64 [n, n]."""
+    """Rounds the weights of contexts to integers.
+
+    Args:
+      weights: W, [n, n].
+
+    Returns:
+      W in units of 2^-8, strictly lower triangular, int64 [n, n].
+    """
     return np.tril(np.round(np.asarray(weights, np.float64) * 2**_FRACTION).astype(np.int64), -1)
 
 

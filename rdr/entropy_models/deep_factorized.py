@@ -27,8 +27,7 @@ def cdf_logits(matrices: Sequence[jax.Array], biases: Sequence[jax.Array], facto
     Returns:
       Logits [..., channels].
 
-    Reference: Ballé, Minnen, Singh, Hwang, Johnston, "Variational image compression with a scale hyperprior",
-      ICLR 2018, appendix 6.1.
+    Reference: Ballé et al. (balle2018variational), appendix 6.1.
     """
     # One product of small matrices with a long one for each channel: the elements lie side by side in memory.
     h = jnp.moveaxis(x, -1, 0).reshape(x.shape[-1], 1, -1)

@@ -22,7 +22,7 @@ def coefficients(real: jax.Array, imaginary: jax.Array) -> tuple[jax.Array, jax.
     Returns:
       Real and imaginary parts of c_n / c_0 for n = 1 .. N, each [channels, N].
 
-    Reference: De la Fuente, Singh and Ballé, "Fourier basis density model", 2024, arXiv 2402.15345.
+    Reference: De la Fuente, Singh and Ballé (delafuente2024fourier).
     """
     count = real.shape[-1]
     parts = []

@@ -7,7 +7,7 @@ them; what follows is int32 arithmetic. For output channel c, with S_c = sum_i w
 
     out_c = (floor(S_c / 2^12) + b_c + half) >> shift_c,   sum_i |w_ci| < 2^18,   |a_i| < 2^23.
 
-Reference: Ballé, Johnston, Minnen, "Integer networks for data compression with latent-variable models", ICLR 2019.
+Reference: Ballé, Johnston and Minnen (balle2019integer).
 """
 
 from collections.abc import Sequence

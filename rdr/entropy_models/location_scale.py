@@ -108,7 +108,7 @@ def interval_bits(upper: ArrayLike, location: ArrayLike, scale: ArrayLike, *, fa
     Raises:
       ValueError: if the family is unknown.
 
-    Reference: Ballé, Minnen, Singh, Hwang, Johnston, ICLR 2018, for the use.
+    Reference: Ballé et al. (balle2018variational), for the use.
     """
     return -nats_to_bits(_log_probability(family, upper, width, location, scale))
 
@@ -131,7 +131,7 @@ def mixture_bits(upper: ArrayLike, log_weights: ArrayLike, location: ArrayLike, 
     Raises:
       ValueError: if the family is unknown.
 
-    Reference: Salimans, Karpathy, Chen and Kingma, "PixelCNN++", ICLR 2017, for logistic mixtures of integers.
+    Reference: Salimans et al. (salimans2017pixelcnn), for logistic mixtures of integers.
     """
     parts = _log_probability(family, jnp.asarray(upper)[..., None], jnp.asarray(width)[..., None], location, scale)
     weights = jax.nn.log_softmax(jnp.asarray(log_weights, parts.dtype), axis=-1)
@@ -151,6 +151,6 @@ def soft_rounded_upper(value: ArrayLike, temperature: ArrayLike) -> jax.Array:
     Returns:
       u, the shape of `value`.
 
-    Reference: Agustsson & Theis, "Universally quantized neural compression", NeurIPS 2020, section 4.
+    Reference: Agustsson and Theis (agustsson2020universally), section 4.
     """
     return soft_round_inverse(jnp.asarray(value) + 0.5, temperature)

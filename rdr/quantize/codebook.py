@@ -51,7 +51,7 @@ def nearest_codeword(x: jax.Array, codewords: jax.Array, bits: jax.Array, weight
     Returns:
       int32 [...]; ties go to the first.
 
-    Reference: Chou, Lookabaugh and Gray, "Entropy-constrained vector quantization", IEEE T-ASSP 37(1), 1989.
+    Reference: Chou, Lookabaugh and Gray (chou1989entropy).
     """
     distances = squared_distances(x, codewords)
     return jnp.argmin(weight * distances + jnp.broadcast_to(bits, distances.shape), -1).astype(jnp.int32)
@@ -70,8 +70,7 @@ def soft_assignment(costs: jax.Array, temperature: jax.Array) -> jax.Array:
     Returns:
       [..., K].
 
-    Reference: Rose, "Deterministic annealing for clustering, compression, classification, regression, and related
-      optimization problems", Proc. IEEE 86(11), 1998.
+    Reference: Rose (rose1998annealing).
     """
     return jax.nn.softmax(-costs / nats_to_bits(temperature), -1)
 
@@ -93,7 +92,7 @@ def annealed_cost(x: jax.Array, codewords: jax.Array, logits: jax.Array, weight:
     Returns:
       Squared distances and bits, each [...].
 
-    Reference: as `soft_assignment`.
+    Reference: Rose (rose1998annealing).
     """
     distances = squared_distances(x, codewords)
     bits = jnp.broadcast_to(code_lengths(logits), distances.shape)

@@ -63,7 +63,7 @@ def golay_code() -> np.ndarray:
     Returns:
       int32 [4096, 24].
 
-    Reference: Conway and Sloane, "Sphere packings, lattices and groups", chapter 3, 2.8: cyclic code of length 23 with
+    Reference: Conway and Sloane (conway1999sphere), chapter 3, 2.8: cyclic code of length 23 with
       generator x^11 + x^9 + x^7 + x^6 + x^5 + x + 1, and a parity bit.
     """
     polynomial = np.zeros(23, np.int64)
@@ -94,8 +94,8 @@ def lattice(name: str) -> Lattice:
     Raises:
       ValueError: if there is no such lattice here.
 
-    Reference: Conway and Sloane, "Sphere packings, lattices and groups", 3rd ed., chapters 4 and 21 (second moments);
-      Pook-Kolb, Agrell and Allen 2023, arXiv 2301.06092, for BW16's.
+    Reference: Conway and Sloane (conway1999sphere), chapters 4 and 21 (second moments); Pook-Kolb, Agrell and Allen, 2023,
+      arXiv 2301.06092, for BW16's.
     """
     if name not in LATTICES:
         raise ValueError(f"name must be one of {', '.join(map(repr, LATTICES))}, got {name!r}")
@@ -139,8 +139,7 @@ def closest_point(x: ArrayLike, lattice: Lattice) -> tuple[jax.Array, jax.Array]
     Raises:
       ValueError: if the last axis does not have n entries.
 
-    Reference: Conway and Sloane, "Fast quantizing and decoding algorithms for lattice quantizers and codes", IEEE T-IT
-      28(2), 1982; the search over all cosets is theirs, too.
+    Reference: Conway and Sloane (conway1982fast); the search over all cosets is theirs, too.
     """
     x = jnp.asarray(x)
     x = x.astype(jnp.promote_types(x.dtype, jnp.float32))

@@ -34,7 +34,7 @@ def soft_round(x: ArrayLike, temperature: ArrayLike) -> jax.Array:
     Returns:
       Same shape and dtype as `x`.
 
-    Reference: Agustsson & Theis, "Universally quantized neural compression", NeurIPS 2020; T = 1/alpha.
+    Reference: Agustsson and Theis (agustsson2020universally); T = 1/alpha.
     """
     x = jnp.asarray(x)
     temperature = jnp.maximum(jnp.asarray(temperature, x.dtype), 1e-2)
@@ -53,7 +53,7 @@ def soft_round_inverse(y: ArrayLike, temperature: ArrayLike) -> jax.Array:
       Same shape and dtype as `y`; the argument of artanh is kept a rounding error away from +-1, where the
       slope would be infinite.
 
-    Reference: Agustsson & Theis, NeurIPS 2020.
+    Reference: Agustsson and Theis (agustsson2020universally).
     """
     y = jnp.asarray(y)
     temperature = jnp.maximum(jnp.asarray(temperature, y.dtype), 1e-2)
@@ -75,7 +75,7 @@ def soft_round_conditional_mean(y: ArrayLike, temperature: ArrayLike) -> jax.Arr
     Returns:
       Same shape and dtype as `y`; the identity at integers.
 
-    Reference: Agustsson & Theis, NeurIPS 2020.
+    Reference: Agustsson and Theis (agustsson2020universally).
     """
     return soft_round_inverse(jnp.asarray(y) - 0.5, temperature) + 0.5
 
@@ -109,8 +109,7 @@ def low_discrepancy_noise(key: jax.Array, shape: tuple[int, ...], dimension: int
     Returns:
       float32 array.
 
-    Reference: Roberts, "The unreasonable effectiveness of quasirandom sequences", 2018: alpha = 1/rho and 1/rho^2 with
-      rho the real root of rho^3 = rho + 1.
+    Reference: Roberts (roberts2018quasirandom): alpha = 1/rho and 1/rho^2 with rho the real root of rho^3 = rho + 1.
     """
     # frac(i alpha) with alpha = integer / 2^32: exact in uint32 arithmetic, which wraps around.
     alpha = jnp.uint32((3242174889, 2447445414)[dimension])
@@ -136,7 +135,7 @@ def universal_quantize(x: ArrayLike, shared_key: jax.Array, *, levels: int = 256
     Raises:
       ValueError: if the key is of another generator or `levels` is no such power.
 
-    Reference: Ziv, "On universal quantization", IEEE T-IT 31(3), 1985; Agustsson & Theis, NeurIPS 2020.
+    Reference: Ziv (ziv1985universal); Agustsson and Theis (agustsson2020universally).
     """
     x = jnp.asarray(x, jnp.float32)
     offset = dither_offsets(levels)[shared_integers(shared_key, x.shape, levels=levels)]
@@ -158,7 +157,7 @@ def kumaraswamy_noise(key: jax.Array, shape: tuple[int, ...], a: ArrayLike) -> j
     Returns:
       float32 array.
 
-    Reference: Kim, Bauer, Theis, Schwarz and Dupont, "C3", CVPR 2024, arXiv 2312.02753.
+    Reference: Kim et al. (kim2024c3).
     """
     a = jnp.asarray(a, jnp.float32)
     b = (jnp.exp2(a) * (a - 1.0) + 1.0) / a
@@ -178,7 +177,7 @@ def expected_gradient(function: Callable[[jax.Array], jax.Array]) -> Callable[[j
     Returns:
       A function of x and u (of one shape), differentiable once in x.
 
-    Reference: Agustsson & Theis, NeurIPS 2020, section 4.
+    Reference: Agustsson and Theis (agustsson2020universally), section 4.
     """
 
     @jax.custom_jvp

@@ -44,8 +44,7 @@ def trellis(states: int) -> Trellis:
     Raises:
       ValueError: for another number of states.
 
-    Reference: Ungerboeck, "Channel coding with multilevel/phase signals", IEEE T-IT 28(1), 1982, table I; Marcellin and
-      Fischer, "Trellis coded quantization", IEEE T-COM 38(1), 1990.
+    Reference: Ungerboeck (ungerboeck1982channel), table I; Marcellin and Fischer (marcellin1990trellis).
     """
     if states not in _POLYNOMIALS:
         raise ValueError(f"states must be one of {', '.join(map(str, _POLYNOMIALS))}, got {states}")
@@ -78,7 +77,7 @@ def quantize_path(costs: ArrayLike, trellis: Trellis) -> jax.Array:
     Raises:
       ValueError: if the last axis does not have 4 entries.
 
-    Reference: Viterbi, IEEE T-IT 13(2), 1967; Forney, Proc. IEEE 61(3), 1973.
+    Reference: Viterbi (viterbi1967error); Forney (forney1973viterbi).
     """
     costs = jnp.asarray(costs)
     if costs.ndim != 3 or costs.shape[-1] != 4:

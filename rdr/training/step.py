@@ -91,6 +91,9 @@ def make_step(
 
     Returns:
       `step(state, batch) -> (state, report)`, pure.
+
+    Raises:
+      ValueError: if `decay` is out of its range.
     """
     if not 0.0 <= decay < 1.0:
         raise ValueError(f"decay must be in [0, 1), got {decay}")

@@ -39,6 +39,9 @@ def phase_kernel(kernel: jax.Array) -> jax.Array:
 
     Returns:
       [3, 3, in, 4 out]; the last axis is (row phase, column phase, out).
+
+    Raises:
+      ValueError: if the kernel has another size.
     """
     size, _, fan_in, fan_out = kernel.shape
     if size != 5:

@@ -22,8 +22,7 @@ def gdn(x: jax.Array, beta: jax.Array, gamma: jax.Array, *, inverse: bool = Fals
     Returns:
       Same shape as `x`.
 
-    Reference: Ballé, Laparra, Simoncelli, "Density modeling of images using a generalized normalization
-      transformation", ICLR 2016; "End-to-end optimized image compression", ICLR 2017, section 2.
+    Reference: Ballé, Laparra and Simoncelli (balle2016density; balle2017endtoend, section 2).
     """
     # Not a convolution of size 1: a product of matrices is faster, forwards and backwards.
     flat = jnp.square(x).reshape(-1, x.shape[-1])

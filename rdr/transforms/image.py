@@ -18,8 +18,7 @@ class Analysis(nn.Module):
       channels: N.
       latents: M.
 
-    Reference: Ballé, Minnen, Singh, Hwang, Johnston, "Variational image compression with a scale hyperprior",
-      ICLR 2018, figure 4.
+    Reference: Ballé et al. (balle2018variational), figure 4.
     """
 
     channels: int
@@ -39,7 +38,7 @@ class Synthesis(nn.Module):
     Attributes:
       channels: N.
 
-    Reference: Ballé et al., ICLR 2018, figure 4.
+    Reference: Ballé et al. (balle2018variational), figure 4.
     """
 
     channels: int
@@ -59,8 +58,7 @@ class HyperAnalysis(nn.Module):
       channels: N, of the hyper-latents too.
       leaky: whether rectifiers leak, and signs are kept (mbt2018), or magnitudes are taken first (bmshj2018).
 
-    Reference: Ballé et al., ICLR 2018, figure 4; Minnen, Ballé, Toderici, "Joint autoregressive and hierarchical
-      priors for learned image compression", NeurIPS 2018, table 1.
+    Reference: Ballé et al. (balle2018variational), figure 4; Minnen et al. (minnen2018joint), table 1.
     """
 
     channels: int
@@ -82,7 +80,7 @@ class HyperSynthesis(nn.Module):
       widths: channels of the three layers: (N, N, M) in bmshj2018, (M, 3 M / 2, 2 M) in mbt2018.
       leaky: whether rectifiers leak (mbt2018) or not (bmshj2018, also after the last layer).
 
-    Reference: as `HyperAnalysis`.
+    Reference: Ballé et al. (balle2018variational), figure 4; Minnen et al. (minnen2018joint), table 1.
     """
 
     widths: tuple[int, int, int]

@@ -31,8 +31,7 @@ class ResidualAnalysis(nn.Module):
       channels: N, even.
       latents: M.
 
-    Reference: He, Yang, Peng, Ma, Qin, Wang, "ELIC: efficient learned image compression with unevenly grouped
-      space-channel contextual adaptive coding", CVPR 2022, figure 4, without its attention modules.
+    Reference: He et al. (he2022elic), figure 4, without its attention modules.
     """
 
     channels: int
@@ -54,7 +53,7 @@ class ResidualSynthesis(nn.Module):
     Attributes:
       channels: N, even.
 
-    Reference: as `ResidualAnalysis`.
+    Reference: He et al. (he2022elic), figure 4, without its attention modules.
     """
 
     channels: int

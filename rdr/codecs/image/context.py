@@ -81,9 +81,8 @@ def context_model(*, channels: int, latents: int, groups: tuple[int, ...] | None
     Raises:
       ValueError: if M is odd or less than 8, or the groups do not add up to it.
 
-    Reference: Minnen, Singh, "Channel-wise autoregressive entropy models for learned image compression", ICIP 2020
-      (without latent residual prediction); He, Zheng, Sun, Wang, Qin, "Checkerboard context model for efficient
-      learned image compression", CVPR 2021; He, Yang, Peng, Ma, Qin, Wang, "ELIC", CVPR 2022, section 3.
+    Reference: Minnen and Singh (minnen2020channelwise), without latent residual prediction; He et al. (he2021checkerboard);
+      He et al. (he2022elic), section 3.
     """
     if latents % 2 or latents < 8:
         raise ValueError(f"latents must be even and at least 8, got {latents}")

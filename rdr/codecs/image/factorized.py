@@ -54,7 +54,16 @@ def prior_tables(prior: DeepFactorized, params: Any, *, dither_levels: int = 0) 
 
 
 def channel_ids(shape: tuple[int, ...], dither: np.ndarray | None = None, levels: int = 0) -> np.ndarray:
-    """The table of each symbol of an array [..., channels]: that of its channel, and of its dither if it has one."""
+    """Names the table of each symbol: that of its channel, and of its dither if it has one.
+
+    Args:
+      shape: of the symbols, [..., channels].
+      dither: integers of the dither, of that shape, or None.
+      levels: values of the dither.
+
+    Returns:
+      int64 of that shape.
+    """
     ids = np.broadcast_to(np.arange(shape[-1], dtype=np.int64), shape)
     return ids if dither is None else ids * levels + dither
 
@@ -78,12 +87,27 @@ def rounded(values: Any) -> np.ndarray:
 
 
 def offsets(dither: np.ndarray | None, levels: int) -> np.ndarray:
-    """Values of the dither, float32 of its shape; 0 without one."""
+    """Looks up the values of a dither.
+
+    Args:
+      dither: its integers, or None.
+      levels: how many values it takes.
+
+    Returns:
+      float32 of its shape; a 0 without one.
+    """
     return np.zeros((), np.float32) if dither is None else np.asarray(dither_offsets(levels))[dither]
 
 
 def batch_sum(bits: jax.Array) -> jax.Array:
-    """Sums over all but the first axis."""
+    """Sums over all but the first axis.
+
+    Args:
+      bits: [batch, ...].
+
+    Returns:
+      [batch].
+    """
     return jnp.sum(bits.reshape(bits.shape[0], -1), axis=-1)
 
 
@@ -97,7 +121,7 @@ def factorized_model(*, latents: int, dither_levels: int = 0) -> EntropyModel:
     Returns:
       The model.
 
-    Reference: Ballé, Minnen, Singh, Hwang, Johnston, ICLR 2018, section 2 and appendix 6.1.
+    Reference: Ballé et al. (balle2018variational), section 2 and appendix 6.1.
     """
     prior = DeepFactorized(channels=latents, features=WIDTHS)
 

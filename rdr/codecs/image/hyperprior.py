@@ -44,13 +44,24 @@ def gaussian_bits(values: jax.Array, mean: jax.Array, scale: jax.Array) -> jax.A
 
 
 def network_input(z: jax.Array) -> jax.Array:
-    """Hyper-latents in units of 2^-INNER_BITS; those beyond +-2047 count as that."""
+    """Brings hyper-latents to units of 2^-INNER_BITS; those beyond +-2047 count as that.
+
+    Args:
+      z: integers, any shape.
+
+    Returns:
+      int32, same shape.
+    """
     limit = 2**11 - 1
     return jnp.left_shift(jnp.clip(jnp.asarray(z, jnp.int32), -limit, limit), INNER_BITS)
 
 
 def scale_thresholds() -> np.ndarray:
-    """Scales at which the index of the nearest table changes, in units of 2^-BITS: int32 [63]."""
+    """Computes the scales at which the index of the nearest table changes.
+
+    Returns:
+      int32 [63], in units of 2^-BITS.
+    """
     scales = scale_table.scales()
     return np.round(np.sqrt(scales[1:] * scales[:-1]) * 2**BITS).astype(np.int32)
 
@@ -84,7 +95,7 @@ def hyperprior_model(*, channels: int, latents: int, means: bool, dither_levels:
     Raises:
       ValueError: if M is odd, which 3 M / 2 channels of mbt2018-mean do not allow.
 
-    Reference: Ballé et al., ICLR 2018; Minnen, Ballé, Toderici, NeurIPS 2018 (without the context model). The scale's
+    Reference: Ballé et al. (balle2018variational); Minnen et al. (minnen2018joint), without the context model. The scale's
       table and its lower bound 0.11 are those of their published code.
     """
     if means and latents % 2:

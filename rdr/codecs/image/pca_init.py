@@ -6,8 +6,8 @@ linear transform codec instead: each strided convolution of the analysis takes t
 inverse nearly cancel for the small signals in between. A little of the random kernels stays, for what is to be
 learned.
 
-Reference: Hotelling, 1933, for principal components; that the optimal linear transform of a Gaussian is theirs is
-textbook (Gersho, Gray, "Vector quantization and signal compression", 1992, section 8.6).
+Reference: Gersho and Gray (gersho1992vector), section 8.6: the optimal linear transform of a Gaussian is that of the
+principal components.
 """
 
 import math
