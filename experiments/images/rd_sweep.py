@@ -169,12 +169,12 @@ def measure_codec(loaded: files.LoadedCodec, config: Config, image: np.ndarray, 
         # The message says the level in sixteenths.
         level = level if level is None else np.float32(round(float(level) * 16) / 16)
         started = time.perf_counter()
-        message = files.encode_picture(loaded, image, rate=level)
+        message = files.encode_image(loaded, image, rate=level)
         encoding = time.perf_counter() - started
         bits = estimate(loaded, image, level)
         for beta in betas:
             started = time.perf_counter()
-            decoded = files.decode_picture(loaded, message, realism=beta)
+            decoded = files.decode_image(loaded, message, realism=beta)
             decoding = time.perf_counter() - started
             name = loaded.codec.name + ("" if beta is None else f" realism {beta:g}")
             records.append({"codec": name, "level": -1.0 if level is None else float(level),

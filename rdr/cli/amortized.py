@@ -31,8 +31,8 @@ def load(checkpoint: str) -> files.LoadedCodec:
     return pretrained.load_pretrained() if checkpoint in ("", SHIPPED) else files.load_codec(checkpoint)
 
 
-def wrote(message: bytes) -> bool:
-    """Whether a message is by a trained codec.
+def is_amortized_message(message: bytes) -> bool:
+    """Says whether a message is by an amortized codec; whether it is intact is for the decoder to say.
 
     Args:
       message: the bytes.
@@ -41,9 +41,9 @@ def wrote(message: bytes) -> bool:
       Whether it is.
 
     Raises:
-      ValueError: if it is no message, or damaged.
+      ValueError: if it is no message.
     """
-    return container.unpack(message, max_elements=2**63).codec in NAMES  # whoever decodes it has a limit
+    return container.peek(message) in NAMES
 
 
 def encode_picture(picture: np.ndarray, checkpoint: str, *, level: float, size: int | None) -> bytes:
@@ -69,7 +69,7 @@ def encode_picture(picture: np.ndarray, checkpoint: str, *, level: float, size: 
     loaded = load(checkpoint)
     levels = loaded.options.get("rate_levels", 0)
     if not levels:
-        message = files.encode_picture(loaded, picture)
+        message = files.encode_image(loaded, picture)
         if size is not None and len(message) > size:
             raise ValueError(f"this codec has one rate: {len(message)} bytes, more than {size}")
         return message
@@ -77,7 +77,7 @@ def encode_picture(picture: np.ndarray, checkpoint: str, *, level: float, size: 
 
     @functools.cache
     def at(step: int) -> bytes:
-        return files.encode_picture(loaded, picture, rate=step / RATE_STEPS)
+        return files.encode_image(loaded, picture, rate=step / RATE_STEPS)
 
     if size is None:
         return at(round(level * top))
@@ -105,7 +105,7 @@ def decode_picture(message: bytes, checkpoint: str, *, realism: float) -> np.nda
       ValueError: if the message is damaged, or written with another checkpoint, or the weight is refused.
     """
     loaded = load(checkpoint)
-    return files.decode_picture(loaded, message, realism=realism if realism or loaded.options.get("realism") else None)
+    return files.decode_image(loaded, message, realism=realism if realism or loaded.options.get("realism") else None)
 
 
 def describe(message: bytes) -> dict[str, Any]:

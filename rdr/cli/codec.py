@@ -152,7 +152,7 @@ def encode_trained(source: pathlib.Path, target: pathlib.Path, config: Config) -
 
 def decoded(message: bytes, config: Config) -> np.ndarray:
     """The picture in a message, whichever codec wrote it."""
-    if amortized.wrote(message):
+    if amortized.is_amortized_message(message):
         return amortized.decode_picture(message, config.checkpoint, realism=config.realism)
     return overfitted.decode(message)
 
@@ -270,7 +270,7 @@ def run(argv: Sequence[str]) -> None:
             write_image(target, decoded(message, config))
         case ["info", source]:
             message = read_message(pathlib.Path(source))
-            describe = amortized.describe if amortized.wrote(message) else overfitted.describe
+            describe = amortized.describe if amortized.is_amortized_message(message) else overfitted.describe
             for name, value in describe(message).items():
                 print(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {value}")
         case ["evaluate", folder]:

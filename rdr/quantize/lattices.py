@@ -94,8 +94,8 @@ def lattice(name: str) -> Lattice:
     Raises:
       ValueError: if there is no such lattice here.
 
-    Reference: Conway and Sloane (conway1999sphere), chapters 4 and 21 (second moments); Pook-Kolb, Agrell and Allen, 2023,
-      arXiv 2301.06092, for BW16's.
+    Reference: Conway and Sloane (conway1999sphere), chapters 4 and 21 (second moments); Pook-Kolb, Agrell and Allen,
+      2023, arXiv 2301.06092, for BW16's.
     """
     if name not in LATTICES:
         raise ValueError(f"name must be one of {', '.join(map(repr, LATTICES))}, got {name!r}")

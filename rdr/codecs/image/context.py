@@ -81,8 +81,8 @@ def context_model(*, channels: int, latents: int, groups: tuple[int, ...] | None
     Raises:
       ValueError: if M is odd or less than 8, or the groups do not add up to it.
 
-    Reference: Minnen and Singh (minnen2020channelwise), without latent residual prediction; He et al. (he2021checkerboard);
-      He et al. (he2022elic), section 3.
+    Reference: Minnen and Singh (minnen2020channelwise), without latent residual prediction; He et al.
+      (he2021checkerboard); He et al. (he2022elic), section 3.
     """
     if latents % 2 or latents < 8:
         raise ValueError(f"latents must be even and at least 8, got {latents}")

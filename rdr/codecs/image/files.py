@@ -125,13 +125,13 @@ def load_codec(path: str | pathlib.Path, *, sha256: str | None = None) -> Loaded
     return LoadedCodec(codec, params, options, notes)
 
 
-def encode_picture(loaded: LoadedCodec, picture: np.ndarray, *, rate: float | None = None,
+def encode_image(loaded: LoadedCodec, image: np.ndarray, *, rate: float | None = None,
                    shared_key: jax.Array | None = None) -> bytes:
-    """Encodes one 8-bit picture.
+    """Encodes one 8-bit image.
 
     Args:
       loaded: the codec.
-      picture: uint8 [height, width, 3].
+      image: uint8 [height, width, 3].
       rate: level of a codec with a rate input.
       shared_key: of a codec with a dither.
 
@@ -139,22 +139,22 @@ def encode_picture(loaded: LoadedCodec, picture: np.ndarray, *, rate: float | No
       The message.
 
     Raises:
-      ValueError: if the picture is none, or the codec refuses an argument.
+      ValueError: if the image is none, or the codec refuses an argument.
     """
-    picture = np.asarray(picture)
-    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[-1] != 3:
-        raise ValueError(f"picture must be uint8 [height, width, 3], got {picture.dtype}{list(picture.shape)}")
-    x = picture[None].astype(np.float32) / np.float32(255.0)
+    image = np.asarray(image)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] != 3:
+        raise ValueError(f"image must be uint8 [height, width, 3], got {image.dtype}{list(image.shape)}")
+    x = image[None].astype(np.float32) / np.float32(255.0)
     return loaded.codec.encode(loaded.params, x, shared_key=shared_key, rate=rate)
 
 
-def decode_picture(loaded: LoadedCodec, message: bytes, *, realism: float | None = None,
+def decode_image(loaded: LoadedCodec, message: bytes, *, realism: float | None = None,
                    shared_key: jax.Array | None = None) -> np.ndarray:
-    """Decodes one picture.
+    """Decodes one image.
 
     Args:
       loaded: the codec.
-      message: from `encode_picture`.
+      message: from `encode_image`.
       realism: weight, of a codec that takes one; 0 if it is not given.
       shared_key: of a codec with a dither.
 
@@ -162,11 +162,11 @@ def decode_picture(loaded: LoadedCodec, message: bytes, *, realism: float | None
       uint8 [height, width, 3].
 
     Raises:
-      ValueError: if the message is damaged, by another codec or of several pictures, or the codec refuses an argument.
+      ValueError: if the message is damaged, by another codec or of several images, or the codec refuses an argument.
     """
     x = loaded.codec.decode(message, params=loaded.params, shared_key=shared_key, condition=realism)
     if len(x) != 1:
-        raise ValueError(f"the message holds {len(x)} pictures, not one: decode it with the codec itself")
+        raise ValueError(f"the message holds {len(x)} images, not one: decode it with the codec itself")
     return np.round(np.asarray(x[0]) * 255.0).astype(np.uint8)
 
 

@@ -6,8 +6,8 @@ learned at a few levels and interpolated geometrically, so that levels are real 
 *Realism.* The decoder's parameters are theta_0 + beta delta with beta in [0, 1]: at 0 the decoder of least squared
 error, at 1 one trained for realism, on a straight line between them. The encoder and the bytes are the same.
 
-Reference: Cui et al. (cui2021asymmetric); Wang et al. (wang2019interpolation); Agustsson et al. (agustsson2023multirealism)
-for the task.
+Reference: Cui et al. (cui2021asymmetric); Wang et al. (wang2019interpolation); Agustsson et al.
+(agustsson2023multirealism) for the task.
 """
 
 import math

@@ -95,8 +95,8 @@ def hyperprior_model(*, channels: int, latents: int, means: bool, dither_levels:
     Raises:
       ValueError: if M is odd, which 3 M / 2 channels of mbt2018-mean do not allow.
 
-    Reference: Ballé et al. (balle2018variational); Minnen et al. (minnen2018joint), without the context model. The scale's
-      table and its lower bound 0.11 are those of their published code.
+    Reference: Ballé et al. (balle2018variational); Minnen et al. (minnen2018joint), without the context model. The
+      scale's table and its lower bound 0.11 are those of their published code.
     """
     if means and latents % 2:
         raise ValueError(f"latents must be even, got {latents}")

@@ -1,6 +1,6 @@
 """A start for the transforms of an image codec: the principal components of 2 x 2 blocks, four times over.
 
-Random kernels need tens of thousands of steps before a picture comes out of them. The same architecture can begin as a
+Random kernels need tens of thousands of steps before an image comes out of them. The same architecture can begin as a
 linear transform codec instead: each strided convolution of the analysis takes the principal components of its input's
 2 x 2 blocks, as far as it has channels, and each doubling of the synthesis puts them together again. GDN and its
 inverse nearly cancel for the small signals in between. A little of the random kernels stays, for what is to be

@@ -1,4 +1,4 @@
-"""The trained codec that comes with the package: one file, any rate, any realism weight."""
+"""Pretrained codec that comes with the package: one file, any rate, any realism weight."""
 
 import functools
 import importlib.resources
@@ -10,17 +10,25 @@ FILE = "mbt2018_mean_64_96.npz"
 SHA256 = "6d3d04ba27f4e17c590169af0c750c1ef89778c525fd7c5eb0679fb2122afea1"
 
 
-def shipped_path() -> pathlib.Path:
-    """Where the file is, or would be."""
+def path() -> pathlib.Path:
+    """Finds where the file is, or would be.
+
+    Returns:
+      Its path.
+    """
     return pathlib.Path(str(importlib.resources.files(__package__) / FILE))
 
 
-def shipped_available() -> bool:
-    """Whether this installation has it."""
-    return shipped_path().is_file()
+def is_available() -> bool:
+    """Looks whether this installation has the codec.
+
+    Returns:
+      Whether it does.
+    """
+    return path().is_file()
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1)
 def load_pretrained() -> LoadedCodec:
     """Reads the codec and checks its hash.
 
@@ -28,9 +36,9 @@ def load_pretrained() -> LoadedCodec:
       The codec: mbt2018-mean with N = 64 and M = 96, a rate input of five levels, and a realism weight.
 
     Raises:
-      ValueError: if the file is missing or not the one that was shipped.
+      ValueError: if the file is missing or not the one with that hash.
     """
-    if not shipped_available():
+    if not is_available():
         raise ValueError(f"checkpoint: this installation lacks {FILE}: train one with rdr.cli.train, and give its "
                          "codec.npz")
-    return load_codec(shipped_path(), sha256=SHA256)
+    return load_codec(path(), sha256=SHA256)

@@ -25,7 +25,7 @@ def test_encode_decode_and_info_of_a_checkpoint(small_codec, tmp_path, capsys):
         sizes.append(message.stat().st_size)
     assert sizes[0] < sizes[1] < sizes[2]
     loaded = files.load_codec(small_codec / "codec.npz")
-    assert message.read_bytes() == files.encode_picture(loaded, image_io.read_image(source), rate=1.0)
+    assert message.read_bytes() == files.encode_image(loaded, image_io.read_image(source), rate=1.0)
     capsys.readouterr()
     assert _main("info", message) == 0
     shown = capsys.readouterr().out
@@ -34,7 +34,7 @@ def test_encode_decode_and_info_of_a_checkpoint(small_codec, tmp_path, capsys):
     for realism in (0.0, 1.0):
         assert _main("decode", message, tmp_path / "a.png", checkpoint, f"--realism={realism}") == 0
         found.append(image_io.read_image(tmp_path / "a.png"))
-        np.testing.assert_array_equal(found[-1], files.decode_picture(loaded, message.read_bytes(), realism=realism))
+        np.testing.assert_array_equal(found[-1], files.decode_image(loaded, message.read_bytes(), realism=realism))
     assert (found[0] != found[1]).any()
 
 

@@ -58,7 +58,7 @@ def picture(height, width, seed=1):
 
 @pytest.fixture(scope="module")
 def message(loaded):
-    return files.encode_picture(loaded, picture(17, 33), rate=0.5)
+    return files.encode_image(loaded, picture(17, 33), rate=0.5)
 
 
 def test_everything_comes_back_to_the_bit(saved, loaded):
@@ -200,9 +200,9 @@ def test_cut_and_altered_files_are_refused_or_hold_the_same(saved, tmp_path):
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (17, 33), (16, 32)])
 def test_pictures_of_any_size_come_back_as_the_codec_reconstructs_them(loaded, height, width):
     image = picture(height, width)
-    message = files.encode_picture(loaded, image, rate=1)
+    message = files.encode_image(loaded, image, rate=1)
     assert message == loaded.codec.encode(loaded.params, image[None] / np.float32(255), rate=1)
-    found = [files.decode_picture(loaded, message, realism=beta) for beta in (None, 0.0, 1.0)]
+    found = [files.decode_image(loaded, message, realism=beta) for beta in (None, 0.0, 1.0)]
     for beta, decoded in zip((0.0, 0.0, 1.0), found):
         assert decoded.dtype == np.uint8 and decoded.shape == image.shape
         floats = np.float64(loaded.codec.decode(message, params=loaded.params, condition=beta)[0])
@@ -216,11 +216,11 @@ def test_the_codec_sees_values_from_0_to_1_and_what_it_gives_is_rounded_to_the_n
                                   decode=lambda message, **said: jnp.asarray([[[[0.0, 0.4999 / 255, 0.5001 / 255],
                                                                                 [254.4 / 255, 254.6 / 255, 1.0]]]]))
     image = np.arange(256, dtype=np.uint8).reshape(16, 16)[..., None].repeat(3, -1)
-    files.encode_picture(loaded._replace(codec=known), image, rate=0.25)
+    files.encode_image(loaded._replace(codec=known), image, rate=0.25)
     (x, said), = seen
     assert x.dtype == np.float32 and said == {"rate": 0.25, "shared_key": None}
     np.testing.assert_array_equal(x[0, :, :, 1].ravel(), np.float32(np.arange(256)) / np.float32(255))
-    found = files.decode_picture(loaded._replace(codec=known), b"")
+    found = files.decode_image(loaded._replace(codec=known), b"")
     np.testing.assert_array_equal(found, [[[0, 0, 1], [254, 255, 255]]])
 
 
@@ -230,33 +230,33 @@ def test_the_codec_sees_values_from_0_to_1_and_what_it_gives_is_rounded_to_the_n
     np.zeros((4, 5, 3), bool),
 ])  # fmt: skip
 def test_what_is_no_picture_of_three_8_bit_channels_is_refused(loaded, image):
-    with pytest.raises(ValueError, match=r"picture must be uint8 \[height, width, 3\], got "):
-        files.encode_picture(loaded, image, rate=0)
+    with pytest.raises(ValueError, match=r"image must be uint8 \[height, width, 3\], got "):
+        files.encode_image(loaded, image, rate=0)
 
 
 def test_empty_pictures_and_levels_that_do_not_exist_are_refused(loaded):
     with pytest.raises(ValueError, match="without empty sides"):
-        files.encode_picture(loaded, np.zeros((0, 5, 3), np.uint8), rate=0)
+        files.encode_image(loaded, np.zeros((0, 5, 3), np.uint8), rate=0)
     with pytest.raises(ValueError, match="needs a rate"):
-        files.encode_picture(loaded, picture(4, 4))
+        files.encode_image(loaded, picture(4, 4))
     with pytest.raises(ValueError, match="shared_key must be None"):
-        files.encode_picture(loaded, picture(4, 4), rate=0, shared_key=shared_key(1))
+        files.encode_image(loaded, picture(4, 4), rate=0, shared_key=shared_key(1))
     for level in (-0.1, 1.1, float("nan")):
         with pytest.raises(ValueError, match=r"rate must be a level in \[0, 1\], got "):
-            files.encode_picture(loaded, picture(4, 4), rate=level)
+            files.encode_image(loaded, picture(4, 4), rate=level)
 
 
 def test_messages_that_were_cut_or_altered_are_refused(loaded, message):
     for place in range(0, len(message), 5):
         with pytest.raises(ValueError):
-            files.decode_picture(loaded, message[:place])
+            files.decode_image(loaded, message[:place])
         with pytest.raises(ValueError):
-            files.decode_picture(loaded, message[:place] + bytes([message[place] ^ 0x10]) + message[place + 1 :])
+            files.decode_image(loaded, message[:place] + bytes([message[place] ^ 0x10]) + message[place + 1 :])
     parts = container.unpack(message)
     for payload in (parts.payloads[1][:-1], parts.payloads[1] + bytes(4), b"\1\0\0\0" + 9 * parts.payloads[1]):
         forged = container.pack(parts._replace(payloads=(parts.payloads[0], payload, parts.payloads[2])))
         with pytest.raises(ValueError, match="damaged message"):
-            files.decode_picture(loaded, forged)
+            files.decode_image(loaded, forged)
 
 
 def test_messages_of_other_parameters_are_refused_by_the_last_digit(loaded, message):
@@ -264,14 +264,14 @@ def test_messages_of_other_parameters_are_refused_by_the_last_digit(loaded, mess
     kernel = params["analysis"]["Convolution_0"]["kernel"]
     kernel.flat[7] = np.nextafter(kernel.flat[7], np.float32(9))
     with pytest.raises(ValueError, match="other parameters than those given"):
-        files.decode_picture(loaded._replace(params=params), message)
+        files.decode_image(loaded._replace(params=params), message)
 
 
 def test_messages_of_several_pictures_are_refused_instead_of_losing_some(loaded):
     batch = np.stack([picture(4, 5), picture(4, 5, 2)]) / np.float32(255)
     message = loaded.codec.encode(loaded.params, batch, rate=0)
-    with pytest.raises(ValueError, match="holds 2 pictures, not one"):
-        files.decode_picture(loaded, message)
+    with pytest.raises(ValueError, match="holds 2 images, not one"):
+        files.decode_image(loaded, message)
 
 
 def test_a_dither_needs_the_key_that_both_sides_share(tmp_path):
@@ -280,9 +280,9 @@ def test_a_dither_needs_the_key_that_both_sides_share(tmp_path):
     files.save_codec(tmp_path / "codec.npz", options, codec.finalize(drawn(codec)))
     loaded, image = files.load_codec(tmp_path / "codec.npz"), picture(17, 33)
     with pytest.raises(ValueError, match="needs the shared_key"):
-        files.encode_picture(loaded, image)
-    message = files.encode_picture(loaded, image, shared_key=shared_key(3))
-    found = [files.decode_picture(loaded, message, shared_key=shared_key(3)) for _ in range(2)]
+        files.encode_image(loaded, image)
+    message = files.encode_image(loaded, image, shared_key=shared_key(3))
+    found = [files.decode_image(loaded, message, shared_key=shared_key(3)) for _ in range(2)]
     np.testing.assert_array_equal(*found)
     with pytest.raises(ValueError, match="takes no realism weight"):
-        files.decode_picture(loaded, message, realism=0.5, shared_key=shared_key(3))
+        files.decode_image(loaded, message, realism=0.5, shared_key=shared_key(3))

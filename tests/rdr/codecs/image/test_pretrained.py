@@ -1,4 +1,4 @@
-"""The shipped checkpoint: whole, better than JPEG, and more realistic where it is asked to be."""
+"""The pretrained codec: whole, better than JPEG, and more realistic where it is asked to be."""
 
 import io
 
@@ -9,7 +9,7 @@ from PIL import Image
 from rdr.bitstream import container
 from rdr.codecs.image import files, pretrained
 
-pytestmark = pytest.mark.skipif(not pretrained.shipped_available(), reason="no checkpoint is shipped yet")
+pytestmark = pytest.mark.skipif(not pretrained.is_available(), reason="no codec comes with this installation")
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def picture():
 
 @pytest.fixture(scope="module")
 def messages(loaded, picture):
-    return [files.encode_picture(loaded, picture, rate=level) for level in (0, 1, 4)]
+    return [files.encode_image(loaded, picture, rate=level) for level in (0, 1, 4)]
 
 
 def psnr(x, y):
@@ -46,9 +46,9 @@ def jpeg_of_size(picture, size):
 
 def test_it_is_the_file_whose_hash_is_written_down(loaded, tmp_path):
     assert loaded.options["name"] == "mbt2018-mean" and loaded.options["rate_levels"] == 5
-    assert pretrained.shipped_path().stat().st_size < 8_000_000
+    assert pretrained.path().stat().st_size < 8_000_000
     other = tmp_path / "codec.npz"
-    data = bytearray(pretrained.shipped_path().read_bytes())
+    data = bytearray(pretrained.path().read_bytes())
     data[len(data) // 2] ^= 1
     other.write_bytes(data)
     with pytest.raises(ValueError, match="has SHA-256"):
@@ -59,7 +59,7 @@ def test_levels_span_rates_and_beat_jpeg_of_the_same_bytes(loaded, picture, mess
     sizes = [len(message) for message in messages]
     assert sizes[0] < 0.8 * sizes[1] and sizes[1] < 0.6 * sizes[2]
     for message in messages:
-        found, other = psnr(picture, files.decode_picture(loaded, message)), jpeg_of_size(picture, len(message))
+        found, other = psnr(picture, files.decode_image(loaded, message)), jpeg_of_size(picture, len(message))
         assert other is None or found > psnr(picture, other)
 
 
@@ -78,7 +78,7 @@ def test_realism_costs_squared_error_and_gains_perceptual_distance(loaded, pictu
     network = lpips.load_params("alexnet")
     x = picture[None].astype(np.float32) / np.float32(255)
     for message in messages:
-        plain, real = (files.decode_picture(loaded, message, realism=beta) for beta in (0.0, 1.0))
+        plain, real = (files.decode_image(loaded, message, realism=beta) for beta in (0.0, 1.0))
         assert psnr(picture, real) < psnr(picture, plain)
         distances = [float(lpips.lpips(network, y[None].astype(np.float32) / np.float32(255), x)[0])
                      for y in (plain, real)]
