@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from paper_figures import command_line
+from paper_figures import drawing
 from paper_figures.style import COLORS
 from paper_figures.tables import read_table
 from theory.bounds import sources
@@ -141,7 +141,7 @@ def _one_color(color: str):
 
 def main(argv: list[str] | None = None) -> int:
     """Draws the figures from the command line."""
-    return command_line.main("banana", load, {"banana_gaps": gaps, "banana_cells": learned_cells}, argv)
+    return drawing.main("banana", load, {"banana_gaps": gaps, "banana_cells": learned_cells}, argv)
 
 
 if __name__ == "__main__":

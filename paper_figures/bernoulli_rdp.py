@@ -11,7 +11,7 @@ import sys
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from paper_figures import command_line
+from paper_figures import drawing
 from paper_figures.style import COLORS, LINES
 from paper_figures.surfaces import Surface, draw_levels, read_surface
 
@@ -64,7 +64,7 @@ def make_figure(data: Surface) -> Figure:
 
 def main(argv: list[str] | None = None) -> int:
     """Draws the figure from the command line."""
-    return command_line.main("bernoulli_rdp", load, {"bernoulli_rdp": make_figure}, argv)
+    return drawing.main("bernoulli_rdp", load, {"bernoulli_rdp": make_figure}, argv)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from paper_figures import command_line
+from paper_figures import drawing
 from paper_figures.sawbridge import load, panel
 
 
@@ -35,7 +35,7 @@ def make_figure(data: dict[str, np.ndarray]) -> Figure:
 
 def main(argv: list[str] | None = None) -> int:
     """Draws the figure from the command line."""
-    return command_line.main("circle_and_ramp", load, {"circle_and_ramp": make_figure}, argv)
+    return drawing.main("circle_and_ramp", load, {"circle_and_ramp": make_figure}, argv)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from paper_figures import command_line
+from paper_figures import drawing
 from paper_figures.tables import read_table
 
 TITLES = {
@@ -115,7 +115,7 @@ FIGURES = {"discrete_rdp": surfaces}
 
 def main(argv: list[str] | None = None) -> int:
     """Draws the figure from the command line."""
-    return command_line.main("discrete_rdp", load, FIGURES, argv)
+    return drawing.main("discrete_rdp", load, FIGURES, argv)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from paper_figures import command_line
+from paper_figures import drawing
 from paper_figures.tables import read_table
 
 TITLES = {
@@ -132,4 +132,4 @@ def make_figure(data: Data) -> Figure:
 
 
 if __name__ == "__main__":
-    sys.exit(command_line.main("eigendistortions", load, {"eigendistortions": make_figure}))
+    sys.exit(drawing.main("eigendistortions", load, {"eigendistortions": make_figure}))

@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from paper_figures import command_line
+from paper_figures import drawing
 from paper_figures.style import COLORS, LINES
 from paper_figures.tables import read_table
 
@@ -67,7 +67,7 @@ def make_figure(data: dict[str, np.ndarray]) -> Figure:
 
 def main(argv: list[str] | None = None) -> int:
     """Draws the figure from the command line."""
-    return command_line.main("gaussian_image", load, {"gaussian_image": make_figure}, argv)
+    return drawing.main("gaussian_image", load, {"gaussian_image": make_figure}, argv)
 
 
 if __name__ == "__main__":

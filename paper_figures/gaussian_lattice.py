@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from paper_figures import command_line
+from paper_figures import drawing
 from paper_figures.style import COLORS
 from paper_figures.tables import read_table
 from theory.quantization import lattices
@@ -132,7 +132,7 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
       The exit status.
     """
-    return command_line.main("gaussian_lattice", load, {"gaussian_lattice": make_figure}, argv)
+    return drawing.main("gaussian_lattice", load, {"gaussian_lattice": make_figure}, argv)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from paper_figures import command_line
+from paper_figures import drawing
 from paper_figures.style import COLORS
 from paper_figures.tables import read_table
 from theory import gaussian
@@ -190,7 +190,7 @@ FIGURES = {"gaussian_rdp": rate_distortion, "gaussian_distortion_perception": di
 
 def main(argv: list[str] | None = None) -> int:
     """Draws the figures from the command line."""
-    return command_line.main("gaussian_rdp", load, FIGURES, argv)
+    return drawing.main("gaussian_rdp", load, FIGURES, argv)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from paper_figures import command_line
+from paper_figures import drawing
 from paper_figures.style import COLORS
 from paper_figures.surfaces import Surface, draw_levels, read_surface
 
@@ -74,7 +74,7 @@ def make_figure(data: Surface) -> Figure:
 
 def main(argv: list[str] | None = None) -> int:
     """Draws the figure from the command line."""
-    return command_line.main("gaussian_surface", load, {"gaussian_surface": make_figure}, argv)
+    return drawing.main("gaussian_surface", load, {"gaussian_surface": make_figure}, argv)
 
 
 if __name__ == "__main__":

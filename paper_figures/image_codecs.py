@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from paper_figures import command_line
+from paper_figures import drawing
 from paper_figures.style import COLORS, LINES, MARKERS
 from paper_figures.tables import read_table
 
@@ -175,7 +175,7 @@ def realism(data: Data) -> Figure:
 
 def main(argv: list[str] | None = None) -> int:
     """Draws the figures from the command line."""
-    return command_line.main("image_codecs", load, {"image_codecs": rate_distortion, "image_realism": realism}, argv)
+    return drawing.main("image_codecs", load, {"image_codecs": rate_distortion, "image_realism": realism}, argv)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from paper_figures import command_line
+from paper_figures import drawing
 from paper_figures.metric_blindness import NAMES
 from paper_figures.tables import read_table
 
@@ -106,7 +106,7 @@ FIGURES = {"maximum_differentiation": make_figure}
 
 def main(argv: list[str] | None = None) -> int:
     """Draws the figure from the command line."""
-    return command_line.main("maximum_differentiation", load, FIGURES, argv)
+    return drawing.main("maximum_differentiation", load, FIGURES, argv)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from paper_figures import command_line
+from paper_figures import drawing
 from paper_figures.tables import read_table
 
 NAMES = {
@@ -105,7 +105,7 @@ FIGURES = {"metric_blindness": make_figure}
 
 def main(argv: list[str] | None = None) -> int:
     """Draws the figure from the command line."""
-    return command_line.main("metric_blindness", load, FIGURES, argv)
+    return drawing.main("metric_blindness", load, FIGURES, argv)
 
 
 if __name__ == "__main__":

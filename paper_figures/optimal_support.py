@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from paper_figures import command_line
+from paper_figures import drawing
 from paper_figures.style import COLORS
 from paper_figures.tables import read_table
 
@@ -91,7 +91,7 @@ def make_figure(data: Data) -> Figure:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs from the command line; returns the exit status."""
-    return command_line.main("optimal_support", load, {"optimal_support": make_figure}, argv)
+    return drawing.main("optimal_support", load, {"optimal_support": make_figure}, argv)
 
 
 if __name__ == "__main__":

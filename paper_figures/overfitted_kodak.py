@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from paper_figures import command_line
+from paper_figures import drawing
 from paper_figures.style import COLORS, LINES, MARKERS
 from paper_figures.tables import read_table
 
@@ -110,7 +110,7 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
       The exit status.
     """
-    return command_line.main("overfitted_kodak", load, {"overfitted_kodak": make_figure}, argv)
+    return drawing.main("overfitted_kodak", load, {"overfitted_kodak": make_figure}, argv)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from paper_figures import command_line, picture_rows
+from paper_figures import drawing, picture_rows
 from paper_figures.tables import read_table
 
 # What is shown -> how it is called there.
@@ -117,7 +117,7 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
       The exit status.
     """
-    return command_line.main("overfitted_realism", load, FIGURES, argv)
+    return drawing.main("overfitted_realism", load, FIGURES, argv)
 
 
 if __name__ == "__main__":

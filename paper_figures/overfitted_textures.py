@@ -11,7 +11,7 @@ import sys
 import numpy as np
 from matplotlib.figure import Figure
 
-from paper_figures import command_line, picture_rows
+from paper_figures import drawing, picture_rows
 from paper_figures.overfitted_realism import Data, load
 
 # What is shown -> how it is called there.
@@ -67,7 +67,7 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
       The exit status.
     """
-    return command_line.main("overfitted_textures", load, FIGURES, argv)
+    return drawing.main("overfitted_textures", load, FIGURES, argv)
 
 
 if __name__ == "__main__":

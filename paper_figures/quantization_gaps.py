@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from paper_figures import command_line
+from paper_figures import drawing
 from paper_figures.style import COLORS
 from paper_figures.tables import read_table
 
@@ -116,7 +116,7 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
       The exit status.
     """
-    return command_line.main("quantization_gaps", load, {"quantization_gaps": make_figure}, argv)
+    return drawing.main("quantization_gaps", load, {"quantization_gaps": make_figure}, argv)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from paper_figures import command_line
+from paper_figures import drawing
 from paper_figures.style import COLORS
 from paper_figures.tables import read_table
 from theory.closed_form import manifolds
@@ -78,7 +78,7 @@ def make_figure(data: dict[str, np.ndarray]) -> Figure:
 
 def main(argv: list[str] | None = None) -> int:
     """Draws the figure from the command line."""
-    return command_line.main("sawbridge", load, {"sawbridge": make_figure}, argv)
+    return drawing.main("sawbridge", load, {"sawbridge": make_figure}, argv)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from paper_figures import command_line
+from paper_figures import drawing
 from paper_figures.style import COLORS, LINES, MARKERS
 from paper_figures.tables import read_table
 
@@ -92,7 +92,7 @@ FIGURES = {"solver_convergence": convergence}
 
 def main(argv: list[str] | None = None) -> int:
     """Draws the figure from the command line."""
-    return command_line.main("solver_convergence", load, FIGURES, argv)
+    return drawing.main("solver_convergence", load, FIGURES, argv)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from paper_figures import command_line
+from paper_figures import drawing
 from paper_figures.style import COLORS
 from paper_figures.tables import read_table
 
@@ -168,7 +168,7 @@ FIGURES = {"texture_metamers": sequence, "foveated_metamer": foveated}
 
 def main(argv: list[str] | None = None) -> int:
     """Draws the figures from the command line."""
-    return command_line.main("texture_metamers", load, FIGURES, argv)
+    return drawing.main("texture_metamers", load, FIGURES, argv)
 
 
 if __name__ == "__main__":

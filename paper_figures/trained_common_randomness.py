@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from paper_figures import command_line
+from paper_figures import drawing
 from paper_figures.style import COLORS, LINES, MARKERS
 from paper_figures.tables import read_table
 from theory.gaussian import common_randomness
@@ -100,7 +100,7 @@ def make_figure(data: dict[str, np.ndarray]) -> Figure:
 
 def main(argv: list[str] | None = None) -> int:
     """Draws the figure from the command line."""
-    return command_line.main("trained_common_randomness", load, {"trained_common_randomness": make_figure}, argv)
+    return drawing.main("trained_common_randomness", load, {"trained_common_randomness": make_figure}, argv)
 
 
 if __name__ == "__main__":

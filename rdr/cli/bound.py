@@ -1,54 +1,67 @@
-"""The rate-distortion(-perception) curve of your own source, bracketed, as a table and a plot.
-
-    python -m rdr.cli.bound --pmf=pmf.csv --distortion=hamming --workdir=out
-    python -m rdr.cli.bound --pmf=pmf.npy --distortion=cost.csv --workdir=out \\
-        --divergence=tv --perceptions=0,0.05,inf
-
---pmf          probabilities of the n source letters, a .csv or .npy file
---distortion   d(x, y): a .csv or .npy file with n rows, or "hamming", "squared", "absolute" (letters at 0, 1, ..)
---divergence   none, tv, kl, reverse_kl, js, chi2, hellinger2, w1 or w2sq: what --perceptions bounds
---perceptions  values of P, one curve each; 0 is perfect realism, inf the classical curve
---distortions  values of D; a grid of --num_points over the whole curve when left out
-
-Rates and KL-like divergences are in bits. `bound.csv` holds rate_lower_bits and rate_bits: the truth lies between.
-"""
+"""The command `rdr bound`: the rate-distortion(-perception) curve of a source, bracketed, as tables and a plot."""
 
 import dataclasses
+import hashlib
 import pathlib
-import sys
 import time
+from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from rdr import command_line, files
-from rdr.evaluation.tables import write_run_record, write_table
-from theory.discrete import rate_distortion_curve, rate_distortion_perception_surface
+from rdr.cli import bound_tables
+from rdr.cli.outcome import Outcome, show_json
+from rdr.command_line import CommandLine, UsageError, option
+from rdr.evaluation.tables import render, write_run_record, write_table
 
+DESCRIPTION = """
+Brackets the rate-distortion(-perception) curve of your own source.
+
+    rdr bound --pmf=pmf.csv --distortion=hamming --workdir=out
+    rdr bound --pmf=pmf.npy --distortion=cost.csv --workdir=out --divergence=tv --perceptions=0,0.05,inf
+
+Rates and KL-like divergences are in bits. bound.csv holds rate_lower_bits and rate_bits: the truth lies between.
+bound.tex is the same as a LaTeX table, its rates rounded outwards; bound.png and bound.pdf draw it. A command that is
+called again shows what is there.
+"""
 DIVERGENCES = ("none", "tv", "kl", "reverse_kl", "js", "chi2", "hellinger2", "w1", "w2sq")
-NAMED_DISTORTIONS = ("hamming", "squared", "absolute")
+NAMED_DISTORTIONS = ("hamming", "squared", "absolute", "mse")
 _ROUNDING = 1e-6  # text files hold rounded probabilities; sums this close to 1 are rescaled
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """What to bound.
+    """What to bound; each field says what it is."""
 
-    Fields:
-      pmf: file with the probabilities of n letters.
-      distortion: file with an [n, m] matrix, or a name.
-      divergence: measure of perception, or "none".
-      perceptions: values of P.
-      distortions: values of D; empty for a grid.
-      num_points: points of that grid.
-    """
+    pmf: str = option("", "probabilities of the n source letters: a .csv file (commas, blanks or lines) or a .npy file",
+                      first=True)
+    distortion: str = option(
+        "hamming", "d(x, y): hamming, squared (or mse), absolute, with letters at 0, 1, ..; or a .csv or .npy file "
+        "with n rows", first=True)
+    divergence: str = option("none", "the measure of perception that --perceptions bounds", choices=DIVERGENCES,
+                             first=True)
+    perceptions: tuple[float, ...] = option(
+        (), "values of P, a curve each: 0 is perfect realism, inf the classical curve; none: 0,inf", first=True)
+    distortions: tuple[float, ...] = option((), "values of D; none: a grid over the whole curve")
+    num_points: int = option(24, "points of that grid")
 
-    pmf: str = ""
-    distortion: str = "hamming"
-    divergence: str = "none"
-    perceptions: tuple[float, ...] = ()
-    distortions: tuple[float, ...] = ()
-    num_points: int = 24
+    def __post_init__(self):
+        if self.divergence not in DIVERGENCES:
+            raise ValueError(f"--divergence must be one of {', '.join(DIVERGENCES)}, got {self.divergence!r}")
+        for name in ("perceptions", "distortions"):
+            if any(not value >= 0.0 for value in getattr(self, name)):
+                raise ValueError(f"--{name} must be >= 0, got {min(getattr(self, name))}")
+        if self.num_points < 1:
+            raise ValueError(f"--num_points must be >= 1, got {self.num_points}")
+        if self.perceptions and self.divergence == "none":
+            raise ValueError("--perceptions need a divergence: say which, for example --divergence=tv")
+
+
+@dataclasses.dataclass(frozen=True)
+class Extra:
+    """What is printed."""
+
+    json: bool = option(False, "print one line of JSON: seconds, points, largest gap in bits, and the columns")
 
 
 PRESETS = {"quick": Config(), "smoke": Config(num_points=5), "full": Config(num_points=100)}
@@ -97,7 +110,7 @@ def load_source(config: Config) -> tuple[np.ndarray, np.ndarray]:
       ValueError: if a file is missing or unreadable, or a value or shape is not admissible.
     """
     if not config.pmf:
-        raise ValueError("--pmf is missing: name a .csv or .npy file with the probabilities of the letters")
+        raise UsageError("--pmf is missing: name a .csv or .npy file with the probabilities of the letters")
     pmf = read_array("pmf", config.pmf)
     if pmf.ndim == 2 and 1 in pmf.shape:
         pmf = pmf.reshape(-1)
@@ -115,9 +128,10 @@ def load_source(config: Config) -> tuple[np.ndarray, np.ndarray]:
     letters = np.arange(n, dtype=np.float64)
     difference = np.abs(letters[:, None] - letters)
     if config.distortion in NAMED_DISTORTIONS:
-        matrix = {"hamming": np.minimum(difference, 1.0), "squared": difference**2, "absolute": difference}[
-            config.distortion
-        ]
+        matrix = {"hamming": np.minimum(difference, 1.0), "absolute": difference}.get(config.distortion, difference**2)
+    elif not pathlib.Path(config.distortion).exists():
+        raise ValueError(f"distortion: there is no file {config.distortion!r}, and no distortion of that name; there "
+                         f"are {', '.join(NAMED_DISTORTIONS)}")
     else:
         matrix = read_array("distortion", config.distortion)
     if matrix.ndim != 2 or matrix.shape[0] != n:
@@ -125,17 +139,8 @@ def load_source(config: Config) -> tuple[np.ndarray, np.ndarray]:
     if np.isnan(matrix).any() or (matrix < 0.0).any():
         wrong = matrix[~(matrix >= 0.0)][0]
         raise ValueError(f"distortion must have entries >= 0, got {wrong:g}")
-    if config.divergence not in DIVERGENCES:
-        raise ValueError(f"divergence must be one of {', '.join(DIVERGENCES)}, got {config.divergence!r}")
     if config.divergence != "none" and matrix.shape[1] != n:
         raise ValueError(f"a divergence needs a square distortion matrix, got shape {matrix.shape}")
-    for name, values in (("perceptions", config.perceptions), ("distortions", config.distortions)):
-        if any(not value >= 0.0 for value in values):
-            raise ValueError(f"{name} must be >= 0, got {min(values)}")
-    if config.num_points < 1:
-        raise ValueError(f"num_points must be >= 1, got {config.num_points}")
-    if config.perceptions and config.divergence == "none":
-        raise ValueError("perceptions need a divergence: say which, for example --divergence=tv")
     return pmf, matrix
 
 
@@ -179,6 +184,8 @@ def solve(
     Returns:
       Columns of a table; the rates of an infeasible pair are NaN.
     """
+    from theory.discrete import rate_distortion_curve, rate_distortion_perception_surface
+
     if divergence == "none":
         perceptions = (float("inf"),)
         solution = rate_distortion_curve(pmf, matrix, distortions=distortions)
@@ -203,55 +210,20 @@ def solve(
     return columns
 
 
-def make_figure(columns: dict[str, np.ndarray], divergence: str) -> Figure:
-    """Draws one curve per perception level, the bracket as a band.
-
-    Args:
-      columns: a table of `solve`.
-      divergence: named in the legend.
-
-    Returns:
-      The figure.
-    """
-    figure = Figure(figsize=(5.0, 3.6), layout="constrained")
-    axes = figure.subplots()
-    styles = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
-    colors = ("#1b1b4b", "#8a1c5c", "#d1495b", "#e8963a", "#7fb069", "#58a4b0")
-    name = divergence.replace("_", " ")
-    levels = np.unique(columns["max_perception"])
-    for index, level in enumerate(levels):
-        chosen = columns["max_perception"] == level
-        order = np.argsort(columns["max_distortion"][chosen])
-        x = columns["max_distortion"][chosen][order]
-        lower, upper = columns["rate_lower_bits"][chosen][order], columns["rate_bits"][chosen][order]
-        label = f"any {name}" if np.isinf(level) else f"{name} $\\leq$ {level:g}"
-        marker = "o" if x.size == 1 else None
-        color = colors[index % len(colors)]
-        axes.plot(x, upper, linestyle=styles[index % len(styles)], color=color, marker=marker, label=label)
-        axes.fill_between(x, lower, upper, color=color, alpha=0.3, linewidth=0)
-    axes.set_xlabel("distortion")
-    axes.set_ylabel("rate (bits per letter)")
-    axes.set_ylim(bottom=0.0)
-    axes.grid(color="0.9", linewidth=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
-    if divergence != "none":
-        axes.legend(frameon=False)
-    return figure
-
-
-def compute(config: Config) -> tuple[dict[str, np.ndarray], dict[str, object]]:
+def compute(config: Config, pmf: np.ndarray, matrix: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, object]]:
     """Brackets the curves of a configuration.
 
     Args:
       config: what to bound.
+      pmf: [n], of `load_source`.
+      matrix: [n, m].
 
     Returns:
       The table's columns and its header.
 
     Raises:
-      ValueError: on input that cannot be used, or a pair (D, P) that no channel meets.
+      ValueError: on a distortion that cannot be reached, or a pair (D, P) that no channel meets.
     """
-    pmf, matrix = load_source(config)
     perceptions = config.perceptions or (0.0, float("inf"))
     given = bool(config.distortions)
     if given:
@@ -278,43 +250,78 @@ def compute(config: Config) -> tuple[dict[str, np.ndarray], dict[str, object]]:
         "divergence": config.divergence,
         "letters": pmf.size,
         "infeasible_grid_points_left_out": int(infeasible.sum()),
+        "source_sha256": source_digest(pmf, matrix),
     }
     return columns, header
 
 
-def run(config: Config, workdir: pathlib.Path) -> dict[str, np.ndarray]:
-    """Writes `bound.csv`, `bound.png`, `bound.pdf`, `config.json` and `run.json`.
+def run(config: Config, workdir: pathlib.Path, extra: Extra = Extra()) -> dict[str, np.ndarray]:
+    """Writes `bound.csv`, `bound.tex`, `bound.png`, `bound.pdf`, `config.json` and `run.json`, or shows them.
 
     Args:
       config: what to bound.
       workdir: where to; made where it does not exist, and left alone when the input is refused.
+      extra: what is printed.
 
     Returns:
       The table's columns.
 
     Raises:
       ValueError: on input that cannot be used, a pair (D, P) that no channel meets, or a directory that holds the
-        results of another configuration.
+        results of another configuration or of other files.
     """
-    started = time.monotonic()
-    columns, header = compute(config)
-    workdir = command_line.open_workdir(pathlib.Path(workdir), config)
-    write_table(workdir / "bound.csv", columns, header)
-    figure = make_figure(columns, config.divergence)
-    files.write_figure(workdir / "bound.png", figure, dpi=200, metadata={"Software": None})
-    files.write_figure(workdir / "bound.pdf", figure, metadata={"CreationDate": None})
-    write_run_record(
-        workdir, name="rdr.cli.bound", config=config, duration_seconds=time.monotonic() - started
-    )
-    gap = columns["rate_bits"] - columns["rate_lower_bits"]
-    print(f"{gap.size} points, largest gap {gap.max():.1e} bit, written to {workdir / 'bound.csv'}")
+    started, workdir = time.monotonic(), pathlib.Path(workdir)
+    pmf, matrix = load_source(config)
+    columns = None
+    if command_line.check_workdir(workdir, config):
+        columns = bound_tables.read_columns(workdir / "bound.csv", source_digest(pmf, matrix))
+    if columns is None:
+        columns, header = compute(config, pmf, matrix)
+        workdir = command_line.open_workdir(workdir, config)
+        files.write_text(workdir / "bound.tex", bound_tables.latex(columns, config.divergence))
+        figure = bound_tables.make_figure(columns, config.divergence)
+        files.write_figure(workdir / "bound.png", figure, dpi=200, metadata={"Software": None})
+        files.write_figure(workdir / "bound.pdf", figure, metadata={"CreationDate": None})
+        write_table(workdir / "bound.csv", columns, header)
+        write_run_record(workdir, name="rdr bound", config=config, duration_seconds=time.monotonic() - started)
+        columns = bound_tables.read_columns(workdir / "bound.csv", source_digest(pmf, matrix))  # as a later call will
+    gap = float(np.max(columns["rate_bits"] - columns["rate_lower_bits"]))
+    if extra.json:
+        show_json(Outcome(seconds=time.monotonic() - started), points=len(columns["rate_bits"]), largest_gap_bits=gap,
+                  workdir=str(workdir), **{name: list(column) for name, column in columns.items()})
+    else:
+        shown = [name for name in ("max_distortion", "max_perception", "rate_lower_bits", "rate_bits") if
+                 config.divergence != "none" or name != "max_perception"]
+        print(render({name: columns[name] for name in shown}, digits=6))
+        print(f"{len(columns['rate_bits'])} points, largest gap {gap:.1e} bit, written to {workdir / 'bound.csv'}")
     return columns
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Runs from the command line; returns the exit status."""
-    return command_line.run_safely(lambda: run(*command_line.parse(__doc__, PRESETS, argv)))
+def source_digest(pmf: np.ndarray, matrix: np.ndarray) -> str:
+    """Computes a digest of the numbers that are bounded, so that a changed file is noticed.
+
+    Args:
+      pmf: [n].
+      matrix: [n, m].
+
+    Returns:
+      64 hexadecimal digits.
+    """
+    parts = (f"{pmf.shape} {matrix.shape}".encode(), np.ascontiguousarray(pmf), np.ascontiguousarray(matrix))
+    return hashlib.sha256(b"".join(bytes(part) for part in parts)).hexdigest()
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command.
+
+    Args:
+      argv: the command line with the program's name first; default `sys.argv`.
+
+    Returns:
+      The exit status.
+    """
+    def call():
+        parsed = command_line.parse(CommandLine("rdr bound", DESCRIPTION, PRESETS, Extra()), argv)
+        run(parsed.config, parsed.workdir, parsed.extra)
+
+    return command_line.run_safely(call, interrupted="nothing was written")

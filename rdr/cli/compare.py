@@ -1,24 +1,6 @@
-"""Compares codecs: their curves of rate, fidelity and realism, and Bjontegaard deltas to the first one.
+"""The command `rdr compare`: curves of rate, fidelity and realism, and Bjontegaard deltas to one of them."""
 
-    python -m rdr.cli.compare WORD... --workdir=OUT [--reference=DIR] [--anchor=NAME]
-
-Each WORD is one of: a published table (kodak_compressai, kodak_papers, clic2020_realism); a CSV table of your own in
-the same form (rdr/evaluation/published/README.md); a working directory of rdr.cli.evaluate, or a folder of them, an
-operating point each; a working directory of experiments.images.rd_sweep (our trained image codecs), of
-experiments.images.image_realism (our overfitted codec beside others) or, with points.csv, of any other of our
-experiments; or, with --reference=DIR, a folder of folders of decoded images, an operating point each, which are
-evaluated first (--metrics, default fast).
-
---anchor   the curve that others are compared with; default the first
---codecs   names of the curves to compare, separated by commas; default all
---method   akima, pchip or cubic
---hull     compare convex hulls: for curves that are not monotone
---axis     the metric over which --other is compared: realism at equal fidelity, say --axis=psnr --other=fid
-
-Writes curves.csv (all points), comparison.csv and comparison.json (BD-rate in percent and BD-metric, per metric; with
-95 % intervals over images where both curves have values of the same images) and curves.png.
-"""
-
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -31,6 +13,8 @@ import numpy as np
 
 from rdr import command_line, files
 from rdr.cli import evaluate
+from rdr.cli.outcome import Outcome, show_json
+from rdr.command_line import CommandLine, UsageError, option
 from rdr.data.image_pairs import pair_folders
 from rdr.evaluation import tables
 from rdr.evaluation.rd_curves import Curve, read_curves
@@ -38,34 +22,44 @@ from rdr.evaluation.rd_plots import make_figure, points_of
 from rdr.metrics.bjontegaard import METHODS, bd_difference, bd_metric, bd_rate
 from rdr.metrics.bootstrap import bootstrap_interval
 
+DESCRIPTION = """
+Compares codecs: their curves of rate, fidelity and realism, and Bjontegaard deltas to the first one.
+
+    rdr compare kodak_compressai kodak_papers --anchor="VTM 4:4:4" --workdir=out
+
+Each WORD is one of: a published table (kodak_compressai, kodak_papers, clic2020_realism); a CSV table of your own in
+the same form (rdr/evaluation/published/README.md); a working directory of `rdr evaluate`, or a folder of them, an
+operating point each; a working directory of experiments.images.rd_sweep (our amortized image codecs), of
+experiments.images.image_realism (our overfitted codec beside others) or, with points.csv, of any other of our
+experiments; or, with --reference=DIR, a folder of folders of decoded images, an operating point each, which are
+evaluated first.
+
+Writes curves.csv (all points), comparison.csv and comparison.json (BD-rate in percent and BD-metric, per metric; with
+95 % intervals over images where both curves have values of the same images) and curves.png.
+"""
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """What to compare.
+    """What to compare; each field says what it is."""
 
-    Attributes:
-      inputs: tables and folders.
-      reference: folder of originals, where inputs hold images.
-      metrics: of evaluations made here.
-      anchor: name of the curve that others are compared with; empty for the first.
-      codecs: names of the curves to compare; empty for all.
-      method: of interpolation.
-      hull: whether convex hulls are compared.
-      axis: metric over which `other` is compared; empty for none.
-      other: see `axis`.
-      seed: of evaluations and resamples.
-    """
+    inputs: tuple[str, ...] = option((), "tables and folders; words without a flag are the same")
+    reference: str = option("", "folder of original images, where inputs hold decoded ones", first=True)
+    metrics: tuple[str, ...] = option(("fast",), "metrics of evaluations made here; see `rdr evaluate --help`")
+    anchor: str = option("", "name of the curve that others are compared with; none: the first", first=True)
+    codecs: tuple[str, ...] = option((), "names of the curves to compare, separated by commas; none: all", first=True)
+    method: str = option("akima", "interpolation of the curves; cubic is the original, and overshoots", choices=METHODS)
+    hull: bool = option(False, "compare convex hulls, for curves that are not monotone")
+    axis: str = option("", "metric over which --other is compared: realism at equal fidelity, --axis=psnr --other=fid")
+    other: str = option("", "metric that is compared at equal values of --axis")
+    seed: int = option(0, "random seed of evaluations and resamples")
 
-    inputs: tuple[str, ...] = ()
-    reference: str = ""
-    metrics: tuple[str, ...] = ("fast",)
-    anchor: str = ""
-    codecs: tuple[str, ...] = ()
-    method: str = "akima"
-    hull: bool = False
-    axis: str = ""
-    other: str = ""
-    seed: int = 0
+
+@dataclasses.dataclass(frozen=True)
+class Extra:
+    """What is printed."""
+
+    json: bool = option(False, "print one line of JSON: seconds, curves, and the rows of comparison.csv")
 
 
 def gather(config: Config, workdir: pathlib.Path) -> list[Curve]:
@@ -128,7 +122,7 @@ def folders_of_points(folder: pathlib.Path, config: Config) -> list[pathlib.Path
     for point in points:
         if pair_folders(config.reference, str(point))[0].bits is None:
             raise ValueError(f"{point} has no rates, as its images are not in the format that they were compressed to: "
-                             "evaluate it by rdr.cli.evaluate with --bitstreams, and compare that")
+                             "evaluate it by `rdr evaluate` with --bitstreams, and compare that")
     return points
 
 
@@ -269,12 +263,13 @@ def compare_axes(curves: Sequence[Curve], config: Config) -> list[dict[str, Any]
     return rows
 
 
-def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
+def run(config: Config, workdir: pathlib.Path, extra: Extra = Extra()) -> list[dict[str, Any]]:
     """Compares curves.
 
     Args:
       config: what to compare.
       workdir: where to write; left alone when the input is refused.
+      extra: what is printed.
 
     Returns:
       The rows of the comparison.
@@ -284,14 +279,44 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
     """
     began = time.perf_counter()
     if not config.inputs:
-        raise ValueError("say what to compare: tables or folders, for example kodak_compressai")
+        raise UsageError("say what to compare: tables or folders, for example kodak_compressai")
     if config.method not in METHODS:
-        raise ValueError(f"--method must be one of {', '.join(METHODS)}, got {config.method!r}")
+        raise UsageError(f"--method must be one of {', '.join(METHODS)}, got {config.method!r}")
     workdir = pathlib.Path(workdir)
-    curves = gather(config, workdir)
+    command_line.check_workdir(workdir, config)
+    with contextlib.redirect_stdout(sys.stderr if extra.json else sys.stdout):
+        curves = gather(config, workdir)
     metrics = list(dict.fromkeys(name for curve in curves for name in curve.metrics))
     rows = [row for metric in metrics for row in compare_metric(curves, metric, config)] + compare_axes(curves, config)
-    workdir = command_line.open_workdir(workdir, config)
+    write_results(command_line.open_workdir(workdir, config), config, curves, metrics, rows)
+    tables.write_run_record(workdir, name="rdr compare", config=config, duration_seconds=time.perf_counter() - began)
+    if extra.json:
+        show_json(Outcome(seconds=time.perf_counter() - began), curves=[curve.name for curve in curves], rows=rows,
+                  workdir=str(workdir))
+        return rows
+    if rows:
+        hidden = ("bd_metric_common", "from", "to", "note", "refused")
+        shown = [key for key in _columns(rows) if key not in hidden]
+        print(tables.render({key: [_number(row.get(key, "")) for row in rows] for key in shown}, digits=3))
+        for row in rows:
+            if "refused" in row:
+                print(f"no comparison of {row['codec']} by {row['metric']}: {row['refused']}", file=sys.stderr)
+    print(f"{len(curves)} curves; curves.csv, comparison.csv, comparison.json and curves.png are in {workdir}")
+    return rows
+
+
+def write_results(
+    workdir: pathlib.Path, config: Config, curves: Sequence[Curve], metrics: Sequence[str], rows: list[dict[str, Any]]
+) -> None:
+    """Writes `curves.csv`, `comparison.csv`, `comparison.json` and `curves.png`.
+
+    Args:
+      workdir: where to.
+      config: what was compared.
+      curves: the anchor first.
+      metrics: of all curves.
+      rows: of the comparison.
+    """
     points = {
         "codec": [curve.name.replace(",", "_") for curve in curves for _ in curve.rates],
         curves[0].rate_name: [rate for curve in curves for rate in curve.rates.tolist()],
@@ -301,10 +326,7 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
     points = {name: ["" if value != value else value for value in column] for name, column in points.items()}
     sources = {curve.name: curve.source for curve in curves}
     tables.write_table(workdir / "curves.csv", points, {f"source of {k}": v for k, v in sources.items()})
-    keys = ["metric", "codec", "anchor", "bd_rate_percent", "bd_rate_low", "bd_rate_high", "bd_metric",
-            "bd_rate_percent_common", "bd_metric_common", "from", "to", "overlap", "note", "refused"]
-    keys = [key for key in keys if any(key in row for row in rows)] or ["metric"]
-    cells = {key: [_cell(row.get(key, "")) for row in rows] for key in keys}
+    cells = {key: [_cell(row.get(key, "")) for row in rows] for key in _columns(rows)}
     header = {
         "method": config.method, "hull": config.hull,
         "from and to": "range of the metric (or of --axis) that both curves have; overlap: its share of their union",
@@ -315,17 +337,12 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
     }  # fmt: skip
     files.write_text(workdir / "comparison.json", json.dumps(document, indent=2, default=float) + "\n")
     files.write_figure(workdir / "curves.png", make_figure(curves, metrics), dpi=150, metadata={"Software": None})
-    tables.write_run_record(
-        workdir, name="rdr.cli.compare", config=config, duration_seconds=time.perf_counter() - began
-    )
-    if rows:
-        shown = [key for key in keys if key not in ("bd_metric_common", "from", "to", "note", "refused")]
-        print(tables.render({key: [_number(row.get(key, "")) for row in rows] for key in shown}, digits=3))
-        for row in rows:
-            if "refused" in row:
-                print(f"no comparison of {row['codec']} by {row['metric']}: {row['refused']}", file=sys.stderr)
-    print(f"{len(curves)} curves; curves.csv, comparison.csv, comparison.json and curves.png are in {workdir}")
-    return rows
+
+
+def _columns(rows: Sequence[dict[str, Any]]) -> list[str]:
+    keys = ["metric", "codec", "anchor", "bd_rate_percent", "bd_rate_low", "bd_rate_high", "bd_metric",
+            "bd_rate_percent_common", "bd_metric_common", "from", "to", "overlap", "note", "refused"]
+    return [key for key in keys if any(key in row for row in rows)] or ["metric"]
 
 
 def _cell(value: Any) -> Any:
@@ -336,13 +353,18 @@ def _number(value: Any) -> Any:
     return value if isinstance(value, str) else float(value)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Runs from the command line; returns the exit status."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command.
+
+    Args:
+      argv: the command line with the program's name first; default `sys.argv`.
+
+    Returns:
+      The exit status.
+    """
     def call():
-        run(*command_line.parse(__doc__, {"tool": Config()}, argv, words="inputs"))
+        parsed = command_line.parse(CommandLine("rdr compare", DESCRIPTION, {"": Config()}, Extra(), "WORD.."), argv)
+        inputs = (*parsed.config.inputs, *parsed.words)
+        run(dataclasses.replace(parsed.config, inputs=inputs), parsed.workdir, parsed.extra)
 
     return command_line.run_safely(call)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

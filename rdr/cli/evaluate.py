@@ -1,18 +1,4 @@
-"""Evaluates decoded images against their originals: fidelity, realism and rate, each with its protocol and its error.
-
-    python -m rdr.cli.evaluate --reference=DIR --candidate=DIR --workdir=OUT
-
---reference   folder of original images, --candidate folder of decoded ones by the same names (suffixes may differ)
---bitstreams  folder of the messages by the same names, for the rate; candidates in a lossy format are their own
---metrics     names separated by commas. Per image: mse psnr ssim ms_ssim nlpd ciede2000 csf lpips_alexnet lpips_vgg16
-              dists wd_vgg16. Between sets of patches: fd_E kd_E prdc_E (E is alexnet, vgg16, efficientnet_lite0 or
-              steerable), sliced, natural. Or "all" (what can be computed here), "fast" (per image, without VGG-16)
---natural     folder of photographs that "natural" is fitted on; by default the reference folder
---patch_size  side of the patches in pixels; 0 takes whole images
-
-Writes results.json and results.csv (aggregates with 95 % intervals over images, or standard errors), images.csv (per
-image) and contact_sheet.png. A run that was interrupted goes on where it was when the command is repeated.
-"""
+"""The command `rdr evaluate`: fidelity, realism and rate of decoded images, each with its protocol and its error."""
 
 import dataclasses
 import json
@@ -27,6 +13,8 @@ import numpy as np
 from tqdm import tqdm
 
 from rdr import command_line, files
+from rdr.cli.outcome import Outcome, show_json
+from rdr.command_line import CommandLine, option
 from rdr.data.image_io import read_image
 from rdr.data.image_pairs import Pair, as_float, file_digest, pair_folders
 from rdr.evaluation import contact_sheet, tables
@@ -35,42 +23,47 @@ from rdr.evaluation.metric_suite import Evaluator, Plan, make_plan
 from rdr.metrics.bootstrap import bootstrap_interval
 from rdr.metrics.psnr import psnr_of_mean
 
+DESCRIPTION = """
+Evaluates decoded images against their originals, or what a codec makes of a folder.
+
+    rdr evaluate --reference=originals --candidate=decoded --workdir=out
+    rdr evaluate photos/ --workdir=out [options of `rdr encode`]        see `rdr evaluate photos/ --help`
+
+The first form writes results.json and results.csv (aggregates with 95 % intervals over images, or standard errors),
+images.csv (per image) and contact_sheet.png. The second encodes and decodes a folder and writes messages, decoded
+images and images.csv. What was interrupted goes on when the command is repeated, and what is there is shown again.
+"""
+_METRICS = ("names separated by commas; per image mse psnr ssim ms_ssim nlpd ciede2000 csf lpips_alexnet lpips_vgg16 "
+            "dists wd_vgg16; between sets of patches fd_E kd_E prdc_E (E is alexnet, vgg16, efficientnet_lite0 or "
+            "steerable), sliced, natural; or all that can be computed here, or fast (per image, without VGG-16)")
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """What to compare and how.
+    """What to compare and how; each field says what it is."""
 
-    Attributes:
-      reference: folder of originals.
-      candidate: folder of decoded images.
-      bitstreams: folder of messages; empty for none.
-      metrics: names, "all" or "fast".
-      natural: folder that natural statistics are fitted on; empty for the reference folder.
-      patch_size: side of patches for distances between sets; 0 for whole images.
-      batch_size: images per call and device.
-      pixels_per_degree: of the display for "csf".
-      peak_luminance: of the display, cd/m^2.
-      black_luminance: of the display, cd/m^2.
-      transfer: "srgb" or "pq".
-      sigma: pooling width of "wd_vgg16", pixels.
-      max_samples: samples used by "kd" and "prdc", whose cost grows with the square.
-      seed: of random subsets, directions and resamples.
-    """
+    reference: str = option("", "folder of original images", first=True)
+    candidate: str = option("", "folder of decoded images by the same names; suffixes may differ", first=True)
+    bitstreams: str = option(
+        "", "folder of the messages by the same names, for the rate; not for candidates in a lossy format", first=True)
+    metrics: tuple[str, ...] = option(("all",), _METRICS, first=True)
+    natural: str = option("", "folder of photographs that the metric natural is fitted on; none: the references")
+    patch_size: int = option(64, "side in pixels of the patches for distances between sets; 0: whole images")
+    batch_size: int = option(1, "images per call and device; more for small images, if memory allows")
+    pixels_per_degree: float = option(60.0, "pixels per degree of visual angle, for csf")
+    peak_luminance: float = option(100.0, "luminance of white in cd/m^2, for csf")
+    black_luminance: float = option(0.1, "luminance of black in cd/m^2, for csf")
+    transfer: str = option("srgb", "transfer function of the display, for csf: srgb or pq")
+    sigma: float = option(8.0, "width in pixels over which wd_vgg16 pools; larger for more tolerance")
+    max_samples: int = option(5000, "most samples of kd and prdc, whose cost grows with the square")
+    seed: int = option(0, "random seed of subsets, directions and resamples")
 
-    reference: str = ""
-    candidate: str = ""
-    bitstreams: str = ""
-    metrics: tuple[str, ...] = ("all",)
-    natural: str = ""
-    patch_size: int = 64
-    batch_size: int = 1
-    pixels_per_degree: float = 60.0
-    peak_luminance: float = 100.0
-    black_luminance: float = 0.1
-    transfer: str = "srgb"
-    sigma: float = 8.0
-    max_samples: int = 5000
-    seed: int = 0
+
+@dataclasses.dataclass(frozen=True)
+class Extra:
+    """What is printed."""
+
+    json: bool = option(False, "print one line of JSON: bytes, bits_per_pixel, psnr_db, seconds, metrics")
 
 
 def read_finished(path: pathlib.Path) -> dict[str, dict[str, Any]]:
@@ -101,11 +94,11 @@ def evaluate_images(
     """
     log = workdir / "images.jsonl"
     kept = read_finished(log)
-    digests = {pair.name: [file_digest(pair.reference), file_digest(pair.candidate)] for pair in pairs}
+    digests = {pair.name: digests_of(pair) for pair in pairs}
     finished = {
         pair.name: kept[pair.name]
         for pair in pairs
-        if pair.name in kept and kept[pair.name]["sha256"] == digests[pair.name]
+        if pair.name in kept and is_current(kept[pair.name], pair, digests[pair.name])
         and (not evaluator.needs_features or feature_path(workdir, pair.name).exists())
     }
     # Without lines that were cut short, and without those of files that have changed.
@@ -137,6 +130,57 @@ def evaluate_images(
                         finished[pair.name] = record
                 progress.update(len(batch))
     return [finished[pair.name] for pair in pairs]
+
+
+def digests_of(pair: Pair) -> list[str]:
+    """Computes the digests of a pair's files.
+
+    Args:
+      pair: of images.
+
+    Returns:
+      The SHA-256 of the reference and of the candidate.
+    """
+    return [file_digest(pair.reference), file_digest(pair.candidate)]
+
+
+def is_current(record: dict[str, Any], pair: Pair, digests: list[str]) -> bool:
+    """Tells whether a record is of the files that are there now.
+
+    Args:
+      record: of `images.jsonl`.
+      pair: of images.
+      digests: of its files.
+
+    Returns:
+      Whether they are the same.
+    """
+    return record["sha256"] == digests and record["bits"] == pair.bits
+
+
+def read_results(config: Config, pairs: Sequence[Pair], workdir: pathlib.Path) -> dict[str, dict[str, Any]] | None:
+    """Reads the results of a finished run on the same files.
+
+    Args:
+      config: what is compared; a folder of photographs for "natural" may have changed, so there is nothing to reuse.
+      pairs: of images.
+      workdir: where the results would be.
+
+    Returns:
+      Metric -> value and so on, or None if there are none.
+
+    Raises:
+      ValueError: if the directory holds results of other settings.
+    """
+    if not command_line.check_workdir(workdir, config) or config.natural:
+        return None
+    kept = read_finished(workdir / "images.jsonl")
+    try:
+        document = json.loads((workdir / "results.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    current = all(pair.name in kept and is_current(kept[pair.name], pair, digests_of(pair)) for pair in pairs)
+    return document["metrics"] if current and document.get("images") == len(pairs) else None
 
 
 def encode(value: float) -> float | str:
@@ -239,12 +283,13 @@ def write_results(
     tables.write_table(workdir / "images.csv", per_image, {"units": "psnr in dB, rate in bits per pixel"})
 
 
-def run(config: Config, workdir: pathlib.Path) -> dict[str, dict[str, Any]]:
-    """Evaluates a folder.
+def run(config: Config, workdir: pathlib.Path, extra: Extra = Extra()) -> dict[str, dict[str, Any]]:
+    """Evaluates a folder of decoded images, or shows the results that are there.
 
     Args:
       config: what to compare and how.
       workdir: where to write; left alone when the input is refused.
+      extra: what is printed.
 
     Returns:
       Metric -> "value", "standard_error" or "low" and "high", "higher_is_better", "protocol".
@@ -260,7 +305,41 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, dict[str, Any]]:
         raise ValueError(f"max_samples must be at least 10, got {config.max_samples}")
     pairs = pair_folders(config.reference, config.candidate, config.bitstreams)
     plan = make_plan(config, pairs)
-    workdir = command_line.open_workdir(pathlib.Path(workdir), config)
+    workdir = pathlib.Path(workdir)
+    table = read_results(config, pairs, workdir)
+    if table is None:
+        table = compute(plan, config, pairs, command_line.open_workdir(workdir, config))
+        tables.write_run_record(
+            workdir, name="rdr evaluate", config=config, duration_seconds=time.perf_counter() - began)
+    if extra.json:
+        rate, pixels = table.get("rate_bpp", {}).get("value"), [pair.height * pair.width for pair in pairs]
+        size = None if rate is None else sum(pair.bits for pair in pairs) // 8
+        show_json(Outcome(size, rate, table.get("psnr", {}).get("value"), time.perf_counter() - began),
+                  images=len(pairs), pixels=sum(pixels), workdir=str(workdir), metrics=table)
+        return table
+    shown = {
+        "metric": list(table),
+        "value": [f"{float(entry['value']):.5g}" for entry in table.values()],
+        "error or interval": [describe_error(entry) for entry in table.values()],
+        "better": ["higher" if entry["higher_is_better"] else "lower" for entry in table.values()],
+    }
+    print(tables.render(shown))
+    print(f"{len(pairs)} images; results.json, results.csv, images.csv and contact_sheet.png are in {workdir}")
+    return table
+
+
+def compute(plan: Plan, config: Config, pairs: Sequence[Pair], workdir: pathlib.Path) -> dict[str, dict[str, Any]]:
+    """Computes all metrics and writes their files.
+
+    Args:
+      plan: the metrics.
+      config: what to compare and how.
+      pairs: of images.
+      workdir: where to write.
+
+    Returns:
+      Metric -> value and so on.
+    """
     for note in plan.notes:
         print(f"note: {note}", file=sys.stderr)
     evaluator = Evaluator(plan)
@@ -273,19 +352,8 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, dict[str, Any]]:
         table |= evaluator.between_sets(images, records, notes)
     for note in notes[len(plan.notes):]:
         print(f"note: {note}", file=sys.stderr)
-    write_results(workdir, config, records, table, notes)
     contact_sheet.write(workdir / "contact_sheet.png", pairs, records, plan.metrics)
-    tables.write_run_record(
-        workdir, name="rdr.cli.evaluate", config=config, duration_seconds=time.perf_counter() - began
-    )
-    shown = {
-        "metric": list(table),
-        "value": [f"{float(entry['value']):.5g}" for entry in table.values()],
-        "error or interval": [describe_error(entry) for entry in table.values()],
-        "better": ["higher" if entry["higher_is_better"] else "lower" for entry in table.values()],
-    }
-    print(tables.render(shown))
-    print(f"{len(records)} images; results.json, results.csv, images.csv and contact_sheet.png are in {workdir}")
+    write_results(workdir, config, records, table, notes)
     return table
 
 
@@ -303,10 +371,23 @@ def describe_error(entry: dict[str, Any]) -> str:
     return f"+- {entry['standard_error']:.2g}" if "standard_error" in entry else ""
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Runs from the command line; returns the exit status."""
-    return command_line.run_safely(lambda: run(*command_line.parse(__doc__, {"tool": Config()}, argv)))
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command.
 
+    Args:
+      argv: the command line with the program's name first; default `sys.argv`.
 
-if __name__ == "__main__":
-    sys.exit(main())
+    Returns:
+      The exit status.
+    """
+    words = (sys.argv if argv is None else argv)[1:]
+    if words and not words[0].startswith("-"):
+        from rdr.cli import evaluate_folder
+
+        return evaluate_folder.main(argv)
+
+    def call():
+        parsed = command_line.parse(CommandLine("rdr evaluate", DESCRIPTION, {"": Config()}, Extra()), argv)
+        run(parsed.config, parsed.workdir, parsed.extra)
+
+    return command_line.run_safely(call)

@@ -1,29 +1,10 @@
-"""Trains an image codec and writes it to a file that encodes and decodes.
+"""The command `rdr train`: trains an amortized image codec, and writes it to a file that encodes and decodes."""
 
-    python -m rdr.cli.train --preset=quick --images=FOLDER_OR_TFDS_NAME --workdir=runs/train/quick
-
-`--images` is a folder of images, a .npy file of patches, the name of a TFDS data set that is prepared on this machine,
-or empty for the pictures that come with scikit-image. `--resident` keeps the patches on the devices and crops them
-there, which leaves the host alone. `--config=FILE.json` sets any of the flags below, and flags override it. The same
-command resumes a run that was interrupted. Several processes: --coordinator=HOST:PORT --num_processes=N
---process_id=I in each, the workdir on a disk that all see. --profile writes a profile of a few steps.
-
-A codec with a realism weight is trained in two stages: first without (`--stage=distortion`), then, from its
-codec.npz (`--start=FILE`), the decoder's second set of weights with the first at rest (`--stage=realism`).
-
-Writes checkpoints/, metrics.jsonl, run.json, and at the end codec.npz. smoke: seconds; quick: half an hour on 2
-cores; full: for a GPU.
-"""
-
-import argparse
 import dataclasses
-import difflib
-import json
 import pathlib
 import sys
 import time
-import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -33,135 +14,30 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
 from rdr import command_line, sharding
-from rdr.codecs.image import NAMES, files, make_codec, objective, pca_init
-from rdr.codecs.image.codec import TRANSFORMS
+from rdr.cli.outcome import Outcome, show_json
+from rdr.cli.train_config import PRESETS, Config, DistributedConfig, read_config_file
+from rdr.codecs.image import files, make_codec, objective, pca_init
+from rdr.command_line import CommandLine
 from rdr.data import on_device
 from rdr.data.arrays import read_array, stack_images
 from rdr.evaluation import tables
 from rdr.training.engine import train_on_batches
 from rdr.training.step import initial_state, make_optimizer, make_step
 
+DESCRIPTION = """
+Trains an image codec and writes it to codec.npz, which `rdr encode --checkpoint=codec.npz` takes.
+
+    rdr train --preset=quick --images=FOLDER --workdir=out
+
+The same command resumes a run that was interrupted, and shows one that is finished. Several processes: --coordinator,
+--num_processes and --process_id in each. A codec with a realism weight is trained in two stages: first without, then,
+from its codec.npz, with --stage=realism --start=FILE.
+
+Writes checkpoints/, metrics.jsonl, run.json, and at the end codec.npz. smoke: seconds; quick: half an hour on 2
+cores; full: for a GPU. The extra `training` has what reads images: pip install "rdr-jax[training]".
+"""
 _DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 _COMPONENTS_OF = 128  # images that principal components are computed of
-
-
-@dataclasses.dataclass(frozen=True)
-class Config:
-    """Settings of a training.
-
-    Attributes:
-      images: a folder, a .npy file of patches, or the name of a TFDS data set; empty: scikit-image's pictures.
-      strict: whether an image that cannot be used is an error; otherwise it is named and left out.
-      codec: one of `rdr.codecs.image.NAMES`.
-      channels: N.
-      latents: M.
-      transforms: "gdn" or "residual".
-      rate_levels: of the rate input; 0 for none.
-      lambda_low: weight of 255^2 MSE at the first rate level, or of a codec of one rate.
-      lambda_high: weight at the last level.
-      stage: "distortion" or "realism".
-      start: codec.npz of the stage before; empty: from scratch.
-      initial: of GDN transforms from scratch: "principal" components of the images, or "random" as in the papers;
-        residual ones are random in any case.
-      patch: side of the stored patches.
-      crop: side of the crops in a batch.
-      resident: whether patches are held, cropped and mirrored on the devices.
-      batch: of all devices together.
-      steps: of training.
-      learning_rate: of Adam, the highest.
-      warmup: steps of rising learning rate.
-      clip: largest norm of a gradient.
-      decay: of the moving average of parameters.
-      precision: of the transforms: "float32" or "bfloat16".
-      perceptual_weight: of LPIPS (AlexNet) at realism weight 1, in bits per pixel (realism stage).
-      structure_weight: of DISTS at realism weight 1, in bits per pixel (realism stage); 0 saves most of the time.
-      texture_weight: of the Wasserstein distortion of the image at realism weight 1, times 255^2 lambda.
-      texture_sigma: its width, in pixels.
-      log_every: steps between lines of metrics.jsonl.
-      save_every: steps between checkpoints.
-      seed: of everything.
-    """
-
-    images: str = ""
-    strict: bool = False
-    codec: str = "mbt2018-mean"
-    channels: int = 64
-    latents: int = 96
-    transforms: str = "gdn"
-    rate_levels: int = 5
-    lambda_low: float = 0.0018
-    lambda_high: float = 0.0483
-    stage: str = "distortion"
-    start: str = ""
-    initial: str = "principal"
-    patch: int = 256
-    crop: int = 128
-    resident: bool = False
-    batch: int = 8
-    steps: int = 20_000
-    learning_rate: float = 1e-3
-    warmup: int = 200
-    clip: float = 1.0
-    decay: float = 0.999
-    precision: str = "float32"
-    perceptual_weight: float = 1.0
-    structure_weight: float = 0.0
-    texture_weight: float = 0.5
-    texture_sigma: float = 4.0
-    log_every: int = 50
-    save_every: int = 250
-    seed: int = 0
-
-    def __post_init__(self):
-        if self.codec not in NAMES:
-            raise ValueError(f"codec must be one of {', '.join(NAMES)}, got {self.codec!r}")
-        if self.stage not in ("distortion", "realism"):
-            raise ValueError(f"stage must be distortion or realism, got {self.stage!r}")
-        if self.stage == "realism" and not self.start:
-            raise ValueError("the realism stage goes on from a codec: give --start=codec.npz of the distortion stage")
-        if self.initial not in ("principal", "random"):
-            raise ValueError(f"initial must be principal or random, got {self.initial!r}")
-        if self.transforms not in TRANSFORMS:
-            raise ValueError(f"transforms must be one of {', '.join(TRANSFORMS)}, got {self.transforms!r}")
-        if self.precision not in _DTYPES:
-            raise ValueError(f"precision must be float32 or bfloat16, got {self.precision!r}")
-        for name in ("channels", "latents", "patch", "crop", "batch", "steps", "log_every", "save_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.crop % 64 or self.crop > self.patch:
-            raise ValueError(f"crop must be a multiple of 64 and at most patch, got {self.crop} and {self.patch}")
-        for name in ("lambda_low", "lambda_high", "learning_rate", "clip"):
-            if not 0.0 < getattr(self, name) < np.inf:
-                raise ValueError(f"{name} must be positive and finite, got {getattr(self, name)}")
-        if not 0 <= self.seed < 2**32:
-            raise ValueError(f"seed must be in [0, 2^32), got {self.seed}")
-
-
-PRESETS = {
-    "smoke": Config(codec="bmshj2018-factorized", channels=8, latents=12, rate_levels=2, patch=128, crop=64, batch=2,
-                    steps=8, warmup=2, log_every=2, save_every=4),
-    "quick": Config(lambda_low=0.0012, lambda_high=0.02, batch=4, steps=8000, learning_rate=7e-4, warmup=100,
-                    save_every=100),
-    "full": Config(channels=128, latents=192, rate_levels=8, crop=256, batch=16, steps=1_000_000, learning_rate=1e-4,
-                   decay=0.9999, log_every=500, save_every=5000),
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class Place:
-    """Where and how a run happens, which its results do not depend on.
-
-    Attributes:
-      coordinator: HOST:PORT of process 0; empty for one process.
-      num_processes: how many.
-      process_id: which this is.
-      profile: whether to write a profile.
-    """
-
-    coordinator: str = ""
-    num_processes: int = 1
-    process_id: int = 0
-    profile: bool = False
 
 
 def image_source(config: Config, data_dir: pathlib.Path) -> Any:
@@ -238,23 +114,36 @@ def start_at_principal_components(params: Any, source: Any, config: Config) -> A
 
 
 def codec_options(config: Config) -> dict:
-    """What `make_codec` is called with."""
+    """Names what `make_codec` is called with.
+
+    Args:
+      config: settings.
+
+    Returns:
+      The arguments by name.
+    """
     return {"name": config.codec, "channels": config.channels, "latents": config.latents,
             "transforms": config.transforms, "rate_levels": config.rate_levels, "realism": config.stage == "realism"}
 
 
-def run(config: Config, workdir: pathlib.Path, place: Place = Place()) -> dict[str, float]:
+def run(config: Config, workdir: pathlib.Path, place: DistributedConfig | None = None) -> dict[str, float]:
     """Trains, and writes the codec.
 
     Args:
       config: settings.
       workdir: an existing directory; an interrupted run in it goes on.
-      place: where it runs.
+      place: where and how it runs; default: in this process.
 
     Returns:
       The metrics of the last line of metrics.jsonl.
+
+    Raises:
+      ValueError: if images, options, or the codec to start from do not fit together.
     """
     started = time.monotonic()
+    last = _finished(workdir, config.steps)
+    if last is not None:
+        return last
     mesh = sharding.data_mesh()
     sharding.check_batch(config.batch, mesh)
     first = jax.process_index() == 0
@@ -291,14 +180,19 @@ def run(config: Config, workdir: pathlib.Path, place: Place = Place()) -> dict[s
     state = train_on_batches(
         initial_state(trained, optimizer), make_step(loss, optimizer, seed=config.seed, decay=config.decay),
         batches_of(source, config, mesh), steps=config.steps, directory=workdir, log_every=config.log_every,
-        save_every=config.save_every, mesh=mesh, description=config.codec, profile=place.profile)
-    last = json.loads((workdir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+        save_every=config.save_every, mesh=mesh, description=config.codec, profile=bool(place and place.profile))
+    last = command_line.read_lines(workdir / "metrics.jsonl")[-1]
     if first:
         export(config, {**rest, **state.average}, workdir, steps=int(state.step))
-        tables.write_run_record(workdir, name="rdr.cli.train", config=config,
+        tables.write_run_record(workdir, name="rdr train", config=config,
                                  duration_seconds=time.monotonic() - started)
-        print(f"{workdir / 'codec.npz'}: " + ", ".join(f"{name} {value:.5g}" for name, value in last.items()))
     return last
+
+
+def _finished(workdir: pathlib.Path, steps: int) -> dict[str, float] | None:
+    """The last metrics of a run that has written its codec."""
+    lines = command_line.read_lines(workdir / "metrics.jsonl")
+    return lines[-1] if lines and lines[-1].get("step") == steps and (workdir / "codec.npz").exists() else None
 
 
 def export(config: Config, params: Any, workdir: pathlib.Path, *, steps: int) -> str:
@@ -321,69 +215,33 @@ def export(config: Config, params: Any, workdir: pathlib.Path, *, steps: int) ->
     return files.save_codec(workdir / "codec.npz", options, params, notes={"training": notes})
 
 
-def read_config_file(path: str) -> dict[str, Any]:
-    """Reads the values of a configuration file.
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command.
 
     Args:
-      path: a JSON file with names of `Config`'s fields.
+      argv: the command line with the program's name first; default `sys.argv`.
 
     Returns:
-      Values by name, each of its field's type; whether they fit together shows when flags are known, too.
-
-    Raises:
-      ValueError: if it cannot be read, or a name or a type is wrong.
+      The exit status.
     """
-    try:
-        values = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(f"config: {path} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise ValueError(f"config: {path} is no JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise ValueError(f"config: {path} must hold one JSON object")
-    hints = typing.get_type_hints(Config)
-    for name, value in values.items():
-        if name not in hints:
-            near = difflib.get_close_matches(name, hints, 1)
-            raise ValueError(f"config: {path} sets {name!r}, which does not exist"
-                             + (f"; did you mean {near[0]!r}?" if near else ""))
-        kind = hints[name]
-        fits = isinstance(value, (int, float) if kind is float else kind) and isinstance(value, bool) == (kind is bool)
-        if not fits:
-            raise ValueError(f"config: {path} sets {name} to {value!r}, which is no {kind.__name__}")
-    return values
-
-
-class _Parser(argparse.ArgumentParser):
-    """One sentence instead of a page and an exit."""
-
-    def error(self, message: str) -> typing.NoReturn:
-        raise ValueError(message)
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Runs the training from the command line."""
     def call():
-        given = list(sys.argv if argv is None else argv)
-        parser = _Parser(add_help=False, allow_abbrev=False)
-        parser.add_argument("--config", default="")
-        parser.add_argument("--coordinator", default="")
-        parser.add_argument("--num_processes", type=int, default=1)
-        parser.add_argument("--process_id", type=int, default=0)
-        parser.add_argument("--profile", action="store_true")
-        mine, rest = parser.parse_known_args(given[1:])
-        values = read_config_file(mine.config) if mine.config else {}
-        config, workdir = command_line.parse(__doc__, PRESETS, [given[0], *rest], values_of_file=values)
-        place = Place(mine.coordinator, mine.num_processes, mine.process_id, mine.profile)
+        started = time.monotonic()
+        parsed = command_line.parse(
+            CommandLine("rdr train", DESCRIPTION, PRESETS, DistributedConfig()), argv,
+            further_values=lambda extra: read_config_file(extra.config) if extra.config else {})
+        place, workdir = parsed.extra, parsed.workdir
         sharding.initialize_distributed(place.coordinator, place.num_processes, place.process_id)
         if jax.process_index() == 0:
-            command_line.open_workdir(workdir, config)
+            command_line.open_workdir(workdir, parsed.config)
         if jax.process_count() > 1:
             sharding.barrier("workdir")
-        run(config, workdir, place)
+        last = run(parsed.config, workdir, place)
+        if jax.process_index() == 0:
+            path = workdir / "codec.npz"
+            if place.json:
+                outcome = Outcome(path.stat().st_size, seconds=time.monotonic() - started)
+                show_json(outcome, workdir=str(workdir), **last)
+            else:
+                print(f"{path}: " + ", ".join(f"{name} {value:.5g}" for name, value in last.items()))
 
     return command_line.run_safely(call)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

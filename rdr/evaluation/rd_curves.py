@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rdr.cli.evaluate import read_finished
+from rdr.command_line import read_lines
 from rdr.evaluation.tables import POINT_COLUMNS
 
 PUBLISHED = pathlib.Path(__file__).resolve().parent / "published"
@@ -45,7 +45,7 @@ def read_curves(word: str) -> list[Curve]:
     Args:
       word: a CSV file in the form of `rdr/evaluation/published/README.md`, or the name of one that ships with it; a
         folder with `points.csv` of an experiment, `curve.csv` of `experiments.images.rd_sweep`, or `pictures.csv` of
-        `experiments.images.image_realism`; a folder with `results.json` of `rdr.cli.evaluate`, or with subfolders that
+        `experiments.images.image_realism`; a folder with `results.json` of `rdr evaluate`, or with subfolders that
         have one, an operating point each.
 
     Returns:
@@ -200,7 +200,7 @@ def read_evaluations(name: str, folders: list[pathlib.Path]) -> Curve:
 
     Args:
       name: of the codec.
-      folders: working directories of `rdr.cli.evaluate`, an operating point each.
+      folders: working directories of `rdr evaluate`, an operating point each.
 
     Returns:
       The curve, with the values of each image.
@@ -216,7 +216,7 @@ def read_evaluations(name: str, folders: list[pathlib.Path]) -> Curve:
             raise ValueError(f"{folder / 'results.json'} is damaged") from None
         if "rate_bpp" not in documents[-1]:
             raise ValueError(
-                f"{folder} was evaluated without rates: give --bitstreams to rdr.cli.evaluate, or candidates in "
+                f"{folder} was evaluated without rates: give --bitstreams to rdr evaluate, or candidates in "
                 "the format that they were compressed to"
             )
     common = [key for key in documents[0] if all(key in other for other in documents) and key != "rate_bpp"]
@@ -224,7 +224,8 @@ def read_evaluations(name: str, folders: list[pathlib.Path]) -> Curve:
         protocols = [document[key]["protocol"] for document in documents]
         if any(protocol != protocols[0] for protocol in protocols):
             raise ValueError(f"evaluations in {folders[0].parent} differ in the protocol of {key}")
-    records = [list(read_finished(folder / "images.jsonl").values()) for folder in folders]
+    records = [list({record["name"]: record for record in read_lines(folder / "images.jsonl")}.values())
+               for folder in folders]
     names = [tuple(sorted(record["name"] for record in point)) for point in records]
     per_image: dict[str, np.ndarray] = {}
     if names[0] and all(other == names[0] for other in names):
@@ -241,4 +242,4 @@ def read_evaluations(name: str, folders: list[pathlib.Path]) -> Curve:
     images = names[0] if per_image else ()
     protocols = {key: documents[0][key]["protocol"] for key in common}
     metrics = dict(zip(common, values))
-    return Curve(name, "rate_bpp", rates, metrics, "rdr.cli.evaluate", per_image, images, protocols)
+    return Curve(name, "rate_bpp", rates, metrics, "rdr evaluate", per_image, images, protocols)

@@ -1,61 +1,114 @@
+"""The command-line parser: flags from dataclasses, help from their fields, one sentence for what is wrong."""
+
 import dataclasses
 import json
+from collections.abc import Mapping
 
 import pytest
 
 from rdr import command_line
+from rdr.command_line import CommandLine, UsageError, option
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    steps: int = 5
-    rate: float = 0.5
+    steps: int = option(5, "steps of training; more is better", first=True)
+    rate: float = option(0.5, "rate in bits, 100 % of it")
     name: str = "a"
-    flag: bool = False
+    flag: bool = option(False, "whether to wave")
     levels: tuple[float, ...] = (1.0, 2.0)
+    metrics: tuple[str, ...] = option(("psnr",), "names", choices=("psnr", "ssim"))
+
+    def __post_init__(self):
+        if self.rate < 0:
+            raise ValueError(f"rate must be >= 0, got {self.rate}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Extra:
+    json: bool = option(False, "print JSON")
+    file: str = option("", "values")
 
 
 PRESETS = {"smoke": Config(steps=1), "quick": Config()}
+LINE = CommandLine("program", "An experiment.", PRESETS)
 
 
-def parse(*words):
-    return command_line.parse("An experiment.", PRESETS, ["program", *words])
+def parse(*words, **changes):
+    return command_line.parse(LINE._replace(**changes), ["program", *words])
 
 
 def test_flags_replace_fields_of_the_preset():
-    config, workdir = parse("--preset=smoke", "--workdir=out", "--rate=2", "--flag", "--levels=3,4.5", "--name=b")
-    assert config == Config(steps=1, rate=2.0, name="b", flag=True, levels=(3.0, 4.5)) and str(workdir) == "out"
-    assert parse("--workdir=out")[0] == Config()
+    parsed = parse("--preset=smoke", "--workdir=out", "--rate=2", "--flag", "--levels=3, 4.5", "--name=b")
+    assert parsed.config == Config(steps=1, rate=2.0, name="b", flag=True, levels=(3.0, 4.5))
+    assert str(parsed.workdir) == "out" and parsed.extra is None and parsed.words == ()
+    assert parse("--workdir=out").config == Config()
+    assert parse("--workdir", "out", "--rate", "2", "--metrics=").config == Config(rate=2.0, metrics=())
+
+
+@pytest.mark.parametrize(("word", "value"), [
+    ("--flag", True), ("--noflag", False), ("--flag=true", True), ("--flag=False", False), ("--flag=1", True)])
+def test_switches_may_be_spelled_in_three_ways(word, value):
+    assert parse("--workdir=o", word).config.flag is value
+
+
+def test_words_and_flags_come_in_any_order():
+    parsed = parse("a", "--flag", "b", "--rate=2", "-", "--", "--c", words="IN OUT", workdir="optional")
+    assert parsed.words == ("a", "b", "-", "--c") and parsed.config == Config(flag=True, rate=2.0)
+    assert parsed.workdir is None
+
+
+def test_further_flags_and_values_of_a_file():
+    parsed = parse("--workdir=o", "--json", "--file=x", "--steps=3", extra=Extra())
+    assert parsed.extra == Extra(json=True, file="x") and parsed.config == Config(steps=3)
+
+    def values(extra) -> Mapping:
+        return {"steps": 7, "rate": 9.0} if extra.file else {}
+
+    parsed = command_line.parse(LINE._replace(extra=Extra()), ["p", "--workdir=o", "--file=x", "--steps=3"],
+                                further_values=values)
+    assert parsed.config == Config(steps=3, rate=9.0)
 
 
 @pytest.mark.parametrize("words, said", [
-    (["--workdir=o", "--preset=huge"], "preset"),
-    (["--workdir=o", "--typo=1"], "typo"),
-    (["--workdir=o", "--steps=many"], "steps"),
-    (["--workdir=o", "--levels=1,x"], "--levels must be float values separated by commas, got '1,x'"),
+    (["--workdir=o", "--preset=huge"], "--preset must be one of smoke, quick, got 'huge'"),
+    (["--workdir=o", "--stepz=1"], "there is no option --stepz (did you mean --steps?); there are --preset, "),
+    (["--workdir=o", "--steps=many"], "--steps must be a whole number, got 'many'"),
+    (["--workdir=o", "--levels=1,x"], "--levels must be numbers separated by commas, got '1,x'"),
+    (["--workdir=o", "--metrics=psnr,what"], "--metrics must be one of psnr, ssim, got 'what'"),
+    (["--workdir=o", "--flag=perhaps"], "--flag must be true or false, got 'perhaps'"),
+    (["--workdir=o", "--rate=-1"], "rate must be >= 0, got -1.0"),
+    (["--workdir=o", "--steps"], "expected one argument"),
     (["--workdir=o", "words"], "unexpected argument 'words'"),
     ([], "--workdir is missing"),
     (["--workdir="], "--workdir is missing"),
 ])
-def test_mistakes_are_one_sentence_and_an_exit_status(words, said, capsys):
-    with pytest.raises(ValueError, match=said):
+def test_wrong_calls_are_one_sentence_and_status_two(words, said, capsys):
+    with pytest.raises(UsageError) as refusal:
         parse(*words)
-    assert command_line.main("An experiment.", PRESETS, lambda config, workdir: None, ["program", *words]) == 1
+    assert said in str(refusal.value)
+    assert command_line.main("An experiment.", PRESETS, lambda config, workdir: None, ["program", *words]) == 2
     err = capsys.readouterr().err
     assert err.startswith("error: ") and said in err and err.count("\n") == 1
 
 
-def test_help_lists_the_flags(capsys):
-    with pytest.raises(SystemExit):
-        parse("--help")
-    out = capsys.readouterr().out
-    assert "An experiment." in out and "--levels" in out and "--preset" in out
+def test_help_is_grouped_and_says_defaults_of_every_preset(capsys):
+    with pytest.raises(SystemExit) as end:
+        parse("--help", extra=Extra(), words="IN")
+    out = " ".join(capsys.readouterr().out.split())
+    assert end.value.code == 0 and "An experiment." in out and "usage: program IN [options]" in out
+    assert "steps of training; more is better [1 (smoke), 5 (quick)]" in out
+    assert "rate in bits, 100 % of it [0.5]" in out and "names; one of psnr, ssim [psnr]" in out
+    assert "whether to wave [off]" in out and "[1.0,2.0]" in out
+    assert out.index("what one needs first") < out.index("--steps") < out.index("further options") < out.index("--rate")
 
 
 def test_a_workdir_belongs_to_one_configuration(tmp_path):
+    assert not command_line.check_workdir(tmp_path / "a" / "b", Config()) and not list(tmp_path.iterdir())
     workdir = command_line.open_workdir(tmp_path / "a" / "b", Config())
     assert json.loads((workdir / "config.json").read_text())["levels"] == [1.0, 2.0]
     command_line.open_workdir(workdir, Config())
+    assert command_line.check_workdir(workdir, Config())
     with pytest.raises(ValueError, match=r"holds a run with other settings \(rate, steps\)"):
         command_line.open_workdir(workdir, Config(steps=9, rate=0.1))
     (workdir / "config.json").write_text("{")
@@ -74,6 +127,9 @@ def test_an_unwritable_workdir_is_refused(tmp_path):
 @pytest.mark.parametrize("error, status, said", [
     (ValueError("distortion must be >= 0"), 1, "error: distortion must be >= 0\n"),
     (OSError("disk full"), 1, "error: disk full\n"),
+    (UsageError("no such flag"), 2, "error: no such flag\n"),
+    (ModuleNotFoundError("x", name="grain"), 1,
+     'error: this needs the package grain, which is not installed: pip install "rdr-jax[training]"\n'),
     (KeyboardInterrupt(), 130, "interrupted: the same command resumes from what was saved\n"),
 ])
 def test_refusals_become_sentences(error, status, said, capsys):
@@ -81,6 +137,19 @@ def test_refusals_become_sentences(error, status, said, capsys):
         raise error
 
     assert command_line.run_safely(call) == status and capsys.readouterr().err == said
+
+
+def test_too_little_memory_is_a_sentence(capsys):
+    """Fault 33: MemoryError was a traceback."""
+    def call():
+        raise MemoryError("Unable to allocate 9 TiB")
+
+    assert command_line.run_safely(call) == 1
+    assert capsys.readouterr().err == "error: there is not enough memory for this (Unable to allocate 9 TiB)\n"
+
+
+def test_the_call_may_say_the_status():
+    assert command_line.run_safely(lambda: 3) == 3 and command_line.run_safely(lambda: {"value": 1}) == 0
 
 
 def test_mistakes_in_the_program_are_not_hidden():

@@ -39,6 +39,6 @@ def load_pretrained() -> LoadedCodec:
       ValueError: if the file is missing or not the one with that hash.
     """
     if not is_available():
-        raise ValueError(f"checkpoint: this installation lacks {FILE}: train one with rdr.cli.train, and give its "
+        raise ValueError(f"checkpoint: this installation lacks {FILE}: train one with `rdr train`, and give its "
                          "codec.npz")
     return load_codec(path(), sha256=SHA256)

@@ -16,7 +16,7 @@ def write(path, rows):
 
 def call(tmp_path, **options):
     flags = [f"--{name}={value}" for name, value in options.items()]
-    return bound.main(["bound", f"--workdir={tmp_path / 'out'}", *flags])
+    return bound.main(["rdr bound", f"--workdir={tmp_path / 'out'}", *flags])
 
 
 def entropy(p):
@@ -37,7 +37,7 @@ def test_bernoulli_table_brackets_the_closed_forms(tmp_path):
         assert upper - lower < 1e-7
     assert (tmp_path / "out" / "bound.png").stat().st_size > 5000
     assert (tmp_path / "out" / "bound.pdf").exists()
-    assert "rdr.cli.bound" in json.loads((tmp_path / "out" / "run.json").read_text())["command"]
+    assert "rdr bound --pmf" in json.loads((tmp_path / "out" / "run.json").read_text())["command"]
 
 
 def test_rectangular_distortion_from_npy_gives_the_erasure_curve(tmp_path):
@@ -59,17 +59,31 @@ def test_the_grid_runs_from_the_steep_end_to_rate_zero():
     np.testing.assert_allclose(grid[-1], 1.0 - 0.49 - 0.04 - 0.01)
 
 
-def test_figure_shows_one_curve_per_level():
-    columns = {
-        "max_distortion": np.array([0.1, 0.2, 0.1, 0.2]),
-        "max_perception": np.array([0.0, 0.0, np.inf, np.inf]),
-        "rate_lower_bits": np.array([0.5, 0.3, 0.4, 0.2]),
-        "rate_bits": np.array([0.5, 0.3, 0.4, 0.2]),
-    }
-    axes = bound.make_figure(columns, "tv").axes[0]
-    assert len(axes.get_lines()) == 2
-    np.testing.assert_allclose(axes.get_lines()[0].get_xydata(), [[0.1, 0.5], [0.2, 0.3]])
-    assert "bits" in axes.get_ylabel()
+def test_a_call_again_shows_what_is_there_and_solves_nothing(tmp_path, capsys, monkeypatch):
+    """Fault 20: a repeated call solved everything again, and a changed setting was refused only after that."""
+    pmf = write(tmp_path / "pmf.csv", [[0.75, 0.25]])
+    options = {"pmf": pmf, "divergence": "tv", "perceptions": "0", "distortions": "0.1,0.2"}
+    assert call(tmp_path, **options) == 0
+    first = capsys.readouterr().out
+    monkeypatch.setattr(bound, "solve", lambda *_: 1 / 0)
+    assert call(tmp_path, **options) == 0
+    assert capsys.readouterr().out == first
+    assert call(tmp_path, **options | {"perceptions": "0.1"}) == 1
+    assert "holds a run with other settings (perceptions)" in capsys.readouterr().err
+    write(tmp_path / "pmf.csv", [[0.5, 0.5]])
+    with pytest.raises(ZeroDivisionError):  # the file has changed, so this must be solved
+        call(tmp_path, **options)
+
+
+def test_json_and_the_other_name_of_squared(tmp_path, capsys):
+    pmf = write(tmp_path / "pmf.csv", [[0.25, 0.5, 0.25]])
+    rates = []
+    for index, name in enumerate(("squared", "mse", "absolute")):
+        assert call(tmp_path / str(index), pmf=pmf, distortion=name, distortions="0.3", json="true") == 0
+        said = json.loads(capsys.readouterr().out)
+        rates.append(said["rate_bits"][0])
+        assert said["points"] == 1 and said["seconds"] > 0 and said["largest_gap_bits"] < 1e-6
+    assert rates[0] == rates[1] != rates[2]
 
 
 @pytest.mark.parametrize(
@@ -81,10 +95,10 @@ def test_figure_shows_one_curve_per_level():
         ([["a", 0.5]], {}, "does not hold rows of numbers"),
         ([[0.5, 0.3], [0.2]], {}, "does not hold rows of numbers"),
         ([[0.5, 0.3], [0.1, 0.1]], {}, "pmf must be one row or one column"),
-        ([[0.5, 0.5]], {"distortion": "absent.csv"}, "there is no file 'absent.csv'"),
+        ([[0.5, 0.5]], {"distortion": "absent.csv"}, "no distortion of that name; there are hamming, squared"),
         ([[0.5, 0.5]], {"distortion": "PMF"}, "one row per letter, 2 rows"),
         ([[0.5, 0.5]], {"divergence": "cosine"}, "divergence must be one of none, tv"),
-        ([[0.5, 0.5]], {"perceptions": "0.1"}, "perceptions need a divergence"),
+        ([[0.5, 0.5]], {"perceptions": "0.1"}, "--perceptions need a divergence"),
         ([[0.5, 0.5]], {"divergence": "tv", "perceptions": "-1"}, "perceptions must be >= 0"),
         ([[0.5, 0.5]], {"distortions": "-0.1"}, "distortions must be >= 0"),
         ([[0.5, 0.5]], {"num_points": "0"}, "num_points must be >= 1"),
@@ -93,7 +107,8 @@ def test_figure_shows_one_curve_per_level():
 def test_bad_input_is_refused_in_one_sentence(tmp_path, capsys, rows, options, message):
     pmf = write(tmp_path / "pmf.csv", rows)
     options = {k: pmf if v == "PMF" else v for k, v in options.items()}
-    assert call(tmp_path, pmf=pmf, **options) == 1
+    wrong_call = {"divergence", "perceptions", "distortions", "num_points"} & set(options)
+    assert call(tmp_path, pmf=pmf, **options) == (2 if wrong_call else 1)
     assert message in capsys.readouterr().err
 
 
@@ -111,5 +126,5 @@ def test_infeasible_pairs_are_refused(tmp_path, capsys):
 
 
 def test_a_missing_pmf_is_named(tmp_path, capsys):
-    assert call(tmp_path) == 1
+    assert call(tmp_path) == 2
     assert "--pmf is missing" in capsys.readouterr().err

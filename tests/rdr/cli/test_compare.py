@@ -145,16 +145,16 @@ def test_folders_of_images_are_evaluated_first(tmp_path):
 
 
 def test_the_command_line_says_what_is_wrong_in_one_sentence(tmp_path, capsys):
-    def said(*words):
-        assert compare.main(["compare", *words, f"--workdir={tmp_path}/out"]) == 1
+    def said(*words, status=1):
+        assert compare.main(["rdr compare", *words, f"--workdir={tmp_path}/out"]) == status
         message = capsys.readouterr().err
         assert message.count("\n") == 1 and message.startswith("error: ")
         return message
 
-    assert "say what to compare" in said()
+    assert "say what to compare" in said(status=2)
     assert "there is no file or folder 'nothing'" in said("nothing")
     assert "there is no curve 'HEVC'; there are JPEG" in said("kodak_compressai", "--anchor=HEVC")
-    assert "--method must be one of cubic, pchip, akima" in said("kodak_compressai", "--method=linear")
+    assert "--method must be one of cubic, pchip, akima" in said("kodak_compressai", "--method=linear", status=2)
     assert "2 are called 'JPEG'" in said("kodak_compressai", "kodak_compressai")
     (tmp_path / "empty").mkdir()
     assert "holds no results; to evaluate images, give --reference=DIR" in said(str(tmp_path / "empty"))

@@ -90,7 +90,7 @@ def test_every_result_carries_its_protocol(finished):
     header, _ = read_table(workdir / "results.csv")
     assert json.loads(header["protocol psnr"])["metric"] == "psnr"
     assert (workdir / "contact_sheet.png").stat().st_size > 10_000
-    assert json.loads((workdir / "run.json").read_text())["command"].startswith("python -m rdr.cli.evaluate")
+    assert json.loads((workdir / "run.json").read_text())["command"].startswith("python -m rdr evaluate --")
 
 
 def test_an_interrupted_run_goes_on_and_ends_the_same(finished, images, tmp_path, monkeypatch):
@@ -142,21 +142,21 @@ def test_batches_of_several_images_give_the_same(finished, images, tmp_path):
 
 
 def test_the_command_line_says_what_is_wrong_in_one_sentence(images, tmp_path, capsys):
-    def said(*words):
-        assert evaluate.main(["evaluate", *words]) == 1
+    def said(*words, status=1):
+        assert evaluate.main(["rdr evaluate", *words]) == status
         message = capsys.readouterr().err
         assert message.count("\n") == 1 and message.startswith("error: ")
         return message
 
     reference, candidate = f"--reference={images}/ref", f"--candidate={images}/cand"
     workdir = f"--workdir={tmp_path}/out"
-    assert "--workdir is missing" in said(reference, candidate)
+    assert "--workdir is missing" in said(reference, candidate, status=2)
     assert "--reference: there is no folder ''" in said(candidate, workdir)
     assert "holds nothing, but no image" in said(f"--reference={images}", candidate, workdir)
-    assert "unexpected argument 'x'" in said("x", reference, candidate, workdir)
+    assert "unexpected argument 'x'" in said(reference, "x", candidate, workdir, status=2)
     assert "batch_size must be at least 1" in said(reference, candidate, workdir, "--batch_size=0")
     assert not (tmp_path / "out").exists()
-    assert "Unknown command line flag 'preset'" in said("--preset=quick", workdir)
+    assert "there is no option --preset" in said("--preset=quick", workdir, status=2)
     with pytest.raises(SystemExit):
-        evaluate.main(["evaluate", "--help"])
+        evaluate.main(["rdr evaluate", "--help"])
     assert "--candidate" in capsys.readouterr().out

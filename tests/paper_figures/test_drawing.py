@@ -1,6 +1,6 @@
 import matplotlib.pyplot as plt
 
-from paper_figures import command_line
+from paper_figures import drawing
 from paper_figures.tables import read_table
 
 
@@ -11,7 +11,7 @@ def draw(data):
 
 
 def main(*words):
-    return command_line.main("none", read_table, {"picture": draw}, ["program", *words])
+    return drawing.main("none", read_table, {"picture": draw}, ["program", *words])
 
 
 def test_draws_from_a_table(tmp_path, capsys):
@@ -22,8 +22,9 @@ def test_draws_from_a_table(tmp_path, capsys):
 
 def test_mistakes_are_one_sentence(tmp_path, capsys):
     (tmp_path / "t.csv").write_text("y\n1\n")
-    for words, said in [(["--table=nowhere.csv"], "cannot be read"), (["--typo"], "typo"), (["word"], "unexpected"),
-                        ([f"--table={tmp_path / 't.csv'}"], "column 'x' is missing")]:
-        assert main(f"--out={tmp_path}", *words) == 1
+    for words, status, said in [
+            (["--table=nowhere.csv"], 1, "cannot be read"), (["--typo"], 2, "typo"), (["word"], 2, "unexpected"),
+            ([f"--table={tmp_path / 't.csv'}"], 1, "column 'x' is missing")]:
+        assert main(f"--out={tmp_path}", *words) == status
         err = capsys.readouterr().err
         assert said in err and err.count("\n") == 1

@@ -1,0 +1,244 @@
+"""The command `rdr encode`: from images to messages."""
+
+import dataclasses
+import json
+import math
+import pathlib
+import time
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+
+from rdr import command_line, files
+from rdr.cli import reports
+from rdr.cli.codec_options import Config, Report, overfitted_options, target_bytes
+from rdr.cli.inputs import MESSAGE_SUFFIX, expand, is_many
+from rdr.codecs import overfitted
+from rdr.codecs.image import messages as amortized
+from rdr.codecs.overfitted import checkpoint_owner
+from rdr.codecs.overfitted.options import check_options
+from rdr.command_line import CommandLine, UsageError, option
+from rdr.data.image_io import read_image
+
+DESCRIPTION = """
+Encodes images: a small decoder is fitted to each and written into its file, or a pretrained codec is used.
+
+    rdr encode photo.jpg photo.rdr --bpp=0.5                        minutes on a CPU
+    rdr encode photo.jpg photo.rdr --checkpoint=pretrained --bpp=0.3    seconds
+    rdr encode photos/ messages/                                    a folder; wildcards and several files, too
+
+A fit that was interrupted leaves its progress in OUT.rdr.progress, and the same call goes on from there. Small images
+of one size are fitted side by side, and what a folder holds already is not made again. An image that cannot be read
+is named at the end, and the others are encoded. Exit status: 0; 1 if something could not be done; 2 if the call is
+wrong; with --strict 3 if a file has not the size that was asked for.
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Extra(Report):
+    """What does not change the messages."""
+
+    strict: bool = option(False, "end with status 3 where a file is longer than --bpp or --size, or far shorter")
+
+
+def run(sources: Sequence[str], target: str, config: Config, extra: Extra = Extra()) -> int:
+    """Encodes an image to a file, or several to a folder.
+
+    Args:
+      sources: files, folders and wildcards.
+      target: the file or the folder to write.
+      config: how.
+      extra: what to print.
+
+    Returns:
+      The exit status: 0, or 3 for a missed size if that is to be an error.
+
+    Raises:
+      UsageError: if a name is empty or "-".
+      ValueError: if something cannot be read or is refused.
+      OSError: if something cannot be written.
+    """
+    for word in (*sources, target):
+        if word in ("", "-"):
+            raise UsageError("rdr encode reads and writes files: " + ("a name is empty" if not word else "not -"))
+    if is_many(sources):
+        missed = encode_many(expand(sources, "images"), pathlib.Path(target), config, as_json=extra.json)
+    else:
+        missed = encode_one(pathlib.Path(sources[0]), pathlib.Path(target), config, as_json=extra.json)
+    return reports.STATUS_MISSED if missed and extra.strict else 0
+
+
+def encode_one(source: pathlib.Path, target: pathlib.Path, config: Config, *, as_json: bool = False) -> bool:
+    """Encodes an image to a file.
+
+    Args:
+      source: the image.
+      target: the file to write.
+      config: how.
+      as_json: whether a line of JSON is printed.
+
+    Returns:
+      Whether the size that was asked for was missed.
+
+    Raises:
+      ValueError: if the image cannot be read, something is refused, or the file cannot be written to that place.
+      OSError: if something cannot be written.
+    """
+    if not target.parent.is_dir():
+        raise ValueError(f"there is no folder {str(target.parent)!r} to write {target.name} to")
+    if target.is_dir():
+        raise ValueError(f"{str(target)!r} is a folder: name a file to write")
+    if target.exists() and source.exists() and target.samefile(source):
+        raise ValueError(f"the message would replace the image {str(source)!r}: name another file to write")
+    image, started = _read(source, config), time.perf_counter()
+    directory = target.with_name(target.name + ".progress")
+    [message] = encode_images([image], config, directory)
+    seconds = time.perf_counter() - started
+    files.write_bytes(target, message)
+    files.remove_tree(directory)
+    return _report(source.name, image, message, config, seconds, as_json=as_json)
+
+
+def encode_images(images: Sequence[np.ndarray], config: Config, directory: pathlib.Path) -> list[bytes]:
+    """Encodes images of one size.
+
+    Args:
+      images: [height, width, channels] each; one, or several that fit into one tile each.
+      config: how.
+      directory: where the progress of a fit is kept; whoever has written the messages may remove it.
+
+    Returns:
+      The messages.
+
+    Raises:
+      ValueError: if an image or an option is refused, or the progress belongs to something else.
+    """
+    if config.checkpoint:
+        return [amortized.encode_image(image, config.checkpoint, level=config.level,
+                                       size=target_bytes(config, image.shape)) for image in images]
+    options = overfitted_options(config, images[0].shape)
+    if len(images) == 1:
+        return [overfitted.encode(images[0], options, tile=config.tile or None, directory=directory)]
+    return overfitted.encode_batch(images, options, directory=directory)
+
+
+def encode_many(
+    sources: dict[str, pathlib.Path], target: pathlib.Path, config: Config, *, as_json: bool = False
+) -> bool:
+    """Encodes images to a folder of messages; those that are there already are kept.
+
+    Args:
+      sources: the images by name.
+      target: the folder to write; it remembers how it was made, and of which images.
+      config: how.
+      as_json: whether a line of JSON is printed for each.
+
+    Returns:
+      Whether a size that was asked for was missed.
+
+    Raises:
+      ValueError: if messages are there of other images, or some could not be encoded, after all others were.
+      OSError: if something cannot be written.
+    """
+    shapes, digests, failures = _look_at(sources, config)
+    if not shapes:
+        _refuse_failures(failures, len(sources))
+    command_line.open_workdir(target, config, kind="the folder")
+    record = target / "pictures.json"
+    known = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
+    missing = dict(shapes)
+    for name in shapes:
+        if (target / (name + MESSAGE_SUFFIX)).exists():
+            if known.get(name) != digests[name]:
+                raise ValueError(f"{target / name}{MESSAGE_SUFFIX} was made of another image than {sources[name]}: "
+                                 "remove it, or write to another folder")
+            if not as_json:
+                print(f"{name}: is there already")
+            del missing[name]
+    missed = False
+    for names in _batches(missing, config):
+        images, started = [_read(sources[name], config) for name in names], time.perf_counter()
+        directory = target / f"{names[0]}-{checkpoint_owner.digest(names)[:8]}.progress"
+        try:
+            messages = encode_images(images, config, directory)
+        except ValueError as error:
+            failures |= dict.fromkeys(names, str(error))
+            continue
+        seconds = (time.perf_counter() - started) / len(names)
+        known |= {name: digests[name] for name in names}
+        files.write_text(record, json.dumps(known, indent=2) + "\n")
+        for name, message in zip(names, messages):
+            files.write_bytes(target / (name + MESSAGE_SUFFIX), message)
+        files.remove_tree(directory)
+        for name, image, message in zip(names, images, messages):
+            missed |= _report(name, image, message, config, seconds, as_json=as_json)
+    _refuse_failures(failures, len(sources))
+    return missed
+
+
+def _read(file: pathlib.Path, config: Config) -> np.ndarray:
+    return read_image(file, depth="eight" if config.checkpoint else "keep")
+
+
+def _look_at(
+    sources: dict[str, pathlib.Path], config: Config
+) -> tuple[dict[str, tuple[int, ...]], dict[str, str], dict[str, str]]:
+    """Shapes and digests of the images that can be encoded, and what is wrong with the others."""
+    shapes, digests, failures = {}, {}, {}
+    for name, file in sources.items():
+        try:
+            image = _read(file, config)
+            if not config.checkpoint:
+                check_options(overfitted_options(config, image.shape))
+        except ValueError as error:
+            failures[name] = str(error)
+        else:
+            shapes[name], digests[name] = image.shape, checkpoint_owner.digest(image)
+    return shapes, digests, failures
+
+
+def _refuse_failures(failures: dict[str, str], count: int) -> None:
+    """Ends a command that has done what it could."""
+    if failures:
+        reasons = list(dict.fromkeys(failures.values()))
+        raise ValueError(reasons[0] if len(failures) == count == 1 else
+                         f"{len(failures)} of {count} images could not be encoded: {'; '.join(reasons)}")
+
+
+def _batches(shapes: dict[str, tuple[int, ...]], config: Config) -> list[list[str]]:
+    """Names of images of one size, as many together as fit into memory; those to be cut up, one by one."""
+    batches = []
+    for shape in sorted(set(shapes.values())):
+        names = sorted(name for name in shapes if shapes[name] == shape)
+        whole = not config.checkpoint and (not config.tile or max(shape[:2]) <= config.tile)
+        together = overfitted.group_size(len(names), math.prod(shape[:2]), jax.device_count()) if whole else 1
+        batches += [names[start : start + together] for start in range(0, len(names), together)]
+    return batches
+
+
+def _report(
+    name: str, image: np.ndarray, message: bytes, config: Config, seconds: float, *, as_json: bool
+) -> bool:
+    decoded = reports.decode(message, config.checkpoint, config.realism)
+    outcome = reports.measure(image, message, decoded, seconds)
+    return reports.show_encoded(name, outcome, image.shape, config, as_json=as_json)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command.
+
+    Args:
+      argv: the command line with the program's name first; default `sys.argv`.
+
+    Returns:
+      The exit status.
+    """
+    def call():
+        parsed = command_line.parse(
+            CommandLine("rdr encode", DESCRIPTION, {"": Config()}, Extra(), "IN.. OUT.rdr", "none"), argv)
+        if len(parsed.words) < 2:
+            raise UsageError("say what to encode, and where to: rdr encode IN.png OUT.rdr (--help says more)")
+        return run(parsed.words[:-1], parsed.words[-1], parsed.config, parsed.extra)
+
+    return command_line.run_safely(call)

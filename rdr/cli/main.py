@@ -1,0 +1,63 @@
+"""The command `rdr`: which commands there are, and where each of them is."""
+
+import difflib
+import importlib
+import sys
+from collections.abc import Sequence
+
+import rdr
+from rdr.command_line import UsageError, run_safely
+
+COMMANDS = {
+    "encode": "images to files: a decoder fitted to each, or a pretrained codec",
+    "decode": "files to images",
+    "info": "what a file says of itself",
+    "evaluate": "decoded images against originals, or what a codec makes of a folder",
+    "compare": "rate-distortion curves and Bjontegaard deltas of codecs",
+    "train": "an image codec from a folder of images",
+    "bound": "the rate-distortion(-perception) curve of a source, bracketed",
+}
+
+
+def describe() -> str:
+    """Writes what `rdr --help` shows.
+
+    Returns:
+      The text.
+    """
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:{width}}  {summary}" for name, summary in COMMANDS.items()]
+    return "\n".join((
+        "usage: rdr COMMAND ..", "", "Learned image compression, and the bounds that it is measured by.", "", *lines,
+        "", "`rdr COMMAND --help` says more, `rdr --version` which version this is. Exit status: 0; 1 if something",
+        "could not be done; 2 if the call is wrong."))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command.
+
+    Args:
+      argv: the command line with the program's name first; default `sys.argv`.
+
+    Returns:
+      The exit status.
+    """
+    words = list(sys.argv if argv is None else argv)[1:]
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(describe(), file=sys.stdout if words else sys.stderr)
+        return 0 if words else 2
+    if words[0] in ("--version", "version"):
+        print(f"rdr {rdr.__version__}")
+        return 0
+    if words[0] not in COMMANDS:
+        def refuse():
+            near = difflib.get_close_matches(words[0], COMMANDS, 1)
+            guess = f" (did you mean {near[0]}?)" if near else ""
+            raise UsageError(f"there is no command {words[0]!r}{guess}; there are {', '.join(COMMANDS)}")
+
+        return run_safely(refuse)
+
+    def call():
+        return importlib.import_module(f"rdr.cli.{words[0]}").main([f"rdr {words[0]}", *words[1:]])
+
+    return run_safely(call)

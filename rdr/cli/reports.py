@@ -1,0 +1,99 @@
+"""Reports of the commands that code images: rate, fidelity and digest, for people or for scripts."""
+
+import hashlib
+import math
+import sys
+
+import numpy as np
+
+from rdr.cli.codec_options import Config, target_bytes
+from rdr.cli.outcome import Outcome, show_json
+from rdr.codecs import overfitted
+from rdr.codecs.image import messages
+from rdr.metrics.psnr import image_psnr
+
+STATUS_MISSED = 3
+_LEAST_SHARE = 0.8  # of a target; a file that is shorter although pixels differ has missed it
+
+
+def decode(message: bytes, checkpoint: str, realism: float) -> np.ndarray:
+    """Decodes a message, whichever codec wrote it.
+
+    Args:
+      message: the bytes.
+      checkpoint: of an amortized codec; empty for the pretrained one.
+      realism: weight of an amortized codec's decoder.
+
+    Returns:
+      uint8 [height, width, 1 or 3].
+
+    Raises:
+      ValueError: if it is damaged, or of another checkpoint.
+    """
+    if messages.is_amortized_message(message):
+        return messages.decode_image(message, checkpoint, realism=realism)
+    return overfitted.decode(message)
+
+
+def measure(image: np.ndarray, message: bytes, decoded: np.ndarray, seconds: float) -> Outcome:
+    """Compares an image with what its message decodes to.
+
+    Args:
+      image: uint8 or uint16 [height, width, channels].
+      message: its bytes.
+      decoded: uint8 [height, width, channels].
+      seconds: that it took.
+
+    Returns:
+      The outcome.
+    """
+    value = image_psnr(np.broadcast_to(image, decoded.shape), decoded)
+    return describe_decoded(message, decoded, seconds)._replace(psnr_db=value)
+
+
+def describe_decoded(message: bytes, decoded: np.ndarray, seconds: float) -> Outcome:
+    """Describes a message whose original is not known.
+
+    Args:
+      message: its bytes.
+      decoded: uint8 [height, width, channels].
+      seconds: that it took.
+
+    Returns:
+      The outcome, without a PSNR.
+    """
+    digest = hashlib.sha256(np.ascontiguousarray(decoded)).hexdigest()
+    pixels = decoded.shape[0] * decoded.shape[1]
+    return Outcome(len(message), 8 * len(message) / pixels, None, seconds, digest)
+
+
+def show_encoded(name: str, outcome: Outcome, shape: tuple[int, ...], config: Config, *, as_json: bool) -> bool:
+    """Prints what was encoded, and on standard error whether it has the size that was asked for.
+
+    Args:
+      name: of the image.
+      outcome: of its message.
+      shape: height, width, channels.
+      config: what was asked for.
+      as_json: whether a line of JSON is printed.
+
+    Returns:
+      Whether a target was missed.
+    """
+    if as_json:
+        show_json(outcome, image=name)
+    else:
+        print(f"{name}: {outcome.bytes} bytes, {outcome.bits_per_pixel:.4f} bits per pixel, "
+              f"PSNR {outcome.psnr_db:.2f} dB")
+    target = target_bytes(config, shape)
+    if target is None:
+        return False
+    if outcome.bytes > target:
+        print(f"{name}: this is longer than the {target} bytes that were asked for; no shorter file was found",
+              file=sys.stderr)
+        return True
+    if outcome.bytes < _LEAST_SHARE * target and math.isfinite(outcome.psnr_db):
+        reason = "the highest rate of this codec" if config.checkpoint else "no longer file was found"
+        print(f"{name}: this is shorter than the {target} bytes that were asked for: {reason}", file=sys.stderr)
+        return True
+    return False

@@ -1,0 +1,128 @@
+"""Messages of amortized codecs: one image, one checkpoint, and the rate level that a number of bytes allows."""
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from rdr.bitstream import container
+from rdr.codecs.image import NAMES, files, pretrained
+from rdr.codecs.image.gain_units import RATE_STEPS
+
+PRETRAINED = "pretrained"
+
+
+@functools.lru_cache(maxsize=2)
+def load(checkpoint: str) -> files.LoadedCodec:
+    """Reads a checkpoint.
+
+    Args:
+      checkpoint: a file that `rdr train` wrote, or "pretrained", or empty for that.
+
+    Returns:
+      The codec.
+
+    Raises:
+      ValueError: if there is none, or it is damaged.
+    """
+    return pretrained.load_pretrained() if checkpoint in ("", PRETRAINED) else files.load_codec(checkpoint)
+
+
+def is_amortized_message(message: bytes) -> bool:
+    """Tells messages of amortized codecs.
+
+    Args:
+      message: the bytes.
+
+    Returns:
+      Whether it is.
+
+    Raises:
+      ValueError: if it is no message, or damaged.
+    """
+    return container.unpack(message, max_elements=2**63).codec in NAMES  # whoever decodes it has a limit
+
+
+def encode_image(image: np.ndarray, checkpoint: str, *, level: float, size: int | None) -> bytes:
+    """Encodes an image at a rate level, or with as high a level as a number of bytes allows.
+
+    Args:
+      image: uint8 [height, width, 1 or 3]; gray ones are coded as three equal channels.
+      checkpoint: of `load`.
+      level: from 0, the lowest rate, to 1; ignored with a size, and by a codec of one rate.
+      size: bytes that the message may have, or None.
+
+    Returns:
+      The message.
+
+    Raises:
+      ValueError: if the image has more than 8 bits, the level is out of range, or the size is too small.
+    """
+    if image.dtype != np.uint8:
+        raise ValueError("amortized codecs take images of 8 bits")
+    if not 0.0 <= level <= 1.0:
+        raise ValueError(f"level must be in [0, 1], got {level}")
+    image = np.broadcast_to(image, (*image.shape[:2], 3))
+    loaded = load(checkpoint)
+    levels = loaded.options.get("rate_levels", 0)
+    if not levels:
+        message = files.encode_image(loaded, image)
+        if size is not None and len(message) > size:
+            raise ValueError(f"this codec has one rate: {len(message)} bytes, more than {size}")
+        return message
+    top = (levels - 1) * RATE_STEPS
+
+    @functools.cache
+    def at(step: int) -> bytes:
+        return files.encode_image(loaded, image, rate=step / RATE_STEPS)
+
+    if size is None:
+        return at(round(level * top))
+    if len(at(0)) > size:
+        raise ValueError(f"the lowest rate takes {len(at(0))} bytes, more than {size}")
+    low, high = 0, top  # lengths rise with the level
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if len(at(middle)) <= size else (low, middle - 1)
+    return at(low)
+
+
+def decode_image(message: bytes, checkpoint: str, *, realism: float) -> np.ndarray:
+    """Decodes an image.
+
+    Args:
+      message: from `encode_image`.
+      checkpoint: the one that it was written with.
+      realism: the decoder's weight, from 0 to 1; 0 for a codec without one.
+
+    Returns:
+      uint8 [height, width, 3].
+
+    Raises:
+      ValueError: if the message is damaged, or written with another checkpoint, or the weight is refused.
+    """
+    loaded = load(checkpoint)
+    return files.decode_image(loaded, message, realism=realism if realism or loaded.options.get("realism") else None)
+
+
+def describe(message: bytes) -> dict[str, Any]:
+    """Describes a message without decoding it.
+
+    Args:
+      message: from `encode_image`.
+
+    Returns:
+      Values by name.
+
+    Raises:
+      ValueError: if it is no message, or damaged.
+    """
+    parts = container.unpack(message)
+    if len(parts.shape) != 4 or 0 in parts.shape or not parts.payloads:
+        raise ValueError("damaged message: its parts are not those of an amortized codec")
+    _, height, width, _ = parts.shape
+    described = {"codec": parts.codec, "height": height, "width": width, "bytes": len(message),
+                 "bits_per_pixel": 8 * len(message) / (height * width), "parameters": parts.fingerprint.hex()}
+    if len(parts.payloads[0]) == 2:
+        described["rate level"] = int.from_bytes(parts.payloads[0], "little") / RATE_STEPS
+    return described

@@ -1,0 +1,200 @@
+"""`rdr encode`: files, folders, progress, sizes, refusals."""
+
+import errno
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rdr import files as rdr_files
+from rdr.cli import encode
+from rdr.cli.codec_options import Config
+from rdr.codecs import overfitted
+from rdr.codecs.image import files
+from rdr.data import image_io
+
+
+def test_a_line_of_json_says_what_was_written(encoded, rdr, tmp_path, capsys, monkeypatch):
+    message = (encoded / "out.rdr").read_bytes()
+    monkeypatch.setattr(overfitted, "encode", lambda *_, directory, **__: directory.mkdir() or message)
+    assert rdr("encode", encoded / "in.png", tmp_path / "out.rdr", "--json") == 0
+    [line] = capsys.readouterr().out.splitlines()
+    said = json.loads(line)
+    decoded = overfitted.decode(message)
+    mse = np.mean((image_io.read_image(encoded / "in.png") / 255.0 - decoded / 255.0) ** 2)
+    assert list(said)[:5] == ["bytes", "bits_per_pixel", "psnr_db", "seconds", "sha256"]
+    assert said["bytes"] == len(message) == (tmp_path / "out.rdr").stat().st_size
+    assert said["bits_per_pixel"] == pytest.approx(8 * len(message) / 51)
+    assert said["psnr_db"] == pytest.approx(-10 * np.log10(mse)) and said["seconds"] > 0
+    import hashlib
+
+    assert said["sha256"] == hashlib.sha256(decoded.tobytes()).hexdigest() and said["image"] == "in.png"
+
+
+def test_large_images_of_sixteen_bits_are_cut_into_tiles(tmp_path, capsys, rdr):
+    deep = np.add.outer(np.arange(17) * 3500, np.arange(3) * 20).astype(np.uint16)
+    Image.fromarray(deep).save(tmp_path / "in.png")
+    assert rdr("encode", tmp_path / "in.png", tmp_path / "out.rdr", "--steps=8", "--rd_lambda=0.1", "--tile=16") == 0
+    shown = capsys.readouterr()
+    assert "tiles 1 to 2 of 2" in shown.err and "in.png: " in shown.out
+    assert not (tmp_path / "out.rdr.progress").exists()
+    assert rdr("decode", tmp_path / "out.rdr", tmp_path / "out.png") == 0
+    decoded = image_io.read_image(tmp_path / "out.png")
+    np.testing.assert_array_equal(decoded, overfitted.decode((tmp_path / "out.rdr").read_bytes()))
+    assert decoded.shape == (17, 3, 1)
+    assert np.abs(decoded[:, :, 0] - deep / 257).mean() < np.abs(deep / 257 - deep.mean() / 257).mean() / 2
+    assert rdr("info", tmp_path / "out.rdr") == 0
+    assert "tile_rows: 2" in capsys.readouterr().out
+
+
+def test_folders_of_large_images_are_encoded_one_by_one(tmp_path, monkeypatch, rdr):
+    asked, images = [], tmp_path / "images"
+    images.mkdir()
+    for index, height in enumerate((30, 30, 12, 12)):
+        Image.fromarray(np.full((height, 9), index, np.uint8)).save(images / f"{index}.png")
+
+    def one(image, options, *, tile, directory):
+        asked.append((image.shape, tile))
+        directory.mkdir()
+        return b"one"
+
+    def some(images, options, *, directory):
+        asked.append(len(images))
+        directory.mkdir()
+        return [b"some"] * len(images)
+
+    monkeypatch.setattr(overfitted, "encode", one)
+    monkeypatch.setattr(overfitted, "encode_batch", some)
+    monkeypatch.setattr(encode, "_report", lambda *_, **__: False)
+    assert rdr("encode", images, tmp_path / "out", "--tile=20") == 0
+    assert asked == [2, ((30, 9, 1), 20), ((30, 9, 1), 20)]
+    assert rdr("encode", images, tmp_path / "whole", "--tile=0") == 0
+    assert asked[3:] == [2, 2]
+
+
+def test_wildcards_and_several_files_go_to_a_folder(tmp_path, instant_fits, rdr, small_image, capsys):
+    for name in ("a1", "a2", "b"):
+        Image.fromarray(small_image).save(tmp_path / f"{name}.png")
+    assert rdr("encode", tmp_path / "a*.png", tmp_path / "wild") == 0
+    assert sorted(file.name for file in (tmp_path / "wild").glob("*.rdr")) == ["a1.rdr", "a2.rdr"]
+    assert rdr("encode", tmp_path / "a1.png", tmp_path / "b.png", tmp_path / "named") == 0
+    assert sorted(file.name for file in (tmp_path / "named").glob("*.rdr")) == ["a1.rdr", "b.rdr"]
+    assert rdr("encode", tmp_path / "c*.png", tmp_path / "none") == 1
+    assert "no file matches" in capsys.readouterr().err and not (tmp_path / "none").exists()
+
+
+def test_fits_are_kept_until_their_messages_are_written(tmp_path, capsys, monkeypatch, instant_fits, rdr, small_image):
+    Image.fromarray(small_image).save(tmp_path / "in.png")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rdr_files, "write_bytes", full)
+        assert rdr("encode", tmp_path / "in.png", tmp_path / "out.rdr") == 1
+        assert "No space left" in capsys.readouterr().err
+    assert (tmp_path / "out.rdr.progress").is_dir()
+    assert rdr("encode", tmp_path / "in.png", tmp_path / "out.rdr") == 0
+    assert (tmp_path / "out.rdr").read_bytes() == b"one" and not (tmp_path / "out.rdr.progress").exists()
+    for target, words in ((tmp_path, "is a folder"), (tmp_path / "in.png", "would replace")):
+        assert rdr("encode", tmp_path / "in.png", target) == 1
+        assert words in capsys.readouterr().err
+    assert len(instant_fits) == 2
+
+
+def test_refused_calls_are_not_in_the_way_of_right_ones(encoded, tmp_path, capsys, rdr):
+    assert rdr("encode", encoded / "in.png", tmp_path / "x.rdr", "--size=50") == 1
+    assert "size must be at least" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_folders_keep_what_belongs_to_their_options_and_images(tmp_path, capsys, instant_fits, rdr, small_image):
+    images, other = tmp_path / "images", tmp_path / "other"
+    for folder in (images, other):
+        folder.mkdir()
+        for name in "ab":
+            Image.fromarray(small_image + np.uint8(len(folder.name))).save(folder / f"{name}.png")
+    assert rdr("encode", images, tmp_path / "out") == 0
+    Image.fromarray(small_image).save(images / "0.png")
+    assert rdr("encode", images, tmp_path / "out") == 0
+    assert len(instant_fits) == 3  # those that were there were not fitted again with the new one
+    assert "a: is there already" in capsys.readouterr().out
+    assert rdr("encode", images, tmp_path / "out", "--bpp=16") == 1
+    assert "other settings (bpp)" in capsys.readouterr().err
+    assert rdr("encode", other, tmp_path / "out") == 1
+    assert "another image" in capsys.readouterr().err
+    assert not list((tmp_path / "out").glob("*.progress"))
+
+
+def test_large_images_are_not_fitted_side_by_side():
+    shapes = {str(i): (1024, 1024, 3) for i in range(3)} | {"s": (16, 16, 3), "t": (16, 16, 3), "u": (2000, 9, 3)}
+    assert encode._batches(shapes, Config(tile=1024)) == [["s", "t"], ["0"], ["1"], ["2"], ["u"]]
+
+
+def test_progress_of_other_settings_is_refused(tmp_path, capsys, rdr, small_image):
+    Image.fromarray(small_image).save(tmp_path / "in.png")
+    progress = tmp_path / "out.rdr.progress"
+    (progress / "fit").mkdir(parents=True)
+    (progress / "fit_of.json").write_text("{}")
+    assert rdr("encode", tmp_path / "in.png", tmp_path / "out.rdr") == 1
+    assert "holds the progress of another" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("words", "status", "message"), [
+    (("encode", "a.png"), 2, "say what to encode"), (("encode", "none.png", "a.rdr"), 1, "there is no file"),
+    (("encode", "a", "b", "--what"), 2, "what"), (("encode", "a", "-"), 2, "not -"),
+    (("encode", "", "a.rdr"), 2, "empty"), (("encode", "a", "b", "--preset=quick"), 2, "one of fast, medium, slow"),
+    (("encode", "a", "b", "--objective=x"), 2, "--objective must be one of mse, ms_ssim"),
+    (("encode", "a", "b", "--steps=x"), 2, "--steps must be a whole number"),
+])  # fmt: skip
+def test_wrong_words_give_a_sentence_and_a_status(words, status, message, capsys, tmp_path, monkeypatch, rdr):
+    monkeypatch.chdir(tmp_path)
+    assert rdr(*words) == status
+    error = capsys.readouterr().err
+    assert message in error and error.startswith("error: ") and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(("flag", "status", "message"), [
+    ("--bpp=0.01", 1, "size must be at least"), ("--seed=-1", 1, "seed must be"), ("--sigma=none.png", 1, "no file"),
+    ("--noise_levels=9", 1, "noise_levels must be"), ("--tile=9", 2, "--tile must be between"),
+])  # fmt: skip
+def test_wrong_numbers_give_a_sentence(flag, status, message, capsys, encoded, tmp_path, rdr):
+    assert rdr("encode", encoded / "in.png", tmp_path / "x.rdr", flag) == status
+    assert message in capsys.readouterr().err
+    assert rdr("encode", encoded / "in.png", tmp_path / "no" / "x.rdr") == 1
+
+
+def test_help_explains_every_flag_and_begins_with_what_one_needs(capsys, rdr):
+    with pytest.raises(SystemExit):
+        rdr("encode", "--help")
+    shown = " ".join(capsys.readouterr().out.split())
+    for words in ("bits per pixel that the file should have", "500 (fast)", "one of mse, ms_ssim", "[1024]"):
+        assert words in shown
+    assert shown.index("--bpp") < shown.index("further options") < shown.index("--squared_error_weight")
+
+
+def test_amortized_codecs_have_levels_and_targets(small_codec, tmp_path, rdr):
+    checkpoint = f"--checkpoint={small_codec / 'codec.npz'}"
+    source, message = small_codec / "images" / "a.png", tmp_path / "a.rdr"
+    sizes = []
+    for level in (0.0, 0.5, 1.0):
+        assert rdr("encode", source, message, checkpoint, f"--level={level}") == 0
+        sizes.append(message.stat().st_size)
+    assert sizes[0] < sizes[1] < sizes[2]
+    loaded = files.load_codec(small_codec / "codec.npz")
+    assert message.read_bytes() == files.encode_image(loaded, image_io.read_image(source), rate=1.0)
+    assert rdr("encode", small_codec / "images", tmp_path / "all", checkpoint, "--level=1") == 0
+    assert (tmp_path / "all" / "a.rdr").read_bytes() == message.read_bytes()
+
+
+@pytest.mark.parametrize(("flags", "status", "message"), [
+    (["--checkpoint=/no/such.npz"], 1, "there is no file /no/such.npz"),
+    (["--level=2"], 2, "--level must be in [0, 1]"), (["--size=10"], 1, "the lowest rate takes"),
+    (["--bpp=1", "--size=9"], 2, "give one of them"), (["--bpp=-1"], 2, "--bpp must"),
+])  # fmt: skip
+def test_wrong_flags_of_amortized_codecs_give_a_sentence(small_codec, tmp_path, capsys, flags, status, message, rdr):
+    flags = [f"--checkpoint={small_codec / 'codec.npz'}", *flags]
+    assert rdr("encode", small_codec / "images" / "a.png", tmp_path / "x.rdr", *flags) == status
+    error = capsys.readouterr().err
+    assert message in error and error.startswith("error: ") and error.count("\n") == 1
+    assert not (tmp_path / "x.rdr").exists()

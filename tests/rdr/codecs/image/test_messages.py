@@ -1,0 +1,45 @@
+"""Messages of amortized codecs: sizes, levels, realism, and what is refused."""
+
+import numpy as np
+import pytest
+
+from rdr.bitstream import container
+from rdr.codecs.image import messages
+from rdr.data import image_io
+
+
+def test_a_number_of_bytes_is_used_as_well_as_levels_allow(small_codec):
+    checkpoint, image = str(small_codec / "codec.npz"), image_io.read_image(small_codec / "images" / "a.png")
+    lengths = [len(messages.encode_image(image, checkpoint, level=step / 16, size=None))
+               for step in range(17)]
+    size = lengths[7] + 1
+    message = messages.encode_image(image, checkpoint, level=0.0, size=size)
+    assert len(message) == max(length for length in lengths if length <= size)
+    with pytest.raises(ValueError, match=f"lowest rate takes {lengths[0]} bytes, more than {lengths[0] - 1}"):
+        messages.encode_image(image, checkpoint, level=0.0, size=lengths[0] - 1)
+
+
+def test_forged_messages_are_described_in_a_sentence(small_codec):
+    image, checkpoint = np.zeros((4, 4, 3), np.uint8), str(small_codec / "codec.npz")
+    parts = container.unpack(messages.encode_image(image, checkpoint, level=0.0, size=None))
+    for change in ({"shape": (4, 4, 3)}, {"shape": (1, 0, 4, 3)}, {"payloads": ()}):
+        with pytest.raises(ValueError, match="damaged message: its parts are not"):
+            messages.describe(container.pack(parts._replace(**change)))
+
+
+def test_images_of_more_bits_and_other_realism_weights_are_refused(small_codec):
+    checkpoint = str(small_codec / "codec.npz")
+    with pytest.raises(ValueError, match="8 bits"):
+        messages.encode_image(np.zeros((4, 4, 1), np.uint16), checkpoint, level=0.0, size=None)
+    message = messages.encode_image(np.zeros((4, 4, 3), np.uint8), checkpoint, level=0.0, size=None)
+    with pytest.raises(ValueError, match="realism weight must be in"):
+        messages.decode_image(message, checkpoint, realism=2.0)
+
+
+def test_messages_say_who_wrote_them(small_codec):
+    message = messages.encode_image(np.zeros((4, 4, 3), np.uint8), str(small_codec / "codec.npz"), level=0.0, size=None)
+    assert messages.is_amortized_message(message)
+    other = container.pack(container.unpack(message)._replace(codec="overfitted"))
+    assert not messages.is_amortized_message(other)
+    with pytest.raises(ValueError, match="checksum|damaged|magic"):
+        messages.is_amortized_message(message[:-1])
