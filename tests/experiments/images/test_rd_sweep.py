@@ -42,14 +42,14 @@ def test_psnr_is_that_of_eight_bit_images():
     assert meter(x, x + np.uint8(5))["psnr"] == pytest.approx(20 * np.log10(255 / 5))
 
 
-@pytest.mark.parametrize("options, message", [
-    ([], "give --codec=FILE"), (["--codec=/no", "--images=/no"], "there is no file /no"),
-    (["--codec=", "--others=JPEG", "--images=tests", "--published=no_such"], "no_such"),
-    (["--others=GIF"], "others must be among JPEG, "),
-    (["--levels=2"], "levels must be numbers in [0, 1]"), (["--qualities=0"], "qualities must be"),
+@pytest.mark.parametrize("options, status, message", [
+    ([], 1, "give --codec=FILE"), (["--codec=/no", "--images=/no"], 1, "there is no file /no"),
+    (["--codec=", "--others=JPEG", "--images=tests", "--published=no_such"], 1, "no_such"),
+    (["--others=GIF"], 2, "others must be among JPEG, "),
+    (["--levels=2"], 2, "levels must be numbers in [0, 1]"), (["--qualities=0"], 2, "qualities must be"),
 ])
-def test_refusals_are_one_sentence(options, message, tmp_path, capsys):
-    assert rd_sweep.main(["image_curve", "--preset=smoke", f"--workdir={tmp_path}", *options]) == 1
+def test_refusals_are_one_sentence(options, status, message, tmp_path, capsys):
+    assert rd_sweep.main(["rd_sweep", "--preset=smoke", f"--workdir={tmp_path}", *options]) == status
     assert message in capsys.readouterr().err
 
 

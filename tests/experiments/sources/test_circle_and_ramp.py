@@ -25,6 +25,6 @@ def test_trained_codecs_lie_on_the_hulls_vertices(tmp_path):
     (["--ramp_cells=2"], "cells of the ramp must be at least 4"), (["--samples=1"], "samples must be at least 2"),
 ])
 def test_mistakes_are_one_sentence(words, said, tmp_path, capsys):
-    assert circle_and_ramp.main(["circle_and_ramp", f"--workdir={tmp_path / 'w'}", *words]) == 1
+    assert circle_and_ramp.main(["circle_and_ramp", f"--workdir={tmp_path / 'w'}", *words]) == 2
     err = capsys.readouterr().err
     assert said in err and err.startswith("error: ") and err.count("\n") == 1

@@ -87,7 +87,7 @@ def test_a_point_below_its_bound_fails_the_run(finished, tmp_path, monkeypatch, 
 ])
 def test_mistakes_are_one_sentence(words, said, tmp_path, capsys):
     status = gaussian_rdp.main(["gaussian_rdp", "--preset=smoke", f"--workdir={tmp_path / 'w'}", *words])
-    assert status == 1
+    assert status == 2
     err = capsys.readouterr().err
     assert said in err and err.startswith("error: ") and err.count("\n") == 1
 

@@ -30,6 +30,6 @@ def test_trained_codecs_lie_on_the_hulls_vertices(tmp_path):
     (["--seed=-1"], "seed must be in"), (["--steps=0"], "steps must be at least 1"),
 ])
 def test_mistakes_are_one_sentence(words, said, tmp_path, capsys):
-    assert sawbridge.main(["sawbridge", f"--workdir={tmp_path / 'w'}", *words]) == 1
+    assert sawbridge.main(["sawbridge", f"--workdir={tmp_path / 'w'}", *words]) == 2
     err = capsys.readouterr().err
     assert said in err and err.startswith("error: ") and err.count("\n") == 1

@@ -33,6 +33,6 @@ def test_realism_gives_rate_to_components_below_the_water(tmp_path):
     (["--dither_levels=3"], "dither_levels must be a power of two"), (["--samples=1"], "samples must be at least 2"),
 ])
 def test_mistakes_are_one_sentence(words, said, tmp_path, capsys):
-    assert vector_gaussian_realism.main(["vector_gaussian_realism", f"--workdir={tmp_path / 'w'}", *words]) == 1
+    assert vector_gaussian_realism.main(["vector_gaussian_realism", f"--workdir={tmp_path / 'w'}", *words]) == 2
     err = capsys.readouterr().err
     assert said in err and err.startswith("error: ") and err.count("\n") == 1
