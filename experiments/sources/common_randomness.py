@@ -138,7 +138,7 @@ def train(config: Config, directory: pathlib.Path) -> Any:
         return total, {"rate": rate, "distortion": distortion, "w2sq": w2}
 
     def sample(key, batch):
-        # One sample from each of `batch` equally likely slices of N(0,1): the same law, with less noise in the means.
+        # One sample from each of `batch` equally likely slices of N(0,1), with less noise in the means.
         level = (jnp.arange(batch, dtype=jnp.float32) + jax.random.uniform(key, (batch,), jnp.float32)) / batch
         return jax.scipy.special.ndtri(jnp.clip(level, 1e-7, 1.0 - 1e-7))[:, None]
 

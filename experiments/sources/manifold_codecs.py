@@ -50,7 +50,7 @@ def vertex_prices(source: str, cells: tuple[int, ...]) -> np.ndarray:
 
 
 def spread_turns(key: jax.Array, count: int) -> jax.Array:
-    """One uniform variable in each of `count` equal parts of [0, 1): the same law, with less noise in the means."""
+    """One uniform variable in each of `count` equal parts of [0, 1), with less noise in the means."""
     return (jnp.arange(count, dtype=jnp.float32) + jax.random.uniform(key, (count,), jnp.float32)) / count
 
 

@@ -16,7 +16,7 @@ class Measurement(NamedTuple):
       rate: 8 * bytes / samples, bits per sample.
       cross_entropy: ideal code length under the codec's tables, bits per sample.
       distortion: mean squared error.
-      perception: exact W2^2 between the empirical law of the decoded samples and N(0,1).
+      perception: exact W2^2 between the empirical distribution of the decoded samples and N(0,1).
       bits: ideal code length of each sample [n].
       errors: squared error of each sample [n].
       influence: how much each sample contributes to `perception`, less its mean [n]; the variance of `perception`
@@ -34,11 +34,11 @@ class Measurement(NamedTuple):
 
 
 def normal_w2_squared(samples: np.ndarray) -> tuple[float, np.ndarray]:
-    """Exact W2^2 between the empirical law of numbers and N(0,1), and the influence of each number.
+    """Exact W2^2 between the empirical distribution of numbers and N(0,1), and the influence of each number.
 
     The monotone map sends the i-th smallest number to the slice (z_{i-1}, z_i) of N(0,1), z_i the quantile of i/n:
-    W2^2 = mean y^2 + 1 - 2 sum_i y_(i) (pdf(z_{i-1}) - pdf(z_i)). Its derivative with respect to the law is the
-    Kantorovich potential, whose increments between neighbors a < b are b^2 - a^2 - 2 z (b - a).
+    W2^2 = mean y^2 + 1 - 2 sum_i y_(i) (pdf(z_{i-1}) - pdf(z_i)). Its derivative with respect to the distribution is
+    the Kantorovich potential, whose increments between neighbors a < b are b^2 - a^2 - 2 z (b - a).
 
     Args:
       samples: [n], n >= 2.

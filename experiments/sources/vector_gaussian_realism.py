@@ -3,7 +3,8 @@
     python -m experiments.sources.vector_gaussian_realism --preset=quick --workdir=runs/vector_gaussian_realism/quick
 
 Independent components of variances 4, 1, 1/4 and 1/16, squared error summed over them, P the sum of the components'
-W2^2 to their laws. Without realism the optimum (reverse water-filling) leaves components below the water level uncoded;
+W2^2 to their distributions. Without realism the optimum (reverse water-filling) leaves components below the water
+level uncoded;
 under perfect realism it codes every one. Block codecs whose transforms start as the identity, with a shared dither, are
 trained at several water levels with two weights of realism; a component costs what its latent coordinate costs.
 The bound is R(D, P) of `theory.gaussian.vector_perception`, for which realism of the components is enough: they are

@@ -1,7 +1,7 @@
-"""A causal law over the coordinates of a block: each given one whole number computed from those before it.
+"""A causal prior over the coordinates of a block: each given one whole number computed from those before it.
 
-Coordinate i sees c_i = sum_{j<i} W_ij k_j, rounded to quarters, W_ij multiples of 2^-8, and its law is a mixture of
-logistic laws whose weights, locations and scales are a network's outputs at c_i. Coding computes 4 c_i in integer
+Coordinate i sees c_i = sum_{j<i} W_ij k_j, rounded to quarters, W_ij multiples of 2^-8, and its prior is a mixture of
+logistic ones whose weights, locations and scales are a network's outputs at c_i. Coding computes 4 c_i in integer
 arithmetic and takes the table that was stored for it, so that no float decides. Quarters, because training is free to
 make W small: at |W| < 1 whole numbers would take neighboring k_j for one.
 """
@@ -20,7 +20,7 @@ from rdr.entropy_models.location_scale import mixture_bits
 _FRACTION = 8  # fractional bits of the weights
 _CONTEXT_FRACTION = 2  # fractional bits of the contexts
 _EXACT = jax.lax.Precision.HIGHEST
-_MIN_SCALE = 0.02  # in steps: narrower laws are as good as certain
+_MIN_SCALE = 0.02  # in steps: narrower distributions are as good as certain
 
 
 class Cells(NamedTuple):
@@ -86,13 +86,13 @@ def integer_contexts(values: np.ndarray, weights: np.ndarray, i: int, reach: int
 
 
 class CausalBlock(nn.Module):
-    """A causal law over a block.
+    """A causal prior over a block.
 
     Attributes:
       dimension: n.
       components: of the mixtures.
       hidden: width of the network's hidden layer.
-      init_scale: scale of the laws at the beginning, in units of the source.
+      init_scale: scale of the distributions at the beginning, in units of the source.
     """
 
     dimension: int
@@ -118,7 +118,7 @@ class CausalBlock(nn.Module):
 
         self.second_bias = self.param("second_bias", start, (n, 3, k), jnp.float32)
 
-    def laws(self, context: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    def mixtures(self, context: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Logits, locations and logarithms of scales of each coordinate's mixture.
 
         Args:
@@ -163,7 +163,7 @@ class CausalBlock(nn.Module):
         Returns:
           Bits [..., n].
         """
-        logits, location, log_scale = self.laws(context * jnp.broadcast_to(step, context.shape))
+        logits, location, log_scale = self.mixtures(context * jnp.broadcast_to(step, context.shape))
         step, widths = jnp.broadcast_to(step, upper.shape), jnp.broadcast_to(widths, upper.shape)
         scale = jnp.exp(log_scale) + _MIN_SCALE * step[..., None]
         return mixture_bits(upper * step, logits, location, scale, width=widths * step)
@@ -174,7 +174,7 @@ def block_tables(prior: CausalBlock, params: dict, step: np.ndarray, cells: tupl
     """Tables of every coordinate for every context.
 
     Args:
-      prior: the law.
+      prior: the prior.
       params: its parameters.
       step: [n], as in `CausalBlock.__call__`.
       cells: what each coordinate can be.
@@ -191,7 +191,7 @@ def block_tables(prior: CausalBlock, params: dict, step: np.ndarray, cells: tupl
                  for q in parities]
     tables = []
     for i, cell in enumerate(cells):
-        if i == 0:  # no context: one law
+        if i == 0:  # no context: one distribution
             middle = reach << _CONTEXT_FRACTION
             tables.append(make_tables(by_parity[0][middle : middle + 1, :, 0], -span))
         elif cell.follows:

@@ -45,14 +45,14 @@ def _sinc(x: jax.Array) -> jax.Array:
 
 def fourier_interval_bits(real: jax.Array, imaginary: jax.Array, offset: jax.Array, log_scale: jax.Array,
                           guard: jax.Array, upper: jax.Array, width: float = 1.0) -> jax.Array:
-    """Information in the interval (upper - width, upper) under the wrapped density, mixed with a logistic law.
+    """Information in the interval (upper - width, upper) under the wrapped density, mixed with a logistic distribution.
 
     The line is mapped to (-1, 1) by t = tanh(x'), x' = (x - offset) / scale. With a = (t_u - t_l) / 2 and b = pi (t_u +
     t_l) / 2 the series gives an interval the probability a r, r = 1 + 2 sum_n Re(c_n e^{i n b}) sinc(n a), and here
 
         P = a ((1 - g) r + g),   a = s(2 x'_u) s(-2 x'_l) (1 - e^{-2w'}),  s the sigmoid and w' the interval's x'-width,
 
-    products in which nothing cancels. The guard g > 0 mixes in the logistic law that the map makes of a constant
+    products in which nothing cancels. The guard g > 0 mixes in the logistic density that the map makes of a constant
     series. It keeps bits finite and gradients alive far out, where t no longer moves and r may round to 0 or below; the
     published model, a difference of cumulatives, saturates there.
 
@@ -92,7 +92,7 @@ class FourierDensity(nn.Module):
     Attributes:
       channels: how many densities.
       terms: N, the number of frequencies.
-      init_scale: of the map to the circle at the beginning, about the standard deviation of the law.
+      init_scale: of the map to the circle at the beginning, about the standard deviation of the distribution.
       guard: weight of the guard of the tails.
     """
 
@@ -113,7 +113,7 @@ class FourierDensity(nn.Module):
           Bits [..., channels].
         """
         def start(key, shape, dtype):
-            first = (jnp.arange(shape[-1]) == 0).astype(dtype)[None]  # a constant: the logistic law
+            first = (jnp.arange(shape[-1]) == 0).astype(dtype)[None]  # a constant: the logistic distribution
             return first + 0.01 * jax.random.normal(key, shape, dtype)
 
         shape = (self.channels, self.terms + 1)

@@ -1,4 +1,4 @@
-"""Discrete Gaussian laws on lattices as integer tables, from which points are coded bit by bit.
+"""Discrete Gaussian priors on lattices as integer tables, from which points are coded bit by bit.
 
 A point of a lattice (`rdr.quantize.lattices`) has, given a dither u, a probability proportional to
 exp(-beta |point - u|^2). With r = m + a c the residue of a coordinate, its part is
@@ -20,12 +20,12 @@ from rdr.quantize.lattices import Lattice
 FRACTION = 24  # fractional bits of logarithms
 UNIT = 30  # fractional bits of ratios and weights
 _EXPONENTS = 12  # the exponential's table has 2^12 entries
-_LONGEST = 1024.0  # logarithms are kept within +-1024 bits
+_MAX_LOG = 1024.0  # logarithms are kept within +-1024 bits
 _MAX_REACH = 2**14
 
 
 class LatticePrior(NamedTuple):
-    """A discrete Gaussian law on a lattice as integer tables.
+    """A discrete Gaussian prior on a lattice as integer tables.
 
     With classes the number of different scales among the axes (2 for A2, else 1), levels L, and g in 0..L-1 the
     position of a residue less the dither modulo b, in steps of b / L:
@@ -57,10 +57,10 @@ def reach(deviation: float) -> int:
     Raises:
       ValueError: if that would be too many.
     """
-    found = 2 * int(np.ceil(4.0 + 4.0 * deviation))
-    if not found <= _MAX_REACH:
+    integers = 2 * int(np.ceil(4.0 + 4.0 * deviation))
+    if not integers <= _MAX_REACH:
         raise ValueError(f"the step is too small for integer tables: {deviation:g} steps to a standard deviation")
-    return found
+    return integers
 
 
 def axis_classes(lattice: Lattice) -> tuple[np.ndarray, np.ndarray]:
@@ -105,11 +105,11 @@ def lattice_prior(lattice: Lattice, *, beta: float, step: float, levels: int) ->
     sums = even.sum(-1), odd.sum(-1)
     ratios = (sums[0] - sums[1]) / (sums[0] + sums[1])
     log_sums = np.log2(sums[0] + sums[1]) + top[..., 0] / np.log(2.0)
-    log_ratios = np.log2(np.maximum(np.abs(ratios), 2.0**-_LONGEST))
+    log_ratios = np.log2(np.maximum(np.abs(ratios), 2.0**-_MAX_LOG))
     # Weights of one parity only may all be zero in float64: such a table is never needed, and left to the escape.
     pmfs = np.stack([w / np.maximum(s, 1e-300)[..., None] for w, s in zip((even, odd), sums)], 2)
     return LatticePrior(
-        log_sums=_fixed(np.clip(log_sums, -_LONGEST, _LONGEST), FRACTION),
+        log_sums=_fixed(np.clip(log_sums, -_MAX_LOG, _MAX_LOG), FRACTION),
         ratios=_fixed(ratios, UNIT),
         log_ratios=_fixed(log_ratios, FRACTION),
         powers=_fixed(2.0 ** (np.arange(2**_EXPONENTS) / 2**_EXPONENTS - 1.0), UNIT),
@@ -182,7 +182,7 @@ def coset_weights(lattice: Lattice, prior: LatticePrior, dither: np.ndarray) -> 
 
     Args:
       lattice: the lattice.
-      prior: its law.
+      prior: its prior.
       dither: int64 [blocks, n], in steps of b / levels.
 
     Returns:
@@ -196,7 +196,7 @@ def log_mass(lattice: Lattice, prior: LatticePrior, dither: np.ndarray) -> np.nd
 
     Args:
       lattice: the lattice.
-      prior: its law.
+      prior: its prior.
       dither: int64 [blocks, n], in steps of b / levels.
 
     Returns:
@@ -244,7 +244,7 @@ def locate(lattice: Lattice, prior: LatticePrior, residue: np.ndarray | int, dit
 
     Args:
       lattice: the lattice.
-      prior: its law.
+      prior: its prior.
       residue: integers that broadcast with `dither`.
       dither: int64, in steps of b / levels.
 

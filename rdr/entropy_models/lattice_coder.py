@@ -154,7 +154,7 @@ def add_points(encoder: StepEncoder, points: np.ndarray, dither: np.ndarray, lat
       points: int [blocks, n], the whole numbers of `rdr.quantize.closest_point`.
       dither: int [blocks, n], in steps of b / levels; zeros without dither.
       lattice: the lattice.
-      prior: the points' law.
+      prior: prior of the points.
 
     Raises:
       ValueError: if a point is none of the lattice's.
@@ -170,7 +170,7 @@ def encode_points(points: np.ndarray, dither: np.ndarray, lattice: Lattice, prio
       points: int [blocks, n], the whole numbers of `rdr.quantize.closest_point`.
       dither: int [blocks, n], in steps of b / levels; zeros without dither.
       lattice: the lattice.
-      prior: the points' law.
+      prior: prior of the points.
 
     Returns:
       Two byte strings: bits and integers, and escape codes.
@@ -190,7 +190,7 @@ def point_bits(points: np.ndarray, dither: np.ndarray, lattice: Lattice, prior: 
       points: int [blocks, n].
       dither: int [blocks, n].
       lattice: the lattice.
-      prior: the points' law.
+      prior: prior of the points.
 
     Returns:
       float64 bits [blocks].
@@ -219,7 +219,7 @@ def read_points(decoder: StepDecoder, dither: np.ndarray, lattice: Lattice, prio
       decoder: has read all steps before.
       dither: int [blocks, n], the same.
       lattice: the lattice.
-      prior: the same law.
+      prior: the same prior.
 
     Returns:
       int32 [blocks, n] points.
@@ -250,7 +250,7 @@ def decode_points(coded: bytes, escapes: bytes, dither: np.ndarray, lattice: Lat
       escapes: the second one.
       dither: int [blocks, n], the same.
       lattice: the lattice.
-      prior: the same law.
+      prior: the same prior.
 
     Returns:
       int32 [blocks, n] points.

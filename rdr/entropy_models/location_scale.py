@@ -1,4 +1,4 @@
-"""Gaussian, Laplace, logistic and mixed laws: the information in an interval, exact to rounding however far out.
+"""Gaussian, Laplace, logistic and mixed densities: the information in an interval, exact to rounding however far out.
 
 With u and l the standardized ends of an interval and w = u - l > 0 its width, computed as such, never as a difference:
 
@@ -92,7 +92,7 @@ def _log_probability(family: str, upper: jax.Array, width: ArrayLike, location: 
 
 def interval_bits(upper: ArrayLike, location: ArrayLike, scale: ArrayLike, *, family: str = "gaussian",
                   width: ArrayLike = 1.0) -> jax.Array:
-    """Information in the interval (upper - width, upper) under a law of given location and scale.
+    """Information in the interval (upper - width, upper) under a distribution of given location and scale.
 
     Args:
       upper: right end, any shape, floating.

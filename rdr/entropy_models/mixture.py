@@ -1,4 +1,4 @@
-"""Learned mixtures of Gaussian, Laplace or logistic laws, and integer tables of any density of several channels."""
+"""Learned mixtures of Gaussian, Laplace or logistic densities, and integer tables of any density of several channels."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ class MixtureDensity(nn.Module):
       channels: how many densities.
       components: of each mixture.
       family: "gaussian", "laplace" or "logistic".
-      init_scale: spread of the law at the beginning, about.
+      init_scale: spread of the distribution at the beginning, about.
     """
 
     channels: int

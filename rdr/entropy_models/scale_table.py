@@ -15,7 +15,7 @@ from rdr.bitstream.tables import Tables, make_tables
 from rdr.entropy_models.location_scale import interval_bits
 
 SCALES_MIN, SCALES_MAX, SCALES_LEVELS = 0.11, 256.0, 64
-_TAIL = {"gaussian": 7.0, "laplace": 21.0, "logistic": 21.0}  # scales; 2^-30 of the law lies outside
+_TAIL = {"gaussian": 7.0, "laplace": 21.0, "logistic": 21.0}  # scales; 2^-30 of the distribution lies outside
 
 
 class Selection(NamedTuple):

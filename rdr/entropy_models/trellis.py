@@ -1,4 +1,4 @@
-"""A discrete Gaussian law along a trellis as integer tables.
+"""A discrete Gaussian prior along a trellis as integer tables.
 
 In a state of parity q a sample may be an integer k = q + 2 j (`rdr.quantize.trellis`). Given a dither u in [0, 4) its
 probability is proportional to exp(-beta step^2 (k - u)^2), normalized over these k alone, so that what is coded
@@ -15,7 +15,7 @@ from rdr.entropy_models.lattice import reach
 
 
 class TrellisPrior(NamedTuple):
-    """The law as integer tables.
+    """The distribution as integer tables.
 
     Attributes:
       chances: int32 [2, levels], 2^16 P(j is odd) in a state of parity q for each value of the dither.

@@ -35,7 +35,7 @@ def encode_path(integers: np.ndarray, dither: np.ndarray, trellis: Trellis, prio
       integers: int [blocks, steps], on paths from state 0.
       dither: int [blocks, steps], in steps of 4 / levels, 0 <= dither < levels; zeros without dither.
       trellis: the trellis.
-      prior: the integers' law.
+      prior: prior of the integers.
 
     Returns:
       Two byte strings: bits and integers, and escape codes.
@@ -58,7 +58,7 @@ def path_bits(integers: np.ndarray, dither: np.ndarray, trellis: Trellis, prior:
       integers: int [blocks, steps].
       dither: int [blocks, steps].
       trellis: the trellis.
-      prior: the integers' law.
+      prior: prior of the integers.
 
     Returns:
       float64 bits [blocks, steps].
@@ -79,7 +79,7 @@ def decode_path(coded: bytes, escapes: bytes, dither: np.ndarray, trellis: Trell
       escapes: the second one.
       dither: int [blocks, steps], the same.
       trellis: the same trellis.
-      prior: the same law.
+      prior: the same prior.
 
     Returns:
       int32 [blocks, steps].

@@ -60,7 +60,7 @@ def nearest_codeword(x: jax.Array, codewords: jax.Array, bits: jax.Array, weight
 def soft_assignment(costs: jax.Array, temperature: jax.Array) -> jax.Array:
     """The assignment of least E cost - T H: probabilities proportional to 2^(-cost / T).
 
-    At T = 1 and costs weight * distance + bits it is the test channel of Blahut and Arimoto at the output law of the
+    At T = 1 and costs weight * distance + bits it is the test channel of Blahut and Arimoto at the output pmf of the
     code lengths; as T -> 0 the hard assignment.
 
     Args:

@@ -121,7 +121,7 @@ def low_discrepancy_noise(key: jax.Array, shape: tuple[int, ...], dimension: int
 def universal_quantize(x: ArrayLike, shared_key: jax.Array, *, levels: int = 256) -> tuple[jax.Array, jax.Array]:
     """Rounds with a dither that encoder and decoder share: k = round(x - u), reconstructed as k + u.
 
-    For u uniform on [-1/2, 1/2) the error k + u - x is uniform and independent of x, so that k + u has the law of
+    For u uniform on [-1/2, 1/2) the error k + u - x is uniform and independent of x, so that k + u is distributed as
     x plus uniform noise (up to the grid of u).
 
     Args:
@@ -144,7 +144,7 @@ def universal_quantize(x: ArrayLike, shared_key: jax.Array, *, levels: int = 256
 
 
 def kumaraswamy_noise(key: jax.Array, shape: tuple[int, ...], a: ArrayLike) -> jax.Array:
-    """Noise on (-1/2, 1/2) that is peaked at 0: V - 1/2 with V of Kumaraswamy's law of mode 1/2.
+    """Noise on (-1/2, 1/2) that is peaked at 0: V - 1/2 with V of Kumaraswamy's distribution of mode 1/2.
 
     P(V <= v) = 1 - (1 - v^a)^b with b = (2^a (a - 1) + 1) / a. At a = 1 it is uniform; annealed from a = 2 to 1 it
     leads from gentle to full noise.

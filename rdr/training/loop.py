@@ -75,8 +75,8 @@ def train_scanned(
             for name, values in metrics.items():
                 if not np.isfinite(values).all():
                     wrong = done + int(np.argmin(np.isfinite(values)))
-                    kept = f"the state of step {done} is kept in {directory}" if done else "nothing was saved yet"
-                    raise ValueError(f"{description}: {name} is not finite at step {wrong}; {kept}")
+                    retained = f"the state of step {done} is kept in {directory}" if done else "nothing was saved yet"
+                    raise ValueError(f"{description}: {name} is not finite at step {wrong}; {retained}")
             done += length
             means = {name: float(values.mean()) for name, values in metrics.items()}
             log.write(done, means)

@@ -63,13 +63,13 @@ def principal_start(params: Any, images: np.ndarray, *, weights: tuple[float, fl
         backward = synthesis[f"Convolution_{LAYERS - 1 - i}"]
         blocks = _blocks(x)
         components = _components(blocks, forward["kernel"].shape[-1])
-        kept, found = x.shape[-1], components.shape[-1]
-        square = components.reshape(2, 2, kept, found)
+        wide, narrow = x.shape[-1], components.shape[-1]
+        square = components.reshape(2, 2, wide, narrow)
         # A constant keeps its value through an analysis and through a synthesis.
         forward["kernel"] *= noise
-        forward["kernel"][2:4, 2:4, :kept, :found] += 0.5 * square
+        forward["kernel"][2:4, 2:4, :wide, :narrow] += 0.5 * square
         backward["kernel"] *= noise
-        backward["kernel"][2:4, 2:4, :found, :kept] += 2.0 * square.transpose(0, 1, 3, 2)
+        backward["kernel"][2:4, 2:4, :narrow, :wide] += 2.0 * square.transpose(0, 1, 3, 2)
         if i == 0:
             forward["bias"] -= 0.5 * forward["kernel"].sum((0, 1, 2))
             backward["bias"] += 0.5
