@@ -13,6 +13,7 @@ from theory.bounds.lookup import (
     interval,
 )
 from theory.bounds.sources import Source
+from theory.bounds.wasserstein import wasserstein_bounds_of
 
 __all__ = [
     "CHANNELS",
@@ -28,4 +29,5 @@ __all__ = [
     "certified",
     "interval",
     "simulation_bounds_of",
+    "wasserstein_bounds_of",
 ]

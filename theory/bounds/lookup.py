@@ -24,7 +24,7 @@ from theory.quantization import uniform as uniform_quantizer
 DISTORTIONS = ("squared_error", "absolute_error", "hamming")
 PERCEPTIONS = ("none", "w2sq", "kl", "reverse_kl", "hellinger2", "tv", "conditional_w2sq")
 SHARED = ("nothing", "unlimited")
-KINDS = ("exact", "lower", "upper")
+KINDS = ("exact", "lower", "upper", "asymptotic")
 
 
 class Bound(NamedTuple):
@@ -32,7 +32,8 @@ class Bound(NamedTuple):
 
     Attributes:
       name: what it is, in words.
-      kind: "exact", "lower" (no code needs less) or "upper" (some code, or limit of codes, needs no more).
+      kind: "exact", "lower" (no code needs less), "upper" (some code, or limit of codes, needs no more) or "asymptotic"
+        (a limit that is no bound where it is evaluated; `interval` leaves it out).
       rate: (distortion, perception) -> bits per sample of the source, elementwise. NaN where it says nothing.
       conditions: when it holds.
       reference: the function that computes it.
