@@ -1,14 +1,17 @@
-"""Checkpoints of a training state: written whole or not at all, restored to the bit."""
+"""Checkpoints of a training state: written whole or not at all, restored to the bit, the newest that is whole."""
 
 import errno
 import logging
 import os
 import pathlib
+import sys
 from typing import Any
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+
+from rdr import files
 
 # What orbax's store says -> what the system said to it.
 _STORE_ERRORS = {"RESOURCE_EXHAUSTED": errno.ENOSPC, "PERMISSION_DENIED": errno.EACCES}
@@ -58,7 +61,10 @@ class Checkpoints:
             logging.getLogger("absl").setLevel(level)
 
     def restore(self, template: Any) -> tuple[int, Any] | None:
-        """Reads the newest state.
+        """Reads the newest state that is whole.
+
+        A damaged checkpoint with a whole one before it is removed, with a note on standard error: being killed while
+        files are written or removed must not cost more than the steps since the checkpoint before.
 
         Args:
           template: a tree of arrays of the same structure, shapes and dtypes.
@@ -67,33 +73,61 @@ class Checkpoints:
           The step and the state, or None if nothing was saved yet.
 
         Raises:
-          ValueError: if what was saved is damaged or of another structure.
+          ValueError: if everything that was saved is damaged, or the newest is of another structure.
         """
-        step = self._manager.latest_step()
-        if step is None:
-            return None
-        where = f"the checkpoint of step {step} in {self.directory}"
-        wanted = _by_name(template)
-        try:
-            saved = dict(self._manager.item_metadata(step))
-            # orbax would leave out what is not asked for, and convert dtypes, in silence.
-            for name in wanted.keys() ^ saved.keys():
-                raise ValueError(f"{where} {'lacks' if name in wanted else 'also holds'} {name}")
-            for name, want in wanted.items():
-                got = saved[name]
-                if tuple(got.shape) != want.shape or got.dtype != want.dtype:
-                    raise ValueError(f"{where} holds {got.dtype}{list(got.shape)} at {name}, "
-                                     f"expected {want.dtype}{list(want.shape)}")
-            state = self._manager.restore(step, args=ocp.args.StandardRestore(wanted))
-        except Exception as error:
-            # orbax reports damage by many exception types; for the caller there is one answer.
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise ValueError(f"{where} cannot be restored ({first}): remove the directory to start over") from error
-        return step, jax.tree.unflatten(jax.tree.structure(template), [state[name] for name in wanted])
+        expected, damaged = _by_name(template), {}
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            try:
+                state = self._read(step, expected)
+            except _OtherStructureError as error:
+                raise ValueError(f"{error}: remove the directory to start over") from None
+            except Exception as error:
+                # orbax reports damage by many exception types; for the caller there is one answer.
+                if jax.process_count() > 1:  # all processes must read the same
+                    raise ValueError(f"{self._named(step)} cannot be restored ({_first_line(error)}): remove the "
+                                     "directory to start over") from error
+                damaged[step] = error
+                continue
+            for number, error in damaged.items():
+                print(f"note: {self._named(number)} is damaged ({_first_line(error)}); going on from step {step}",
+                      file=sys.stderr)
+                files.remove_tree(self.directory / str(number))
+            if damaged:
+                self._manager.reload()
+            return step, jax.tree.unflatten(jax.tree.structure(template), [state[name] for name in expected])
+        for step, error in damaged.items():  # the newest
+            raise ValueError(f"{self._named(step)} cannot be restored ({_first_line(error)}): remove the directory to "
+                             "start over") from error
+        return None
+
+    def _named(self, step: int) -> str:
+        return f"the checkpoint of step {step} in {self.directory}"
+
+    def _read(self, step: int, expected: dict[str, np.ndarray]) -> dict[str, Any]:
+        saved = dict(self._manager.item_metadata(step))
+        # orbax would leave out what is not asked for, and convert dtypes, in silence.
+        for name in expected.keys() ^ saved.keys():
+            if not saved.keys() & expected.keys():
+                raise ValueError("it holds nothing of this state")
+            raise _OtherStructureError(f"{self._named(step)} {'lacks' if name in expected else 'also holds'} {name}")
+        for name, want in expected.items():
+            got = saved[name]
+            if tuple(got.shape) != want.shape or got.dtype != want.dtype:
+                raise _OtherStructureError(f"{self._named(step)} holds {got.dtype}{list(got.shape)} at {name}, "
+                                           f"expected {want.dtype}{list(want.shape)}")
+        return self._manager.restore(step, args=ocp.args.StandardRestore(expected))
 
     def close(self) -> None:
         """Releases the directory."""
         self._manager.close()
+
+
+class _OtherStructureError(Exception):
+    """A checkpoint that is whole, but of another state."""
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _by_name(tree: Any) -> dict[str, np.ndarray]:

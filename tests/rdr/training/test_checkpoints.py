@@ -1,3 +1,4 @@
+import shutil
 from typing import NamedTuple
 
 import jax
@@ -54,6 +55,33 @@ def test_damage_is_refused(tmp_path):
         path.write_bytes(b"damaged")
     with pytest.raises(ValueError, match="cannot be restored"):
         checkpoints.restore(STATE)
+
+
+def test_a_kill_while_the_newest_is_removed_costs_the_steps_since_the_one_before(tmp_path, capsys):
+    """Fault 29: at some points of the order in which files are removed, the same command refused to go on for ever."""
+    checkpoints = Checkpoints(tmp_path / "whole")
+    for step in (1, 2):
+        checkpoints.save(step, {"a": STATE["a"] + step, "b": STATE["b"]})
+    checkpoints.close()
+    newest = tmp_path / "whole" / "2"
+    order = [path.relative_to(newest) for path in sorted(newest.rglob("*")) if path.is_file()]
+    assert len(order) > 5
+    steps = []
+    for removed in range(1, len(order) + 1):
+        directory = tmp_path / str(removed)
+        shutil.copytree(tmp_path / "whole", directory)
+        for path in order[:removed]:
+            (directory / "2" / path).unlink()
+        checkpoints = Checkpoints(directory)
+        step, state = checkpoints.restore(STATE)
+        np.testing.assert_array_equal(state["a"], STATE["a"] + step)
+        checkpoints.save(step + 1, state)  # and the run goes on
+        assert checkpoints.restore(STATE)[0] == step + 1
+        checkpoints.close()
+        steps.append(step)
+        err = capsys.readouterr().err
+        assert ("the checkpoint of step 2" in err and "going on from step 1" in err) or err == ""
+    assert set(steps) <= {1, 2} and steps.count(1) >= len(order) // 2
 
 
 @pytest.mark.parametrize(("said", "kind"), [
