@@ -19,7 +19,6 @@ The exit status is 0, 1 if it could not be done, 2 if the call was wrong, 130 af
 """
 
 import argparse
-import contextlib
 import dataclasses
 import inspect
 import json
@@ -225,23 +224,6 @@ def check_workdir(workdir: pathlib.Path, config: Any, *, kind: str = "workdir") 
 
 def _as_json(config: Any) -> dict[str, Any]:
     return json.loads(json.dumps(dataclasses.asdict(config)))
-
-
-def read_lines(path: pathlib.Path) -> list[Any]:
-    """Reads a file of JSON lines that a run appends to.
-
-    Args:
-      path: the file, which need not exist.
-
-    Returns:
-      What the lines hold; a line that was cut short is left out.
-    """
-    found = []
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            with contextlib.suppress(ValueError):
-                found.append(json.loads(line))
-    return found
 
 
 def run_safely(call: Callable[[], Any], *, interrupted: str = "the same command resumes from what was saved") -> int:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import io
+import json
 import os
 import pathlib
 import secrets
@@ -117,6 +118,23 @@ def write_figure(path: str | os.PathLike, figure: Any, **options: Any) -> None:
     """
     with open_atomic(path) as stream:
         figure.savefig(stream, format=pathlib.Path(path).suffix[1:], **options)
+
+
+def read_json_lines(path: str | os.PathLike) -> list[Any]:
+    """Reads a file of JSON lines that a run appends to.
+
+    Args:
+      path: the file, which need not exist.
+
+    Returns:
+      The content of the lines; a line that was cut short is left out.
+    """
+    path, values = pathlib.Path(path), []
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            with contextlib.suppress(ValueError):
+                values.append(json.loads(line))
+    return values
 
 
 def is_partial(path: str | os.PathLike) -> bool:

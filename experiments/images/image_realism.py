@@ -33,10 +33,10 @@ from rdr.codecs.conventional import CODECS, encode_at_most
 from rdr.codecs.overfitted.objectives import SQUARED_ERROR_WEIGHT
 from rdr.data.folders import images_by_name
 from rdr.data.image_io import read_image
+from rdr.evaluation.metric_suite import MetricSuite
 from rdr.evaluation.tables import write_run_record, write_table
 from rdr.files import write_arrays
 from rdr.metrics.bjontegaard import bd_rate
-from rdr.metrics.full_reference import available, full_reference
 
 PHOTOGRAPHS, TEXTURES = ("astronaut", "coffee", "chelsea", "rocket"), ("brick", "grass", "gravel")
 # Method -> whether it is fitted for realism, and whether there is shared noise.
@@ -193,25 +193,19 @@ def realism_fits(config: Config, name: str, picture: np.ndarray, bits_per_pixel:
         for method, (realistic, noisy) in {MSE: (False, False), **REALISM}.items()}
 
 
-class Judge:
-    """Measures decoded pictures.
+def make_suite(config: Any) -> MetricSuite:
+    """Builds the metrics of decoded images; says which are left out because their weights are not installed.
 
     Args:
-      names: of metrics.
-      sigma: of Wasserstein distortion.
+      config: of the experiment: metrics, and sigma of Wasserstein distortion.
+
+    Returns:
+      The suite.
     """
-
-    def __init__(self, names: Sequence[str], sigma: float) -> None:
-        unavailable = available(names)
-        for sentence in unavailable.values():
-            print(sentence, file=sys.stderr)
-        self.metrics = [full_reference(name, sigma=sigma) for name in names if name not in unavailable]
-
-    def __call__(self, picture: np.ndarray, decoded: np.ndarray) -> dict[str, float]:
-        """Every metric of a pair of uint8 pictures; NaN where they are too small for it."""
-        pair = [np.repeat(x, 4 - x.shape[2], 2)[:, :, :3][None].astype(np.float32) / 255 for x in (decoded, picture)]
-        return {metric.name: float(metric.call(metric.params, *pair)[0])
-                if min(picture.shape[:2]) >= metric.least_side else math.nan for metric in self.metrics}
+    suite = MetricSuite(config.metrics, sigma=config.sigma, skip_missing=True)
+    for sentence in suite.notes:
+        print(sentence, file=sys.stderr)
+    return suite
 
 
 def bd_rates(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -272,11 +266,11 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
         if config.realism_names != Config().realism_names or not config.trade_offs:
             raise ValueError(f"--realism_names: {sentence}")
         print(f"nothing is fitted for realism, --realism_names={sentence}", file=sys.stderr)
-    judge, rows = Judge(config.metrics, config.sigma), []
+    suite, rows = make_suite(config), []
 
     def note(part, name, codec, picture, data, decoded):
         rows.append({"part": part, "picture": name, "codec": codec, "bytes": len(data),
-                     "bits_per_pixel": 8 * len(data) / math.prod(picture.shape[:2]), **judge(picture, decoded)})
+                     "bits_per_pixel": 8 * len(data) / math.prod(picture.shape[:2]), **suite.measure(decoded, picture)})
 
     rated = {name: crop(picture, config.size) for name, picture in pictures.items() if config.trade_offs}
     wanted = {name: mse_fits(config, name, picture) for name, picture in rated.items()}

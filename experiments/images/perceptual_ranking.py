@@ -19,7 +19,6 @@ goes on where it was. quick: about ten minutes on 2 quiet cores; full: for a GPU
 
 import dataclasses
 import functools
-import json
 import pathlib
 import sys
 import time
@@ -31,20 +30,20 @@ import numpy as np
 from experiments.images.distortions import CODEC, NUM_LEVELS, RD_LAMBDAS, noise_of_equal_error
 from experiments.images.perceptual_scoring import (  # fmt: skip
     NATURAL_PATCH,
-    Scorer,
     blindness,
-    dissimilarity,
-    score_picture,
+    make_suite,
+    score_image,
     score_sets,
 )
 from rdr import command_line, files
 from rdr.data.image_io import read_image
 from rdr.data.image_pairs import as_float
 from rdr.evaluation import subjective_scores, tables
+from rdr.evaluation.metric_suite import MetricSuite, dissimilarity
+from rdr.evaluation.opinion_scoring import score_opinions
 from rdr.metrics import niqe
 from rdr.metrics.full_reference import FULL_REFERENCE, full_reference
 from rdr.metrics.maximum_differentiation import mad_competition
-from rdr.sharding import call_sharded
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,29 +158,29 @@ def cut_middle(picture: np.ndarray, size: int, name: str) -> np.ndarray:
     return as_float(np.uint8(np.round(255 * picture[top : top + size, left : left + size])))
 
 
-def search(scorer: Scorer, picture: np.ndarray) -> tuple[dict[str, list], dict[str, np.ndarray]]:
+def search(suite: MetricSuite, config: Config, image: np.ndarray) -> tuple[dict[str, list], dict[str, np.ndarray]]:
     """Searches for maximum differentiation between two metrics, both ways.
 
     Args:
-      scorer: the configuration's metrics; those of the search are added if they are not among them.
-      picture: the reference.
+      suite: the configuration's metrics; those of the search are added if they are not among them.
+      config: settings.
+      image: the reference.
 
     Returns:
       Columns held, varied, direction and the values of both metrics at start and end; and images in 8 bits by name.
     """
-    config = scorer.config
-    start = noise_of_equal_error(picture, 0.05**2, seed=config.seed + 1)[None]
-    reference = picture[None]
+    start = noise_of_equal_error(image, 0.05**2, seed=config.seed + 1)[None]
+    reference = image[None]
 
     def distance(name):
-        metric = scorer.metrics.get(name) or full_reference(name)
+        metric = suite.metrics.get(name) or full_reference(name)
 
-        def call(image):
-            return dissimilarity(metric, metric.call(metric.params, image, reference)[0])
+        def call(candidate):
+            return dissimilarity(metric, metric(candidate, reference)[0])
 
         return call
 
-    images = {"reference": picture, "start": start[0]}
+    images = {"reference": image, "start": start[0]}
     rows = []
     for held, varied in ((config.hold, config.vary), (config.vary, config.hold)):
         hold, vary = distance(held), distance(varied)
@@ -199,47 +198,25 @@ def search(scorer: Scorer, picture: np.ndarray) -> tuple[dict[str, list], dict[s
     return dict(zip(names, map(list, zip(*rows)))), {k: np.uint8(np.round(255 * v)) for k, v in images.items()}
 
 
-def score_opinions(scorer: Scorer, config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
-    """Scores the images that people have judged, keeping what is done, and compares.
+def judge_metrics(suite: MetricSuite, config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
+    """Compares metrics with the opinions of people.
 
     Args:
-      scorer: the metrics.
+      suite: the metrics.
       config: names table and folder.
       workdir: where `opinions.jsonl` is kept.
 
     Returns:
-      Rows of `human_scores.agreement`.
+      Rows of `subjective_scores.agreement`.
 
     Raises:
       ValueError: if the table or an image cannot be read, or sizes differ.
     """
     opinions = subjective_scores.read_scores(config.scores)
-    folder, log = pathlib.Path(config.images or pathlib.Path(config.scores).parent), workdir / "opinions.jsonl"
-    kept = [record for record in command_line.read_lines(log) if set(scorer.metrics) <= set(record["scores"])]
-    # Without a line that was cut short, which the next would be appended to.
-    files.write_text(log, "".join(json.dumps(record) + "\n" for record in kept))
-    done = {record["image"]: record["scores"] for record in kept}
-    with open(log, "a", encoding="utf-8") as stream:
-        for opinion in opinions:
-            if opinion.distorted in done:
-                continue
-            image, reference = (
-                as_float(read_image(subjective_scores.find_file(folder, name), channels=3))
-                for name in (opinion.distorted, opinion.reference)
-            )
-            if image.shape != reference.shape:
-                raise ValueError(f"{opinion.distorted} and {opinion.reference} must have one size, got "
-                                 f"{image.shape[:2]} and {reference.shape[:2]}")
-            values = {
-                name: float(call_sharded(m.call, m.params, image[None], reference[None], mesh=scorer.mesh)[0])
-                for name, m in scorer.metrics.items()
-            }
-            done[opinion.distorted] = values
-            stream.write(json.dumps({"image": opinion.distorted, "scores": values}) + "\n")
-            stream.flush()
-    columns = {name: np.array([done[o.distorted][name] for o in opinions]) for name in scorer.metrics}
-    directions = {name: m.higher_is_better for name, m in scorer.metrics.items()}
-    return subjective_scores.agreement(columns, directions, opinions, seed=config.seed)
+    folder = config.images or pathlib.Path(config.scores).parent
+    values = score_opinions(opinions, folder, suite, workdir / "opinions.jsonl")
+    directions = {name: metric.higher_is_better for name, metric in suite.metrics.items()}
+    return subjective_scores.agreement(values, directions, opinions, seed=config.seed)
 
 
 def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
@@ -264,15 +241,15 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
         subjective_scores.read_scores(config.scores)
     whole = {name: load_color(name, config.halvings) for name in config.pictures}
     cut = {name: cut_middle(picture, config.size, name) for name, picture in whole.items()}
-    scorer = Scorer(config)
-    records = [r for name, picture in cut.items() for r in score_picture(scorer, name, picture, workdir)]
+    suite = make_suite(config)
+    records = [r for name, picture in cut.items() for r in score_image(suite, config, name, picture, workdir)]
     fit = None
     if config.natural:
         found = [niqe.compiled_patch_statistics(x[None], patch_size=NATURAL_PATCH)
                  for x in whole.values()]
         statistics, sharpness = (np.concatenate([np.asarray(f[k][0]) for f in found]) for k in range(2))
         fit = niqe.fit_natural_model(statistics, sharpness, patch_size=NATURAL_PATCH, threshold=0.25)
-    sets = score_sets(scorer, records, workdir, fit)
+    sets = score_sets(suite, config, records, workdir, fit)
     columns = blindness(records, sets)
     header = {
         "response": "log2 of (squared error of the white noise of equal score / squared error); median over levels",
@@ -295,12 +272,12 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
     tables.write_table(workdir / "scores.csv", dict(zip(names, map(list, zip(*rows)))), {"seed": config.seed})
     if config.steps:
         first = next(iter(cut.values()))
-        table, images = search(scorer, first)
+        table, images = search(suite, config, first)
         header = {"picture": stems[0], "steps": config.steps, "seed": config.seed}
         tables.write_table(workdir / "maximum_differentiation.csv", table, header)
         files.write_arrays(workdir / "maximum_differentiation.npz", images, compressed=True)
     if config.scores:
-        opinions = score_opinions(scorer, config, workdir)
+        opinions = judge_metrics(suite, config, workdir)
         tables.write_table(
             workdir / "opinions.csv", {key: [row[key] for row in opinions] for key in opinions[0]},
             {"scores": pathlib.Path(config.scores).name, "intervals": "95 % bootstrap over originals"},

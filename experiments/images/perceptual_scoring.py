@@ -1,4 +1,4 @@
-"""Scores of distorted pictures by every metric, and what each metric is blind to."""
+"""Scores of distorted images by every metric, and what each metric is blind to."""
 
 import json
 import pathlib
@@ -8,13 +8,10 @@ import numpy as np
 
 from experiments.images.distortions import CODEC, DISTORTIONS, NUM_LEVELS, compress, distort, noise_of_equal_error
 from rdr import files
+from rdr.evaluation.metric_suite import MetricSuite
 from rdr.metrics import niqe
-from rdr.metrics.embeddings import embedding
 from rdr.metrics.frechet import frechet_distance
-from rdr.metrics.full_reference import Metric, full_reference
-from rdr.metrics.patches import split_patches
 from rdr.metrics.rank_correlation import spearman
-from rdr.sharding import call_sharded, data_mesh, replicate
 
 NATURAL_PATCH = 48
 _PATCH = 32  # of the Fréchet distance
@@ -33,69 +30,39 @@ def kinds(config: Any) -> tuple[str, ...]:
     return (*DISTORTIONS, *((CODEC,) if config.codec_steps else ()))
 
 
-def dissimilarity(metric: Metric, values: np.ndarray) -> np.ndarray:
-    """Turns similarities, which are 1 for equal images, into distances.
+def make_suite(config: Any) -> MetricSuite:
+    """Builds the metrics of a configuration.
 
     Args:
-      metric: the metric.
-      values: its values.
+      config: of the experiment.
 
     Returns:
-      Values that are 0 for equal images and larger for worse ones.
+      The suite; "mse" is its first metric.
+
+    Raises:
+      ValueError: if a metric is unknown, does not order images by a distance of its own, or needs larger images.
+      FileNotFoundError: if weights are not installed.
     """
-    return 1.0 - values if metric.higher_is_better else values
+    if "psnr" in config.metrics:
+        raise ValueError("metrics must be distances or similarities from 0 to 1: psnr orders images as mse does")
+    suite = MetricSuite(dict.fromkeys(("mse", *config.metrics)), embeddings=config.embeddings, patch_size=_PATCH,
+                        natural_patch=NATURAL_PATCH if config.natural else 0)
+    for metric in suite.metrics.values():
+        if config.size < metric.least_side:
+            raise ValueError(f"size must be at least {metric.least_side} for {metric.name}, got {config.size}")
+    return suite
 
 
-class Scorer:
-    """All metrics of a configuration, ready to score."""
-
-    def __init__(self, config: Any):
-        names = dict.fromkeys(("mse", *config.metrics))
-        if "psnr" in names:
-            raise ValueError("metrics must be distances or similarities from 0 to 1: psnr orders images as mse does")
-        self.config, self.mesh = config, data_mesh()
-        self.metrics = {name: full_reference(name) for name in names}
-        for metric in self.metrics.values():
-            if config.size < metric.least_side:
-                raise ValueError(f"size must be at least {metric.least_side} for {metric.name}, got {config.size}")
-        self.embeddings = {name: embedding(name) for name in config.embeddings}
-        self._params = {name: replicate(m.params, self.mesh) for name, m in self.metrics.items()}
-        self._batch = config.batch_size * self.mesh.devices.size
-
-    def compare(self, images: np.ndarray, reference: np.ndarray) -> dict[str, np.ndarray]:
-        """Computes the distances of images to one reference, by metric."""
-        references = np.broadcast_to(reference, images.shape)
-        return {
-            name: dissimilarity(m, call_sharded(
-                m.call, self._params[name], images, references, mesh=self.mesh, batch_size=self._batch
-            ))
-            for name, m in self.metrics.items()
-        }  # fmt: skip
-
-    def features(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """Computes feature vectors of patches, [images, patches, dimension], and natural statistics."""
-        found = {}
-        if self.embeddings:
-            patches = np.asarray(split_patches(images, _PATCH))
-            flat = patches.reshape(-1, *patches.shape[2:])
-            for name, e in self.embeddings.items():
-                vectors = call_sharded(e.call, e.params, flat, mesh=self.mesh, batch_size=64 * self.mesh.devices.size)
-                found[f"fd_{name}"] = vectors.reshape(*patches.shape[:2], -1)
-        if self.config.natural:
-            found["natural"] = call_sharded(
-                lambda _, x: niqe.compiled_patch_statistics(x, patch_size=NATURAL_PATCH)[0],
-                None, images, mesh=self.mesh, batch_size=self._batch,
-            )  # fmt: skip
-        return found
-
-
-def score_picture(scorer: Scorer, name: str, picture: np.ndarray, workdir: pathlib.Path) -> list[dict[str, Any]]:
-    """Distorts a picture in every way and scores it, keeping what is done.
+def score_image(
+    suite: MetricSuite, config: Any, name: str, image: np.ndarray, workdir: pathlib.Path
+) -> list[dict[str, Any]]:
+    """Distorts an image in every way and scores it, keeping what is done.
 
     Args:
-      scorer: the metrics.
-      name: of the picture.
-      picture: [size, size, 3].
+      suite: the metrics.
+      config: of the experiment.
+      name: of the image.
+      image: [size, size, 3].
       workdir: where `scored/` is.
 
     Returns:
@@ -104,9 +71,9 @@ def score_picture(scorer: Scorer, name: str, picture: np.ndarray, workdir: pathl
     """
     folder = workdir / "scored"
     folder.mkdir(exist_ok=True)
-    seed, steps = scorer.config.seed, scorer.config.codec_steps
+    seed, steps, batch = config.seed, config.codec_steps, config.batch_size * suite.mesh.devices.size
     records = []
-    for kind in kinds(scorer.config):
+    for kind in kinds(config):
         path = folder / f"{pathlib.Path(name).stem}_{kind}.json"
         if path.exists():
             records.append(json.loads(path.read_text(encoding="utf-8")))
@@ -114,15 +81,17 @@ def score_picture(scorer: Scorer, name: str, picture: np.ndarray, workdir: pathl
         rates = None
         if kind == CODEC:
             fits = [workdir / "fits" / f"{path.stem}_{level}" for level in range(NUM_LEVELS)]
-            found = [compress(picture, i, steps=steps, seed=seed, directory=fit) for i, fit in enumerate(fits)]
+            found = [compress(image, i, steps=steps, seed=seed, directory=fit) for i, fit in enumerate(fits)]
             distorted, rates = map(list, zip(*found))
         else:
-            distorted = [distort(picture, kind, level, seed=seed) for level in range(NUM_LEVELS)]
-        errors = [float(np.mean((np.float64(x) - picture) ** 2)) for x in distorted]
-        noise = [noise_of_equal_error(picture, error, seed=seed) for error in errors]
+            distorted = [distort(image, kind, level, seed=seed) for level in range(NUM_LEVELS)]
+        errors = [float(np.mean((np.float64(x) - image) ** 2)) for x in distorted]
+        noise = [noise_of_equal_error(image, error, seed=seed) for error in errors]
         images = np.stack([*distorted, *noise])
-        values = scorer.compare(images, picture)
-        features = scorer.features(np.concatenate([images, picture[None]]))
+        values = suite.distances(images, image, batch_size=batch)
+        features = suite.features(np.concatenate([images, image[None]]), batch_size=batch)
+        features = {f"fd_{what}" if what in suite.embeddings else what: array for what, array in features.items()
+                    if what != "sharpness"}
         files.write_arrays(path.with_suffix(".npz"), features)
         record = {
             "picture": name, "distortion": kind, "mse": errors, "bits_per_pixel": rates,
@@ -135,12 +104,15 @@ def score_picture(scorer: Scorer, name: str, picture: np.ndarray, workdir: pathl
     return records
 
 
-def score_sets(scorer: Scorer, records: list[dict[str, Any]], workdir: pathlib.Path, fit: Any) -> dict[str, dict]:
-    """Scores distances between sets: all pictures' patches, for each kind and level of distortion.
+def score_sets(
+    suite: MetricSuite, config: Any, records: list[dict[str, Any]], workdir: pathlib.Path, fit: Any
+) -> dict[str, dict]:
+    """Scores distances between sets: all images' patches, for each kind and level of distortion.
 
     Args:
-      scorer: the metrics.
-      records: of all pictures.
+      suite: the metrics.
+      config: of the experiment.
+      records: of all images.
       workdir: where `scored/` is.
       fit: natural model, or None.
 
@@ -148,11 +120,11 @@ def score_sets(scorer: Scorer, records: list[dict[str, Any]], workdir: pathlib.P
       (kind of distortion) -> metric -> {"distorted", "noise"}: a value per level.
     """
     table: dict[str, dict] = {}
-    for kind in kinds(scorer.config):
+    for kind in kinds(config):
         own = [r for r in records if r["distortion"] == kind]
         stored = [np.load(workdir / "scored" / f"{pathlib.Path(r['picture']).stem}_{kind}.npz") for r in own]
         table[kind] = {}
-        for name in scorer.embeddings:
+        for name in suite.embeddings:
             sets = [s[f"fd_{name}"].astype(np.float64) for s in stored]
             reference = np.concatenate([s[-1] for s in sets])
             values = [frechet_distance(np.concatenate([s[i] for s in sets]), reference) for i in range(2 * NUM_LEVELS)]
@@ -190,7 +162,7 @@ def blindness(records: list[dict[str, Any]], sets: dict[str, dict]) -> dict[str,
     """Summarizes responses and orders.
 
     Args:
-      records: of all pictures.
+      records: of all images.
       sets: of distances between sets.
 
     Returns:

@@ -31,9 +31,8 @@ from rdr.codecs.image import files, make_model, messages
 from rdr.data.folders import list_images
 from rdr.data.image_io import read_image
 from rdr.evaluation import tables
+from rdr.evaluation.metric_suite import MetricSuite
 from rdr.evaluation.rd_curves import read_curves
-from rdr.features import weights
-from rdr.losses import dists, lpips
 from rdr.losses.wasserstein_distortion import wasserstein_distortion
 from rdr.metrics.bjontegaard import bd_rate
 
@@ -90,38 +89,31 @@ PRESETS = {"smoke": Config(limit=2, levels=(0.0, 1.0), realism=(0.0, 1.0), quali
            "quick": Config(limit=6), "full": Config()}
 
 
-class Meter:
-    """Measures a decoded image beside its original.
+def root_wd(images: jax.Array, reference: jax.Array) -> jax.Array:
+    """Computes the root of the Wasserstein distortion of RGB intensities.
+
+    Args:
+      images: [batch, height, width, 3], in [0, 1].
+      reference: the same shape.
+
+    Returns:
+      [batch].
+    """
+    return wasserstein_distortion(reference, images, _SIGMA) ** 0.5
+
+
+def make_suite(metrics: tuple[str, ...]) -> MetricSuite:
+    """Builds what is measured of a decoded image.
 
     Args:
       metrics: of `METRICS`; those whose networks are not installed are left out.
+
+    Returns:
+      The suite: "psnr" in dB over all values, "mse" for values in [0, 1], and the metrics.
     """
-
-    def __init__(self, metrics: tuple[str, ...]):
-        self._functions = {}
-        if "root_wd" in metrics:
-            self._functions["root_wd"] = jax.jit(lambda x, y: wasserstein_distortion(x, y, _SIGMA) ** 0.5)
-        if "lpips" in metrics and weights.weights_available("alexnet"):
-            learned = lpips.load_params("alexnet")
-            self._functions["lpips"] = jax.jit(lambda x, y: lpips.lpips(learned, y, x))
-        if "dists" in metrics and weights.weights_available("vgg16"):
-            structure = dists.load_params()
-            self._functions["dists"] = jax.jit(lambda x, y: dists.dists(structure, y, x))
-
-    def __call__(self, original: np.ndarray, decoded: np.ndarray) -> dict[str, float]:
-        """Measures.
-
-        Args:
-          original: uint8 [height, width, 3].
-          decoded: uint8, same shape.
-
-        Returns:
-          "psnr" in dB over all values, "mse" for values in [0, 1], and the perceptual distances.
-        """
-        error = np.mean(np.square(original.astype(np.float64) - decoded))
-        found = {"psnr": 10.0 * np.log10(255.0**2 / max(error, 1e-10)), "mse": error / 255.0**2}
-        x, y = (np.float32(image[None]) / np.float32(255.0) for image in (original, decoded))
-        return found | {name: float(function(x, y)[0]) for name, function in self._functions.items()}
+    known = {"root_wd": root_wd, "lpips": "lpips_alexnet", "dists": "dists"}
+    return MetricSuite({"psnr": "psnr", "mse": "mse"} | {name: known[name] for name in METRICS if name in metrics},
+                       skip_missing=True)
 
 
 def estimate(loaded: files.LoadedCodec, image: np.ndarray, rate: float | None) -> float:
@@ -148,14 +140,16 @@ def estimate(loaded: files.LoadedCodec, image: np.ndarray, rate: float | None) -
 _estimators: dict = {}
 
 
-def measure_codec(loaded: files.LoadedCodec, config: Config, image: np.ndarray, meter: Meter) -> list[dict[str, Any]]:
+def measure_codec(
+    loaded: files.LoadedCodec, config: Config, image: np.ndarray, suite: MetricSuite
+) -> list[dict[str, Any]]:
     """One image at all levels and realism weights.
 
     Args:
       loaded: the codec.
       config: settings.
       image: uint8 [height, width, 3].
-      meter: what measures.
+      suite: what measures.
 
     Returns:
       A record for each operating point.
@@ -178,17 +172,17 @@ def measure_codec(loaded: files.LoadedCodec, config: Config, image: np.ndarray, 
             name = loaded.codec.name + ("" if beta is None else f" realism {beta:g}")
             records.append({"codec": name, "level": -1.0 if level is None else float(level),
                             "rate_bpp": 8.0 * len(message) / pixels, "estimated_bpp": bits / pixels,
-                            **meter(image, decoded), "encode_seconds": encoding, "decode_seconds": decoding})
+                            **suite.measure(decoded, image), "encode_seconds": encoding, "decode_seconds": decoding})
     return records
 
 
-def measure_others(config: Config, image: np.ndarray, meter: Meter) -> list[dict[str, Any]]:
+def measure_others(config: Config, image: np.ndarray, suite: MetricSuite) -> list[dict[str, Any]]:
     """One image by Pillow's codecs at all qualities.
 
     Args:
       config: settings.
       image: uint8 [height, width, 3].
-      meter: what measures.
+      suite: what measures.
 
     Returns:
       A record for each codec and quality.
@@ -203,7 +197,7 @@ def measure_others(config: Config, image: np.ndarray, meter: Meter) -> list[dict
             decoded = np.asarray(Image.open(io.BytesIO(buffer.getvalue())).convert("RGB"))
             records.append({"codec": f"{name} (Pillow)", "level": float(quality),
                             "rate_bpp": 8.0 * len(buffer.getvalue()) / pixels, "estimated_bpp": nan,
-                            **meter(image, decoded), "encode_seconds": nan, "decode_seconds": nan})
+                            **suite.measure(decoded, image), "encode_seconds": nan, "decode_seconds": nan})
     return records
 
 
@@ -250,12 +244,12 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
     for table in config.published:
         read_curves(table)  # a wrong word is noticed now, not after hours
     paths = list_images(config.images)[: config.limit or None]
-    meter = Meter(config.metrics)
+    suite = make_suite(config.metrics)
     records = []
     for path in tqdm(paths, desc="images", unit="image"):
         image = read_image(path, channels=3, depth="eight")
-        mine = measure_codec(loaded, config, image, meter) if loaded is not None else []
-        for record in mine + measure_others(config, image, meter):
+        mine = measure_codec(loaded, config, image, suite) if loaded is not None else []
+        for record in mine + measure_others(config, image, suite):
             records.append({"image": path.name, **record})
     if not records:
         raise ValueError(f"this Pillow has none of {', '.join(config.others)}: give --codec or other --others")

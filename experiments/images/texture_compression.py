@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from experiments.images.bitstream_cache import Fit, messages
-from experiments.images.image_realism import Judge, crop, load_pictures
+from experiments.images.image_realism import crop, load_pictures, make_suite
 from experiments.images.image_realism_figures import draw_pictures
 from rdr import command_line
 from rdr.codecs import overfitted
@@ -106,7 +106,7 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
             for size in config.sizes for method, options in methods(config).items()
             for name, picture in pictures.items()}
     files = messages(list(fits.values()), workdir, batch=config.batch)
-    judge, rows, kept = Judge(config.metrics, config.sigma), [], {}
+    suite, rows, kept = make_suite(config), [], {}
     for name, picture in pictures.items():
         kept[f"{name} original"] = picture
         for size in config.sizes:
@@ -118,7 +118,7 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
                 kept[f"{name} {method} {size}"] = decoded
                 rows.append({"picture": name, "method": method, "wanted_bytes": size, "bytes": len(message),
                              "bits_per_pixel": 8 * len(message) / math.prod(picture.shape[:2]),
-                             **judge(picture, decoded)})
+                             **suite.measure(decoded, picture)})
             draw_pictures(workdir / f"{name}-{size}.png", shown)
     write_arrays(workdir / "textures.npz", kept, compressed=True)
     write_table(workdir / "textures.csv", {column: [row[column] for row in rows] for column in rows[0]},

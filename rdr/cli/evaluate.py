@@ -19,7 +19,9 @@ from rdr.data.image_io import read_image
 from rdr.data.image_pairs import Pair, as_float, file_digest, pair_folders
 from rdr.evaluation import contact_sheet, tables
 from rdr.evaluation.feature_files import FeatureFile, feature_path, save_features
-from rdr.evaluation.metric_suite import Evaluator, Plan, make_plan
+from rdr.evaluation.metric_plan import Plan, make_plan
+from rdr.evaluation.metric_suite import MetricSuite
+from rdr.evaluation.set_report import between_sets, both_sides
 from rdr.metrics.bootstrap import bootstrap_interval
 from rdr.metrics.psnr import psnr_of_mean
 
@@ -75,16 +77,16 @@ def read_finished(path: pathlib.Path) -> dict[str, dict[str, Any]]:
     Returns:
       name -> record; a last line that was cut short is left out.
     """
-    return {record["name"]: record for record in command_line.read_lines(path)}
+    return {record["name"]: record for record in files.read_json_lines(path)}
 
 
 def evaluate_images(
-    evaluator: Evaluator, pairs: Sequence[Pair], workdir: pathlib.Path, *, batch_size: int
+    suite: MetricSuite, pairs: Sequence[Pair], workdir: pathlib.Path, *, batch_size: int
 ) -> list[dict[str, Any]]:
     """Computes what is computed image by image, keeping each result at once.
 
     Args:
-      evaluator: computes.
+      suite: computes.
       pairs: of images.
       workdir: where `images.jsonl` and `features/` are.
       batch_size: images per call; those of one call have one size.
@@ -99,7 +101,7 @@ def evaluate_images(
         pair.name: kept[pair.name]
         for pair in pairs
         if pair.name in kept and is_current(kept[pair.name], pair, digests[pair.name])
-        and (not evaluator.needs_features or feature_path(workdir, pair.name).exists())
+        and (not suite.has_features or feature_path(workdir, pair.name).exists())
     }
     # Without lines that were cut short, and without those of files that have changed.
     files.write_text(log, "".join(json.dumps(record) + "\n" for record in finished.values()))
@@ -115,8 +117,8 @@ def evaluate_images(
                     np.stack([as_float(read_image(getattr(pair, side), channels=3)) for pair in batch])
                     for side in ("reference", "candidate")
                 )
-                values = evaluator.compare(candidates, references, batch_size)
-                features = evaluator.features(candidates, references, batch_size)
+                values = suite.compare(candidates, references, batch_size=batch_size)
+                features = both_sides(*(suite.features(x, batch_size=batch_size) for x in (candidates, references)))
                 with open(log, "a", encoding="utf-8") as stream:
                     for i, pair in enumerate(batch):
                         if features:
@@ -342,14 +344,14 @@ def compute(plan: Plan, config: Config, pairs: Sequence[Pair], workdir: pathlib.
     """
     for note in plan.notes:
         print(f"note: {note}", file=sys.stderr)
-    evaluator = Evaluator(plan)
-    size = config.batch_size * evaluator.mesh.devices.size
-    records = evaluate_images(evaluator, pairs, workdir, batch_size=size)
+    suite = MetricSuite.from_plan(plan)
+    size = config.batch_size * suite.mesh.devices.size
+    records = evaluate_images(suite, pairs, workdir, batch_size=size)
     notes = list(plan.notes)
     table = aggregate(plan, records, config)
-    if evaluator.needs_features:
+    if suite.has_features:
         images = [FeatureFile(feature_path(workdir, record["name"])) for record in records]
-        table |= evaluator.between_sets(images, records, notes)
+        table |= between_sets(plan, suite, images, records, notes)
     for note in notes[len(plan.notes):]:
         print(f"note: {note}", file=sys.stderr)
     contact_sheet.write(workdir / "contact_sheet.png", pairs, records, plan.metrics)

@@ -3,13 +3,17 @@
 from rdr._lazy import attach
 
 __getattr__, __dir__, __all__ = attach(__name__, {
+    "MetricSuite": "metric_suite",
     "contact_sheet": "contact_sheet",
     "feature_files": "feature_files",
+    "metric_plan": "metric_plan",
     "metric_suite": "metric_suite",
+    "opinion_scoring": "opinion_scoring",
     "rd_curves": "rd_curves",
     "rd_plots": "rd_plots",
     "read_curves": "rd_curves",
     "read_scores": "subjective_scores",
+    "set_report": "set_report",
     "subjective_scores": "subjective_scores",
     "tables": "tables",
     "write_table": "tables",

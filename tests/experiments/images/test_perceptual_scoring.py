@@ -3,6 +3,7 @@
 import numpy as np
 
 from experiments.images import perceptual_scoring
+from rdr.evaluation.metric_suite import dissimilarity
 from rdr.metrics.full_reference import full_reference
 
 
@@ -27,5 +28,5 @@ def test_a_metric_that_falls_with_noise_counts_the_least_noise_that_reaches_a_sc
 
 def test_similarities_become_distances():
     values = np.array([1.0, 0.25])
-    np.testing.assert_array_equal(perceptual_scoring.dissimilarity(full_reference("ssim"), values), [0.0, 0.75])
-    np.testing.assert_array_equal(perceptual_scoring.dissimilarity(full_reference("mse"), values), values)
+    np.testing.assert_array_equal(dissimilarity(full_reference("ssim"), values), [0.0, 0.75])
+    np.testing.assert_array_equal(dissimilarity(full_reference("mse"), values), values)

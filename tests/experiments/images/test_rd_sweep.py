@@ -37,9 +37,9 @@ def test_rates_relative_to_jpeg_are_those_of_the_curves(tmp_path):
 
 
 def test_psnr_is_that_of_eight_bit_images():
-    meter = rd_sweep.Meter(())
+    suite = rd_sweep.make_suite(())
     x = np.full((4, 4, 3), 100, np.uint8)
-    assert meter(x, x + np.uint8(5))["psnr"] == pytest.approx(20 * np.log10(255 / 5))
+    assert suite.measure(x + np.uint8(5), x)["psnr"] == pytest.approx(20 * np.log10(255 / 5))
 
 
 @pytest.mark.parametrize("options, status, message", [
