@@ -1,1 +1,17 @@
-"""Experiments with image codecs and perceptual losses."""
+"""Experiments with images: codecs on photographs and textures, metrics, metamers; each module is a command."""
+
+__all__ = [
+    "bitstream_cache",
+    "distortions",
+    "eigendistortions",
+    "foveated_glance",
+    "image_realism",
+    "image_realism_figures",
+    "perceptual_ranking",
+    "perceptual_scoring",
+    "pretrained_init",
+    "rd_sweep",
+    "texture_compression",
+    "texture_metamers",
+    "wasserstein_rate_textures",
+]

@@ -18,7 +18,7 @@ import math
 import pathlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -160,6 +160,9 @@ def run(config: Config, workdir: pathlib.Path) -> None:
     Args:
       config: the settings.
       workdir: an existing directory.
+
+    Raises:
+      ValueError: if a setting is out of range.
     """
     started = time.perf_counter()
     workdir = pathlib.Path(workdir)
@@ -200,8 +203,15 @@ def run(config: Config, workdir: pathlib.Path) -> None:
     )
 
 
-def main(argv=None) -> int:
-    """Runs from the command line; returns the exit status."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command.
+
+    Args:
+      argv: the command line with the program's name first; default `sys.argv`.
+
+    Returns:
+      The exit status.
+    """
     return command_line.main(__doc__, PRESETS, run, argv)
 
 

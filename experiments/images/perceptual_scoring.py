@@ -45,7 +45,7 @@ def make_suite(config: Any) -> MetricSuite:
     """
     if "psnr" in config.metrics:
         raise ValueError("metrics must be distances or similarities from 0 to 1: psnr orders images as mse does")
-    suite = MetricSuite(dict.fromkeys(("mse", *config.metrics)), embeddings=config.embeddings, patch_size=_PATCH,
+    suite = MetricSuite(list(dict.fromkeys(("mse", *config.metrics))), embeddings=config.embeddings, patch_size=_PATCH,
                         natural_patch=NATURAL_PATCH if config.natural else 0)
     for metric in suite.metrics.values():
         if config.size < metric.least_side:

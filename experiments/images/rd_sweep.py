@@ -236,6 +236,9 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
 
     Returns:
       The columns of `curve.csv`.
+
+    Raises:
+      ValueError: if a file, a table or an option cannot be used.
     """
     started = time.monotonic()
     if not config.images or not (config.codec or config.others):
@@ -281,7 +284,14 @@ def _digest(loaded: files.LoadedCodec) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the experiment from the command line."""
+    """The command.
+
+    Args:
+      argv: the command line with the program's name first; default `sys.argv`.
+
+    Returns:
+      The exit status.
+    """
     return command_line.main(__doc__, PRESETS, run, argv)
 
 

@@ -199,7 +199,15 @@ def make_descent(
 
 
 def sigma_maps(config: Config, picture: str) -> dict[float | str, np.ndarray]:
-    """Lists the sigma maps that a picture is matched under: constants, or one foveated map for a photograph."""
+    """Lists the sigma maps that an image is matched under: constants, or one foveated map for a photograph.
+
+    Args:
+      config: settings.
+      picture: name of the image.
+
+    Returns:
+      Label -> [size, size], pixels.
+    """
     shape = (config.size, config.size)
     if picture in PHOTOGRAPHS:
         center = ((config.size - 1) / 2,) * 2

@@ -181,7 +181,7 @@ def run(config: Config, workdir: pathlib.Path, place: DistributedConfig | None =
         initial_state(trained, optimizer), make_step(loss, optimizer, seed=config.seed, decay=config.decay),
         batches_of(source, config, mesh), steps=config.steps, directory=workdir, log_every=config.log_every,
         save_every=config.save_every, mesh=mesh, description=config.codec, profile=bool(place and place.profile))
-    last = command_line.read_lines(workdir / "metrics.jsonl")[-1]
+    last = read_json_lines(workdir / "metrics.jsonl")[-1]
     if first:
         export(config, {**rest, **state.average}, workdir, steps=int(state.step))
         tables.write_run_record(workdir, name="rdr train", config=config,
@@ -191,7 +191,7 @@ def run(config: Config, workdir: pathlib.Path, place: DistributedConfig | None =
 
 def _finished(workdir: pathlib.Path, steps: int) -> dict[str, float] | None:
     """The last metrics of a run that has written its codec."""
-    lines = command_line.read_lines(workdir / "metrics.jsonl")
+    lines = read_json_lines(workdir / "metrics.jsonl")
     return lines[-1] if lines and lines[-1].get("step") == steps and (workdir / "codec.npz").exists() else None
 
 

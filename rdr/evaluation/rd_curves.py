@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rdr.command_line import read_lines
+from rdr import files
 from rdr.evaluation.tables import POINT_COLUMNS
 
 PUBLISHED = pathlib.Path(__file__).resolve().parent / "published"
@@ -224,7 +224,7 @@ def read_evaluations(name: str, folders: list[pathlib.Path]) -> Curve:
         protocols = [document[key]["protocol"] for document in documents]
         if any(protocol != protocols[0] for protocol in protocols):
             raise ValueError(f"evaluations in {folders[0].parent} differ in the protocol of {key}")
-    records = [list({record["name"]: record for record in read_lines(folder / "images.jsonl")}.values())
+    records = [list({record["name"]: record for record in files.read_json_lines(folder / "images.jsonl")}.values())
                for folder in folders]
     names = [tuple(sorted(record["name"] for record in point)) for point in records]
     per_image: dict[str, np.ndarray] = {}

@@ -32,6 +32,9 @@ def format_value(value: Any) -> str:
 
     Returns:
       The cell's text, without commas or line breaks.
+
+    Raises:
+      ValueError: if it would hold one.
     """
     if hasattr(value, "item"):
         value = value.item()

@@ -1,4 +1,4 @@
-"""What the convolutional feature networks have in common: normalization, convolution, pooling, taps."""
+"""Parts of the convolutional feature networks: normalization, convolution, pooling, checks."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -73,9 +73,22 @@ def convolve(
     precision: lax.PrecisionLike,
     reverse_only: bool = False,
 ) -> jax.Array:
-    """Applies the layer of that name, a convolution with bias, zero-padded, in the dtype of the maps.
+    """Applies a layer: a convolution with bias, zero-padded, in the dtype of the maps.
 
-    With `reverse_only` a layer of stride 1 has gradients that are fast within loops on a CPU, and no `jax.jvp`.
+    Args:
+      params: of the network, layer -> {"kernel", "bias"}.
+      name: of the layer.
+      maps: [batch, rows, columns, channels].
+      stride: of the convolution.
+      padding: zeros on each side.
+      precision: of the products.
+      reverse_only: whether a layer of stride 1 has gradients that are fast within loops on a CPU, and no `jax.jvp`.
+
+    Returns:
+      [batch, new rows, new columns, new channels].
+
+    Raises:
+      ValueError: if `params` lacks the layer.
     """
     if not isinstance(params, Mapping) or name not in params:
         held = ", ".join(params) if isinstance(params, Mapping) else type(params).__name__
@@ -97,6 +110,15 @@ def pool(maps: jax.Array, kind: str, *, window: int, padding: int = 0) -> jax.Ar
     1511.06394), which does not alias. `padding` (of zeros) and `window` = 2 matter to "l2" as follows: its
     window is always 3 and its padding 1 where the others have 2 and 0, and so a side of n becomes
     ceil(n / 2), not floor(n / 2).
+
+    Args:
+      maps: [batch, rows, columns, channels].
+      kind: "max", "average" or "l2".
+      window: side of the windows.
+      padding: zeros on each side, of "l2".
+
+    Returns:
+      [batch, new rows, new columns, channels].
     """
     if kind == "max":
         low = np.array(-np.inf, maps.dtype)
@@ -115,7 +137,17 @@ def pool(maps: jax.Array, kind: str, *, window: int, padding: int = 0) -> jax.Ar
 
 
 def check_call(images: jax.Array, taps: Sequence[str], known: Sequence[str], pooling: str) -> None:
-    """Refuses images of the wrong shape or dtype, unknown taps and unknown pooling, in words."""
+    """Checks what a network is called with.
+
+    Args:
+      images: [batch, height, width, 3], floating point.
+      taps: names of maps.
+      known: those that there are.
+      pooling: one of `POOLINGS`.
+
+    Raises:
+      ValueError: if the images have another shape or dtype, or a name is unknown.
+    """
     if images.ndim != 4 or images.shape[-1] != 3 or 0 in images.shape[1:]:
         raise ValueError(f"images must have shape [batch, height, width, 3] without empty sides, got {images.shape}")
     if not jnp.issubdtype(images.dtype, jnp.floating):
@@ -130,7 +162,16 @@ def check_call(images: jax.Array, taps: Sequence[str], known: Sequence[str], poo
 
 
 def check_size(maps: jax.Array, images: jax.Array, layer: str) -> None:
-    """Refuses images of which nothing is left at a layer that a tap needs."""
+    """Checks that something is left of the images at a layer.
+
+    Args:
+      maps: of the layer, [batch, rows, columns, channels].
+      images: [batch, height, width, 3].
+      layer: its name.
+
+    Raises:
+      ValueError: if nothing is left.
+    """
     if 0 in maps.shape[1:3]:
         height, width = images.shape[1:3]
         raise ValueError(f"images are too small for {layer}: {height} x {width} pixels leave nothing of it")

@@ -1,14 +1,19 @@
 """Reading pickled weights without running what they contain.
 
 A pickle is a program. The two readers here interpret it with a table of the few names that an array of
-numbers needs, and refuse every other name; nothing of PyTorch is imported to read a `.pth` file.
+numbers needs, and refuse every other name; nothing of PyTorch is imported to read a `.pth` file. What the program
+allocates is bounded by the length of the file: places in its memo are counted before it runs, arrays have the shape
+that their bytes have, and a tensor has no more elements than its storage.
 """
 
 import collections
 import functools
 import io
+import math
 import pathlib
 import pickle
+import pickletools
+import struct
 import zipfile
 from typing import Any, BinaryIO
 
@@ -26,10 +31,81 @@ _STORAGE_DTYPES = {
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 
 
+_MAX_DEPTH = 100  # of containers in each other
+
+
+def _check_program(stream: BinaryIO) -> None:
+    """Refuses a pickle whose memo has more places than the program has steps; leaves the stream where it was."""
+    start, steps = stream.tell(), 0
+    try:
+        for opcode, argument, _ in pickletools.genops(stream):
+            steps += 1
+            if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and not 0 <= argument <= steps:
+                raise pickle.UnpicklingError(f"refused: the file asks for {argument} places in {steps} steps")
+    except (ValueError, IndexError, struct.error, OverflowError) as error:
+        raise pickle.UnpicklingError(f"not a whole pickle ({error})") from None
+    stream.seek(start)
+
+
+class _PickledType:
+    """A data type as pickled arrays state it: numbers of one byte order, and nothing else."""
+
+    def __init__(self, code: str, *_: Any):
+        self.dtype = np.dtype(code) if isinstance(code, str) and len(code) <= 4 else np.dtype(object)
+        if self.dtype.kind not in "fiu":
+            raise pickle.UnpicklingError(f"refused: arrays must hold numbers, the file asks for {code!r:.40}")
+
+    def __setstate__(self, state: Any) -> None:
+        if not isinstance(state, tuple) or len(state) < 2 or state[1] not in ("<", ">", "|", "=") or any(
+                part is not None for part in state[2:5]):
+            raise pickle.UnpicklingError("refused: arrays must hold numbers, the file asks for fields")
+        self.dtype = self.dtype.newbyteorder(state[1])
+
+
+class _PickledArray:
+    """An array as pickles state it: first nothing, then shape, type and bytes."""
+
+    def __init__(self, *_: Any):
+        self.value = np.zeros(0, np.float32)
+
+    def __setstate__(self, state: Any) -> None:
+        if not isinstance(state, tuple) or len(state) != 5:
+            raise pickle.UnpicklingError("refused: an array must state its shape, type and bytes")
+        _, shape, kind, fortran, data = state
+        data = data.encode("latin-1") if isinstance(data, str) else data  # as Python 2 wrote them
+        if not isinstance(kind, _PickledType) or not isinstance(data, bytes | bytearray) or not _is_shape(shape):
+            raise pickle.UnpicklingError("refused: an array must state its shape, type and bytes")
+        if math.prod(shape) * kind.dtype.itemsize != len(data):
+            raise pickle.UnpicklingError(f"refused: an array of shape {shape} has {len(data)} bytes")
+        self.value = np.frombuffer(data, kind.dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def _is_shape(shape: Any) -> bool:
+    return isinstance(shape, tuple) and len(shape) <= 32 and all(isinstance(n, int) and n >= 0 for n in shape)
+
+
+def _arrays_of(value: Any, done: dict[int, Any] | None = None, depth: int = 0) -> Any:
+    """Puts arrays in the place of what stands for them, in each container once however often it occurs."""
+    done = {} if done is None else done
+    if depth > _MAX_DEPTH:
+        raise pickle.UnpicklingError(f"refused: containers of more than {_MAX_DEPTH} levels")
+    if isinstance(value, _PickledArray):
+        return value.value
+    if not isinstance(value, dict | list | tuple):
+        return value
+    if id(value) not in done:
+        if isinstance(value, dict):
+            done[id(value)] = {key: _arrays_of(item, done, depth + 1) for key, item in value.items()}
+        else:
+            done[id(value)] = type(value)(_arrays_of(item, done, depth + 1) for item in value)
+    return done[id(value)]
+
+
 class _Restricted(pickle.Unpickler):
     """An unpickler that knows only the names in `table`."""
 
     def __init__(self, stream: BinaryIO, table: dict[tuple[str, str], Any], persistent_load=None):
+        _check_program(stream)
         super().__init__(stream)
         self._table = table
         self._persistent = persistent_load
@@ -48,14 +124,6 @@ class _Restricted(pickle.Unpickler):
         return self._persistent(pid)
 
 
-def _float_dtype(code: str, *flags: Any) -> np.dtype:
-    """Builds the data type of a pickled array; object arrays could hold anything and are refused."""
-    dtype = np.dtype(code, *flags)
-    if dtype.kind not in "fiu":
-        raise pickle.UnpicklingError(f"refused: arrays must hold numbers, the file asks for {dtype}")
-    return dtype
-
-
 def load_numpy_pickle(path: pathlib.Path) -> Any:
     """Reads a pickle of containers and NumPy arrays, and of nothing else.
 
@@ -66,19 +134,22 @@ def load_numpy_pickle(path: pathlib.Path) -> Any:
       The object: dicts, lists, numbers, strings and arrays.
 
     Raises:
-      pickle.UnpicklingError: if the file is not a pickle, or asks for any other name.
+      pickle.UnpicklingError: if the file is not a pickle, asks for any other name, or for more memory than it is long.
     """
-    table = {("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): _float_dtype}
+    table = {("numpy", "ndarray"): "numpy.ndarray", ("numpy", "dtype"): _PickledType}
     for package in ("numpy.core", "numpy._core"):  # the package was renamed in NumPy 2
-        # The function that arrays name when they are pickled, taken from one.
-        table[f"{package}.multiarray", "_reconstruct"] = np.zeros(0).__reduce__()[0]
-    with open(path, "rb") as stream:
-        return _Restricted(stream, table).load()
+        table[f"{package}.multiarray", "_reconstruct"] = _PickledArray
+    # In memory, where what is asked for beyond the end is not allocated.
+    return _arrays_of(_Restricted(io.BytesIO(path.read_bytes()), table).load())
 
 
 def _rebuild_tensor(storage, offset, shape, stride, *_) -> np.ndarray:
     """Views a flat storage as the array that PyTorch saved (strides count elements)."""
     flat = storage()
+    if not _is_shape(shape) or not _is_shape(stride) or len(shape) != len(stride) or not isinstance(offset, int):
+        raise pickle.UnpicklingError("refused: a tensor must have a shape and strides")
+    if math.prod(shape) > flat.size:
+        raise pickle.UnpicklingError(f"refused: a tensor of shape {shape} has a storage of {flat.size} elements")
     last = offset + sum((n - 1) * s for n, s in zip(shape, stride))
     if 0 in shape:
         return np.zeros(shape, flat.dtype)
@@ -121,7 +192,14 @@ def load_torch_file(path: pathlib.Path) -> dict[str, np.ndarray]:
         delayed = _load_legacy(path)
     if not isinstance(delayed, dict):
         raise pickle.UnpicklingError(f"expected a dict of tensors, the file holds a {type(delayed).__name__}")
-    return {k: v() for k, v in delayed.items() if isinstance(v, functools.partial)}
+    arrays, left = {}, path.stat().st_size
+    for name, tensor in delayed.items():
+        if isinstance(tensor, functools.partial):
+            arrays[name] = tensor()
+            left -= arrays[name].nbytes
+            if left < 0:
+                raise pickle.UnpicklingError("refused: tensors share storages, and are larger than the file together")
+    return arrays
 
 
 def _storage_from_bytes(data: bytes, dtype: np.dtype, size: int) -> np.ndarray:
@@ -137,6 +215,8 @@ def _load_zipped(path: pathlib.Path) -> Any:
         names = [n for n in archive.namelist() if n.endswith("/data.pkl")]
         if len(names) != 1:
             raise pickle.UnpicklingError("the archive has no data.pkl, so it is no PyTorch file")
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+            raise pickle.UnpicklingError("refused: PyTorch does not compress its files, and this one is")
         prefix = names[0].removesuffix("data.pkl")
 
         def persistent_load(pid):
@@ -159,7 +239,7 @@ def _load_legacy(path: pathlib.Path) -> Any:
         _, holder = storages.setdefault(key, (dtype, []))
         return lambda: holder[0]
 
-    with open(path, "rb") as stream:
+    with io.BytesIO(path.read_bytes()) as stream:
         try:
             magic = _Restricted(stream, {}).load()
         except (pickle.UnpicklingError, EOFError, ValueError, IndexError, KeyError) as error:

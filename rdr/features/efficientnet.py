@@ -34,7 +34,11 @@ Params = dict[str, Any]
 
 
 def weights_available() -> bool:
-    """Says whether `load_params()` would find the installed package."""
+    """Tells whether `load_params()` would find the installed package.
+
+    Returns:
+      Whether it would.
+    """
     path = _package_path()
     return path is not None and path.is_file()
 

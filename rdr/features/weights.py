@@ -11,6 +11,7 @@ import json
 import pathlib
 import pickle
 import struct
+import zipfile
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -22,6 +23,8 @@ from jax.typing import ArrayLike
 from rdr.features import _unpickle
 
 Params = dict[str, dict[str, jax.Array]]
+
+_MAX_BYTES = 2**31  # of all arrays of an .npz file; VGG-16 with its classifier has 553 million
 
 
 class Architecture(NamedTuple):
@@ -290,6 +293,10 @@ def _read_flat(path: pathlib.Path) -> dict[str, np.ndarray]:
 
 
 def _read_npz(path: pathlib.Path) -> dict[str, np.ndarray]:
+    with zipfile.ZipFile(path) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+    if size > _MAX_BYTES:
+        raise ValueError(f"its arrays take {size} bytes, more than {_MAX_BYTES}")
     with np.load(path, allow_pickle=False) as archive:
         return dict(archive)
 

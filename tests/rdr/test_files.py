@@ -161,6 +161,12 @@ def test_undecodable_names_can_be_written_into_texts(tmp_path):
     assert (tmp_path / "a").read_bytes() == b"caf\xe9\n"
 
 
+def test_lines_that_were_cut_short_are_left_out(tmp_path):
+    assert files.read_json_lines(tmp_path / "none") == []
+    (tmp_path / "a").write_text('{"x": 1}\n{"x": 2}\n{"x"')
+    assert files.read_json_lines(tmp_path / "a") == [{"x": 1}, {"x": 2}]
+
+
 def test_a_tree_is_removed(tmp_path):
     (tmp_path / "d" / "e").mkdir(parents=True)
     (tmp_path / "d" / "e" / "f").write_bytes(b"")

@@ -160,7 +160,16 @@ def area_matrix(size: int, target: int) -> np.ndarray:
 
 
 def apply_along_both_axes(rows: np.ndarray, maps: Any, columns: np.ndarray) -> Any:
-    """Multiplies [batch, height, width] maps by a matrix from the left and one (transposed) from the right."""
+    """Multiplies maps by a matrix from the left and one (transposed) from the right.
+
+    Args:
+      rows: [new height, height].
+      maps: [batch, height, width].
+      columns: [new width, width].
+
+    Returns:
+      [batch, new height, new width].
+    """
     if isinstance(maps, np.ndarray):
         return rows @ maps @ columns.T
     rows, columns = jnp.asarray(rows, maps.dtype), jnp.asarray(columns, maps.dtype)

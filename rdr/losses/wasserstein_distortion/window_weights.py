@@ -1,4 +1,4 @@
-"""Which windows a sigma asks for, and how much each of them counts."""
+"""Weights of pooling windows: those that a sigma asks for, and how much each of them counts."""
 
 from typing import Any
 
@@ -11,7 +11,18 @@ from rdr.losses.wasserstein_distortion import pooling
 
 
 def as_map(name: str, value: ArrayLike) -> jax.Array:
-    """Checks a feature map and brings it to the precision that the sums are formed in."""
+    """Checks a feature map and brings it to the precision that the sums are formed in.
+
+    Args:
+      name: of the map, for messages.
+      value: [batch, height, width, channels].
+
+    Returns:
+      The map, float32 or float64.
+
+    Raises:
+      ValueError: if it is no map of floating-point numbers.
+    """
     value = jnp.asarray(value)
     if value.ndim != 4 or 0 in value.shape[1:]:
         raise ValueError(
@@ -25,7 +36,20 @@ def as_map(name: str, value: ArrayLike) -> jax.Array:
 def sigma_squared(
     sigma: ArrayLike, maps: list[jax.Array], image_shape: tuple[int, int] | None
 ) -> tuple[Any, tuple[int, int]]:
-    """Checks sigma and squares it, limited to what the whole image amounts to (so that infinity is finite)."""
+    """Checks sigma and squares it, limited to what the whole image amounts to (so that infinity is finite).
+
+    Args:
+      sigma: a number, [height, width], or [batch, height, width]; pixels of the image.
+      maps: feature maps [batch, rows, columns, channels].
+      image_shape: height and width of the image; None for those of sigma, or of the largest map.
+
+    Returns:
+      sigma^2, [batch or 1, height or 1, width or 1], in NumPy unless it is traced; and the height and width of the
+      image.
+
+    Raises:
+      ValueError: if sigma is negative or has another shape, or a map is larger than the image.
+    """
     traced = isinstance(sigma, jax.core.Tracer)
     if not traced:
         sigma = np.asarray(sigma)
@@ -62,7 +86,17 @@ def sigma_squared(
 
 
 def variance_at(variance: Any, frame: tuple[int, int], height: int, width: int) -> Any:
-    """Brings sigma^2 from the image's pixels to those of a feature map: [batch or 1, height, width]."""
+    """Brings sigma^2 from the image's pixels to those of a feature map.
+
+    Args:
+      variance: sigma^2 from `sigma_squared`.
+      frame: height and width of the image.
+      height: of the feature map.
+      width: of the feature map.
+
+    Returns:
+      [batch or 1, height, width], in squared pixels of the map.
+    """
     if variance.shape[1:] != (1, 1):
         rows, columns = (pooling.area_matrix(n, m) for n, m in zip(variance.shape[1:], (height, width)))
         variance = pooling.apply_along_both_axes(rows, variance, columns)
@@ -72,7 +106,18 @@ def variance_at(variance: Any, frame: tuple[int, int], height: int, width: int) 
 
 
 def window_weights(variance: Any, frame: tuple[int, int], height: int, width: int, num_levels: int | None) -> list:
-    """Computes how much each window of each level counts; None for levels that are known not to."""
+    """Computes how much each window of each level counts.
+
+    Args:
+      variance: sigma^2 from `sigma_squared`.
+      frame: height and width of the image.
+      height: of the feature map.
+      width: of the feature map.
+      num_levels: finest levels that are used; None for all.
+
+    Returns:
+      Per level [batch or 1, rows, columns]; None for levels that are known not to count.
+    """
     known = isinstance(variance, np.ndarray)
     variance = variance_at(variance, frame, height, width)
     knots = pooling.pooling_knots(height, width, num_levels)

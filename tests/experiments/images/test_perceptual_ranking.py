@@ -86,30 +86,17 @@ def test_figures_draw_a_fresh_run(finished):
 
 def test_opinions_are_compared_with_every_metric(tmp_path):
     rng = np.random.default_rng(0)
-    rows = ["dist_img,ref_img,dmos,var"]
-    for r in range(2):
-        reference = np.float32(rng.random((40, 44, 3)))
-        Image.fromarray(np.uint8(255 * reference)).save(tmp_path / f"I0{r}.png")
-        for level in range(NUM_LEVELS):
-            image = distort(reference, "noise", level, seed=r)
-            Image.fromarray(np.uint8(255 * image)).save(tmp_path / f"I0{r}_{level}.png")
-            rows.append(f"I0{r}_{level}.png,I0{r}.png,{5 - level},0.1")
-    (tmp_path / "dmos.csv").write_text("\n".join(rows) + "\n")
-    config = dataclasses.replace(SMOKE, metrics=("ssim",), scores=str(tmp_path / "dmos.csv"), images=str(tmp_path))
-    suite = perceptual_scoring.make_suite(config)
-    found = perceptual_ranking.judge_metrics(suite, config, tmp_path)
+    reference, rows = np.float32(rng.random((40, 44, 3))), ["distorted,reference,mos"]
+    Image.fromarray(np.uint8(255 * reference)).save(tmp_path / "r.png")
+    for level in range(NUM_LEVELS):
+        Image.fromarray(np.uint8(255 * distort(reference, "noise", level, seed=0))).save(tmp_path / f"{level}.png")
+        rows.append(f"{level}.png,r.png,{5 - level}")
+    (tmp_path / "mos.csv").write_text("\n".join(rows) + "\n")
+    config = dataclasses.replace(SMOKE, metrics=("ssim",), scores=str(tmp_path / "mos.csv"))
+    found = perceptual_ranking.judge_metrics(perceptual_scoring.make_suite(config), config, tmp_path)
     assert [row["metric"] for row in found] == ["mse", "ssim"]
-    # Stronger noise is worse to both, and to these people.
     assert all(row["spearman"] > 0.95 and row["forced_choice"] == 1.0 for row in found)
-    assert len((tmp_path / "opinions.jsonl").read_text().splitlines()) == 8
-    assert json.loads((tmp_path / "opinions.jsonl").read_text().splitlines()[0])["image"] == "I00_0.png"
-    # Interrupted in the middle of a line: that image is scored again, and the file is whole.
-    log = tmp_path / "opinions.jsonl"
-    log.write_text(log.read_text()[:-20])
-    assert perceptual_ranking.judge_metrics(suite, config, tmp_path) == found
-    assert [json.loads(line)["image"] for line in log.read_text().splitlines()][-1] == "I01_3.png"
-    suite.metrics = {name: m._replace(call=None) for name, m in suite.metrics.items()}
-    assert perceptual_ranking.judge_metrics(suite, config, tmp_path) == found
+    assert len((tmp_path / "opinions.jsonl").read_text().splitlines()) == NUM_LEVELS
 
 
 def test_what_cannot_be_used_is_refused(tmp_path):

@@ -298,25 +298,6 @@ def test_deep_avif_is_refused_or_read_as_eight_bits(tmp_path):
     assert samples.note == "10 bits a channel are read as 8" and samples.pixels.dtype == np.uint8
 
 
-@pytest.mark.parametrize("start, depth", [
-    # small (1), height 8 (5), ratio 1:1 (3), not all default (1), no extra fields (1), integers (1), depth's choice (2)
-    ([(1, 1), (0, 5), (1, 3), (1, 1)], 8),
-    ([(1, 1), (0, 5), (1, 3), (0, 1), (0, 1), (0, 1), (0, 2)], 8),
-    ([(1, 1), (0, 5), (1, 3), (0, 1), (0, 1), (0, 1), (1, 2)], 10),
-    ([(1, 1), (0, 5), (1, 3), (0, 1), (0, 1), (0, 1), (2, 2)], 12),
-    ([(1, 1), (0, 5), (1, 3), (0, 1), (0, 1), (0, 1), (3, 2), (15, 6)], 16),
-    ([(0, 1), (1, 2), (100, 13), (0, 3), (0, 2), (10, 9), (0, 1), (1, 1), (5, 3), (0, 3), (0, 1), (1, 2)], 10),
-])  # fmt: skip
-def test_the_depth_of_jpeg_xl(tmp_path, start, depth):
-    value = place = 0
-    for number, count in start:
-        value |= number << place
-        place += count
-    path = tmp_path / "a.jxl"
-    path.write_bytes(b"\xff\x0a" + value.to_bytes(60, "little"))
-    assert image_headers._jpeg_xl(path, Image.new("RGB", (8, 8))).depth == depth
-
-
 def test_jpeg_xl_of_sixteen_bits_says_so(tmp_path):
     pytest.importorskip("pillow_jxl")
     Image.fromarray(DEEP[:, :, 0]).save(tmp_path / "a.jxl", lossless=True)

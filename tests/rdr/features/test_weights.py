@@ -200,3 +200,112 @@ def test_a_file_cut_short_is_refused(name, tmp_path):
         path.write_bytes(data[:keep])
         with pytest.raises((pickle.UnpicklingError, EOFError)):
             _unpickle.load_torch_file(path)
+
+
+def torch_file(path, shape, stride, *, storage=4, names=("weight",)):
+    """A zipped PyTorch file whose tensors are views of one storage of float32."""
+    def tensor():
+        size = b"K" + bytes([storage])
+        numbers = b"".join(b"J" + struct.pack("<i", n) for n in shape), b"".join(
+            b"J" + struct.pack("<i", n) for n in stride)
+        return (b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0"
+                b"0X\x03\0\0\0cpu" + size + b"tQK\0(" + numbers[0] + b"t(" + numbers[1] + b"t\x89ccollections\n"
+                b"OrderedDict\n)RtR")
+
+    items = b"".join(b"X" + struct.pack("<I", len(name)) + name.encode() + tensor() for name in names)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02}(" + items + b"u.")
+        archive.writestr("archive/data/0", bytes(4 * storage))
+
+
+def test_a_hand_made_torch_file_is_read(tmp_path):
+    torch_file(tmp_path / "a.pth", (2, 2), (2, 1))
+    np.testing.assert_array_equal(_unpickle.load_torch_file(tmp_path / "a.pth")["weight"], np.zeros((2, 2), np.float32))
+
+
+@pytest.mark.parametrize("shape, stride, names, words", [
+    ((2**20, 2**9), (0, 0), ("weight",), "has a storage of 4 elements"),
+    ((2, 2), (2,), ("weight",), "shape and strides"),
+    ((200,), (1,), tuple(f"w{i}" for i in range(40)), "larger than the file together"),
+])  # fmt: skip
+def test_tensors_are_no_larger_than_their_storages(tmp_path, shape, stride, names, words):
+    """Fault 35: a .pth of 352 bytes with stride 0 took 2 GiB."""
+    torch_file(tmp_path / "a.pth", shape, stride, names=names, storage=200 if shape == (200,) else 4)
+    with pytest.raises(pickle.UnpicklingError, match=words):
+        _unpickle.load_torch_file(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize("program", [
+    b"\x80\x04Nr\xff\xff\xff\x0f.",  # a place in the memo of number 2^28
+    b"Np268435455\n.", b"\x80\x04\x95\xff\xff\xff\xff\xff\xff\xff\x3fN.",  # a frame of 2^62 bytes
+    b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x3fabc.",  # as many bytes
+])
+def test_small_pickles_take_little_memory(tmp_path, program):
+    """Fault 35: a pickle of 10 bytes took 4 GiB."""
+    import resource
+
+    (tmp_path / "a.ckpt").write_bytes(program)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises((pickle.UnpicklingError, EOFError)):
+        _unpickle.load_numpy_pickle(tmp_path / "a.ckpt")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**16  # KiB
+
+
+def test_containers_in_themselves_and_in_each_other_end(tmp_path):
+    """Fault 35: what stands for arrays is looked for in each container once."""
+    value = [np.float32([1.0])]
+    for _ in range(60):
+        value = [value, value]
+    (tmp_path / "a.ckpt").write_bytes(pickle.dumps(value, protocol=4))
+    assert len(_unpickle.load_numpy_pickle(tmp_path / "a.ckpt")) == 2
+    value = []
+    value.append(value)
+    (tmp_path / "a.ckpt").write_bytes(pickle.dumps(value, protocol=4))
+    with pytest.raises(pickle.UnpicklingError, match="more than 100 levels"):
+        _unpickle.load_numpy_pickle(tmp_path / "a.ckpt")
+
+
+def state(dtype_state=(3, "<", None, None, None, -1, -1, 0), shape=(2,), data=bytes(8)):
+    """A pickle of an array whose type and content are what they should not be."""
+    class Type:
+        def __reduce__(self):
+            return np.dtype, ("f4", False, True), dtype_state
+
+    class Array:
+        def __reduce__(self):
+            return np.zeros(0).__reduce__()[0], (np.ndarray, (0,), b"b"), (1, shape, Type(), False, data)
+
+    return pickle.dumps({"a": Array()}, protocol=4)
+
+
+@pytest.mark.parametrize("program, words", [
+    (state((3, "|", None, ("a",), {"a": (np.dtype("f4"), 0)}, 8, 1, 63)), "arrays must hold numbers"),
+    (state(shape=(2**40,)), "has 8 bytes"), (state(shape=(-2,)), "shape, type and bytes"),
+    (state(data=[None, None]), "shape, type and bytes"),
+])
+def test_arrays_hold_numbers_of_their_bytes(tmp_path, program, words):
+    """Fault 35: a type that says that it holds objects left the reader."""
+    (tmp_path / "a.ckpt").write_bytes(program)
+    with pytest.raises(pickle.UnpicklingError, match=words):
+        _unpickle.load_numpy_pickle(tmp_path / "a.ckpt")
+
+
+def test_numpy_pickles_of_both_byte_orders_are_read(tmp_path):
+    value = {"a": [np.arange(6, dtype=">f4").reshape(2, 3).T, np.float64([1, 2])], "b": (1, "c")}
+    (tmp_path / "a.ckpt").write_bytes(pickle.dumps(value, protocol=4))
+    found = _unpickle.load_numpy_pickle(tmp_path / "a.ckpt")
+    np.testing.assert_array_equal(found["a"][0], value["a"][0])
+    np.testing.assert_array_equal(found["a"][1], value["a"][1])
+    assert found["b"] == (1, "c")
+
+
+def test_archives_that_swell_are_refused(tmp_path):
+    """Fault 35: compressed archives of weights were inflated whatever they said."""
+    torch_file(tmp_path / "a.pth", (4,), (1,))
+    with zipfile.ZipFile(tmp_path / "a.pth") as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(tmp_path / "b.pth", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in parts.items():
+            archive.writestr(name, data)
+    with pytest.raises(pickle.UnpicklingError, match="PyTorch does not compress"):
+        _unpickle.load_torch_file(tmp_path / "b.pth")

@@ -1,0 +1,32 @@
+"""Feature maps by name; users add theirs."""
+
+import numpy as np
+import pytest
+
+import rdr.features
+from rdr.features import color
+
+
+def test_maps_by_name_are_those_of_their_modules():
+    x = np.random.default_rng(0).random((1, 16, 16, 3), np.float32)
+    maps = rdr.features.get("color", space="lab")(x)
+    np.testing.assert_array_equal(maps["lab"], color.features(None, x, space="lab")["lab"])
+    assert set(rdr.features.get("laplacian_pyramid", num_levels=2)(x)) == {"level_0", "lowpass"}
+
+
+def test_users_add_their_own():
+    def own(images, reference=None):
+        return images
+
+    assert rdr.features.get(own) is own
+    rdr.features.register("own", own)
+    try:
+        assert rdr.features.get("own") is own and "own" in rdr.features.names()
+        with pytest.raises(ValueError, match="must be new"):
+            rdr.features.register("own", own)
+    finally:
+        rdr.features.unregister("own")
+    with pytest.raises(ValueError, match="must be one of .*got 'own'"):
+        rdr.features.get("own")
+    with pytest.raises(TypeError, match="must be callable"):
+        rdr.features.register("own", 3)
