@@ -8,6 +8,7 @@ from jax.typing import ArrayLike
 from rdr.arguments import image_pair
 
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+_BLOCK = 64  # positions of the window that one matrix product computes
 
 
 def ssim(
@@ -51,7 +52,8 @@ def ssim(
     """
     images, reference = image_pair(images, reference)
     _check_window(images.shape, window_size, 1)
-    luminance, contrast = _terms(images, reference, data_range, window_size, window_sigma, k1, k2)
+    constants = _check_constants(data_range, window_sigma, k1, k2)
+    luminance, contrast = _terms(*map(_planes, (images, reference)), _window(window_size, window_sigma), constants)
     return jnp.mean(luminance * contrast, axis=(1, 2, 3))
 
 
@@ -99,12 +101,14 @@ def ms_ssim(
     if not weights:
         raise ValueError("weights must name at least one scale, got none")
     _check_window(images.shape, window_size, len(weights))
+    constants, window = _check_constants(data_range, window_sigma, k1, k2), _window(window_size, window_sigma)
+    images, reference = _planes(images), _planes(reference)
     product = 1.0
     for scale, weight in enumerate(weights):
-        luminance, term = _terms(images, reference, data_range, window_size, window_sigma, k1, k2)
+        luminance, term = _terms(images, reference, window, constants)
         if scale == len(weights) - 1:
             term = luminance * term
-        mean = jnp.mean(term, axis=(1, 2))
+        mean = jnp.mean(term, axis=(2, 3))
         positive = mean > 0
         product *= jnp.where(positive, jnp.where(positive, mean, 1.0) ** weight, 0.0)
         if scale < len(weights) - 1:
@@ -151,34 +155,42 @@ def _check_window(shape: tuple[int, ...], window_size: int, num_scales: int) -> 
         )
 
 
+def _check_constants(data_range: float, sigma: float, k1: float, k2: float) -> tuple[float, float]:
+    for name, value in (("data_range", data_range), ("window_sigma", sigma), ("k1", k1), ("k2", k2)):
+        if not 0 < value < np.inf:
+            raise ValueError(f"{name} must be positive and finite, got {value}")
+    return (k1 * data_range) ** 2, (k2 * data_range) ** 2
+
+
+def _window(size: int, sigma: float) -> np.ndarray:
+    offsets = np.arange(size) - size // 2
+    window = np.exp(-(offsets**2) / (2.0 * sigma**2))
+    return window / window.sum()
+
+
+def _planes(x: jax.Array) -> jax.Array:
+    """[batch, channels, height, width]: what is blurred lies side by side."""
+    return jnp.moveaxis(x, 3, 1)
+
+
 def _terms(
-    x: jax.Array, y: jax.Array, data_range: float, size: int, sigma: float, k1: float, k2: float
+    x: jax.Array, y: jax.Array, window: np.ndarray, constants: tuple[float, float]
 ) -> tuple[jax.Array, jax.Array]:
-    """Luminance and contrast-structure terms, [batch, positions, positions, channels].
+    """Luminance and contrast-structure terms of planes, [batch, channels, positions, positions], transposed.
 
     Both are written as 1 less a quotient of what differs: exactly 1 for equal images, and never above.
     """
-    for name, value in (("data_range", data_range), ("window_sigma", sigma)):
-        if not 0 < value < np.inf:
-            raise ValueError(f"{name} must be positive and finite, got {value}")
-    for name, value in (("k1", k1), ("k2", k2)):
-        if not 0 < value < np.inf:
-            raise ValueError(f"{name} must be positive and finite, got {value}")
-    offsets = np.arange(size) - size // 2
-    window = np.exp(-(offsets**2) / (2.0 * sigma**2))
-    window = [float(w) for w in window / window.sum()]
-    c1, c2 = (k1 * data_range) ** 2, (k2 * data_range) ** 2
-    # Moments about each image's own mean: what is subtracted below is then small. They do not depend on it.
-    middle = jax.lax.stop_gradient(0.5 * (x + y).mean((1, 2), keepdims=True))
-    u, v = x - middle, y - middle
-    difference = x - y
-    blurred = _blur(jnp.concatenate([u, v, u * u + v * v, difference * difference], axis=3), window)
-    mean_u, mean_v, power, squares = jnp.split(blurred, 4, axis=3)
+    c1, c2 = constants
+    # Moments about the images' own mean: what is subtracted below is then small. They do not depend on it.
+    middle = jax.lax.stop_gradient(0.5 * (x + y).mean((2, 3), keepdims=True))
+    u, v, difference = x - middle, y - middle, x - y
+    blurred = _blur(jnp.stack([u, difference, u * u + v * v, difference * difference]), window)
+    mean_u, mean_difference, power, squares = blurred
+    mean_v = mean_u - mean_difference
     power = _not_negative(power - mean_u**2 - mean_v**2)
     # v_x + v_y - 2 c is the variance of the difference.
-    spread = _not_negative(squares - (mean_u - mean_v) ** 2)
-    mean_x, mean_y = mean_u + middle, mean_v + middle
-    luminance = 1.0 - (mean_u - mean_v) ** 2 / (mean_x**2 + mean_y**2 + c1)
+    spread = _not_negative(squares - mean_difference**2)
+    luminance = 1.0 - mean_difference**2 / ((mean_u + middle) ** 2 + (mean_v + middle) ** 2 + c1)
     return luminance, 1.0 - spread / (power + c2)
 
 
@@ -187,15 +199,31 @@ def _not_negative(x: jax.Array) -> jax.Array:
     return jnp.where(x >= 0, x, 0.0)
 
 
-def _blur(x: jax.Array, window: list[float]) -> jax.Array:
-    """Correlates with a separable window where it fits; a sum of shifted copies, which fuses well."""
-    height, width = (x.shape[axis] - len(window) + 1 for axis in (1, 2))
-    x = sum(w * x[:, k : k + height] for k, w in enumerate(window))
-    return sum(w * x[:, :, k : k + width] for k, w in enumerate(window))
+def _blur(x: jax.Array, window: np.ndarray) -> jax.Array:
+    """Correlates planes [..., height, width] with a separable window where it fits; gives [..., columns, rows]."""
+    return _blur_lines(jnp.swapaxes(_blur_lines(x, window), -1, -2), window)
+
+
+def _blur_lines(x: jax.Array, window: np.ndarray) -> jax.Array:
+    """Correlates lines [..., n] with a window where it fits, as products with a banded matrix.
+
+    A matrix product is what processors do fastest, its derivative is another, and it needs no temporary arrays. Long
+    lines are cut into blocks that overlap by the window, since most of a large banded matrix is zeros.
+    """
+    positions = x.shape[-1] - window.size + 1
+    count = -(-positions // _BLOCK)
+    block = -(-positions // count)
+    matrix = np.zeros((block + window.size - 1, block))
+    for k, weight in enumerate(window):
+        matrix[np.arange(block) + k, np.arange(block)] = weight
+    x = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, count * block - positions)])
+    blocks = jnp.stack([x[..., i * block : (i + 1) * block + window.size - 1] for i in range(count)], axis=-2)
+    blurred = jnp.matmul(blocks, jnp.asarray(matrix, x.dtype), precision=jax.lax.Precision.HIGHEST)
+    return blurred.reshape(*x.shape[:-1], count * block)[..., :positions]
 
 
 def _halve(x: jax.Array) -> jax.Array:
-    batch, height, width, channels = x.shape
+    batch, channels, height, width = x.shape
     if height % 2 or width % 2:
-        x = jnp.pad(x, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    return x.reshape(batch, (height + 1) // 2, 2, (width + 1) // 2, 2, channels).mean(axis=(2, 4))
+        x = jnp.pad(x, ((0, 0), (0, 0), (0, height % 2), (0, width % 2)), mode="edge")
+    return x.reshape(batch, channels, (height + 1) // 2, 2, (width + 1) // 2, 2).mean(axis=(3, 5))

@@ -109,3 +109,17 @@ def test_options_that_are_not_positive_are_refused(option):
     x = np.zeros((1, 16, 16, 1))
     with pytest.raises(ValueError, match=f"{option} must be positive"):
         ssim(x, x, **{option: 0.0})
+
+
+@pytest.mark.parametrize("shape", [(11, 11), (12, 75), (74, 75), (139, 30), (203, 140)])
+def test_blocks_of_the_blur_join_without_seams(shape):
+    """Fault 38: blurs are products with banded matrices; of every size they are scipy's correlation."""
+    rng = np.random.default_rng(0)
+    x, y = rng.random((2, 1, *shape, 2))
+    value, gradient = jax.jit(jax.value_and_grad(lambda x, y: ssim(x, y)[0]))(x, y)
+    maps = [np.multiply(*scipy_ssim(x[0, ..., c], y[0, ..., c])) for c in range(2)]
+    np.testing.assert_allclose(value, np.mean(maps), rtol=1e-12)
+    # The derivative along a direction, by differences.
+    direction, step = rng.normal(size=x.shape), 1e-6
+    change = (ssim(x + step * direction, y) - ssim(x - step * direction, y))[0] / (2 * step)
+    np.testing.assert_allclose(np.sum(gradient * direction), change, rtol=1e-5)
