@@ -95,22 +95,23 @@ def test_every_result_carries_its_protocol(finished):
 
 def test_an_interrupted_run_goes_on_and_ends_the_same(finished, images, tmp_path, monkeypatch):
     config, workdir, table = finished
-    compare, calls = metric_suite.Evaluator.compare, []
+    compare, calls = metric_suite.MetricSuite.compare, []
 
-    def stop_after_two(self, *arguments):
+    def stop_after_two(self, *arguments, **options):
         calls.append(1)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return compare(self, *arguments)
+        return compare(self, *arguments, **options)
 
-    monkeypatch.setattr(metric_suite.Evaluator, "compare", stop_after_two)
+    monkeypatch.setattr(metric_suite.MetricSuite, "compare", stop_after_two)
     with pytest.raises(KeyboardInterrupt):
         evaluate.run(config, tmp_path)
     with open(tmp_path / "images.jsonl", "a") as stream:
         stream.write('{"name": "d", "val')  # cut short, as by a full disk
     monkeypatch.undo()
     counted = []
-    monkeypatch.setattr(metric_suite.Evaluator, "compare", lambda self, *a: counted.append(1) or compare(self, *a))
+    monkeypatch.setattr(metric_suite.MetricSuite, "compare",
+                        lambda self, *a, **options: counted.append(1) or compare(self, *a, **options))
     assert evaluate.run(config, tmp_path) == table
     assert len(counted) == 2
     for name in ("images.csv", "results.csv", "results.json"):
