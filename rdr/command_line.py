@@ -35,8 +35,7 @@ from rdr import files
 from rdr._flags import UsageError, add_fields, converter_of, option, refuse, spell_switches
 
 __all__ = [
-    "CommandLine", "Parsed", "UsageError", "check_workdir", "main", "open_workdir", "option", "parse",
-    "run_safely",
+    "CommandLine", "Parsed", "UsageError", "check_workdir", "main", "open_workdir", "option", "parse", "run_safely",
 ]
 
 # Packages that are not always there: modules, the distribution, and the extra that installs it.

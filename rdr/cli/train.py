@@ -21,6 +21,7 @@ from rdr.command_line import CommandLine
 from rdr.data import on_device
 from rdr.data.arrays import read_array, stack_images
 from rdr.evaluation import tables
+from rdr.files import read_json_lines
 from rdr.training.engine import train_on_batches
 from rdr.training.step import initial_state, make_optimizer, make_step
 

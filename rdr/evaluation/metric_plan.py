@@ -49,7 +49,7 @@ def make_plan(config: Any, pairs: Sequence[Pair]) -> Plan:
     """Decides what is computed, before anything is.
 
     Args:
-      config: of `rdr.cli.evaluate`.
+      config: of `rdr evaluate`.
       pairs: the images.
 
     Returns:
