@@ -2,10 +2,12 @@
 
 import difflib
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
 import rdr
+from rdr.cli import compilation_cache
 from rdr.command_line import UsageError, run_safely
 
 COMMANDS = {
@@ -27,8 +29,11 @@ def describe() -> str:
     """
     width = max(map(len, COMMANDS))
     lines = [f"  {name:{width}}  {summary}" for name, summary in COMMANDS.items()]
+    folder = compilation_cache.cache_folder(os.environ) or "no folder"
     return "\n".join((
         "usage: rdr COMMAND ..", "", "Learned image compression, and the bounds that it is measured by.", "", *lines,
+        "", f"Compiled programs are kept in {folder}, at most a gigabyte;",
+        f"{compilation_cache.SWITCH}=DIR names another folder, 0 switches that off.",
         "", "`rdr COMMAND --help` says more, `rdr --version` which version this is. Exit status: 0; 1 if something",
         "could not be done; 2 if the call is wrong."))
 
@@ -56,6 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise UsageError(f"there is no command {words[0]!r}{guess}; there are {', '.join(COMMANDS)}")
 
         return run_safely(refuse)
+
+    compilation_cache.enable()
 
     def call():
         return importlib.import_module(f"rdr.cli.{words[0]}").main([f"rdr {words[0]}", *words[1:]])
