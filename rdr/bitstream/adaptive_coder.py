@@ -10,9 +10,11 @@ import numpy as np
 from rdr.bitstream.coder import (
     check_ids,
     check_symbols,
+    column_bits,
     escapes_in,
     from_columns,
     groups,
+    least_bits,
     model,
     open_coder,
     to_columns,
@@ -90,17 +92,24 @@ class StepEncoder:
 class StepDecoder:
     """Reads what a `StepEncoder` wrote, step by step.
 
+    The coder reads on when its bytes are used up, so that a few of them can stand for any number of symbols. With
+    `max_surplus` a step is refused before it is decoded if its cheapest symbols would cost more than is there, and
+    after it if its symbols did. Coders start at state 0, where symbols that are least in their tables cost less than
+    their probability says: what is legitimate may exceed the bytes by some bits.
+
     Args:
       coded: the first byte string.
       escapes: the second one.
+      max_surplus: bits by which ideal code lengths may exceed the bytes; None for no such check.
 
     Raises:
       ValueError: if the bytes are damaged.
     """
 
-    def __init__(self, coded: bytes, escapes: bytes) -> None:
+    def __init__(self, coded: bytes, escapes: bytes, *, max_surplus: int | None = None) -> None:
         self._coder = open_coder(coded)
         self._escapes = GammaReader(escapes)
+        self._bits_left = None if max_surplus is None else 8.0 * len(coded) + max_surplus
 
     def read(self, tables: Tables, table_ids: np.ndarray) -> np.ndarray:
         """Decodes a step.
@@ -118,12 +127,21 @@ class StepDecoder:
         shape = np.shape(table_ids)
         ids = check_ids(table_ids, int(np.prod(shape)), tables)
         order, parts = groups(ids, len(tables.lengths))
+        if self._bits_left is not None:
+            self._check_left(sum((part.stop - part.start) * least_bits(tables, t) for t, part in parts))
         symbols = np.empty(ids.size, np.int32)
         for t, part in parts:
             column = self._coder.decode(model(tables, t), part.stop - part.start)
+            if self._bits_left is not None:
+                self._bits_left -= column_bits(column, tables, t)
+                self._check_left(0.0)
             far = self._escapes.read(escapes_in(column, tables, t))
             symbols[order[part]] = from_columns(column, far, tables, t)
         return symbols.reshape(shape)
+
+    def _check_left(self, bits: float) -> None:
+        if bits > self._bits_left:
+            raise ValueError("damaged message: it announces more symbols than its bytes can hold")
 
     def read_bits(self, chances: np.ndarray) -> np.ndarray:
         """Decodes a step of bits.

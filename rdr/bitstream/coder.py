@@ -11,7 +11,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from rdr.bitstream.escapes import decode_gamma, encode_gamma
-from rdr.bitstream.tables import Tables, check_tables
+from rdr.bitstream.tables import PRECISION, Tables, check_tables
 
 _INT32 = np.iinfo(np.int32)
 
@@ -167,6 +167,35 @@ def escapes_in(column: np.ndarray, tables: Tables, t: int) -> int:
     """
     length = tables.lengths[t]
     return int((column >= length).sum()) if column.max() >= length else 0
+
+
+def column_bits(column: np.ndarray, tables: Tables, t: int) -> float:
+    """Sums the ideal code lengths of decoded columns.
+
+    Args:
+      column: int32 [n], columns of one table.
+      tables: the tables.
+      t: index of the table.
+
+    Returns:
+      Bits, of the escape symbol without what follows it.
+    """
+    counts = tables.counts[t, : tables.lengths[t] + 1]
+    numbers = np.bincount(np.minimum(column, counts.size - 1), minlength=counts.size)
+    return float(numbers @ (PRECISION - np.log2(counts)))
+
+
+def least_bits(tables: Tables, t: int) -> float:
+    """Computes the ideal code length of the most probable column of a table.
+
+    Args:
+      tables: the tables.
+      t: index of the table.
+
+    Returns:
+      Bits.
+    """
+    return float(PRECISION - np.log2(tables.counts[t].max()))
 
 
 def from_columns(column: np.ndarray, far: np.ndarray, tables: Tables, t: int) -> np.ndarray:

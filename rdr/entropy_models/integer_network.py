@@ -76,6 +76,32 @@ def quantize_layer(kernel: Any, bias: Any, spec: LayerSpec, *, input_bits: int) 
             "bias": np.round(bias * 2.0 ** (input_bits + exponent - _DROPPED)).astype(np.int32)}
 
 
+def check_layer(layer: Any, shape: tuple[int, int, int, int]) -> None:
+    """Refuses what is no layer of integers, read from somewhere.
+
+    Args:
+      layer: like those of `quantize_layer`.
+      shape: of its weights.
+
+    Raises:
+      ValueError: if a part is missing or of another shape or dtype, or sums could leave their range.
+    """
+    if not isinstance(layer, dict) or layer.keys() != {"weights", "bias", "shift"} or any(
+            not isinstance(part, np.ndarray) for part in layer.values()):
+        raise ValueError("a layer of integers has other parts than weights, bias and shift")
+    weights, bias, shift = layer["weights"], layer["bias"], layer["shift"]
+    if weights.shape != shape or bias.shape != shape[-1:] or shift.shape != shape[-1:]:
+        raise ValueError(f"a layer of integers has weights {list(weights.shape)}, expected {list(shape)}")
+    if weights.dtype != np.float32 or bias.dtype != np.int32 or shift.dtype != np.int32:
+        raise ValueError("a layer of integers has other dtypes than float32 and int32")
+    if not np.isfinite(weights).all() or (weights != np.round(weights)).any():
+        raise ValueError("the weights of a layer of integers must be integers")
+    sums = np.abs(weights.astype(np.float64)).sum((0, 1, 2))
+    if sums.max(initial=0) > _WEIGHT_SUM or np.abs(bias.astype(np.int64)).max(initial=0) > 2**30 \
+            or np.abs(shift.astype(np.int64)).max(initial=0) > 30:
+        raise ValueError("the weights, biases or shifts of a layer of integers are too large")
+
+
 def quantize_network(layers: Sequence[tuple[Any, Any]], specs: Sequence[LayerSpec], *, input_bits: int) -> list[dict]:
     """Turns layers of floats into layers of integers; see `quantize_layer`.
 

@@ -1,4 +1,4 @@
-"""Learned mixtures of Gaussian, Laplace or logistic densities, and integer tables of any density of several channels."""
+"""Learned mixtures of Gaussian, Laplace or logistic densities, and integer tables of densities of several channels."""
 
 from collections.abc import Callable
 

@@ -89,8 +89,8 @@ class Checkpoints:
                 damaged[step] = error
                 continue
             for number, error in damaged.items():
-                print(f"note: {self._named(number)} is damaged ({_first_line(error)}); going on from step {step}",
-                      file=sys.stderr)
+                sys.stderr.write(f"note: {self._named(number)} is damaged ({_first_line(error)}); going on from step "
+                                 f"{step}\n")
                 files.remove_tree(self.directory / str(number))
             if damaged:
                 self._manager.reload()

@@ -9,6 +9,7 @@ While coding, every network runs in integers (`rdr.entropy_models.integer_networ
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +29,7 @@ from rdr.codecs.image.hyperprior import (
     scale_indices,
     scale_thresholds,
 )
+from rdr.codecs.image.validation import CodingLayout
 from rdr.entropy_models import scale_table
 from rdr.entropy_models.deep_factorized import DeepFactorized
 from rdr.entropy_models.integer_network import LayerSpec, apply_network, quantize_network
@@ -90,7 +92,8 @@ def context_model(*, channels: int, latents: int, groups: tuple[int, ...] | None
     if sum(groups) != latents or min(groups) < 1:
         raise ValueError(f"groups must be positive and add up to {latents}, got {groups}")
     model = _Context(channels, latents, groups)
-    return EntropyModel(NAME, 4, 0, model.init, model.bits, model.finalize, model.encode, model.decode)
+    return EntropyModel(NAME, 4, 0, model.init, model.bits, model.finalize, model.encode, model.decode,
+                        model.coding_layout)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -132,6 +135,16 @@ class _Context:
             parts[f"merge_{k}"] = Stack((2 * self.channels, self.channels, 2 * size), 1), known
             start += size
         return parts
+
+    @property
+    def coding_layout(self) -> CodingLayout:
+        first, second, last = self.hyper.widths
+        kernels = {"hyper": ((3, 3, self.channels, 4 * first), (3, 3, first, 4 * second), (3, 3, second, last))}
+        for name, (network, width) in self.networks.items():
+            widths = (width, *network.widths)
+            kernels[name] = tuple((network.size, network.size, *pair) for pair in itertools.pairwise(widths))
+        scales = scale_table.SCALES_LEVELS
+        return CodingLayout({"hyper_tables": self.channels, "tables": scales}, kernels, scales - 1)
 
     def _part(self, k: int) -> slice:
         start = sum(self.groups[:k])
@@ -260,7 +273,7 @@ class _Context:
                ) -> jax.Array:
         """Decodes latents: see `EntropyModel`."""
         batch, rows, columns, _ = shape
-        decoder, tables = StepDecoder(*payloads), tables_from_tree(coding["tables"])
+        decoder, tables = StepDecoder(*payloads, max_surplus=factorized.MAX_SURPLUS), tables_from_tree(coding["tables"])
         z_shape = (batch, rows // 4, columns // 4, self.channels)
         z = decoder.read(tables_from_tree(coding["hyper_tables"]), factorized.channel_ids(z_shape))
         limit = factorized.SYMBOL_LIMIT

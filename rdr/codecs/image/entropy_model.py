@@ -1,7 +1,9 @@
-"""The shape of a model of latents: what stands between the two transforms of an image codec."""
+"""Shape of a model of latents: what stands between the two transforms of an image codec."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
+
+from rdr.codecs.image.validation import CodingLayout
 
 
 class EntropyModel(NamedTuple):
@@ -19,6 +21,7 @@ class EntropyModel(NamedTuple):
       encode: `encode(params, coding, y, dither) -> (payloads, symbols)`, symbols a dictionary of int32 arrays.
       decode: `decode(coding, payloads, shape, dither) -> y_hat` for the shape of y; `dither` is int32 of that shape,
         from 0 to dither_levels - 1, or None.
+      coding_layout: what `coding` is like, for what comes from a file.
     """
 
     name: str
@@ -29,3 +32,4 @@ class EntropyModel(NamedTuple):
     finalize: Callable[..., Any]
     encode: Callable[..., Any]
     decode: Callable[..., Any]
+    coding_layout: CodingLayout

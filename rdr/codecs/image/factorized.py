@@ -9,12 +9,14 @@ import numpy as np
 from rdr.bitstream.adaptive_coder import StepDecoder, StepEncoder
 from rdr.bitstream.tables import Tables, make_tables, tables_from_tree
 from rdr.codecs.image.entropy_model import EntropyModel
+from rdr.codecs.image.validation import CodingLayout
 from rdr.entropy_models.deep_factorized import DeepFactorized, cdf_interval_bits
 from rdr.quantize import straight_through_round, uniform_noise
 from rdr.randomness import dither_offsets
 
 TABLE_REACH = 256
 SYMBOL_LIMIT = 2**15 - 1
+MAX_SURPLUS = 2048  # bits that a message's symbols may cost beyond its bytes
 WIDTHS = (3, 3, 3, 3)  # one layer more than in the appendix of the paper, as in its published implementations
 
 
@@ -145,9 +147,10 @@ def factorized_model(*, latents: int, dither_levels: int = 0) -> EntropyModel:
 
     def decode(coding: Any, payloads: tuple[bytes, ...], shape: tuple[int, ...],
                dither: np.ndarray | None = None) -> jax.Array:
-        decoder = StepDecoder(*payloads)
+        decoder = StepDecoder(*payloads, max_surplus=MAX_SURPLUS)
         symbols = decoder.read(tables_from_tree(coding["tables"]), channel_ids(shape, dither, dither_levels))
         decoder.finish()
         return jnp.asarray(symbols.astype(np.float32) + offsets(dither, dither_levels))
 
-    return EntropyModel("bmshj2018-factorized", 1, dither_levels, init, bits, finalize, encode, decode)
+    layout = CodingLayout({"tables": latents * max(dither_levels, 1)}, {}, None)
+    return EntropyModel("bmshj2018-factorized", 1, dither_levels, init, bits, finalize, encode, decode, layout)

@@ -10,9 +10,11 @@ import jax
 import numpy as np
 
 from rdr.codecs.base import Codec
+from rdr.codecs.image import validation
 from rdr.files import write_bytes
 
 FORMAT = "rdr image codec 1"
+_MODEL_OPTIONS = ("channels", "latents", "dither_levels")
 
 
 class LoadedCodec(NamedTuple):
@@ -97,7 +99,7 @@ def load_codec(path: str | pathlib.Path, *, sha256: str | None = None) -> Loaded
     Raises:
       ValueError: if there is no such file, it is none of these, damaged, or not the one with that hash.
     """
-    from rdr.codecs.image.models import make_codec
+    from rdr.codecs.image.models import make_codec, make_model
 
     path = pathlib.Path(path)
     if not path.is_file():
@@ -106,23 +108,30 @@ def load_codec(path: str | pathlib.Path, *, sha256: str | None = None) -> Loaded
     if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
         raise ValueError(f"checkpoint: {path} has SHA-256 {hashlib.sha256(data).hexdigest()}, expected {sha256}")
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = validation.read_arrays(data)
         header = json.loads(arrays.pop("header").tobytes())
         if header["format"] != FORMAT:
             raise ValueError(f"its format is {header['format']!r}")
-        options, notes = dict(header["options"]), header["notes"]
+        options, notes = validation.check_options(header["options"]), header["notes"]
         codec = make_codec(**options)
+        validation.check_finite(arrays)
         params = _nested({name: value.astype(np.float32) if value.dtype == np.float16 else value
                           for name, value in arrays.items()})
-        expected = jax.eval_shape(codec.init, jax.random.key(0))
-        found = {name: tree for name, tree in params.items() if name != "coding"}
-        if jax.tree.map(np.shape, expected) != jax.tree.map(np.shape, found):
-            raise ValueError("its parameters do not fit its options")
+        _check_network(codec, {name: tree for name, tree in params.items() if name != "coding"})
+        model = make_model(options["name"], **{key: options[key] for key in _MODEL_OPTIONS if key in options})
+        validation.check_coding(params.get("coding"), model.coding_layout)
     except Exception as error:
         # numpy and zipfile report damage by many exception types; for the caller there is one answer.
         raise ValueError(f"checkpoint: {path} is no image codec, or damaged ({error})") from None
     return LoadedCodec(codec, params, options, notes)
+
+
+def _check_network(codec: Codec, network: Any) -> None:
+    expected = jax.eval_shape(codec.init, jax.random.key(0))
+    if jax.tree.map(np.shape, expected) != jax.tree.map(np.shape, network):
+        raise ValueError("its parameters do not fit its options")
+    if any(leaf.dtype != np.float32 for leaf in jax.tree.leaves(network)):
+        raise ValueError("its parameters are not float32")
 
 
 def encode_image(loaded: LoadedCodec, image: np.ndarray, *, rate: float | None = None,

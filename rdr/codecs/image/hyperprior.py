@@ -15,6 +15,7 @@ from rdr.bitstream.adaptive_coder import StepDecoder, StepEncoder
 from rdr.bitstream.tables import tables_from_tree
 from rdr.codecs.image import factorized
 from rdr.codecs.image.entropy_model import EntropyModel
+from rdr.codecs.image.validation import CodingLayout
 from rdr.entropy_models import scale_table
 from rdr.entropy_models.deep_factorized import DeepFactorized
 from rdr.entropy_models.integer_network import LayerSpec, apply_network, quantize_network
@@ -102,7 +103,8 @@ def hyperprior_model(*, channels: int, latents: int, means: bool, dither_levels:
         raise ValueError(f"latents must be even, got {latents}")
     model = _Hyperprior(channels, latents, means, dither_levels)
     name = "mbt2018-mean" if means else "bmshj2018-hyperprior"
-    return EntropyModel(name, 4, dither_levels, model.init, model.bits, model.finalize, model.encode, model.decode)
+    return EntropyModel(name, 4, dither_levels, model.init, model.bits, model.finalize, model.encode, model.decode,
+                        model.coding_layout)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -136,6 +138,14 @@ class _Hyperprior:
         kind = "leaky" if self.means else "relu"
         return (LayerSpec("double", kind, INNER_BITS), LayerSpec("double", kind, INNER_BITS),
                 LayerSpec("same", "none", BITS))
+
+    @property
+    def coding_layout(self) -> CodingLayout:
+        first, second, last = self.synthesis.widths
+        kernels = ((3, 3, self.channels, 4 * first), (3, 3, first, 4 * second), (3, 3, second, last))
+        scales = scale_table.SCALES_LEVELS
+        return CodingLayout({"hyper_tables": self.channels, "tables": scales * self.fractions}, {"network": kernels},
+                            scales - 1)
 
     @property
     def fractions(self) -> int:
@@ -212,7 +222,7 @@ class _Hyperprior:
                dither: np.ndarray | None = None) -> jax.Array:
         """Decodes latents: see `EntropyModel`."""
         batch, rows, columns, _ = shape
-        decoder = StepDecoder(*payloads)
+        decoder = StepDecoder(*payloads, max_surplus=factorized.MAX_SURPLUS)
         z_shape = (batch, rows // 4, columns // 4, self.channels)
         z = decoder.read(tables_from_tree(coding["hyper_tables"]), factorized.channel_ids(z_shape))
         mean, ids = (np.asarray(part) for part in self._predicted(coding["network"], coding["thresholds"], z))

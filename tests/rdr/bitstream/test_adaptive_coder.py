@@ -105,3 +105,24 @@ def test_what_is_left_over_is_refused():
     decoder.finish()
     with pytest.raises(ValueError, match="escape codes end early"):
         StepDecoder(encoder.finish()[0], b"").read(random_tables(1), np.zeros(40, np.int32))
+
+
+def test_bytes_that_cannot_hold_what_is_announced_are_refused():
+    """Fault 31: a coder whose bytes are used up reads on, so that a few of them stood for any number of symbols."""
+    tables = random_tables(2)
+    ids = np.zeros(100_000, np.int32)
+    assert StepDecoder(b"", b"").read(tables, ids).size == ids.size  # for who does not ask
+    with pytest.raises(ValueError, match="announces more symbols than its bytes can hold"):
+        StepDecoder(b"", b"", max_surplus=1000).read(tables, ids)
+    encoder = StepEncoder()
+    for seed in range(3):
+        encoder.add(np.random.default_rng(seed).integers(-16, 17, 500), tables)
+    coded, escapes = encoder.finish()
+    decoder = StepDecoder(coded, escapes, max_surplus=64)
+    for _ in range(3):
+        decoder.read(tables, np.zeros(500, np.int32))
+    decoder.finish()
+    decoder = StepDecoder(coded[: len(coded) // 8 * 4], escapes, max_surplus=100)
+    with pytest.raises(ValueError, match="announces more symbols|escape codes end early"):
+        for _ in range(3):
+            decoder.read(tables, np.zeros(500, np.int32))

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from rdr import program_cache
 from rdr.bitstream import container
 from rdr.codecs.image import NAMES, files, image_codec, make_codec, make_model
 from rdr.randomness import shared_key
@@ -138,6 +139,28 @@ def test_foreign_damaged_and_wrong_input_is_refused(made):
         codec.encode(params, x, rate=1, shared_key=jax.random.key(0))
 
 
+def test_small_messages_of_large_images_are_refused_before_anything_is_computed(made, monkeypatch):
+    """Fault 31: 60 bytes that announced 5 megapixels took minutes and gigabytes; and random bytes, checksums mended."""
+    codec, params, _, message = made
+    parts = container.unpack(message)
+    rng = np.random.default_rng(8)
+    monkeypatch.setattr(program_cache.jax, "jit", None)  # nothing is compiled
+    for length in (0, 4, 40, *rng.integers(1, 15, 20) * 4):
+        words = rng.integers(1, 2**32, length // 4, dtype=np.uint32)
+        shape = (1, *rng.integers(900, 2300, 2).tolist(), 3) if length > 4 else (1, 2300, 2300, 3)
+        forged = container.pack(parts._replace(shape=shape, payloads=(b"\x01\x00", words.tobytes(), b"")))
+        with pytest.raises(ValueError, match="damaged message"):
+            codec.decode(forged, params=params)
+
+
+def test_images_beyond_the_limit_are_refused_with_a_remedy():
+    """Fault 16: the limit was a number of elements, and what to do about it was left to guess."""
+    model = make_model(NAMES[0], channels=8, latents=12)
+    codec = image_codec(model, channels=8, latents=12)
+    with pytest.raises(ValueError, match="5.59 megapixels, got 16800000, 5.60 megapixels: .* cut the image into tiles"):
+        codec.encode({"coding": {}}, np.zeros((1, 2000, 2800, 3), np.float32))
+
+
 def test_what_could_not_be_decoded_is_not_encoded():
     """Narrow images are padded to many times their size; both sides refuse the same ones."""
     model = make_model(NAMES[0], channels=8, latents=12)
@@ -251,3 +274,29 @@ def test_the_same_latents_come_out_on_eight_devices_with_one_thread(tmp_path):
 @pytest.mark.stress
 def test_the_same_latents_come_out_of_single_operations(tmp_path):
     assert elsewhere(tmp_path, NAMES[1:], JAX_DISABLE_JIT="1")[1]
+
+
+@pytest.mark.stress
+@pytest.mark.skipif(not program_cache.count_maps(), reason="the system does not say what is mapped")
+def test_a_thousand_sizes_in_one_process():
+    """Fault 30: every padded size mapped some hundred pieces of memory for ever; a process dies at 65,530."""
+    program = """if True:
+        import resource
+        import jax, numpy as np
+        from rdr import program_cache
+        from rdr.codecs.image import make_codec
+        codec = make_codec("bmshj2018-factorized", channels=4, latents=6)
+        params = codec.finalize(codec.init(jax.random.key(0)))
+        counts = []
+        for n in range(1000):
+            x = np.full((1, 16 * (n // 40 + 1), 16 * (n % 40 + 1), 3), 0.5, np.float32)
+            assert codec.decode(codec.encode(params, x), params=params).shape == x.shape
+            if n % 100 == 99:
+                counts.append((program_cache.count_maps(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+        print(counts[0][0], counts[-1][0], counts[-1][1])
+    """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT,
+                          env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0, done.stderr
+    early, late, kibibytes = map(int, done.stdout.split())
+    assert late < program_cache.MAX_MAPS + 1000 and late < 2 * early + 2000 and kibibytes < 3 * 2**20

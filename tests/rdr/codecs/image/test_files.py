@@ -75,13 +75,11 @@ def test_everything_comes_back_to_the_bit(saved, loaded):
 
 @pytest.mark.parametrize("name", ["mbt2018-mean", "channelwise-checkerboard"])
 def test_integer_networks_come_back_as_the_lists_that_they_are(name, tmp_path):
-    """Without tables and networks of their own: trees of the same kind."""
     options = {"name": name, "channels": 2, "latents": 8}
     codec = make_codec(**options)
-    params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, np.float32), jax.eval_shape(codec.init, jax.random.key(0)))
-    layers = [{"weights": np.full((1, 1, 2, 2), 2.0**17 + i, np.float32), "shift": np.arange(2, dtype=np.int32)}
-              for i in range(11)]
-    params["coding"] = {"networks": {"hyper": layers, "merge_0": layers[:1]}, "thresholds": np.arange(9)}
+    rng = np.random.default_rng(3)
+    params = codec.finalize(jax.tree.map(lambda leaf: rng.normal(0.0, 0.1, leaf.shape).astype(np.float32),
+                                         jax.eval_shape(codec.init, jax.random.key(0))))
     files.save_codec(tmp_path / "codec.npz", options, params)
     found = files.load_codec(tmp_path / "codec.npz").params
     assert jax.tree.structure(found) == jax.tree.structure(params)
@@ -146,14 +144,27 @@ KERNEL = "analysis/Convolution_1/kernel"
     ({"header": header(options=OPTIONS | {"latents": 8})}, "do not fit its options"),
     ({"header": header(options=OPTIONS | {"realism": False})}, "do not fit its options"),
     ({"header": header(options=OPTIONS | {"colour": 1})}, "colour"),
-    ({"header": header(options=OPTIONS | {"channels": [4]})}, "unhashable"),
+    ({"header": header(options=OPTIONS | {"channels": [4]})}, "channels is"),
+    ({"header": header(options=OPTIONS | {"channels": 2**40})}, "channels is"),
+    ({"header": header(options=OPTIONS | {"max_elements": 2**50})}, "max_elements is unknown"),
+    ({"header": header(options=[1])}, "no dictionary"),
     ({KERNEL: None}, "do not fit its options"),
     ({KERNEL: np.zeros((5, 5, 4, 3), np.float32)}, "do not fit its options"),
     ({"analysis/Convolution_9/kernel": np.zeros(3, np.float32)}, "do not fit its options"),
     ({KERNEL: np.array([{"a": 1}], object)}, "Object arrays cannot be loaded"),
     ({"analysis": np.zeros(3, np.float32)}, ""),
+    ({KERNEL: np.full((5, 5, 4, 4), np.nan, np.float32)}, "is not finite"),
+    ({"model/prior/bias_0": np.full((6, 3), 1, np.int32)}, "not float32"),
+    ({KERNEL: np.zeros((5, 5, 4, 4), np.complex64)}, "not numbers"),
+    ({"coding/tables/counts": None}, "its tables have other parts"),
+    ({"coding/tables/counts": np.zeros((6, 4), np.int32)}, "tables have shapes|must have a count"),
+    ({"coding/tables/lengths": np.full(6, 2**30, np.int32)}, "must have a count"),
+    ({"coding/tables/offsets": np.full(6, 2**30, np.int32)}, "around 0"),
+    ({"coding/tables/offsets": np.zeros(6, np.float32)}, "not arrays of int32"),
+    ({"coding/thresholds": np.zeros(3, np.int32)}, "integers are not those of its model"),
 ])  # fmt: skip
 def test_archives_that_hold_something_else_are_refused(saved, tmp_path, change, words):
+    """Fault 32: NaN weights, lengths of 2^30, limits from the file and other dtypes came through or in tracebacks."""
     with np.load(saved[0]) as archive:
         arrays = {name: archive[name] for name in archive.files}
     arrays = {name: value for name, value in (arrays | change).items() if value is not None}
