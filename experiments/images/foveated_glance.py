@@ -25,49 +25,37 @@ import numpy as np
 
 from experiments.images.image_realism import crop, load_pictures
 from rdr import command_line
-from rdr.bitstream import coder
+from rdr.bitstream import coder, container
 from rdr.bitstream.tables import table_bits
 from rdr.codecs import overfitted
 from rdr.codecs.overfitted import format as file_format
-from rdr.codecs.overfitted.exact_inference import GridLaw
+from rdr.codecs.overfitted.exact_inference import LatentDistribution
 from rdr.codecs.overfitted.quantized_laplace import laplace_tables
+from rdr.command_line import option
 from rdr.evaluation.tables import write_run_record, write_table
 from rdr.files import write_arrays, write_bytes
 
 PIXEL_MAPS = 3  # resolutions of the pixels that the objective adds up; in the coded band each sees the same means
 PIXEL_DEVIATION = 0.226  # by which the objective divides pixels in [0, 1]
-_ANGLES = 48  # sigma's that the spectral integral is tabulated at
+_KNOTS = 48  # sigma's that the spectral integral is tabulated at
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """What is fitted and how.
+    """What is fitted and how."""
 
-    Fields:
-      images: folder of pictures; empty for scikit-image's.
-      name: of the picture.
-      size: side of the square from its middle, after `shrink`.
-      shrink: by how much the picture is made smaller, by averages.
-      slope: of sigma against eccentricity.
-      offset: eccentricity at which the slope's line through the fovea is 0, in pixels; sigma there is slope * offset.
-      fixations: row and column of each, as fractions of the side.
-      rd_lambda: lambda, bits per pixel for a unit of the objective.
-      steps: of a fit.
-      noise_levels: resolutions with shared noise.
-      seed: of fits and noise.
-    """
-
-    images: str = ""
-    name: str = "astronaut"
-    size: int = 128
-    shrink: int = 4
-    slope: float = 0.25
-    offset: float = 4.0
-    fixations: tuple[float, ...] = (0.22, 0.43, 0.65, 0.8)
-    rd_lambda: float = 64.0
-    steps: int = 600
-    noise_levels: int = 4
-    seed: int = 0
+    images: str = option("", "folder of pictures; empty for scikit-image's")
+    name: str = option("astronaut", "which picture")
+    size: int = option(128, "side of the square from its middle, after shrink")
+    shrink: int = option(4, "by how much the picture is made smaller, by averages")
+    slope: float = option(0.25, "slope of sigma against eccentricity")
+    offset: float = option(
+        4.0, "eccentricity at which the slope's line through the fovea is 0, in pixels; sigma there is slope * offset")
+    fixations: tuple[float, ...] = option((0.22, 0.43, 0.65, 0.8), "row and column of each, as fractions of the side")
+    rd_lambda: float = option(64.0, "lambda, bits per pixel for a unit of the objective")
+    steps: int = option(600, "steps of a fit")
+    noise_levels: int = option(4, "resolutions with shared noise")
+    seed: int = option(0, "seed of fits and noise")
 
     def __post_init__(self):
         if not self.fixations or len(self.fixations) % 2 or not all(0 <= f <= 1 for f in self.fixations):
@@ -148,7 +136,7 @@ def field_rate(sigma: np.ndarray, level: float, size: int) -> np.ndarray:
     """
     w = 2.0 * math.pi * np.fft.fftfreq(size)
     squares = np.maximum(w[:, None] ** 2 + w[None] ** 2, (2.0 * math.pi / size) ** 2).ravel()
-    knots = np.geomspace(sigma.min(), sigma.max() * (1 + 1e-9), _ANGLES)
+    knots = np.geomspace(sigma.min(), sigma.max() * (1 + 1e-9), _KNOTS)
     logs = -(knots[:, None] ** 2) * squares - np.log(squares * level)
     rates = np.maximum(logs, 0.0).mean(-1) / (2.0 * math.log(2.0))
     return np.interp(np.log(sigma), np.log(knots), rates)
@@ -166,21 +154,35 @@ def bit_map(message: bytes) -> np.ndarray:
     description = file_format.read(message)
     arch, exact, tables = description.arch, file_format.dequantize_weights(description), laplace_tables()
     total = np.zeros((arch.height, arch.width))
-    for level, grid in enumerate(description.grids):
-        if not np.any(grid):  # nothing is written of it
+    for level, latent in enumerate(description.latents):
+        if not np.any(latent):  # nothing is written of it
             continue
-        parent = description.grids[level + 1] if level + 1 < arch.levels else None
-        law = GridLaw(exact, level, arch.grids[level], parent)
-        values = np.asarray(grid, np.int64).reshape(-1)[law.order]
-        law.fill(slice(0, values.size), values)
-        ids, middle = law.ask(slice(0, values.size))
+        parent = description.latents[level + 1] if level + 1 < arch.levels else None
+        distribution = LatentDistribution(exact, level, arch.latent_shapes[level], parent)
+        values = np.asarray(latent, np.int64).reshape(-1)[distribution.order]
+        everything = slice(0, values.size)
+        distribution.update(everything, values)
+        ids, middle = distribution.predict(everything)
         bits = np.empty(values.size)
-        bits[law.order] = table_bits(values - middle, tables, ids) + coder.escape_bits(values - middle, tables, ids)
+        bits[distribution.order] = (table_bits(values - middle, tables, ids)
+                                    + coder.escape_bits(values - middle, tables, ids))
         side = 2**level
-        owner = np.add.outer(np.arange(arch.height) // side * grid.shape[1], np.arange(arch.width) // side)
-        pixels = np.bincount(owner.ravel(), minlength=grid.size)
+        owner = np.add.outer(np.arange(arch.height) // side * latent.shape[1], np.arange(arch.width) // side)
+        pixels = np.bincount(owner.ravel(), minlength=latent.size)
         total += (bits / np.maximum(pixels, 1))[owner]
     return total
+
+
+def latent_bytes(message: bytes) -> int:
+    """How many bytes of the overfitted codec's message its latents take.
+
+    Args:
+      message: of one image.
+
+    Returns:
+      The number.
+    """
+    return sum(map(len, container.unpack(message).payloads[3:]))
 
 
 def run(config: Config, workdir: pathlib.Path) -> dict[str, list[dict[str, Any]]]:
@@ -223,7 +225,7 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list[dict[str, Any]]
                     "field_bits": float(field[inside].sum())})
         glances.append({
             "fixation": number, "row": fixation[0], "column": fixation[1], "bytes": len(message),
-            "latent_bits": float(spent.sum()), "latent_bytes": file_format.grid_bytes(message),
+            "latent_bits": float(spent.sum()), "latent_bytes": latent_bytes(message),
             "field_bits": float(field.sum()), "theta": theta, "scale": scale})
     header = {"experiment": "foveated_glance", "units": "bits; pixels; sigma root mean square in pixels; theta and "
               f"scale K in units of pixels / {PIXEL_DEVIATION} in [0 1]", "picture": config.name, "size": config.size,

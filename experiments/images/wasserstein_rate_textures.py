@@ -22,9 +22,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.images.foveated_glance import latent_bytes
 from rdr import command_line
 from rdr.codecs import overfitted
-from rdr.codecs.overfitted import format as file_format
+from rdr.command_line import option
 from rdr.evaluation import tables
 from rdr.files import write_bytes
 from rdr.losses.wasserstein_distortion import exact as definition
@@ -37,27 +38,17 @@ EXTRA_COLUMNS = ("family", "loss", "sigma", "level", "distortion_se", "message_b
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """What is fitted and how.
+    """What is fitted and how."""
 
-    Fields:
-      correlations: of neighbors along each axis, one for each kind of texture; 0 is white.
-      size: side.
-      level: of the pyramid, whose standard deviation is sigma.
-      textures: of each kind.
-      rd_lambdas: bits per pixel for a unit of the objective.
-      steps: of a fit.
-      noise_levels: resolutions with shared noise.
-      seed: of textures, fits and noise.
-    """
-
-    correlations: tuple[float, ...] = (0.0, 0.9)
-    size: int = 64
-    level: int = 3
-    textures: int = 4
-    rd_lambdas: tuple[float, ...] = (10.0, 100.0)
-    steps: int = 300
-    noise_levels: int = 4
-    seed: int = 0
+    correlations: tuple[float, ...] = option(
+        (0.0, 0.9), "of neighbors along each axis, one for each kind of texture; 0 is white")
+    size: int = option(64, "side")
+    level: int = option(3, "of the pyramid, whose standard deviation is sigma")
+    textures: int = option(4, "of each kind")
+    rd_lambdas: tuple[float, ...] = option((10.0, 100.0), "bits per pixel for a unit of the objective")
+    steps: int = option(300, "of a fit")
+    noise_levels: int = option(4, "resolutions with shared noise")
+    seed: int = option(0, "of textures, fits and noise")
 
     def __post_init__(self):
         if not all(0 <= r < 1 for r in self.correlations):
@@ -159,7 +150,7 @@ def _rows(config: Config, x: np.ndarray, messages: Sequence[bytes], eigenvalues:
     sigma = pooling.pooling_std(config.level)
     pair = [jnp.asarray(a[..., None], jnp.float32) for a in (x, y)]
     bits = np.array([8.0 * len(message) for message in messages])
-    latents = np.mean([8.0 * file_format.grid_bytes(message) for message in messages])
+    latents = np.mean([8.0 * latent_bytes(message) for message in messages])
     rows = []
     for exact in (False, True):
         each = np.asarray(wasserstein_distortion(*pair, sigma, exact=exact), np.float64)

@@ -29,6 +29,7 @@ from experiments.sources import wasserstein_rate_images as images
 from experiments.sources import wasserstein_rate_tiles as tiles
 from rdr import command_line
 from rdr.codecs.vectors.water_filling import QUANTIZERS
+from rdr.command_line import option
 from rdr.evaluation import tables
 from rdr.files import write_text
 
@@ -39,39 +40,23 @@ EXTRA_COLUMNS = ("family", "loss", "sigma", "level", "distortion_se", "message_b
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Settings of the experiment.
+    """Settings of the experiment."""
 
-    Fields:
-      tile_pixels: n of each kind of tile, squares.
-      tile_distortions: n D to aim at.
-      tiles: how many are coded each time.
-      sigmas: of sliding windows.
-      levels: water levels, relative to the largest spectral value of white noise and its like.
-      fields: how many fields are coded each time.
-      longest: side of a field of one dimension, and of two, at most.
-      row_sigmas: of the loss on images of one row.
-      row_width: their pixels.
-      square_sigmas: of the loss on square images.
-      square_width: their side.
-      images: how many are coded each time; an eighth of them for the exact loss.
-      quantizers: of `rdr.codecs.vectors.water_filling`.
-      seed: of everything.
-    """
-
-    tile_pixels: tuple[int, ...] = (4, 16, 64)
-    tile_distortions: tuple[float, ...] = (0.5, 0.1, 0.02)
-    tiles: int = 2**14
-    sigmas: tuple[float, ...] = (2.0, 4.0, 8.0, 16.0, 32.0)
-    levels: tuple[float, ...] = (0.1, 0.03)
-    fields: int = 16
-    longest: tuple[int, ...] = (2**15, 512)
-    row_sigmas: tuple[float, ...] = (2.0, 8.0, 32.0)
-    row_width: int = 128
-    square_sigmas: tuple[float, ...] = (2.0, 8.0)
-    square_width: int = 32
-    images: int = 128
-    quantizers: tuple[str, ...] = ("dither", "trellis-256")
-    seed: int = 0
+    tile_pixels: tuple[int, ...] = option((4, 16, 64), "n of each kind of tile, squares")
+    tile_distortions: tuple[float, ...] = option((0.5, 0.1, 0.02), "n D to aim at")
+    tiles: int = option(2**14, "how many are coded each time")
+    sigmas: tuple[float, ...] = option((2.0, 4.0, 8.0, 16.0, 32.0), "of sliding windows")
+    levels: tuple[float, ...] = option(
+        (0.1, 0.03), "water levels, relative to the largest spectral value of white noise and its like")
+    fields: int = option(16, "how many fields are coded each time")
+    longest: tuple[int, ...] = option((2**15, 512), "side of a field of one dimension, and of two, at most")
+    row_sigmas: tuple[float, ...] = option((2.0, 8.0, 32.0), "of the loss on images of one row")
+    row_width: int = option(128, "their pixels")
+    square_sigmas: tuple[float, ...] = option((2.0, 8.0), "of the loss on square images")
+    square_width: int = option(32, "their side")
+    images: int = option(128, "how many are coded each time; an eighth of them for the exact loss")
+    quantizers: tuple[str, ...] = option(("dither", "trellis-256"), "of rdr.codecs.vectors.water_filling")
+    seed: int = option(0, "of everything")
 
     def __post_init__(self):
         for name in self.quantizers:

@@ -295,22 +295,25 @@ def measure(where: Setting, fields: Fields, level: float, *, quantizer: str, sec
         clipped += np.mean(power < 0) / count
         m, v = statistics(low + np.sqrt(np.maximum(power, 0.0)) * texture, where.transfer)
         errors[i] = np.mean((m - fields.m[i]) ** 2 + (v - fields.v[i]) ** 2)
-    return _row(where, fields, level, [mean] if spread is None else [mean, spread], errors, filler) | {
+    return _row(where, fields, level, [mean] if spread is None else [mean, spread], errors, texture) | {
         "codec": f"{filler}-{quantizer}", "family": "two fields" if second else "means only", "seed": seed,
         "clipped": clipped}
 
 
 def _row(where: Setting, fields: Fields, level: float, coded: list[_Coded], errors: np.ndarray,
-         filler: str) -> dict[str, Any]:
+         texture: np.ndarray) -> dict[str, Any]:
     """What a codec did, and the bounds at its distortion."""
     count, pixels = len(errors), where.means.size
     spectra = (where.means, where.deviations)[: len(coded)]
     distortion, unseen = float(errors.mean()), 0.0
-    if len(coded) == 1:  # v is as it is, and noise has a v of its own that varies as much
-        unseen = float(np.square(fields.v.astype(np.float64) - fields.expected).mean()) * (1 + (filler == "noise"))
+    if len(coded) == 1:  # v is as it is, and the carrier's is its own
+        unseen = float(np.square(fields.v.astype(np.float64) - fields.expected).mean())
+        unseen += fields.expected**2 * float(statistics(texture, where.transfer)[1].var())
     expected = sum(float(c.errors.mean()) for c in coded) / pixels + unseen
     lower, slope, above = water_filling_rate((where.means,), distortion)
-    reference, _, degrees = water_filling_rate(spectra, max(distortion - unseen, 1e-12))
+    reference, degrees = math.nan, sum(int((part > level).sum()) for part in spectra)
+    if distortion > 1.01 * unseen:  # else what is coded is lost in what is not
+        reference, _, degrees = water_filling_rate(spectra, distortion - unseen)
     ideal = np.sum([c.bits for c in coded], 0) / pixels
     noise = ideal - slope * errors
     length = sum(len(c.message) for c in coded)

@@ -18,13 +18,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy import stats
-from scipy.special import gammaln, ndtr, ndtri
+from scipy.special import ndtr, ndtri
 
 from rdr.codecs.vectors import water_filling
 from rdr.losses.wasserstein_distortion import wasserstein_distortion
 from rdr.randomness import shared_key
-from theory.gaussian.vector import rate_distortion
-from theory.wasserstein_distortion import tile_rate_bounds
+from theory import wasserstein_distortion as theory
 
 
 class Tiles(NamedTuple):
@@ -41,27 +40,18 @@ class Tiles(NamedTuple):
     decoded: np.ndarray
 
 
-def mean_deviation(pixels: int) -> float:
-    """E v of n i.i.d. N(0,1): sqrt(2/n) Gamma(n/2) / Gamma((n-1)/2)."""
-    return math.sqrt(2.0 / pixels) * math.exp(gammaln(pixels / 2) - gammaln((pixels - 1) / 2))
-
-
 @functools.cache
-def order_statistics(pixels: int, draws: int = 2**17) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean, variances / n and directions of sorted tiles, from draws that are nobody's test data.
+def order_statistics(pixels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Principal components of sorted tiles.
 
     Args:
-      pixels: n.
-      draws: how many tiles are drawn.
+      pixels: n, at most 64.
 
     Returns:
       Mean [n], variances of the components over n [n], directions [n, n].
     """
-    x = np.sort(np.random.default_rng(977).standard_normal((draws, pixels)), -1)
-    mean = x.mean(0)
-    mean = 0.5 * (mean - mean[::-1])  # the distribution is symmetric
-    values, directions = np.linalg.eigh(np.cov(x.T))
-    return mean, values / pixels, directions
+    values, directions = np.linalg.eigh(theory.order_statistic_covariance(pixels))
+    return theory.order_statistic_means(pixels), np.maximum(values, 0.0) / pixels, directions
 
 
 def pattern(pixels: int) -> np.ndarray:
@@ -82,7 +72,7 @@ def moments_codec(x: np.ndarray, level: float, quantizer: str, seed: int) -> Til
     Returns:
       The tiles.
     """
-    n, expected = x.shape[-1], mean_deviation(x.shape[-1])
+    n, expected = x.shape[-1], float(theory.tile_moments(x.shape[-1]).deviation_mean)
     made = water_filling.plan(_variances(n), level, quantizer=quantizer)
     moments = np.stack([x.mean(-1), x.std(-1) - expected], -1)
     message, bits = water_filling.encode(made, moments, shared_key=shared_key(seed))
@@ -92,7 +82,8 @@ def moments_codec(x: np.ndarray, level: float, quantizer: str, seed: int) -> Til
 
 
 def _variances(n: int) -> np.ndarray:
-    return np.array([1.0 / n, (n - 1) / n - mean_deviation(n) ** 2])
+    moments = theory.tile_moments(n)
+    return np.array([moments.mean_variance, moments.deviation_variance])
 
 
 def order_codec(x: np.ndarray, level: float, quantizer: str, seed: int) -> Tiles:
@@ -130,7 +121,7 @@ def realistic_codec(x: np.ndarray, level: float, seed: int) -> Tiles:
     Returns:
       The tiles: i.i.d. N(0,1), exactly.
     """
-    n, expected = x.shape[-1], mean_deviation(x.shape[-1])
+    n, expected = x.shape[-1], float(theory.tile_moments(x.shape[-1]).deviation_mean)
     made = water_filling.plan(_variances(n), level, quantizer="rounding")
     moments = np.stack([x.mean(-1), x.std(-1) - expected], -1)
     message, bits = water_filling.encode(made, moments, shared_key=shared_key(0))
@@ -171,27 +162,19 @@ def loss(x: np.ndarray, y: np.ndarray, exact: bool) -> np.ndarray:
     return np.asarray(found, np.float64).mean(-1)
 
 
-def exact_bounds(distortion: float, pixels: int) -> tuple[float, float]:
-    """Bits per tile for the exact loss: Shannon's bound for order statistics or the proxy's, and a Gaussian's.
+def bounds(distortion: float, pixels: int, exact: bool) -> tuple[float, float]:
+    """Bits per tile, below and above (certified).
 
     Args:
-      distortion: W2^2 per tile.
+      distortion: per tile.
       pixels: n.
+      exact: which loss.
 
     Returns:
-      Lower and upper bound; the upper one from a covariance matrix that is itself estimated.
+      Lower and upper bound.
     """
-    shannon = -0.5 * pixels * math.log2(distortion) - gammaln(pixels + 1) / math.log(2.0)
-    proxy = float(tile_rate_bounds(distortion, pixels)[0])
-    return max(shannon, proxy, 0.0), float(rate_distortion(distortion, order_statistics(pixels)[1]))
-
-
-def bounds(distortion: float, pixels: int, exact: bool) -> tuple[float, float]:
-    """Bits per tile, below and above; see `exact_bounds` and `tile_rate_bounds`."""
-    if exact:
-        return exact_bounds(distortion, pixels)
-    lower, upper = tile_rate_bounds(distortion, pixels)
-    return float(lower), float(upper)
+    found = (theory.exact_tile_rate_bounds if exact else theory.tile_rate_bounds)(distortion, pixels)
+    return float(found[0]), float(found[1])
 
 
 def measure(pixels: int, distortion: float, quantizers: tuple[str, ...], blocks: int, count: int, seed: int
