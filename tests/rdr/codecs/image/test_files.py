@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import pathlib
 import pickle
 
@@ -118,7 +119,7 @@ def test_a_file_that_cannot_be_written_leaves_the_one_before(saved, tmp_path, mo
     def fail(*_):
         raise OSError("no space left")
 
-    monkeypatch.setattr(files.os, "replace", fail)
+    monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match="no space left"):
         files.save_codec(path, OPTIONS, saved[2])
     assert path.read_bytes() == b"before"
