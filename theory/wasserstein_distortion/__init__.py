@@ -52,6 +52,7 @@ from theory.wasserstein_distortion.pyramid import (
 from theory.wasserstein_distortion.tiles import (
     TileMoments,
     realistic_tile_rate_bounds,
+    sliding_box_rate,
     tile_moments,
     tile_rate_bounds,
     tile_zero_rate_distortion,
@@ -109,6 +110,7 @@ __all__ = [
     "pyramid_zero_rate_distortion",
     "realistic_tile_rate_bounds",
     "second_order_spectrum",
+    "sliding_box_rate",
     "tile_moments",
     "tile_rate_bounds",
     "tile_zero_rate_distortion",

@@ -109,6 +109,25 @@ def _tile_rates(d: jax.Array, n: jax.Array) -> tuple[jax.Array, jax.Array]:
     return lower, upper
 
 
+def sliding_box_rate(distortion: ArrayLike, pixels: ArrayLike) -> jax.Array:
+    """Computes a bound for windows of n equal weights around every pixel (certified lower bound).
+
+    These windows fall into n sets of disjoint ones, of which one has at most the mean distortion: per pixel at least
+    1/n of what a tile needs. Unlike pooled means it counts deviations; it is the larger of the two near D0 only.
+
+    Args:
+      distortion: D >= 0, exact or proxy, mean over pixels; any shape.
+      pixels: n >= 1, pixels of a window that tiles the image; broadcasts.
+
+    Returns:
+      Bits per *pixel*, of the broadcast shape.
+
+    Raises:
+      ValueError: if D < 0 or n < 1 (outside of a trace).
+    """
+    return tile_rate_bounds(distortion, pixels)[0] / jnp.asarray(pixels, jnp.float64)
+
+
 def realistic_tile_rate_bounds(distortion: ArrayLike, pixels: ArrayLike) -> tuple[jax.Array, jax.Array]:
     """Bounds the rate of tiles with perfect realism and no common randomness: R(D/2) (certified, both sides).
 

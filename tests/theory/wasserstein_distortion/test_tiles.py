@@ -8,6 +8,7 @@ from scipy import integrate, stats
 from rdr.losses import wasserstein_distortion
 from theory import gaussian
 from theory import wasserstein_distortion as wd
+from theory.gaussian import vector
 
 SIZES = np.array([4, 16, 64])
 
@@ -134,6 +135,18 @@ def test_one_pixel_is_squared_error_and_rates_are_monotone_and_convex():
         for rate in (lower, upper):
             slopes = np.diff(rate) / np.diff(share)
             assert (slopes <= 0).all() and (np.diff(slopes) >= -1e-9 * np.abs(slopes[1:])).all()
+
+
+def test_sliding_boxes_beat_pooled_means_near_zero_rate_only():
+    """Oracle: reverse water-filling of the box's spectrum on a periodic line, the bound by pooled means."""
+    pixels, size = 8, 512
+    power = np.square(np.abs(np.fft.fft(np.ones(pixels) / pixels, size)))
+    d0 = float(wd.tile_zero_rate_distortion(pixels))
+    distortion = d0 * np.array([0.01, 0.7, 0.95])
+    means = np.array(vector.rate_distortion(size * distortion, power)) / size
+    boxes = np.array(wd.sliding_box_rate(distortion, pixels))
+    assert boxes[0] < means[0] and boxes[1] > means[1] == 0 and boxes[2] > 0
+    assert wd.sliding_box_rate(1.001 * d0, pixels) == 0
 
 
 def test_derivatives_vmap_and_refusals():
