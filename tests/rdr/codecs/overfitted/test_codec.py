@@ -6,7 +6,7 @@ import pytest
 from rdr.codecs import overfitted
 from rdr.codecs.overfitted import training
 
-SIZE = 270
+SIZE = 150
 FAST = overfitted.Options(schedule=overfitted.Schedule(steps=30), rd_lambda=0.02)
 
 
