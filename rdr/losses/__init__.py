@@ -8,6 +8,7 @@ from rdr._lazy import attach
 
 __getattr__, __dir__, __all__ = attach(__name__, {
     "absolute_error": "pointwise",
+    "charbonnier": "pointwise",
     "ciede2000": "color_difference",
     "color_difference": "color_difference",
     "dists": "dists",

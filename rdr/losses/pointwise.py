@@ -1,4 +1,4 @@
-"""Fidelity one component at a time: squared and absolute error."""
+"""Fidelity one component at a time: squared, absolute and smooth absolute error."""
 
 import jax
 import jax.numpy as jnp
@@ -43,6 +43,29 @@ def absolute_error(images: ArrayLike, reference: ArrayLike) -> jax.Array:
       ValueError: if the shapes differ, or there is no batch axis.
     """
     return jnp.mean(absolute(_difference(images, reference)), axis=1)
+
+
+def charbonnier(images: ArrayLike, reference: ArrayLike, *, scale: float = 1e-3) -> jax.Array:
+    """Computes a smooth absolute error of each element of a batch.
+
+    The mean of sqrt((x - y)^2 + s^2) - s over all components: absolute error beyond s, quadratic within.
+
+    Args:
+      images: [batch, ...].
+      reference: the same shape.
+      scale: s > 0, in units of the arguments.
+
+    Returns:
+      [batch], units of the arguments per component; float32, or float64 if an argument is.
+
+    Raises:
+      ValueError: if the shapes differ, there is no batch axis, or the scale is not positive.
+
+    Reference: charbonnier1994two, equation 5; less s here, so that equal images have distance 0.
+    """
+    if not scale > 0:
+        raise ValueError(f"scale must be positive, got {scale}")
+    return jnp.mean(jnp.sqrt(jnp.square(_difference(images, reference)) + scale**2) - scale, axis=1)
 
 
 def _difference(images: ArrayLike, reference: ArrayLike) -> jax.Array:

@@ -25,6 +25,12 @@ def _absolute_error() -> Loss:
     return absolute_error
 
 
+def _charbonnier() -> Loss:
+    from rdr.losses.pointwise import charbonnier
+
+    return charbonnier
+
+
 def _ssim() -> Loss:
     from rdr.losses.ssim import ssim_loss
 
@@ -74,8 +80,8 @@ def _wasserstein_distortion(sigma: ArrayLike, features: str | Callable[[ArrayLik
 
 
 LOSSES = Registry("loss", {
-    "absolute_error": _absolute_error, "ciede2000": _ciede2000, "dists": _dists, "lpips": _lpips, "ms_ssim": _ms_ssim,
-    "nlpd": _nlpd, "squared_error": _squared_error, "ssim": _ssim, "wasserstein_distortion": _wasserstein_distortion,
+    "absolute_error": _absolute_error, "charbonnier": _charbonnier, "ciede2000": _ciede2000, "dists": _dists,
+    "lpips": _lpips, "ms_ssim": _ms_ssim, "nlpd": _nlpd, "squared_error": _squared_error, "ssim": _ssim, "wasserstein_distortion": _wasserstein_distortion,
 })  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from rdr.losses.dists import dists, with_published_weights
 from rdr.losses.lpips import LPIPSParams, lpips
 from rdr.losses.mmd import energy_distance, mmd_squared
 from rdr.losses.nlpd import nlpd
-from rdr.losses.pointwise import absolute_error, squared_error
+from rdr.losses.pointwise import absolute_error, charbonnier, squared_error
 from rdr.losses.sinkhorn import sinkhorn_divergence
 from rdr.losses.sliced_wasserstein import sliced_w2_squared
 from rdr.losses.ssim import ms_ssim_loss, ssim_loss
@@ -48,6 +48,7 @@ def plain(loss, **options):
 IMAGE_LOSSES = {
     "squared_error": plain(squared_error),
     "absolute_error": plain(absolute_error),
+    "charbonnier": plain(charbonnier, scale=0.1),
     "ssim_loss": plain(ssim_loss),
     "ms_ssim_loss": plain(ms_ssim_loss, weights=(0.4, 0.6)),
     "nlpd": plain(nlpd, num_levels=3),

@@ -23,6 +23,14 @@ def test_gradient_of_the_absolute_error_is_zero_at_equality():
     np.testing.assert_array_equal(gradient(x), 0.0)
 
 
+def test_charbonnier_is_quadratic_within_its_scale_and_absolute_beyond():
+    x = np.array([[3.0], [1e-3], [0.0]])
+    found = pointwise.charbonnier(x, np.zeros((3, 1)), scale=0.1)
+    np.testing.assert_allclose(found, [np.hypot(3.0, 0.1) - 0.1, 1e-6 / 0.2, 0.0], rtol=1e-4)
+    with pytest.raises(ValueError, match="scale must be positive"):
+        pointwise.charbonnier(x, x, scale=0.0)
+
+
 def test_arguments_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match=r"reference must have the shape of images, \(2, 3\), got \(2, 4\)"):
         pointwise.squared_error(np.zeros((2, 3)), np.zeros((2, 4)))
