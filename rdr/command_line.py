@@ -19,6 +19,7 @@ The exit status is 0, 1 if it could not be done, 2 if the call was wrong, 130 af
 """
 
 import argparse
+import contextlib
 import dataclasses
 import inspect
 import json
@@ -28,14 +29,15 @@ import shutil
 import sys
 import tempfile
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from rdr import files
+from rdr import files, locks
 from rdr._flags import UsageError, add_fields, converter_of, option, refuse, spell_switches
 
 __all__ = [
-    "CommandLine", "Parsed", "UsageError", "check_workdir", "main", "open_workdir", "option", "parse", "run_safely",
+    "CommandLine", "Parsed", "UsageError", "check_workdir", "claim_workdir", "main", "open_workdir", "option",
+    "parse", "run_safely",
 ]
 
 # Packages that are not always there: modules, the distribution, and the extra that installs it.
@@ -192,6 +194,36 @@ def open_workdir(workdir: pathlib.Path, config: Any, *, kind: str = "workdir") -
     return workdir
 
 
+@contextlib.contextmanager
+def claim_workdir(workdir: pathlib.Path, config: Any, *, kind: str = "workdir") -> Iterator[pathlib.Path]:
+    """Holds a working directory for one process and one configuration; a run that is refused leaves no trace.
+
+    Args:
+      workdir: the directory; see `open_workdir`.
+      config: a dataclass.
+      kind: what messages call it.
+
+    Yields:
+      The directory.
+
+    Raises:
+      ValueError: if it cannot be written, holds the results of another configuration, or is written by another process.
+    """
+    workdir = pathlib.Path(workdir)
+    existed, known = workdir.exists(), check_workdir(workdir, config, kind=kind)
+    open_workdir(workdir, config, kind=kind)
+    try:
+        with locks.exclusive(workdir):
+            yield workdir
+    except BaseException:
+        with contextlib.suppress(OSError):
+            if not known and [path.name for path in workdir.iterdir()] == ["config.json"]:
+                (workdir / "config.json").unlink()
+            if not existed:
+                workdir.rmdir()  # only if it is empty
+        raise
+
+
 def check_workdir(workdir: pathlib.Path, config: Any, *, kind: str = "workdir") -> bool:
     """Refuses a working directory that holds the results of another configuration; writes nothing.
 
@@ -280,6 +312,7 @@ def main(
     def call():
         program = pathlib.Path((sys.argv if argv is None else argv)[0]).stem
         parsed = parse(CommandLine(program, description, presets), argv)
-        run(parsed.config, open_workdir(parsed.workdir, parsed.config))
+        with claim_workdir(parsed.workdir, parsed.config) as workdir:
+            run(parsed.config, workdir)
 
     return run_safely(call)

@@ -277,13 +277,13 @@ def run(config: Config, workdir: pathlib.Path, extra: Extra = Extra()) -> dict[s
         columns = bound_tables.read_columns(workdir / "bound.csv", source_digest(pmf, matrix))
     if columns is None:
         columns, header = compute(config, pmf, matrix)
-        workdir = command_line.open_workdir(workdir, config)
-        files.write_text(workdir / "bound.tex", bound_tables.latex(columns, config.divergence))
-        figure = bound_tables.make_figure(columns, config.divergence)
-        files.write_figure(workdir / "bound.png", figure, dpi=200, metadata={"Software": None})
-        files.write_figure(workdir / "bound.pdf", figure, metadata={"CreationDate": None})
-        write_table(workdir / "bound.csv", columns, header)
-        write_run_record(workdir, name="rdr bound", config=config, duration_seconds=time.monotonic() - started)
+        with command_line.claim_workdir(workdir, config):
+            files.write_text(workdir / "bound.tex", bound_tables.latex(columns, config.divergence))
+            figure = bound_tables.make_figure(columns, config.divergence)
+            files.write_figure(workdir / "bound.png", figure, dpi=200, metadata={"Software": None})
+            files.write_figure(workdir / "bound.pdf", figure, metadata={"CreationDate": None})
+            write_table(workdir / "bound.csv", columns, header)
+            write_run_record(workdir, name="rdr bound", config=config, duration_seconds=time.monotonic() - started)
         columns = bound_tables.read_columns(workdir / "bound.csv", source_digest(pmf, matrix))  # as a later call will
     gap = float(np.max(columns["rate_bits"] - columns["rate_lower_bits"]))
     if extra.json:

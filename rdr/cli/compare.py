@@ -288,8 +288,10 @@ def run(config: Config, workdir: pathlib.Path, extra: Extra = Extra()) -> list[d
         curves = gather(config, workdir)
     metrics = list(dict.fromkeys(name for curve in curves for name in curve.metrics))
     rows = [row for metric in metrics for row in compare_metric(curves, metric, config)] + compare_axes(curves, config)
-    write_results(command_line.open_workdir(workdir, config), config, curves, metrics, rows)
-    tables.write_run_record(workdir, name="rdr compare", config=config, duration_seconds=time.perf_counter() - began)
+    with command_line.claim_workdir(workdir, config):
+        write_results(workdir, config, curves, metrics, rows)
+        duration = time.perf_counter() - began
+        tables.write_run_record(workdir, name="rdr compare", config=config, duration_seconds=duration)
     if extra.json:
         show_json(Outcome(seconds=time.perf_counter() - began), curves=[curve.name for curve in curves], rows=rows,
                   workdir=str(workdir))

@@ -1,16 +1,18 @@
 """The command `rdr encode`: from images to messages."""
 
+import contextlib
 import dataclasses
 import json
 import math
 import pathlib
+import tempfile
 import time
 from collections.abc import Sequence
 
 import jax
 import numpy as np
 
-from rdr import command_line, files
+from rdr import command_line, files, locks
 from rdr.cli import reports
 from rdr.cli.codec_options import Config, Report, overfitted_options, target_bytes
 from rdr.cli.inputs import MESSAGE_SUFFIX, expand, is_many
@@ -92,11 +94,17 @@ def encode_one(source: pathlib.Path, target: pathlib.Path, config: Config, *, as
     if target.exists() and source.exists() and target.samefile(source):
         raise ValueError(f"the message would replace the image {str(source)!r}: name another file to write")
     image, started = _read(source, config), time.perf_counter()
-    directory = target.with_name(target.name + ".progress")
-    [message] = encode_images([image], config, directory)
-    seconds = time.perf_counter() - started
-    files.write_bytes(target, message)
-    files.remove_tree(directory)
+    special = target.exists() and not target.is_file()  # a FIFO or a device has no neighbors
+    with contextlib.ExitStack() as stack:
+        if special:
+            directory = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory())) / "progress"
+        else:
+            directory = target.with_name(target.name + ".progress")
+            stack.enter_context(locks.exclusive(target))
+        [message] = encode_images([image], config, directory)
+        seconds = time.perf_counter() - started
+        files.write_bytes(target, message)
+        files.remove_tree(directory)
     return _report(source.name, image, message, config, seconds, as_json=as_json)
 
 
@@ -144,7 +152,23 @@ def encode_many(
     shapes, digests, failures = _look_at(sources, config)
     if not shapes:
         _refuse_failures(failures, len(sources))
-    command_line.open_workdir(target, config, kind="the folder")
+    with command_line.claim_workdir(target, config, kind="the folder"):
+        missed = _encode_missing(sources, target, config, shapes, digests, failures, as_json=as_json)
+        if not failures:
+            for path in target.iterdir():  # of processes that were killed
+                if path.suffix == ".progress" and path.is_dir():
+                    files.remove_tree(path)
+                elif files.is_partial(path) and path.is_file():
+                    path.unlink()
+    _refuse_failures(failures, len(sources))
+    return missed
+
+
+def _encode_missing(
+    sources: dict[str, pathlib.Path], target: pathlib.Path, config: Config, shapes: dict[str, tuple[int, ...]],
+    digests: dict[str, str], failures: dict[str, str], *, as_json: bool,
+) -> bool:
+    """Encodes what the folder has not got; adds to the failures. Returns whether a size was missed."""
     record = target / "pictures.json"
     known = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
     missing = dict(shapes)
@@ -173,7 +197,6 @@ def encode_many(
         files.remove_tree(directory)
         for name, image, message in zip(names, images, messages):
             missed |= _report(name, image, message, config, seconds, as_json=as_json)
-    _refuse_failures(failures, len(sources))
     return missed
 
 

@@ -310,9 +310,10 @@ def run(config: Config, workdir: pathlib.Path, extra: Extra = Extra()) -> dict[s
     workdir = pathlib.Path(workdir)
     table = read_results(config, pairs, workdir)
     if table is None:
-        table = compute(plan, config, pairs, command_line.open_workdir(workdir, config))
-        tables.write_run_record(
-            workdir, name="rdr evaluate", config=config, duration_seconds=time.perf_counter() - began)
+        with command_line.claim_workdir(workdir, config):
+            table = compute(plan, config, pairs, workdir)
+            tables.write_run_record(
+                workdir, name="rdr evaluate", config=config, duration_seconds=time.perf_counter() - began)
     if extra.json:
         rate, pixels = table.get("rate_bpp", {}).get("value"), [pair.height * pair.width for pair in pairs]
         size = None if rate is None else sum(pair.bits for pair in pairs) // 8

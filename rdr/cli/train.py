@@ -1,5 +1,6 @@
 """The command `rdr train`: trains an amortized image codec, and writes it to a file that encodes and decodes."""
 
+import contextlib
 import dataclasses
 import pathlib
 import sys
@@ -232,11 +233,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             further_values=lambda extra: read_config_file(extra.config) if extra.config else {})
         place, workdir = parsed.extra, parsed.workdir
         sharding.initialize_distributed(place.coordinator, place.num_processes, place.process_id)
-        if jax.process_index() == 0:
-            command_line.open_workdir(workdir, parsed.config)
-        if jax.process_count() > 1:
-            sharding.barrier("workdir")
-        last = run(parsed.config, workdir, place)
+        first = jax.process_index() == 0
+        with command_line.claim_workdir(workdir, parsed.config) if first else contextlib.nullcontext():
+            if jax.process_count() > 1:
+                sharding.barrier("workdir")
+            last = run(parsed.config, workdir, place)
         if jax.process_index() == 0:
             path = workdir / "codec.npz"
             if place.json:

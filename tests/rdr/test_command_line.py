@@ -99,7 +99,7 @@ def test_help_is_grouped_and_says_defaults_of_every_preset(capsys):
     assert end.value.code == 0 and "An experiment." in out and "usage: program IN [options]" in out
     assert "steps of training; more is better [1 (smoke), 5 (quick)]" in out
     assert "rate in bits, 100 % of it [0.5]" in out and "names; one of psnr, ssim [psnr]" in out
-    assert "whether to wave [off]" in out and "[1.0,2.0]" in out
+    assert "whether to wave [off]" in out and "[1,2]" in out
     assert out.index("what one needs first") < out.index("--steps") < out.index("further options") < out.index("--rate")
 
 
@@ -114,6 +114,34 @@ def test_a_workdir_belongs_to_one_configuration(tmp_path):
     (workdir / "config.json").write_text("{")
     with pytest.raises(ValueError, match="is damaged"):
         command_line.open_workdir(workdir, Config())
+
+
+def test_a_refused_run_leaves_no_trace_and_a_broken_one_leaves_what_it_wrote(tmp_path, capsys):
+    """Fault 20: a refused experiment left config.json, which then refused the corrected command."""
+    def run(config, workdir):
+        if config.steps == 7:
+            (workdir / "points.csv").write_text("1")
+        if config.steps > 5:
+            raise ValueError("steps must be at most 5")
+
+    def call(steps):
+        return command_line.main("", PRESETS, run, ["p", f"--workdir={tmp_path / 'w'}", f"--steps={steps}"])
+
+    assert call(6) == 1 and not list(tmp_path.iterdir())
+    (tmp_path / "w").mkdir()
+    assert call(6) == 1 and not list((tmp_path / "w").iterdir())
+    assert call(5) == 0 and [path.name for path in (tmp_path / "w").iterdir()] == ["config.json"]
+    assert call(6) == 1 and "other settings (steps)" in capsys.readouterr().err.splitlines()[-1]
+    (tmp_path / "w" / "config.json").unlink()
+    assert call(7) == 1 and {path.name for path in (tmp_path / "w").iterdir()} == {"config.json", "points.csv"}
+
+
+def test_a_workdir_is_held_by_one_process(tmp_path):
+    """Fault 33: two processes on one output were not detected."""
+    with (command_line.claim_workdir(tmp_path, Config()), pytest.raises(ValueError, match="another process is writing"),
+          command_line.claim_workdir(tmp_path, Config())):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
 
 def test_an_unwritable_workdir_is_refused(tmp_path):

@@ -1,13 +1,17 @@
 """`rdr encode`: files, folders, progress, sizes, refusals."""
 
 import errno
+import hashlib
 import json
+import os
+import stat
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from rdr import files as rdr_files
+from rdr import locks
 from rdr.cli import encode
 from rdr.cli.codec_options import Config
 from rdr.codecs import overfitted
@@ -27,8 +31,6 @@ def test_a_line_of_json_says_what_was_written(encoded, rdr, tmp_path, capsys, mo
     assert said["bytes"] == len(message) == (tmp_path / "out.rdr").stat().st_size
     assert said["bits_per_pixel"] == pytest.approx(8 * len(message) / 51)
     assert said["psnr_db"] == pytest.approx(-10 * np.log10(mse)) and said["seconds"] > 0
-    import hashlib
-
     assert said["sha256"] == hashlib.sha256(decoded.tobytes()).hexdigest() and said["image"] == "in.png"
 
 
@@ -171,6 +173,77 @@ def test_help_explains_every_flag_and_begins_with_what_one_needs(capsys, rdr):
     for words in ("bits per pixel that the file should have", "500 (fast)", "one of mse, ms_ssim", "[1024]"):
         assert words in shown
     assert shown.index("--bpp") < shown.index("further options") < shown.index("--squared_error_weight")
+
+
+def test_broken_images_do_not_keep_others_from_being_encoded(tmp_path, instant_fits, rdr, small_image, capsys):
+    """Fault 23: one broken image aborted a folder before any work."""
+    (tmp_path / "in").mkdir()
+    for name in ("a", "b", "d"):
+        Image.fromarray(small_image).save(tmp_path / "in" / f"{name}.png")
+    (tmp_path / "in" / "c.png").write_bytes(b"nothing")
+    (tmp_path / "in" / "d.png").write_bytes((tmp_path / "in" / "a.png").read_bytes()[:50])
+    assert rdr("encode", tmp_path / "in", tmp_path / "out") == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "2 of 4 images could not be encoded" in error and "c.png" in error and "d.png" in error
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.rdr")) == ["a.rdr", "b.rdr"]
+    for name in "ab":
+        (tmp_path / "in" / f"{name}.png").unlink()
+    assert rdr("encode", tmp_path / "in", tmp_path / "none") == 1 and not (tmp_path / "none").exists()
+
+
+def test_what_killed_processes_left_is_removed_when_a_folder_is_done(tmp_path, instant_fits, rdr, small_image):
+    """Fault 33: a folder killed between two messages of a batch left a progress folder for ever."""
+    (tmp_path / "in").mkdir()
+    for name in "abc":
+        Image.fromarray(small_image).save(tmp_path / "in" / f"{name}.png")
+
+    def die(path, data, write=rdr_files.write_bytes):
+        if str(path).endswith("b.rdr"):
+            raise KeyboardInterrupt
+        write(path, data)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(rdr_files, "write_bytes", die)
+        assert rdr("encode", tmp_path / "in", tmp_path / "out") == 130
+    (tmp_path / "out" / ".a.rdr.0123.partial").write_text("")
+    assert list((tmp_path / "out").glob("*.progress"))
+    assert rdr("encode", tmp_path / "in", tmp_path / "out") == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "a.rdr", "b.rdr", "c.rdr", "config.json", "pictures.json"]
+
+
+def test_two_processes_on_one_output_are_detected(tmp_path, instant_fits, rdr, small_image, capsys):
+    """Fault 33: two processes on one output were not detected."""
+    Image.fromarray(small_image).save(tmp_path / "in.png")
+    with locks.exclusive(tmp_path / "out.rdr"):
+        assert rdr("encode", tmp_path / "in.png", tmp_path / "out.rdr") == 1
+    assert "another process is writing to" in capsys.readouterr().err and not instant_fits
+    assert rdr("encode", tmp_path / "in.png", tmp_path / "out.rdr") == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.png", "out.rdr"]
+
+
+def test_messages_go_through_links_and_into_devices(tmp_path, instant_fits, rdr, small_image):
+    """Fault 14: a symbolic link became a file, a FIFO or a device a regular file."""
+    Image.fromarray(small_image).save(tmp_path / "in.png")
+    (tmp_path / "real.rdr").write_bytes(b"old")
+    (tmp_path / "link.rdr").symlink_to(tmp_path / "real.rdr")
+    assert rdr("encode", tmp_path / "in.png", tmp_path / "link.rdr") == 0
+    assert (tmp_path / "link.rdr").is_symlink() and (tmp_path / "real.rdr").read_bytes() == b"one"
+    os.mkfifo(tmp_path / "fifo")
+    reader = os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK)
+    assert rdr("encode", tmp_path / "in.png", tmp_path / "fifo") == 0
+    assert os.read(reader, 10) == b"one"
+    os.close(reader)
+    assert stat.S_ISFIFO(os.stat(tmp_path / "fifo").st_mode)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fifo", "in.png", "link.rdr", "real.rdr"]
+
+
+def test_missed_targets_have_a_status_of_their_own(small_codec, tmp_path, rdr, capsys):
+    """Fault 22: a pretrained codec with --bpp=30 wrote 0.55 bits per pixel and ended with status 0."""
+    flags = (f"--checkpoint={small_codec / 'codec.npz'}", "--bpp=30")
+    assert rdr("encode", small_codec / "images" / "a.png", tmp_path / "a.rdr", *flags) == 0
+    assert "shorter than" in capsys.readouterr().err
+    assert rdr("encode", small_codec / "images" / "a.png", tmp_path / "a.rdr", *flags, "--strict") == 3
 
 
 def test_amortized_codecs_have_levels_and_targets(small_codec, tmp_path, rdr):
