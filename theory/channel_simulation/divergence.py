@@ -62,7 +62,7 @@ def functional_information(joint: ArrayLike) -> jax.Array:
       ValueError: if it is no joint probability mass function.
 
     Reference:
-      Li and El Gamal 2018 [li2018strong]; Flamich, Sriramu and Wagner 2025 [flamich2025redundancy].
+      Li and El Gamal 2018 [li2018strong]; Flamich, Sriramu and Wagner 2025 [flamich2025].
     """
     joint = jnp.asarray(joint, jnp.float64)
     check_pmf("joint", joint.reshape(*joint.shape[:-2], -1))

@@ -137,7 +137,7 @@ def gaussian_functional_information(mutual_information: ArrayLike, dimension: in
       ValueError: if the information is negative, or the dimension out of range.
 
     Reference:
-      Li and El Gamal 2018 [li2018strong]; Flamich, Sriramu and Wagner 2025 [flamich2025redundancy]; equality:
+      Li and El Gamal 2018 [li2018strong]; Flamich, Sriramu and Wagner 2025 [flamich2025]; equality:
       docs/derivations/layered_dither.md.
     """
     check_domain("mutual_information", mutual_information, minimum=0.0)
@@ -165,7 +165,7 @@ def high_rate_excess(dimension: ArrayLike) -> jax.Array:
       ValueError: if a dimension is below 1.
 
     Reference:
-      docs/derivations/layered_dither.md; balls as layers: Ling and Li 2024 [ling2024rejection].
+      docs/derivations/layered_dither.md; balls as layers: Ling and Li 2024 [ling2024].
     """
     check_domain("dimension", dimension, minimum=1.0, finite=True)
     half = jnp.asarray(dimension, jnp.float64) / 2
@@ -183,7 +183,7 @@ def low_rate_constant() -> jax.Array:
 
     Reference:
       docs/derivations/layered_dither.md; the bound of which this is a limit: Flamich, Sriramu and Wagner 2025
-      [flamich2025redundancy].
+      [flamich2025].
     """
     t = _REACH * _POINTS
     tail, rest = ndtr(-t), ndtr(t)

@@ -144,7 +144,7 @@ def layered_dither_rate(density: ScalarDensity, noise: Noise, scale: ArrayLike) 
       ValueError: if the scale is not positive and finite.
 
     Reference:
-      Layered dither: Wilson 2000 [wilson2000layered]; Hegazy and Li 2022 [hegazy2022randomized]; the entropy of a
+      Layered dither: Wilson 2000 [wilson2000]; Hegazy and Li 2022 [hegazy2022]; the entropy of a
       dithered quantizer: Zamir and Feder 1992 [zamir1992universal]; equality: docs/derivations/layered_dither.md.
     """
     check_domain("scale", scale, minimum=0.0, open_minimum=True, finite=True)
@@ -167,7 +167,7 @@ def laplace_functional_information(noise_scale: ArrayLike) -> jax.Array:
       ValueError: if the scale is not positive and finite.
 
     Reference:
-      As `layered_dither_rate` [hegazy2022randomized].
+      As `layered_dither_rate` [hegazy2022].
     """
     return layered_dither_rate(tabulated_density.laplace_density(panels=128), laplace_noise(), noise_scale)
 

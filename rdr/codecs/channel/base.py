@@ -35,7 +35,8 @@ class ChannelCodec(NamedTuple):
       exact: whether y - x has the stated distribution exactly and independently of x, up to the 2^-32 that the shared
         integers resolve; False if only approximately (a finite number of candidates, say).
       finalize: `finalize(source, *, noise_scale) -> params`: the integer tables that both sides must share, for a model
-        of the source and the noise scales that will occur (a number, or an array of which the range counts). The source
+        of the source (the standard deviation of a Gaussian; codecs of single numbers take a cumulative distribution
+        function, too) and the noise scales that will occur (a number, or an array of which the range counts). It
         decides what is paid and nothing else: y is distributed the same whatever it is. `params` is a tree of arrays.
       encode: `encode(params, x, *, noise_scale, shared_key) -> bytes`; x is finite, the noise scale a positive number
         or an array that broadcasts to the shape of x.

@@ -11,7 +11,7 @@ no exact scheme for single numbers can go, plus what the bins of the tables lose
 
 For uniform noise this is universal quantization with a dither of 32 bits.
 
-Reference: Wilson 2000 [wilson2000layered]; Hegazy and Li 2022 [hegazy2022randomized]; uniform noise: Ziv 1985
+Reference: Wilson 2000 [wilson2000]; Hegazy and Li 2022 [hegazy2022]; uniform noise: Ziv 1985
   [ziv1985universal], Agustsson and Theis 2020 [agustsson2020universally].
 """
 
@@ -28,7 +28,7 @@ from rdr.bitstream import coder
 from rdr.bitstream.tables import Tables
 from rdr.codecs.channel import base
 from rdr.codecs.channel.layered_tables import TableIndex, make_layered_tables, scale_log, table_ids
-from rdr.codecs.channel.noises import Noise, Source, gaussian_noise, half_widths, layer_sampler
+from rdr.codecs.channel.noises import Noise, Source, gaussian_noise, gaussian_source, half_widths, layer_sampler
 from rdr.randomness import shared_words
 
 _BLOCK = 2**15  # numbers whose words are drawn together; part of the format
@@ -44,8 +44,9 @@ def _words(key: jax.Array, block: jax.Array) -> jax.Array:
 def layered_channel(noise: Noise | None = None, *, max_elements: int = base.MAX_ELEMENTS) -> base.ChannelCodec:
     """Makes the codec.
 
-    `finalize(source, *, noise_scale)` takes the cumulative distribution function of a model of the source
-    (`gaussian_source`, `mixture_source`, or any increasing function of float64 arrays).
+    `finalize(source, *, noise_scale)` takes a model of the source: its cumulative distribution function
+    (`gaussian_source`, `mixture_source`, or any increasing function of float64 arrays), or a number, the standard
+    deviation of a Gaussian around 0.
 
     Args:
       noise: its shape; default Gaussian. Any `Noise` with the layers' quantile function.
@@ -57,7 +58,8 @@ def layered_channel(noise: Noise | None = None, *, max_elements: int = base.MAX_
     noise = noise or gaussian_noise()
     name = f"channel-layered-{noise.name}"
 
-    def finalize(source: Source, *, noise_scale: ArrayLike) -> dict[str, Any]:
+    def finalize(source: Source | float, *, noise_scale: ArrayLike) -> dict[str, Any]:
+        source = source if callable(source) else gaussian_source(0.0, source)
         return make_layered_tables(source, noise, base.check_noise_scale(noise_scale))
 
     def encode(params: Any, x: ArrayLike, *, noise_scale: ArrayLike, shared_key: jax.Array) -> bytes:

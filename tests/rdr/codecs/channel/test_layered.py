@@ -128,6 +128,8 @@ def test_shapes_and_keys():
     x = np.zeros(8)
     assert np.all(transmit(x, seed=1)[0] != transmit(x, seed=2)[0])
     assert layered.layered_channel() is layered.layered_channel()
+    messages = {transmit(x, source=source)[1] for source in (2.0, noises.gaussian_source(0.0, 2.0))}
+    assert len(messages) == 1
 
 
 SCRIPT = """
