@@ -24,8 +24,8 @@ import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rdr.bitstream import coder
-from rdr.bitstream.tables import Tables
+from rdr.bitstream.adaptive_coder import StepDecoder, StepEncoder
+from rdr.bitstream.tables import Tables, tables_from_tree
 from rdr.codecs.channel import base
 from rdr.codecs.channel.layered_tables import TableIndex, make_layered_tables, scale_log, table_ids
 from rdr.codecs.channel.noises import Noise, Source, gaussian_noise, gaussian_source, half_widths, layer_sampler
@@ -64,36 +64,100 @@ def layered_channel(noise: Noise | None = None, *, max_elements: int = base.MAX_
 
     def encode(params: Any, x: ArrayLike, *, noise_scale: ArrayLike, shared_key: jax.Array) -> bytes:
         x = base.check_samples(x, max_elements=max_elements)
-        scale = base.check_noise_scale(noise_scale, x.shape)
-        index, tables = _parts(params)
-        flat, symbols, ids = x.reshape(-1), np.empty(x.size, np.int32), np.empty(x.size, np.int32)
-        for part, step, u, chosen in _blocks(noise, index, scale, x.shape, base.check_shared_key(shared_key)):
-            k = np.rint(flat[part] / step + u)
-            if k.size and not np.abs(k).max() < 2.0**31:
-                raise ValueError("x is too large for this noise_scale: its quotients must be below 2^31")
-            symbols[part], ids[part] = k, chosen
-        return base.pack_message(name, params, scale, x.shape, coder.encode_symbols(symbols, tables, ids))
+        scale, key = base.check_noise_scale(noise_scale, x.shape), base.check_shared_key(shared_key)
+        encoder = StepEncoder()
+        add_layered(encoder, params, x, noise=noise, noise_scale=scale, shared_key=key)
+        return base.pack_message(name, params, scale, x.shape, encoder.finish())
 
     def decode(message: bytes, *, params: Any, noise_scale: ArrayLike, shared_key: jax.Array) -> np.ndarray:
         scale, key = base.check_noise_scale(noise_scale), base.check_shared_key(shared_key)
         parts = base.open_message(message, name=name, params=params, noise_scale=scale, payloads=2,
                                   max_elements=max_elements)
-        index, tables = _parts(params)
-        size = math.prod(parts.shape)
-        y, steps, ids = np.empty(size, np.float64), np.empty(size, np.float64), np.empty(size, np.int32)
-        for part, step, u, chosen in _blocks(noise, index, scale, parts.shape, key):
-            y[part], steps[part], ids[part] = u, step, chosen
-        np.subtract(coder.decode_symbols(*parts.payloads, size, tables, ids), y, out=y)
-        return np.multiply(y, steps, out=y).reshape(parts.shape)
+        decoder = StepDecoder(*parts.payloads)
+        y = read_layered(decoder, params, parts.shape, noise=noise, noise_scale=scale, shared_key=key)
+        decoder.finish()
+        return y
 
     return base.ChannelCodec(name, 1, True, finalize, encode, decode)
 
 
-def _parts(params: Any) -> tuple[TableIndex, Tables]:
-    if not isinstance(params, dict) or not {"index", "tables"} <= set(params):
+def add_layered(encoder: StepEncoder, params: Any, x: np.ndarray, *, noise: Noise, noise_scale: np.ndarray,
+                shared_key: jax.Array) -> None:
+    """Adds numbers to a message that holds others, too.
+
+    Args:
+      encoder: of the message.
+      params: from `finalize`.
+      x: float64, finite, any shape.
+      noise: its shape.
+      noise_scale: float32, as `rdr.codecs.channel.base.check_noise_scale` returns it.
+      shared_key: from `rdr.randomness.shared_key`.
+
+    Raises:
+      ValueError: if a number is too large for its noise scale, or the parameters are of something else.
+    """
+    index, tables, low = _parts(params)
+    flat, symbols, ids = x.reshape(-1), np.empty(x.size, np.int32), np.empty(x.size, np.int32)
+    for part, step, u, chosen in _blocks(noise, index, noise_scale, x.shape, shared_key):
+        k = np.rint(flat[part] / step + u)
+        if k.size and not np.abs(k).max() < 2.0**31:
+            raise ValueError("x is too large for this noise_scale: its quotients must be below 2^31")
+        symbols[part], ids[part] = k, chosen
+    bits, split = _low_bits(index, ids)
+    if split.size:
+        rest = symbols[split] & ((1 << bits) - 1)
+        symbols[split] >>= bits
+    encoder.add(symbols, tables, ids)
+    if split.size:
+        encoder.add(rest, low, bits - 1)
+
+
+def read_layered(decoder: StepDecoder, params: Any, shape: tuple[int, ...], *, noise: Noise, noise_scale: np.ndarray,
+                 shared_key: jax.Array) -> np.ndarray:
+    """Reads what `add_layered` wrote.
+
+    Args:
+      decoder: of the message.
+      params: the same.
+      shape: of the numbers.
+      noise: the same.
+      noise_scale: the same.
+      shared_key: the same.
+
+    Returns:
+      float64 of this shape: x plus noise.
+
+    Raises:
+      ValueError: if the message is damaged, or the parameters are of something else.
+    """
+    index, tables, low = _parts(params)
+    size = math.prod(shape)
+    y, steps, ids = np.empty(size, np.float64), np.empty(size, np.float64), np.empty(size, np.int32)
+    for part, step, u, chosen in _blocks(noise, index, noise_scale, shape, shared_key):
+        y[part], steps[part], ids[part] = u, step, chosen
+    k = decoder.read(tables, ids)
+    bits, split = _low_bits(index, ids)
+    if split.size:
+        k = k.astype(np.int64)  # a forged message may hold any int32
+        k[split] = (k[split] << bits) + decoder.read(low, bits - 1)
+    np.subtract(k, y, out=y)
+    return np.multiply(y, steps, out=y).reshape(shape)
+
+
+def _low_bits(index: TableIndex, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which symbols have low bits that are coded by themselves, and how many: int32 [m], [m]."""
+    if not index.low_bits.any():
+        return np.zeros(0, np.int32), np.zeros(0, np.int32)
+    bits = index.low_bits.take(ids)
+    split = np.flatnonzero(bits)
+    return bits[split], split
+
+
+def _parts(params: Any) -> tuple[TableIndex, Tables, Tables]:
+    if not isinstance(params, dict) or not {"index", "tables", "low"} <= set(params):
         raise ValueError("these parameters are not of a layered channel: make them with the codec's finalize")
     return (TableIndex(**{k: np.asarray(v) for k, v in params["index"].items()}),
-            Tables(**{k: np.asarray(v) for k, v in params["tables"].items()}))
+            tables_from_tree(params["tables"]), tables_from_tree(params["low"]))
 
 
 def _blocks(noise: Noise, index: TableIndex, scale: np.ndarray, shape: tuple[int, ...], key: jax.Array

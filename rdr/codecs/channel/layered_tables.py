@@ -4,6 +4,9 @@ A table is for a bin of the half-width A = noise scale x layer and a bin of the 
 the logarithm of the layer is looked up by the top bits of the shared word V, that of the noise scale by the bits of the
 float32 that both sides hold, and the dither's bin is the top bits of the shared word W. No float that was computed
 takes part, so that encoder and decoder cannot disagree.
+
+Where A is far below the source's spread, k has many values that are about equally likely: its low bits are coded as
+uniform, and the table is for the rest.
 """
 
 from typing import Any, NamedTuple
@@ -19,6 +22,8 @@ _CELL_BITS = 12  # of V, for the layer's logarithm
 _MANTISSA_BITS = 8
 _MAX_OFFSET_BITS = 6  # 64 bins of u at most
 _MAX_WIDTH = 2**16
+_FINEST = 32  # cells in a standard deviation of the source, for what tables tell apart
+MAX_LOW_BITS = 12
 _TAIL = 2.0**-31  # probability that is left to escapes on either side
 
 
@@ -31,6 +36,7 @@ class TableIndex(NamedTuple):
       first: [1], the sum of both from which bins of A are counted.
       start: [bins], index of a bin's first table.
       shift: [bins], 31 minus the number of W's top bits that choose among a bin's tables.
+      low_bits: [tables], how many low bits of k are coded as uniform.
     """
 
     layer_log: np.ndarray
@@ -38,6 +44,7 @@ class TableIndex(NamedTuple):
     first: np.ndarray
     start: np.ndarray
     shift: np.ndarray
+    low_bits: np.ndarray
 
 
 def scale_log(noise_scale: np.ndarray, index: TableIndex) -> np.ndarray:
@@ -109,23 +116,50 @@ def _support(source: Source) -> tuple[float, float]:
     return low, high
 
 
-def _mean_pmfs(source, half, low, high, offset_bins):
-    """pmf of k averaged over a bin of ln A and over each bin of u: [offset_bins, width], and the first k."""
-    first = max(int(np.floor(low / (2 * half) - 1)), -_MAX_WIDTH // 2)
-    last = min(int(np.ceil(high / (2 * half) + 1)), _MAX_WIDTH // 2)
-    k = np.arange(first, last + 2) - 0.5
+def _mean_pmfs(source, half, low, high, offset_bins, low_bits):
+    """pmf of k >> low_bits averaged over a bin of ln A and over each bin of u: [offset_bins, width], and the first."""
+    step = 2 * half * 2**low_bits
+    first = max(int(np.floor(low / step - 1)), -_MAX_WIDTH // 2)
+    last = min(int(np.ceil(high / step + 1)), _MAX_WIDTH // 2)
     u = (np.arange(offset_bins * 2) + 0.5) / (offset_bins * 2) - 0.5
+    # k >> b is q where x lies between 2A (2^b q - u - 1/2) and 2A (2^b (q + 1) - u - 1/2).
+    edges = np.arange(first, last + 2) - (u[:, None] + 0.5) / 2**low_bits
     spread = 2.0 ** (_BIN_STEPS / LOG_STEPS * np.array([-np.sqrt(15.0), 0.0, np.sqrt(15.0)]) / 10)  # Gauss nodes
     pmfs = 0.0
     for factor, weight in zip(spread, (5 / 18, 8 / 18, 5 / 18)):
-        cdf = np.asarray(source(2 * half * factor * (k - u[:, None])), np.float64)
+        cdf = np.asarray(source(step * factor * edges), np.float64)
         pmfs = pmfs + weight * np.maximum(np.diff(cdf, axis=1), 0.0)
     return pmfs.reshape(offset_bins, 2, -1).mean(1), first
 
 
-def _offset_bits(half, spread):
-    """Bits of u that matter: with steps 2A far below the source's spread none, else about 2^5 or 2^6 bins."""
-    return int(np.clip(np.ceil(np.log2(max(2 * half / spread, 1e-9)) + 4), 0, _MAX_OFFSET_BITS))
+def _resolution(half, spread):
+    """Bits of u that matter, and low bits of k that do not: with small steps none of u, with large ones none of k."""
+    log = np.log2(max(2 * half / spread, 1e-30))
+    offset_bits = int(np.clip(np.ceil(log + 4), 0, _MAX_OFFSET_BITS))
+    return offset_bits, int(np.clip(np.floor(-log - np.log2(_FINEST)) + 1, 0, MAX_LOW_BITS))
+
+
+def low_tables() -> Tables:
+    """Uniform tables for the low bits of k: row b - 1 for b of them.
+
+    Returns:
+      The tables.
+    """
+    pmfs = np.zeros((MAX_LOW_BITS, 2**MAX_LOW_BITS))
+    for b in range(1, MAX_LOW_BITS + 1):
+        pmfs[b - 1, : 2**b] = 2.0**-b
+    return make_tables(pmfs, 0)
+
+
+def _spread(source, low, high):
+    """Standard deviation of a source, nearly."""
+    grid = np.linspace(low, high, 4097)
+    mass = np.maximum(np.diff(source(grid)), 0.0)
+    middle = (grid[1:] + grid[:-1]) / 2
+    spread = np.sqrt(np.average((middle - np.average(middle, weights=mass)) ** 2, weights=mass))
+    if not spread > 0:
+        raise ValueError("source must be a cumulative distribution function of a distribution with a density")
+    return spread
 
 
 def make_layered_tables(source: Source, noise: Noise, noise_scale: np.ndarray) -> dict[str, Any]:
@@ -137,45 +171,34 @@ def make_layered_tables(source: Source, noise: Noise, noise_scale: np.ndarray) -
       noise_scale: float32, the scales that will occur; their range counts.
 
     Returns:
-      A tree of arrays: "index" (`TableIndex`) and "tables" (`Tables`).
+      A tree of arrays: "index" (`TableIndex`), "tables" (`Tables`) and "low" (`low_tables`).
 
     Raises:
       ValueError: if the source is no distribution function.
     """
     steps = np.round(LOG_STEPS * np.log2(1 + (np.arange(2**_MANTISSA_BITS) + 0.5) / 2**_MANTISSA_BITS))
     layer_log, mantissa_log = _layer_logs(noise), steps.astype(np.int32)
-    partial = TableIndex(layer_log, mantissa_log, *[np.zeros(1, np.int32)] * 3)
+    partial = TableIndex(layer_log, mantissa_log, *[np.zeros(1, np.int32)] * 4)
     logs = scale_log(np.array([noise_scale.min(), noise_scale.max()], np.float32), partial)
     first = int(logs[0] + layer_log[0])
     bins = (int(logs[1] + layer_log[-1]) - first) // _BIN_STEPS + 1
     low, high = _support(source)
-    grid = np.linspace(low, high, 4097)
-    mass = np.maximum(np.diff(source(grid)), 0.0)
-    middle = (grid[1:] + grid[:-1]) / 2
-    spread = np.sqrt(np.average((middle - np.average(middle, weights=mass)) ** 2, weights=mass))
-    if not spread > 0:
-        raise ValueError("source must be a cumulative distribution function of a distribution with a density")
-    counts, lengths, offsets, start, shift = [], [], [], [], []
+    spread = _spread(source, low, high)
+    rows, start, shift, low_bits = [], [], [], []
     for b in range(bins):
         # Middle of the bin of logarithms that are whole numbers.
         half = 2.0 ** ((first + b * _BIN_STEPS + (_BIN_STEPS - 1) / 2) / LOG_STEPS)
-        bits = _offset_bits(half, spread)
-        pmfs, origin = _mean_pmfs(source, half, low, high, 2**bits)
-        part = make_tables(pmfs, origin)
-        start.append(len(lengths))
-        shift.append(31 - bits)
-        counts += list(part.counts)
-        lengths += list(part.lengths)
-        offsets += list(part.offsets)
-    tables = _stacked(counts, lengths, offsets)
-    index = TableIndex(layer_log, mantissa_log, *(np.array(v, np.int32) for v in ([first], start, shift)))
-    return {"index": index._asdict(), "tables": tables._asdict()}
+        offset_bits, uniform_bits = _resolution(half, spread)
+        start.append(len(low_bits))
+        shift.append(31 - offset_bits)
+        low_bits += [uniform_bits] * 2**offset_bits
+        rows.append(make_tables(*_mean_pmfs(source, half, low, high, 2**offset_bits, uniform_bits)))
+    index = TableIndex(layer_log, mantissa_log, *(np.array(v, np.int32) for v in ([first], start, shift, low_bits)))
+    return {"index": index._asdict(), "tables": _stacked(rows)._asdict(), "low": low_tables()._asdict()}
 
 
-def _stacked(counts, lengths, offsets):
-    lengths, offsets = np.array(lengths, np.int32), np.array(offsets, np.int32)
-    matrix = np.zeros((len(counts), int(lengths.max()) + 1), np.int32)
-    for row, values in zip(matrix, counts):
-        used = values[: matrix.shape[1]]
-        row[: used.size] = used
-    return Tables(matrix, lengths, offsets)
+def _stacked(rows):
+    """Tables of several widths as one."""
+    width = max(part.counts.shape[1] for part in rows)
+    counts = [np.pad(part.counts, ((0, 0), (0, width - part.counts.shape[1]))) for part in rows]
+    return Tables(np.concatenate(counts), *(np.concatenate([part[i] for part in rows]) for i in (1, 2)))

@@ -37,6 +37,7 @@ def _chosen(below, lower, upper):
     return np.where(below < 0.5, lower, upper)
 
 
+@functools.cache
 def gaussian_noise() -> Noise:
     """Gaussian noise; its scale is the standard deviation.
 
@@ -51,6 +52,7 @@ def gaussian_noise() -> Noise:
     return Noise("gaussian", quantile)
 
 
+@functools.cache
 def laplace_noise() -> Noise:
     """Laplace noise exp(-|z| / b) / (2 b); its scale is b. Layers are Gamma(2).
 
@@ -60,6 +62,7 @@ def laplace_noise() -> Noise:
     return Noise("laplace", lambda below, above: _chosen(below, gammaincinv(2.0, below), gammainccinv(2.0, above)))
 
 
+@functools.cache
 def student_t_noise(degrees: float) -> Noise:
     """Student-t noise, proportional to (1 + z^2 / nu)^(-(nu + 1) / 2); its scale multiplies z.
 
@@ -85,6 +88,7 @@ def student_t_noise(degrees: float) -> Noise:
     return Noise(f"student-t-{degrees:g}", quantile)
 
 
+@functools.cache
 def uniform_noise() -> Noise:
     """Uniform noise; its scale is the half-width.
 
