@@ -16,6 +16,7 @@ COMMANDS = {
     "info": "what a file says of itself",
     "evaluate": "decoded images against originals, or what a codec makes of a folder",
     "compare": "rate-distortion curves and Bjontegaard deltas of codecs",
+    "correlate": "metrics with the opinions of people",
     "train": "an image codec from a folder of images",
     "bound": "the rate-distortion(-perception) curve of a source, bracketed",
 }
