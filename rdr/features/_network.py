@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from rdr.arguments import check_unit_range
+
 Params = dict[str, dict[str, jax.Array]]
 
 # Statistics of ImageNet in [0, 1], sRGB, with which both networks were trained. LPIPS writes the same
@@ -146,7 +148,7 @@ def check_call(images: jax.Array, taps: Sequence[str], known: Sequence[str], poo
       pooling: one of `POOLINGS`.
 
     Raises:
-      ValueError: if the images have another shape or dtype, or a name is unknown.
+      ValueError: if the images have another shape or dtype, or values far from [0, 1], or a name is unknown.
     """
     if images.ndim != 4 or images.shape[-1] != 3 or 0 in images.shape[1:]:
         raise ValueError(f"images must have shape [batch, height, width, 3] without empty sides, got {images.shape}")
@@ -154,6 +156,7 @@ def check_call(images: jax.Array, taps: Sequence[str], known: Sequence[str], poo
         raise ValueError(f"images must be floating point in [0, 1], got {images.dtype}")
     if isinstance(taps, str):
         raise ValueError(f"taps must be a sequence of names, got the single string {taps!r}")
+    check_unit_range(images, name="images")
     for tap in taps:
         if tap not in known:
             raise ValueError(f"taps must be among {', '.join(known)}, got {tap!r}")

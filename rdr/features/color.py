@@ -200,7 +200,7 @@ def features(params: Any, images: ArrayLike, *, space: str = "srgb") -> dict[str
       ValueError: if there is no such space, or `images` is not a batch of color images.
     """
     del params
-    return {space: convert(image_batch(images, channels=3), space)}
+    return {space: convert(image_batch(images, channels=3, unit_range=True), space)}
 
 
 def _three(rgb: ArrayLike) -> jax.Array:

@@ -99,7 +99,7 @@ def features(params: Params, images: ArrayLike) -> dict[str, jax.Array]:
     Reference:
       Tan, Le, EfficientNet, ICML 2019, arXiv 1905.11946; the "lite" variant of its authors (2020).
     """
-    images = image_batch(images, channels=3)
+    images = image_batch(images, channels=3, unit_range=True)
     x = _clipped(_convolve(params["stem"], (255.0 * images - 127.0) / 128.0, stride=2))
     number = 0
     for count, _, first_stride, _, _ in _STAGES:

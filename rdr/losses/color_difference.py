@@ -90,7 +90,7 @@ def color_difference(images: ArrayLike, reference: ArrayLike, *, formula: str = 
     Raises:
       ValueError: if the shapes differ, or there is no such formula.
     """
-    images, reference = image_pair(images, reference, channels=3)
+    images, reference = image_pair(images, reference, channels=3, unit_range=True)
     if formula not in FORMULAS:
         raise ValueError(f"formula must be one of {', '.join(map(repr, FORMULAS))}, got {formula!r}")
     space = "oklab" if formula == "oklab" else "lab"

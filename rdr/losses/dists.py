@@ -92,7 +92,7 @@ def dists(params: DISTSParams, images: ArrayLike, reference: ArrayLike) -> jax.A
     if not isinstance(params, DISTSParams):
         raise ValueError(
             f"params, the first argument, must be DISTSParams as load_params() returns, got {type(params).__name__}")
-    images, reference = image_pair(images, reference, channels=3)
+    images, reference = image_pair(images, reference, channels=3, unit_range=True)
     count = sum(_CHANNELS)
     if params.alpha.shape != (count,) or params.beta.shape != (count,):
         raise ValueError(f"params must have alpha and beta of shape ({count},), got {params.alpha.shape}")

@@ -75,7 +75,7 @@ def lpips(
     if not isinstance(params, LPIPSParams):
         raise ValueError(
             f"params, the first argument, must be LPIPSParams as load_params() returns, got {type(params).__name__}")
-    images, reference = image_pair(images, reference, channels=3)
+    images, reference = image_pair(images, reference, channels=3, unit_range=True)
     if network not in _NETWORKS:
         raise ValueError(f"network must be one of {', '.join(map(repr, _NETWORKS))}, got {network!r}")
     features, taps = _NETWORKS[network]

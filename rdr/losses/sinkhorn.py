@@ -10,6 +10,9 @@ from jax.typing import ArrayLike
 from rdr.arguments import sample_pair, working_arrays
 from rdr.losses.mmd import squared_distances
 
+_ESTIMATE_EVERY = 6  # iterations between estimates of the rate
+_MAX_FACTOR = 1.95  # of over-relaxation
+
 
 class SinkhornOutput(NamedTuple):
     """Solution of an entropic transport problem.
@@ -44,7 +47,9 @@ def entropic_transport(
 
         OT_e(a, b) = min over couplings P of sum P_ij |x_i - y_j|^2 + e KL(P || a b^T),
 
-    by alternating log-domain updates of the dual potentials, while e falls from the largest cost to its value.
+    by alternating log-domain updates of the dual potentials, while e falls from the largest cost to its value, and from
+    there on over-relaxed: each update goes 1 to 1.95 times as far as it says, by the factor that is best for the rate
+    at which the marginal error was seen to fall. That takes a third to a fifth of the iterations.
     The gradient of `cost` with respect to samples, reference, weights and e is that of the optimum (envelope
     theorem), not of the iteration; second derivatives are not those of the optimum.
 
@@ -66,7 +71,9 @@ def entropic_transport(
     Reference:
       Cuturi, Sinkhorn distances, NeurIPS 2013, arXiv 1306.0895; Peyré, Cuturi, Computational optimal
       transport, 2019, arXiv 1803.00567, section 4. The entropy is relative to the product of the weights, in
-      nats, as in Feydy et al. 2019.
+      nats, as in Feydy et al. 2019. Over-relaxation: Thibault, Chizat, Dossal, Papadakis, Overrelaxed
+      Sinkhorn-Knopp algorithm for regularized optimal transport, 2017, arXiv 1711.01851; its best factor: Lehmann, von
+      Renesse, Sambale, Uschmajew, A note on overrelaxation in the Sinkhorn algorithm, 2020, arXiv 2012.12562.
     """
     x, y = sample_pair(samples, reference)
     log_a = _log_weights("weights", weights, x)
@@ -75,40 +82,68 @@ def entropic_transport(
         raise ValueError(f"epsilon must be > 0, got {epsilon}")
     epsilon = jnp.asarray(epsilon, x.dtype)
 
-    def soft_minimum(cost, potential, log_weights, temperature):
-        exponent = log_weights[None, :] + (potential[None, :] - cost) / temperature
-        return -temperature * logsumexp(exponent, axis=1)
-
     fixed = jax.lax.stop_gradient
-    cost, log_a0, log_b0, final = fixed(squared_distances(x, y)), fixed(log_a), fixed(log_b), fixed(epsilon)
-    start = jnp.maximum(jnp.max(cost), final)
+    final = fixed(epsilon)
+    iterations, f, g, error = _solve(fixed(squared_distances(x, y)), fixed(log_a), fixed(log_b), final, tolerance,
+                                     max_iterations)
+    # One more update of each side, each taking only its own side's derivatives, and epsilon's once.
+    f_out = _soft_minimum(squared_distances(x, fixed(y)), g, fixed(log_b), epsilon)
+    g_out = _soft_minimum(squared_distances(y, fixed(x)), f, fixed(log_a), final)
+    value = jnp.sum(jnp.exp(log_a) * f_out) + jnp.sum(jnp.exp(log_b) * g_out)
+    return SinkhornOutput(value, fixed(f_out), fixed(g_out), error, iterations)
+
+
+def _soft_minimum(cost: jax.Array, potential: jax.Array, log_weights: jax.Array, temperature: jax.Array) -> jax.Array:
+    exponent = log_weights[None, :] + (potential[None, :] - cost) / temperature
+    return -temperature * logsumexp(exponent, axis=1)
+
+
+def _solve(
+    cost: jax.Array, log_a: jax.Array, log_b: jax.Array, final: jax.Array, tolerance: float, max_iterations: int
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """Iterations, both potentials and the marginal error of the problem with these costs."""
+    start, dtype = jnp.maximum(jnp.max(cost), final), cost.dtype
 
     def unfinished(state):
-        iteration, _, _, error = state
+        iteration, _, _, error, *_ = state
         return (iteration < max_iterations) & ~(error <= tolerance) & ~jnp.isnan(error)
 
     def step(state):
-        iteration, f, g, _ = state
+        iteration, f, g, _, omega, since, before = state
         # Halving the temperature: far fewer iterations than at the final one from the start.
-        temperature = jnp.maximum(start * 0.5 ** iteration.astype(x.dtype), final)
-        g = soft_minimum(cost.T, f, log_a0, temperature)
-        new = soft_minimum(cost, g, log_b0, temperature)
-        error = jnp.sum(jnp.exp(log_a0) * jnp.abs(jnp.expm1((f - new) / temperature)))
-        error = jnp.where(temperature > final, jnp.inf, error)
-        return iteration + 1, new, g, error
+        temperature = jnp.maximum(start * 0.5 ** iteration.astype(dtype), final)
+        annealed = temperature <= final
+        new_g = _soft_minimum(cost.T, f, log_a, temperature)
+        columns = jnp.sum(jnp.exp(log_b) * jnp.abs(jnp.expm1((g - new_g) / temperature)))
+        g += omega * (new_g - g)
+        new_f = _soft_minimum(cost, g, log_b, temperature)
+        rows = jnp.sum(jnp.exp(log_a) * jnp.abs(jnp.expm1((f - new_f) / temperature)))
+        f += omega * (new_f - f)
+        # Without over-relaxation the columns of the next plan are right, and the rows' error is that of the plan.
+        error = jnp.where(annealed, jnp.where(omega > 1, jnp.maximum(rows, columns), rows), jnp.inf)
+        since = jnp.where(annealed, since + 1, 0)
+        due = since == _ESTIMATE_EVERY
+        omega = jnp.where(due, _best_factor(omega, (rows / before) ** (1 / (_ESTIMATE_EVERY - 1))), omega)
+        before = jnp.where(since == 1, rows, before)
+        return iteration + 1, f, g, error, omega, jnp.where(due, 0, since), before
 
     initial = (
-        jnp.zeros((), jnp.int32),
-        jnp.zeros(x.shape[:1], x.dtype),
-        jnp.zeros(y.shape[:1], x.dtype),
-        jnp.full((), jnp.inf, x.dtype),
-    )
-    iterations, f, g, error = jax.lax.while_loop(unfinished, step, initial)
-    # One more update of each side, each taking only its own side's derivatives, and epsilon's once.
-    f_out = soft_minimum(squared_distances(x, fixed(y)), g, log_b0, epsilon)
-    g_out = soft_minimum(squared_distances(y, fixed(x)), f, log_a0, final)
-    value = jnp.sum(jnp.exp(log_a) * f_out) + jnp.sum(jnp.exp(log_b) * g_out)
-    return SinkhornOutput(value, fixed(f_out), fixed(g_out), error, iterations)
+        jnp.zeros((), jnp.int32), jnp.zeros(log_a.shape, dtype), jnp.zeros(log_b.shape, dtype),
+        jnp.full((), jnp.inf, dtype), jnp.ones((), dtype), jnp.zeros((), jnp.int32), jnp.full((), jnp.inf, dtype),
+    )  # fmt: skip
+    return jax.lax.while_loop(unfinished, step, initial)[:4]
+
+
+def _best_factor(omega: jax.Array, rate: jax.Array) -> jax.Array:
+    """The best factor of over-relaxation, after the error was seen to fall by `rate` in each iteration with `omega`.
+
+    Plain iterations fall by eta, over-relaxed ones by the rate r with (r + w - 1)^2 = r w^2 eta as long as r > w - 1,
+    and w = 2 / (1 + sqrt(1 - eta)) is best (successive over-relaxation, Young 1954).
+    """
+    eta = jnp.square(rate + omega - 1) / jnp.maximum(rate * jnp.square(omega), jnp.finfo(rate.dtype).tiny)
+    best = jnp.minimum(2 / (1 + jnp.sqrt(jnp.maximum(1 - eta, 0))), _MAX_FACTOR)
+    # Faster than the best could be: it is one already. Not falling: it went too far.
+    return jnp.where(rate >= 1, 1.0, jnp.where(rate > omega - 1, best, omega)).astype(omega.dtype)
 
 
 def sinkhorn_divergence(

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from rdr.arguments import image_pair
+from rdr.arguments import checks_values, image_pair
 
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 _BLOCK = 64  # positions of the window that one matrix product computes
@@ -51,6 +51,7 @@ def ssim(
       and may reduce their size first; here neither is done.
     """
     images, reference = image_pair(images, reference)
+    _check_spread(images, reference, data_range)
     _check_window(images.shape, window_size, 1)
     constants = _check_constants(data_range, window_sigma, k1, k2)
     luminance, contrast = _terms(*map(_planes, (images, reference)), _window(window_size, window_sigma), constants)
@@ -98,6 +99,7 @@ def ms_ssim(
       an odd row or column is repeated here before averaging, where that package puts zeros around the image.
     """
     images, reference = image_pair(images, reference)
+    _check_spread(images, reference, data_range)
     if not weights:
         raise ValueError("weights must name at least one scale, got none")
     _check_window(images.shape, window_size, len(weights))
@@ -153,6 +155,17 @@ def _check_window(shape: tuple[int, ...], window_size: int, num_scales: int) -> 
             f"images must measure at least {least} pixels each way for {num_scales} scales of a window of "
             f"{window_size}, got {shape}"
         )
+
+
+def _check_spread(images: jax.Array, reference: jax.Array, data_range: float) -> None:
+    """Refuses concrete values that are further apart than images of that range can be."""
+    if isinstance(images, jax.core.Tracer) or isinstance(reference, jax.core.Tracer) or not checks_values():
+        return
+    for name, values in (("images", images), ("reference", reference)):
+        spread = float(jnp.max(values) - jnp.min(values)) if values.size else 0.0
+        if 0 < data_range < np.inf and spread > 3 * data_range:
+            raise ValueError(f"{name} must be within data_range = {data_range:g} of each other, got values "
+                             f"{spread:g} apart: divide by the largest, or give data_range (RDR_CHECKS=0 switches this off)")
 
 
 def _check_constants(data_range: float, sigma: float, k1: float, k2: float) -> tuple[float, float]:

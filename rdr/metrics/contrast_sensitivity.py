@@ -126,7 +126,7 @@ def contrast_sensitivity_error(images: ArrayLike, reference: ArrayLike, *, displ
     Raises:
       ValueError: if shapes differ or the display's values are out of range.
     """
-    images, reference = image_pair(images, reference, channels=3)
+    images, reference = image_pair(images, reference, channels=3, unit_range=True)
     display = Display() if display is None else display
     shown, target = (display_luminance(x, display) for x in (images, reference))
     adapted = jnp.mean(target, axis=(1, 2), keepdims=True)

@@ -4,6 +4,7 @@ The distance is that of Gaussians with the sets' means and covariances. It is na
 come from ("FD-AlexNet"); only with the Inception network of Heusel et al. may it be called FID.
 """
 
+import contextlib
 from typing import NamedTuple
 
 import numpy as np
@@ -38,13 +39,13 @@ def gaussian_frechet(
 
         |m - m'|^2 + tr C + tr C' - 2 tr (C^{1/2} C' C^{1/2})^{1/2}
 
-    The last trace is the sum of the singular values of C^{1/2} C'^{1/2}. Unlike the root of the product C C' it is
-    real and non-negative whatever the rounding, and singular covariances (fewer samples than dimensions) need no
-    multiple of the identity added.
+    The last trace is the sum of the singular values of L^T L', where C = L L^T in any way: by Cholesky's decomposition,
+    or, where a covariance is singular (fewer samples than dimensions), by its eigenvectors. Unlike the root of the
+    product C C' it is real and non-negative whatever the rounding, and no multiple of the identity needs to be added.
 
     Args:
       mean: [dimension].
-      covariance: [dimension, dimension], symmetric, positive semidefinite.
+      covariance: [dimension, dimension], symmetric, positive semidefinite up to the rounding of its type.
       other_mean: [dimension].
       other_covariance: [dimension, dimension].
 
@@ -60,24 +61,35 @@ def gaussian_frechet(
       12 (1982).
     """
     mean, other_mean = np.asarray(mean, np.float64), np.asarray(other_mean, np.float64)
-    roots, traces = [], []
+    roots = []
     for name, matrix in (("covariance", covariance), ("other_covariance", other_covariance)):
-        matrix = np.asarray(matrix, np.float64)
+        matrix = np.asarray(matrix)
         if matrix.shape != (mean.size, mean.size) or mean.shape != other_mean.shape:
             raise ValueError(f"{name} must have shape ({mean.size}, {mean.size}), got {matrix.shape}")
         if not np.isfinite(matrix).all():
             raise ValueError(f"{name} must be finite")
-        values, vectors = np.linalg.eigh(0.5 * (matrix + matrix.T))
-        rounding = np.finfo(np.float64).eps * mean.size * max(values[-1], 0.0)
-        if values[0] < -1e3 * rounding:
-            raise ValueError(f"{name} must be positive semidefinite, got an eigenvalue {values[0]:.3g}")
-        values = np.where(values > rounding, values, 0.0)
-        roots.append(np.sqrt(values)[:, None] * vectors.T)
-        traces.append(values.sum())
+        roots.append(_root(name, matrix))
+    traces = [np.sum(root**2) for root in roots]
     # C^{1/2} C'^{1/2} up to rotations from both sides, which leave singular values alone.
-    overlap = np.linalg.svd(roots[0] @ roots[1].T, compute_uv=False).sum()
+    overlap = np.linalg.svd(roots[0].T @ roots[1], compute_uv=False).sum()
     distance = np.sum((mean - other_mean) ** 2) + traces[0] + traces[1] - 2.0 * overlap
     return float(max(distance, 0.0))
+
+
+def _root(name: str, matrix: np.ndarray) -> np.ndarray:
+    """L with L L^T = the matrix, [dimension, rank or dimension]."""
+    eps = np.finfo(matrix.dtype).eps if matrix.dtype.kind == "f" else np.finfo(np.float64).eps
+    single = eps > np.finfo(np.float64).eps  # sums of single precision are off by more than their last digit
+    matrix = 0.5 * (matrix.astype(np.float64) + matrix.T.astype(np.float64))
+    with contextlib.suppress(np.linalg.LinAlgError):
+        root = np.linalg.cholesky(matrix)
+        if np.diag(root).min() ** 2 > 1e3 * eps * len(matrix) * np.diag(matrix).max():  # far from singular
+            return root
+    values, vectors = np.linalg.eigh(matrix)
+    rounding = eps * len(matrix) * max(values[-1], 0.0)
+    if values[0] < -(10 if single else 1e3) * rounding:
+        raise ValueError(f"{name} must be positive semidefinite, got an eigenvalue {values[0]:.3g}")
+    return vectors[:, values > rounding] * np.sqrt(values[values > rounding])
 
 
 def frechet_distance(features: ArrayLike, reference: ArrayLike) -> float:

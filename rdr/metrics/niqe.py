@@ -63,7 +63,7 @@ def patch_statistics(images: ArrayLike, *, patch_size: int = 96) -> tuple[jax.Ar
       20 (2013); Lasmar, Stitou, Berthoumieu, Multiscale skewed heavy tailed model for texture analysis, ICIP 2009,
       for the fit. Half resolution is taken with the window (1, 3, 3, 1)/8 (bicubic there).
     """
-    images = image_batch(images, channels=3)
+    images = image_batch(images, channels=3, unit_range=True)
     if patch_size < 16 or patch_size % 2:
         raise ValueError(f"patch_size must be even and at least 16, got {patch_size}")
     rows, columns = (n // patch_size for n in images.shape[1:3])

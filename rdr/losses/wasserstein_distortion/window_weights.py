@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from rdr.arguments import check_channels_last
 from rdr.losses.wasserstein_distortion import pooling
 
 
@@ -30,6 +31,7 @@ def as_map(name: str, value: ArrayLike) -> jax.Array:
         )
     if not jnp.issubdtype(value.dtype, jnp.floating):
         raise ValueError(f"{name} must be floating point, got {value.dtype}")
+    check_channels_last(value, name=name)
     return value.astype(jnp.promote_types(value.dtype, jnp.float32))
 
 

@@ -109,3 +109,24 @@ def test_arguments_that_do_not_fit_are_refused():
 def test_weights_that_are_no_probabilities_are_refused(weights):
     with pytest.raises(ValueError, match="weights must be positive and sum to 1"):
         entropic_transport(np.zeros((3, 2)), np.ones((3, 2)), epsilon=0.1, weights=np.array(weights))
+
+
+@pytest.mark.parametrize("dimension, epsilon", [(2, 0.1), (1, 0.05), (8, 0.5)])
+def test_over_relaxation_saves_half_of_the_iterations_and_ends_at_the_same_optimum(dimension, epsilon):
+    """Fault 40: plain alternation, twice as many iterations as needed and more."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(60, dimension)), 0.8 * rng.normal(size=(50, dimension)) + 0.5
+    out = jax.jit(lambda x, y: entropic_transport(x, y, epsilon=epsilon, tolerance=1e-8))(x, y)
+    cost = ((x[:, None] - y[None]) ** 2).sum(-1)
+    f, g, plain = np.zeros(60), np.zeros(50), 0
+    while True:
+        g = -epsilon * np.log(np.mean(np.exp((f[:, None] - cost) / epsilon), 0))
+        new = -epsilon * np.log(np.mean(np.exp((g[None] - cost) / epsilon), 1))
+        error, f, plain = np.mean(np.abs(np.expm1((f - new) / epsilon))), new, plain + 1
+        if error <= 1e-8:
+            break
+    assert out.marginal_error <= 1e-8 and 2 * out.iterations < plain
+    np.testing.assert_allclose(out.cost, f.mean() + g.mean(), rtol=1e-7)
+    plan = np.exp((out.potential[:, None] + out.reference_potential[None] - cost) / epsilon) / (60 * 50)
+    np.testing.assert_allclose(plan.sum(0), 1 / 50, atol=1e-8)
+    np.testing.assert_allclose(plan.sum(1), 1 / 60, atol=1e-8)

@@ -121,3 +121,29 @@ def test_options_and_small_sets_are_refused():
         gaussian_frechet([0.0, 0.0], np.eye(3), [0.0, 0.0], np.eye(2))
     with pytest.raises(ValueError, match="other_covariance must be finite"):
         gaussian_frechet([0.0], [[1.0]], [0.0], [[np.nan]])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_singular_covariances_of_both_precisions_are_taken(dtype):
+    """Fault 19: a rank-deficient covariance of float32 was refused for its rounding."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 10, 64))
+    left, right = (np.cov(z.astype(dtype).T, dtype=dtype) for z in (x, y))
+    assert left.dtype == dtype
+    exact = gaussian_frechet(np.zeros(64), np.cov(x.T), np.zeros(64), np.cov(y.T))
+    np.testing.assert_allclose(gaussian_frechet(np.zeros(64), left, np.zeros(64), right), exact, rtol=1e-3)
+    with pytest.raises(ValueError, match="positive semidefinite"):
+        gaussian_frechet(np.zeros(64), left - np.eye(64, dtype=dtype), np.zeros(64), right)
+
+
+@pytest.mark.parametrize("condition", [1.0, 1e4, 1e10, 1e14])
+def test_roots_by_cholesky_and_by_eigenvectors_agree_with_the_formula(condition):
+    """Fault 40: two eigendecompositions where none is needed."""
+    scipy_linalg = pytest.importorskip("scipy.linalg")
+    rng = np.random.default_rng(0)
+    scale = np.geomspace(1, 1 / condition, 20)
+    q, r = (np.linalg.qr(rng.normal(size=(20, 20)))[0] for _ in range(2))
+    left, right = (q * scale) @ q.T, (r * scale[::-1]) @ r.T
+    root = (q * np.sqrt(scale)) @ q.T
+    expected = 2 * scale.sum() - 2 * np.sqrt(np.maximum(scipy_linalg.eigvalsh(root @ right @ root), 0)).sum()
+    np.testing.assert_allclose(gaussian_frechet(np.zeros(20), left, np.zeros(20), right), expected, rtol=1e-6)
