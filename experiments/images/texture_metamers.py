@@ -1,17 +1,21 @@
 """From fidelity to realism: images optimized from noise under Wasserstein distortion, for a sequence of sigma.
 
     python -m experiments.images.texture_metamers --preset=quick --workdir=runs/texture_metamers/quick
+    python -m experiments.images.texture_metamers --pictures=photo.png --sigmas=eccentricity --fixation=40,60 \\
+        --workdir=OUT
 
-For each picture (a texture, or a photograph with a foveated sigma map) and each sigma, an image that starts as noise
+For each image (a texture, or a photograph with a foveated sigma map) and each sigma, an image that starts as noise
 descends the Wasserstein distortion to the picture, on VGG-16 feature maps at several resolutions. At sigma = 0 it
 becomes the picture; at sigma = infinity it becomes another picture of the same statistics; in between it keeps what is
 larger than sigma and makes up what is smaller. `sequence.csv` says how far each image is from the picture
 pixel by pixel (mean squared error: fidelity) and in its statistics (the distortion at sigma = infinity: realism);
-`images.npz` holds the images. A run that was stopped goes on after the last image that it finished.
+`images.npz` holds the images, NAME_SIGMA.png shows each, and NAME_foveated_sigma.npy and .png are the map of a foveated
+one (white is its largest sigma). A run that was stopped goes on after the last image that it finished.
 
-Pictures: brick, grass, gravel (extra `textures`, scikit-image), astronaut (a photograph, foveated), `waves` (drawn
-here, needs nothing), or a path to an image file. Features: vgg16 or alexnet (extra `perceptual`), or pixels.
-quick: about ten minutes on 2 cores; full: for a GPU.
+Images: brick, grass, gravel (extra `textures`, scikit-image), astronaut (a photograph, foveated), `waves` (drawn
+here, needs nothing), or a path to an image file, which is foveated with --sigmas=eccentricity. Features: vgg16 or
+alexnet (extra `perceptual`), or pixels. quick: about ten minutes on 2 cores; full: for a GPU. Expected: fidelity_mse
+rises with sigma, from below a hundredth of the variance at 0, while realism stays below a hundredth of realism_start.
 """
 
 import dataclasses
@@ -30,6 +34,7 @@ import numpy as np
 import optax
 
 from rdr import command_line, files
+from rdr.data.image_io import read_image, write_image
 from rdr.evaluation import tables
 from rdr.features import alexnet, vgg, weights
 from rdr.features.multiscale import multiscale
@@ -38,6 +43,7 @@ from rdr.losses.wasserstein_distortion.sigma import sigma_from_eccentricity
 
 # Where the square is cut out of a photograph: 0 is at the top or left, 1 at the bottom or right. This is the face.
 PHOTOGRAPHS = {"astronaut": (0.0, 0.375)}
+PIXELS_PER_DEGREE = 8.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +52,9 @@ class Config:
 
     Attributes:
       pictures: what to match; see above.
-      sigmas: standard deviations of the pooling windows in pixels, for textures. Photographs are foveated instead.
+      sigmas: standard deviations of the pooling windows in pixels, numbers or "inf"; or "eccentricity", which grow with
+        the distance from the fixated point. The photographs that have a name are foveated in any case.
+      fixation: row and column of the fixated point in pixels of the square; the middle if it is not given.
       size: side of the (square, gray) pictures in pixels.
       halvings: how often the resolution of a texture is halved before its center is cut out.
       photograph_halvings: the same for photographs.
@@ -55,12 +63,13 @@ class Config:
       scales: number of resolutions at which the features are computed.
       steps: of Adam, its step size decayed by a cosine.
       learning_rate: first step size, in units of the pictures' range [0, 1].
-      pixels_per_degree: of the foveated map; the fixated point is the picture's center.
+      pixels_per_degree: of the foveated maps.
       seed: of the noise.
     """
 
     pictures: tuple[str, ...] = ("brick", "astronaut", "gravel", "grass")
-    sigmas: tuple[float, ...] = (0.0, 2.0, 4.0, 10.0, math.inf)
+    sigmas: tuple[str, ...] = ("0", "2", "4", "10", "inf")
+    fixation: tuple[float, ...] = ()
     size: int = 128
     halvings: int = 2
     photograph_halvings: int = 1
@@ -69,17 +78,41 @@ class Config:
     scales: int = 2
     steps: int = 150
     learning_rate: float = 0.05
-    pixels_per_degree: float = 8.0
+    pixels_per_degree: float = PIXELS_PER_DEGREE
     seed: int = 0
+
+    def __post_init__(self):
+        for sigma in self.sigmas:
+            _sigma(sigma)
+        if self.fixation and not (len(self.fixation) == 2 and all(0 <= c <= self.size - 1 for c in self.fixation)):
+            raise ValueError(f"fixation must be a row and a column from 0 to {self.size - 1}, got {self.fixation}")
+        if not 0 < self.pixels_per_degree < math.inf:
+            raise ValueError(f"pixels_per_degree must be positive, got {self.pixels_per_degree}")
+        foveated = "eccentricity" in self.sigmas or any(name in PHOTOGRAPHS for name in self.pictures)
+        if not foveated and (self.fixation or self.pixels_per_degree != PIXELS_PER_DEGREE):
+            raise ValueError("fixation and pixels_per_degree are those of a foveated map: give --sigmas=eccentricity")
+
+
+def _sigma(text: str) -> float | str:
+    """A number of pixels, or "eccentricity"."""
+    if text == "eccentricity":
+        return text
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not value >= 0:
+        raise ValueError(f"sigmas must be numbers of at least 0, inf, or eccentricity, got {text!r}")
+    return value
 
 
 PRESETS = {
     "smoke": Config(
-        pictures=("waves",), sigmas=(0.0, 2.0, math.inf), size=24, halvings=0, features="pixels", scales=1, steps=60
+        pictures=("waves",), sigmas=("0", "2", "inf"), size=24, halvings=0, features="pixels", scales=1, steps=60
     ),
     "quick": Config(),
     "full": Config(
-        pictures=("brick", "grass", "gravel", "astronaut"), sigmas=(0.0, 1.0, 2.0, 4.0, 8.0, 16.0, math.inf),
+        pictures=("brick", "grass", "gravel", "astronaut"), sigmas=("0", "1", "2", "4", "8", "16", "inf"),
         size=256, halvings=1, photograph_halvings=0, blocks=5, scales=3, steps=1000,
     ),
 }
@@ -112,10 +145,8 @@ def load_picture(name: str, size: int, halvings: int = 0) -> np.ndarray:
             ) from None
         picture = getattr(data, name)() / 255.0
     else:
-        from PIL import Image
-
-        with Image.open(name) as image:
-            picture = np.asarray(image.convert("RGB")) / 255.0
+        pixels = read_image(name, channels=3)
+        picture = pixels / np.float64(np.iinfo(pixels.dtype).max)
     if picture.ndim == 3:
         picture = picture @ np.array([0.299, 0.587, 0.114])  # luma of sRGB values (Rec. 601)
     for _ in range(halvings):
@@ -199,7 +230,7 @@ def make_descent(
 
 
 def sigma_maps(config: Config, picture: str) -> dict[float | str, np.ndarray]:
-    """Lists the sigma maps that an image is matched under: constants, or one foveated map for a photograph.
+    """Lists the sigma maps that an image is matched under: constants and foveated ones, only these for a photograph.
 
     Args:
       config: settings.
@@ -208,12 +239,15 @@ def sigma_maps(config: Config, picture: str) -> dict[float | str, np.ndarray]:
     Returns:
       Label -> [size, size], pixels.
     """
-    shape = (config.size, config.size)
-    if picture in PHOTOGRAPHS:
-        center = ((config.size - 1) / 2,) * 2
-        foveated = sigma_from_eccentricity(shape, center, pixels_per_degree=config.pixels_per_degree)
-        return {"foveated": np.asarray(foveated, np.float32)}
-    return {sigma: np.full(shape, sigma, np.float32) for sigma in config.sigmas}
+    shape, maps = (config.size, config.size), {}
+    for sigma in ("eccentricity",) if picture in PHOTOGRAPHS else map(_sigma, config.sigmas):
+        if sigma == "eccentricity":
+            fixated = config.fixation or ((config.size - 1) / 2,) * 2
+            foveated = sigma_from_eccentricity(shape, fixated, pixels_per_degree=config.pixels_per_degree)
+            maps["foveated"] = np.asarray(foveated, np.float32)
+        else:
+            maps[sigma] = np.full(shape, sigma, np.float32)
+    return maps
 
 
 def _eight_bits(image: jax.Array) -> np.ndarray:
@@ -277,6 +311,12 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list[Any]]:
                 continue
             image, values = descend(picture, sigma_map, start)
             images[f"{stem} {sigma}"] = _eight_bits(image)
+            write_image(workdir / f"{stem}_{sigma}.png", _eight_bits(image)[:, :, None])
+            if sigma == "foveated":
+                with files.open_atomic(workdir / f"{stem}_foveated_sigma.npy") as stream:
+                    np.save(stream, sigma_map)
+                shown = 255 * sigma_map / max(float(sigma_map.max()), 1e-6)
+                write_image(workdir / f"{stem}_foveated_sigma.png", np.uint8(np.round(shown))[:, :, None])
             rows.append({
                 "picture": stem,
                 "sigma": sigma,

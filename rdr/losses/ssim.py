@@ -165,7 +165,7 @@ def _check_spread(images: jax.Array, reference: jax.Array, data_range: float) ->
         spread = float(jnp.max(values) - jnp.min(values)) if values.size else 0.0
         if 0 < data_range < np.inf and spread > 3 * data_range:
             raise ValueError(f"{name} must be within data_range = {data_range:g} of each other, got values "
-                             f"{spread:g} apart: divide by the largest, or give data_range (RDR_CHECKS=0 switches this off)")
+                             f"{spread:g} apart: divide by the largest, or give data_range (not with RDR_CHECKS=0)")
 
 
 def _check_constants(data_range: float, sigma: float, k1: float, k2: float) -> tuple[float, float]:

@@ -83,6 +83,37 @@ def test_photographs_are_foveated_and_textures_are_not():
     assert all((m == s).all() for s, m in texture_metamers.sigma_maps(config, "waves").items())
 
 
+def test_own_images_are_foveated_where_they_are_fixated(tmp_path):
+    """Fault 27: --pixels_per_degree was ignored for own images, which could not be foveated."""
+    image = pytest.importorskip("PIL.Image")
+    image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 30, 3), np.uint8)).save(tmp_path / "a.png")
+    config = dataclasses.replace(SMOKE, pictures=(str(tmp_path / "a.png"),), sigmas=("2", "eccentricity"),
+                                 fixation=(3.0, 20.0), pixels_per_degree=20.0, steps=3)
+    columns = texture_metamers.run(config, tmp_path)
+    assert columns["sigma"] == [2.0, "foveated"]
+    sigma = np.load(tmp_path / "a_foveated_sigma.npy")
+    assert sigma.shape == (24, 24) and sigma[3, 20] == sigma.min() == 0
+    expected = texture_metamers.sigma_from_eccentricity((24, 24), (3.0, 20.0), pixels_per_degree=20.0)
+    np.testing.assert_allclose(sigma, expected, rtol=1e-6)
+    shown = np.asarray(image.open(tmp_path / "a_foveated_sigma.png"))
+    assert shown[3, 20] == 0 and shown.max() == 255
+    stored = np.load(tmp_path / "images.npz")
+    np.testing.assert_array_equal(np.asarray(image.open(tmp_path / "a_foveated.png")), stored["a foveated"])
+    np.testing.assert_array_equal(np.asarray(image.open(tmp_path / "a_2.0.png")), stored["a 2.0"])
+
+
+@pytest.mark.parametrize("change, message", [
+    ({"pixels_per_degree": 20.0}, "give --sigmas=eccentricity"),
+    ({"fixation": (1.0, 2.0)}, "give --sigmas=eccentricity"),
+    ({"fixation": (1.0, 99.0), "sigmas": ("eccentricity",)}, "a row and a column from 0 to 23"),
+    ({"sigmas": ("wide",)}, "sigmas must be numbers of at least 0"), ({"sigmas": ("-1",)}, "sigmas must be numbers"),
+])  # fmt: skip
+def test_options_that_would_be_ignored_are_refused(change, message):
+    """Fault 27: an option that changes nothing was taken in silence."""
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(SMOKE, **change)
+
+
 def test_pictures_come_from_files_too(tmp_path):
     image = pytest.importorskip("PIL.Image")
     pixels = np.random.default_rng(0).integers(0, 256, (50, 64, 3), np.uint8)
