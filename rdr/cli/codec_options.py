@@ -47,6 +47,9 @@ class Config:
     tile: int = option(
         overfitted.TILE, "pixels a side above which an image is fitted in tiles, smaller for less memory; 0: never")
     checkpoint: str = option("", f"{_CHECKPOINT}; none: a decoder is fitted to the image", first=True)
+    color: str = option(
+        "convert", "colors that are not sRGB, as a file says: convert them, or refuse the file",
+        choices=("convert", "refuse"))
     level: float = option(0.5, "rate level of an amortized codec, from 0 (smallest) to 1, without --bpp and --size")
     realism: float = option(0.0, f"{_REALISM}; for the PSNR that is reported")
 

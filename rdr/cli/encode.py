@@ -201,7 +201,7 @@ def _encode_missing(
 
 
 def _read(file: pathlib.Path, config: Config) -> np.ndarray:
-    return read_image(file, depth="eight" if config.checkpoint else "keep")
+    return read_image(file, depth="eight" if config.checkpoint else "keep", color=config.color)
 
 
 def _look_at(

@@ -15,8 +15,7 @@ from tqdm import tqdm
 from rdr import command_line, files
 from rdr.cli.outcome import Outcome, show_json
 from rdr.command_line import CommandLine, option
-from rdr.data.image_io import read_image
-from rdr.data.image_pairs import Pair, as_float, file_digest, pair_folders
+from rdr.data.image_pairs import Pair, file_digest, pair_folders
 from rdr.evaluation import contact_sheet, tables
 from rdr.evaluation.feature_files import FeatureFile, feature_path, save_features
 from rdr.evaluation.metric_plan import Plan, make_plan
@@ -55,7 +54,10 @@ class Config:
     pixels_per_degree: float = option(60.0, "pixels per degree of visual angle, for csf")
     peak_luminance: float = option(100.0, "luminance of white in cd/m^2, for csf")
     black_luminance: float = option(0.1, "luminance of black in cd/m^2, for csf")
-    transfer: str = option("srgb", "transfer function of the display, for csf: srgb or pq")
+    transfer: str = option("srgb", "transfer function of the display, for csf: srgb or pq (with --color=keep)")
+    color: str = option(
+        "convert", "colors that are not sRGB, as a file says: convert them, keep the values as they are (for PQ), or "
+        "refuse the file", choices=("convert", "keep", "refuse"))
     sigma: float = option(8.0, "width in pixels over which wd_vgg16 pools; larger for more tolerance")
     max_samples: int = option(5000, "most samples of kd and prdc, whose cost grows with the square")
     seed: int = option(0, "random seed of subsets, directions and resamples")
@@ -113,10 +115,7 @@ def evaluate_images(
         for group in by_size.values():
             for start in range(0, len(group), batch_size):
                 batch = group[start : start + batch_size]
-                references, candidates = (
-                    np.stack([as_float(read_image(getattr(pair, side), channels=3)) for pair in batch])
-                    for side in ("reference", "candidate")
-                )
+                references, candidates = map(np.stack, zip(*(pair.load() for pair in batch)))
                 values = suite.compare(candidates, references, batch_size=batch_size)
                 features = both_sides(*(suite.features(x, batch_size=batch_size) for x in (candidates, references)))
                 with open(log, "a", encoding="utf-8") as stream:
@@ -305,7 +304,7 @@ def run(config: Config, workdir: pathlib.Path, extra: Extra = Extra()) -> dict[s
         raise ValueError(f"batch_size must be at least 1, got {config.batch_size}")
     if config.max_samples < 10:
         raise ValueError(f"max_samples must be at least 10, got {config.max_samples}")
-    pairs = pair_folders(config.reference, config.candidate, config.bitstreams)
+    pairs = pair_folders(config.reference, config.candidate, config.bitstreams, color=config.color)
     plan = make_plan(config, pairs)
     workdir = pathlib.Path(workdir)
     table = read_results(config, pairs, workdir)

@@ -60,7 +60,7 @@ def run(
     rows: list[dict[str, Any]] = []
     for name, file in images.items():
         message = _message_path(workdir, name).read_bytes()
-        image, started = read_image(file), time.perf_counter()
+        image, started = read_image(file, color=config.color), time.perf_counter()
         decoded = reports.decode(message, config.checkpoint, config.realism)
         outcome = reports.measure(image, message, decoded, time.perf_counter() - started)
         write_image(workdir / "decoded" / f"{name}.png", decoded)

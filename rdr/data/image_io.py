@@ -23,6 +23,7 @@ from rdr.data.image_headers import FORMATS, ImageHeader, read_header
 DECODER_ERRORS = (OSError, SyntaxError, ValueError, RuntimeError, EOFError, LookupError, TypeError, AttributeError,
                   ArithmeticError, AssertionError, MemoryError, BufferError, struct.error, zlib.error,
                   Image.DecompressionBombError)
+_HDR = "it has high dynamic range ({}), which is read only as the values that it holds (color=keep)"
 _READABLE = ", ".join("JPEG 2000" if name == "JPEG2000" else name for name in FORMATS if name != "MPO")
 
 
@@ -120,11 +121,12 @@ def _say(sentence: str) -> None:
     sys.stderr.write(sentence + "\n")
 
 
-def read_image_header(path: str | pathlib.Path) -> ImageHeader:
+def read_image_header(path: str | pathlib.Path, *, color: str = "convert") -> ImageHeader:
     """Reads what the header of an image file says, and refuses what `read_image_data` refuses for it.
 
     Args:
       path: the file.
+      color: as for `read_image_data`.
 
     Returns:
       The header; height and width are those of the upright image.
@@ -138,6 +140,8 @@ def read_image_header(path: str | pathlib.Path) -> ImageHeader:
         with _quietly(), _open(path) as image:
             header = read_header(path, image)
             _check_header(header, orientation="apply", depth="keep")
+            if header.space is not None and header.space.hdr and color != "keep":
+                raise ValueError(_HDR.format(header.space.name))
     except DECODER_ERRORS as error:
         raise ValueError(f"{path} cannot be read as an image ({_sentence(error)})") from None
     return header
@@ -208,7 +212,7 @@ def _to_srgb(pixels: np.ndarray, header: ImageHeader, color: str) -> tuple[np.nd
     if color == "keep":
         return pixels, header.icc, []
     if space is not None and space.hdr:
-        raise ValueError(f"it has high dynamic range ({space.name}), which is not read")
+        raise ValueError(_HDR.format(space.name))
     if space is not None and not space.is_srgb:
         if color == "refuse":
             raise ValueError(f"its colors are not sRGB, but of {space.name}")

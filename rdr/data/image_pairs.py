@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rdr.data.folders import by_name, images_by_name
-from rdr.data.image_io import read_image_header
+from rdr.data.image_io import read_image, read_image_header
 
 # Formats whose files are messages of a codec, so that their length is a rate.
 LOSSY = (".jpg", ".jpeg", ".webp", ".avif", ".jp2", ".j2k", ".jxl")
@@ -23,6 +23,7 @@ class Pair(NamedTuple):
       height: of both, pixels.
       width: of both, pixels.
       bits: length of the candidate's message, or None if there is none.
+      color: what happens to values that are not sRGB, see `rdr.data.image_io.read_image_data`.
     """
 
     name: str
@@ -31,6 +32,20 @@ class Pair(NamedTuple):
     height: int
     width: int
     bits: int | None
+    color: str = "convert"
+
+    def load(self) -> tuple[np.ndarray, np.ndarray]:
+        """Reads both images.
+
+        Returns:
+          Reference and candidate, float32 [height, width, 3] in [0, 1].
+
+        Raises:
+          ValueError: if one cannot be read.
+        """
+        reference, candidate = (as_float(read_image(file, channels=3, color=self.color))
+                                for file in (self.reference, self.candidate))
+        return reference, candidate
 
 
 def as_float(images: np.ndarray) -> np.ndarray:
@@ -45,7 +60,7 @@ def as_float(images: np.ndarray) -> np.ndarray:
     return images.astype(np.float32) / np.float32(np.iinfo(images.dtype).max)
 
 
-def pair_folders(reference: str, candidate: str, bitstreams: str = "") -> list[Pair]:
+def pair_folders(reference: str, candidate: str, bitstreams: str = "", *, color: str = "convert") -> list[Pair]:
     """Pairs the images of two folders by name, and finds the length of each candidate's message.
 
     Args:
@@ -53,6 +68,7 @@ def pair_folders(reference: str, candidate: str, bitstreams: str = "") -> list[P
       candidate: folder of decoded images; if all are in a lossy format (JPEG, WebP, AVIF, JPEG 2000), these files are
         the messages.
       bitstreams: folder of messages by the same names, any suffix; empty for none.
+      color: what happens to values that are not sRGB, see `rdr.data.image_io.read_image_data`.
 
     Returns:
       The pairs, in order of names.
@@ -71,14 +87,15 @@ def pair_folders(reference: str, candidate: str, bitstreams: str = "") -> list[P
         messages = candidates
     pairs = []
     for name, file in references.items():
-        size, other = ((header.height, header.width) for header in map(read_image_header, (file, candidates[name])))
+        headers = [read_image_header(path, color=color) for path in (file, candidates[name])]
+        size, other = ((header.height, header.width) for header in headers)
         if size != other:
             raise ValueError(
                 f"images of a pair must have one size, but {file} has {size[1]} x {size[0]} pixels (width x height) "
                 f"and {candidates[name]} has {other[1]} x {other[0]}"
             )
         bits = 8 * messages[name].stat().st_size if messages else None
-        pairs.append(Pair(name, file, candidates[name], *size, bits))
+        pairs.append(Pair(name, file, candidates[name], *size, bits, color))
     return pairs
 
 

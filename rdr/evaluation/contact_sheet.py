@@ -8,8 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from rdr import files
-from rdr.data.image_io import read_image
-from rdr.data.image_pairs import Pair, as_float
+from rdr.data.image_pairs import Pair
 from rdr.metrics.full_reference import Metric
 
 MAX_ROWS = 6
@@ -51,8 +50,7 @@ def make_figure(pairs: Sequence[Pair], records: Sequence[dict[str, Any]], metric
       The figure: a row per image; original, decoded, and difference (gray is none, twice amplified).
     """
     chosen, order = choose(records, metrics)
-    images = [tuple(as_float(read_image(file, channels=3)) for file in (pairs[i].reference, pairs[i].candidate))
-              for i in chosen]
+    images = [pairs[i].load() for i in chosen]
     heights = [3.2 * reference.shape[0] / reference.shape[1] + 0.5 for reference, _ in images]
     figure = Figure(figsize=(9.9, sum(heights) + 0.5), layout="constrained")
     axes = figure.subplots(len(chosen), 3, squeeze=False, height_ratios=heights)

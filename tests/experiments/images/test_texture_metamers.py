@@ -41,7 +41,7 @@ def test_tables_and_images_are_what_was_returned(finished):
         difference = (images[f"waves {sigma}"].astype(float) - images["waves"]) / 255
         # Rounding to 8 bits: two errors of variance 1/(12 255^2) each.
         np.testing.assert_allclose(np.sqrt((difference**2).mean()), np.sqrt(mse), atol=0.002)
-    assert json.loads((workdir / "run.json").read_text())["command"].startswith("python -m experiments.texture_met")
+    assert json.loads((workdir / "run.json").read_text())["command"].startswith("python -m experiments.images.texture_met")
 
 
 def test_a_stopped_run_goes_on_after_the_last_finished_image(finished, tmp_path, monkeypatch):

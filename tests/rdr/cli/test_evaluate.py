@@ -13,6 +13,8 @@ from rdr.cli import evaluate
 from rdr.cli.evaluate import Config
 from rdr.evaluation import metric_suite
 from rdr.metrics.bootstrap import bootstrap_interval
+from rdr.metrics.contrast_sensitivity import Display, contrast_sensitivity_error
+from tests.rdr.data.test_image_decoders import png
 
 COMMON = {"metrics": ("psnr", "ssim", "csf", "fd_steerable", "kd_steerable", "prdc_steerable"), "patch_size": 16}
 SIZES = {"a": (40, 48), "b": (40, 48), "c": (48, 40), "d": (40, 48)}
@@ -161,3 +163,25 @@ def test_the_command_line_says_what_is_wrong_in_one_sentence(images, tmp_path, c
     with pytest.raises(SystemExit):
         evaluate.main(["rdr evaluate", "--help"])
     assert "--candidate" in capsys.readouterr().out
+
+
+def test_pq_is_read_with_sixteen_bits(tmp_path):
+    """Fault 26: files of 16 bits were refused, so that --transfer=pq had 8 bits only."""
+    rng = np.random.default_rng(0)
+    pixels = {"ref": rng.integers(0, 65536, (24, 20, 3), np.uint16)}
+    pixels["cand"] = np.clip(pixels["ref"].astype(int) + rng.integers(-9, 10, (24, 20, 3)), 0, 65535).astype(np.uint16)
+    for side, values in pixels.items():
+        (tmp_path / side).mkdir()
+        hdr = [(b"cICP", bytes((9, 16, 0, 1)))]
+        (tmp_path / side / "a.png").write_bytes(png(values, 16, 2, chunks=hdr))
+    config = Config(reference=str(tmp_path / "ref"), candidate=str(tmp_path / "cand"), metrics=("csf", "psnr"),
+                    transfer="pq", peak_luminance=1000.0, black_luminance=0.005)
+    with pytest.raises(ValueError, match=r"high dynamic range \(PQ\)"):
+        evaluate.run(config, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    table = evaluate.run(dataclasses.replace(config, color="keep"), tmp_path / "out")
+    x, y = (pixels[side][None] / 65535 for side in ("cand", "ref"))  # float64; the command's luminances have 7 digits
+    display = Display(peak_luminance=1000.0, black_luminance=0.005, transfer="pq")
+    np.testing.assert_allclose(table["csf"]["value"], contrast_sensitivity_error(x, y, display=display)[0], rtol=2e-3)
+    # Rounded to 8 bits these images would be almost equal.
+    assert 70 < table["psnr"]["value"] < 90
