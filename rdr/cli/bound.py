@@ -26,6 +26,7 @@ called again shows what is there.
 """
 DIVERGENCES = ("none", "tv", "kl", "reverse_kl", "js", "chi2", "hellinger2", "w1", "w2sq")
 NAMED_DISTORTIONS = ("hamming", "squared", "absolute", "mse")
+_SEPARATORS = str.maketrans({",": " ", ";": " ", '"': " "})  # and what spreadsheets put around cells
 _ROUNDING = 1e-6  # text files hold rounded probabilities; sums this close to 1 are rescaled
 
 
@@ -87,7 +88,7 @@ def read_array(name: str, path: str) -> np.ndarray:
         if file.suffix == ".npy":
             array = np.load(file, allow_pickle=False)
         else:
-            lines = file.read_text(encoding="utf-8").replace(",", " ").splitlines()
+            lines = file.read_text(encoding="utf-8-sig").translate(_SEPARATORS).splitlines()
             rows = [line.split() for line in lines if line.strip() and not line.lstrip().startswith("#")]
             array = np.array([[float(cell) for cell in row] for row in rows], np.float64)
     except (ValueError, OSError, EOFError) as error:

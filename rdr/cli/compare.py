@@ -13,14 +13,14 @@ import numpy as np
 
 from rdr import command_line, files
 from rdr.cli import evaluate
+from rdr.cli.comparisons import Config, compare_axes, compare_metric
 from rdr.cli.outcome import Outcome, show_json
 from rdr.command_line import CommandLine, UsageError, option
 from rdr.data.image_pairs import pair_folders
 from rdr.evaluation import tables
 from rdr.evaluation.rd_curves import Curve, read_curves
-from rdr.evaluation.rd_plots import make_figure, points_of
-from rdr.metrics.bjontegaard import METHODS, bd_difference, bd_metric, bd_rate
-from rdr.metrics.bootstrap import bootstrap_interval
+from rdr.evaluation.rd_plots import make_figure
+from rdr.metrics.bjontegaard import METHODS
 
 DESCRIPTION = """
 Compares codecs: their curves of rate, fidelity and realism, and Bjontegaard deltas to the first one.
@@ -37,22 +37,6 @@ evaluated first.
 Writes curves.csv (all points), comparison.csv and comparison.json (BD-rate in percent and BD-metric, per metric; with
 95 % intervals over images where both curves have values of the same images) and curves.png.
 """
-
-
-@dataclasses.dataclass(frozen=True)
-class Config:
-    """What to compare; each field says what it is."""
-
-    inputs: tuple[str, ...] = option((), "tables and folders; words without a flag are the same")
-    reference: str = option("", "folder of original images, where inputs hold decoded ones", first=True)
-    metrics: tuple[str, ...] = option(("fast",), "metrics of evaluations made here; see `rdr evaluate --help`")
-    anchor: str = option("", "name of the curve that others are compared with; none: the first", first=True)
-    codecs: tuple[str, ...] = option((), "names of the curves to compare, separated by commas; none: all", first=True)
-    method: str = option("akima", "interpolation of the curves; cubic is the original, and overshoots", choices=METHODS)
-    hull: bool = option(False, "compare convex hulls, for curves that are not monotone")
-    axis: str = option("", "metric over which --other is compared: realism at equal fidelity, --axis=psnr --other=fid")
-    other: str = option("", "metric that is compared at equal values of --axis")
-    seed: int = option(0, "random seed of evaluations and resamples")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,119 +134,6 @@ def evaluate_folder(
     return read_curves(str(workdir / "evaluations" / name))[0]
 
 
-def compare_metric(curves: Sequence[Curve], metric: str, config: Config) -> list[dict[str, Any]]:
-    """Compares all curves that have a metric with the anchor.
-
-    Args:
-      curves: the anchor first.
-      metric: the metric.
-      config: method, hull and seed.
-
-    Returns:
-      One row per other curve: deltas, interval, or why they cannot be computed. With three curves or more also the
-      deltas over the range that all of them share.
-    """
-    anchor, rows = curves[0], []
-    own = [curve for curve in curves if metric in curve.metrics]
-    if anchor not in own or len(own) < 2:
-        return []
-
-    def deltas(chosen, resample=None):
-        axes = list(zip(*(points_of(curve, metric, hull=config.hull, resample=resample) for curve in chosen)))
-        options = {"method": config.method, "names": [curve.name for curve in chosen]}
-        return bd_rate(*axes, **options), bd_metric(*axes, **options)
-
-    try:
-        shared = [part.values for part in deltas(own)] if len(own) > 2 else None
-    except ValueError:
-        shared = None
-    for number, curve in enumerate(own[1:], 1):
-        row: dict[str, Any] = {"metric": metric, "codec": curve.name, "anchor": anchor.name}
-        try:
-            check_protocols(metric, anchor, curve)
-            rate, value = deltas((anchor, curve))
-        except ValueError as error:
-            rows.append(row | {"refused": str(error)})
-            continue
-        row |= {
-            "bd_rate_percent": rate.values[1], "bd_metric": value.values[1], "from": rate.interval[0],
-            "to": rate.interval[1], "overlap": rate.overlap,
-        }  # fmt: skip
-        if shared is not None:
-            row |= {"bd_rate_percent_common": shared[0][number], "bd_metric_common": shared[1][number]}
-        if metric in anchor.per_image and metric in curve.per_image and anchor.images == curve.images:
-            count = len(anchor.images)
-            if count > 1:
-                try:
-                    found = bootstrap_interval(
-                        lambda index, pair=(anchor, curve): deltas(pair, index)[0].values[1], count, seed=config.seed,
-                        resamples=200,
-                    )  # fmt: skip
-                    row |= {"bd_rate_low": found.low, "bd_rate_high": found.high}
-                except ValueError:
-                    row["note"] = "no interval: most resamples of images cannot be compared"
-        rows.append(row)
-    return rows
-
-
-def check_protocols(metric: str, anchor: Curve, curve: Curve) -> None:
-    """Refuses numbers that mean different things.
-
-    Args:
-      metric: the metric.
-      anchor: a curve.
-      curve: another.
-
-    Raises:
-      ValueError: if both say what they computed the metric under, and it differs.
-    """
-    ours, theirs = (c.protocols.get(metric) for c in (anchor, curve))
-    if ours is None or theirs is None or ours == theirs:
-        return
-    flat = [{**protocol, **(protocol.get("options") or {})} for protocol in (ours, theirs)]
-    differ = sorted(key for key in flat[0] | flat[1] if key != "options" and flat[0].get(key) != flat[1].get(key))
-    raise ValueError(f"{curve.name} and {anchor.name} must have one protocol of {metric}, they differ in "
-                     f"{', '.join(differ)}")
-
-
-def compare_axes(curves: Sequence[Curve], config: Config) -> list[dict[str, Any]]:
-    """Compares one metric at equal values of another.
-
-    Args:
-      curves: the anchor first.
-      config: `axis` and `other`.
-
-    Returns:
-      One row per other curve.
-
-    Raises:
-      ValueError: if only one of `axis` and `other` is given, or the anchor lacks one.
-    """
-    if not (config.axis or config.other):
-        return []
-    both = [curve for curve in curves if config.axis in curve.metrics and config.other in curve.metrics]
-    if not both or both[0] is not curves[0]:
-        raise ValueError(f"--axis and --other must both name metrics of {curves[0].name}, got {config.axis!r} and "
-                         f"{config.other!r}; it has {', '.join(curves[0].metrics)}")
-    rows = []
-    for curve in both[1:]:
-        row: dict[str, Any] = {"metric": f"{config.other} at equal {config.axis}", "codec": curve.name,
-                               "anchor": both[0].name}
-        try:
-            for name in (config.axis, config.other):
-                check_protocols(name, both[0], curve)
-            found = bd_difference(
-                *([c.metrics[name] for c in (both[0], curve)] for name in (config.axis, config.other)),
-                method=config.method, names=[both[0].name, curve.name],
-            )  # fmt: skip
-            row |= {"bd_metric": found.values[1], "from": found.interval[0], "to": found.interval[1],
-                    "overlap": found.overlap}
-        except ValueError as error:
-            row["refused"] = str(error)
-        rows.append(row)
-    return rows
-
-
 def run(config: Config, workdir: pathlib.Path, extra: Extra = Extra()) -> list[dict[str, Any]]:
     """Compares curves.
 
@@ -303,6 +174,8 @@ def run(config: Config, workdir: pathlib.Path, extra: Extra = Extra()) -> list[d
         for row in rows:
             if "refused" in row:
                 print(f"no comparison of {row['codec']} by {row['metric']}: {row['refused']}", file=sys.stderr)
+            if "note" in row:
+                print(f"note: {row['codec']} by {row['metric']}: {row['note']}", file=sys.stderr)
     print(f"{len(curves)} curves; curves.csv, comparison.csv, comparison.json and curves.png are in {workdir}")
     return rows
 
@@ -319,6 +192,8 @@ def write_results(
       metrics: of all curves.
       rows: of the comparison.
     """
+    figure = make_figure(curves, metrics)
+    files.write_figure(workdir / "curves.png", figure, dpi=150, metadata={"Software": None})
     points = {
         "codec": [curve.name.replace(",", "_") for curve in curves for _ in curve.rates],
         curves[0].rate_name: [rate for curve in curves for rate in curve.rates.tolist()],
@@ -338,7 +213,6 @@ def write_results(
         "anchor": curves[0].name, "method": config.method, "hull": config.hull, "rows": rows, "sources": sources
     }  # fmt: skip
     files.write_text(workdir / "comparison.json", json.dumps(document, indent=2, default=float) + "\n")
-    files.write_figure(workdir / "curves.png", make_figure(curves, metrics), dpi=150, metadata={"Software": None})
 
 
 def _columns(rows: Sequence[dict[str, Any]]) -> list[str]:

@@ -43,7 +43,7 @@ class Config:
         ("psnr", "ssim", "ms_ssim"), f"names separated by commas, of {' '.join(registry.names())}; or all that can be "
         "computed here", first=True)
     better: str = option(
-        "file", "whether larger opinions are better (higher) or worse (lower); file: as the file's kind says, if it does",
+        "file", "whether larger opinions are better (higher) or worse (lower); file: as the kind of file says",
         choices=tuple(DIRECTIONS), first=True)
     resamples: int = option(500, "resamples of the bootstrap; more for smoother intervals")
     seed: int = option(0, "random seed of the bootstrap")

@@ -1,5 +1,6 @@
 """Curves of codecs: read from tables, from evaluations and from our own results."""
 
+import csv
 import json
 import pathlib
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ from rdr import files
 from rdr.evaluation.tables import POINT_COLUMNS
 
 PUBLISHED = pathlib.Path(__file__).resolve().parent / "published"
+MAX_METRICS = 100  # each has a panel in the figure
 _NOT_METRICS = ("codec", "rate_bpp", "rate_bits", "estimated_bpp")
 _SHORT = {"lpips": "lpips_alexnet"}
 _NOT_PICTURE_METRICS = ("part", "picture", "codec", "bytes", "bits_per_pixel")
@@ -76,13 +78,21 @@ def read_curves(word: str) -> list[Curve]:
 
 
 def _rows(path: pathlib.Path) -> tuple[dict[str, str], list[str], list[list[str]]]:
-    header, rows = {}, []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    header, lines = {}, []
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # spreadsheets begin with a byte-order mark, and quote cells
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} must be a text in UTF-8 ({error})") from None
+    for line in text.splitlines():
         if line.startswith("#"):
             key, _, value = line[1:].partition(":")
             header[key.strip()] = value.strip()
-        elif line.strip():
-            rows.append([cell.strip() for cell in line.split(",")])
+        elif line.strip(" ,\t"):
+            lines.append(line)
+    try:
+        rows = [[cell.strip() for cell in row] for row in csv.reader(lines, skipinitialspace=True, strict=True)]
+    except csv.Error as error:
+        raise ValueError(f"{path} is no CSV table: {error}") from None
     if len(rows) < 2:
         raise ValueError(f"{path} holds no rows")
     for number, row in enumerate(rows[1:], 1):
@@ -108,7 +118,7 @@ def read_table(path: pathlib.Path) -> list[Curve]:
       One curve per value of the column `codec`, in their order.
 
     Raises:
-      ValueError: if a column or number is missing, or a rate is not positive.
+      ValueError: if a column or number is missing, a rate is not positive and finite, or there are too many metrics.
     """
     header, names, rows = _rows(path)
     if names[:1] != ["codec"] and "codec" not in names:
@@ -117,6 +127,8 @@ def read_table(path: pathlib.Path) -> list[Curve]:
     metrics = [name for name in names if name not in _NOT_METRICS]
     if rate_name is None or not metrics:
         raise ValueError(f"{path} must have a column rate_bpp and at least one metric, it has {', '.join(names)}")
+    if len(metrics) > MAX_METRICS:
+        raise ValueError(f"{path} must have at most {MAX_METRICS} metrics, it has {len(metrics)}")
     curves = []
     for codec in dict.fromkeys(row[names.index("codec")] for row in rows):
         own = [row for row in rows if row[names.index("codec")] == codec]
@@ -124,8 +136,8 @@ def read_table(path: pathlib.Path) -> list[Curve]:
             name: np.array([_number(path, name, row[names.index(name)]) for row in own])
             for name in (rate_name, *metrics)
         }
-        if not (columns[rate_name] > 0).all():
-            raise ValueError(f"{path}: {codec} must have a positive {rate_name} in every row")
+        if not ((columns[rate_name] > 0) & np.isfinite(columns[rate_name])).all():
+            raise ValueError(f"{path}: {codec} must have a positive, finite {rate_name} in every row")
         kept = {name: columns[name] for name in metrics if np.isfinite(columns[name]).any()}
         curves.append(Curve(codec, rate_name, columns[rate_name], kept, header.get("source", path.name)))
     return curves
@@ -155,6 +167,8 @@ def read_points(path: pathlib.Path) -> list[Curve]:
             name: np.array([_number(path, name, row[place[name]]) for row in own])
             for name in ("rate_bits", "distortion", "perception")
         }
+        if not np.isfinite(column["rate_bits"]).all():
+            raise ValueError(f"{path}: {' '.join(key)} must have a finite rate_bits in every row")
         metrics = {name: column[name] for name in ("distortion", "perception")}
         curves.append(Curve(" ".join(key), "rate_bits", column["rate_bits"], metrics, str(path)))
     return curves

@@ -88,8 +88,10 @@ def make_figure(curves: Sequence[Curve], metrics: Sequence[str]) -> Figure:
     for axis in list(axes.flat)[len(metrics):]:
         axis.set_visible(False)
     handles = {label: handle for axis in axes.flat for handle, label in zip(*axis.get_legend_handles_labels())}
-    figure.legend(handles.values(), handles.keys(), loc="outside upper center", frameon=False, fontsize=8,
-                  ncols=3 if columns > 1 else 2)
+    legend = figure.legend(handles.values(), handles.keys(), loc="outside upper center", frameon=False, fontsize=8,
+                           ncols=3 if columns > 1 else 2)
+    for text in (*legend.get_texts(), *(axis.yaxis.label for axis in axes.flat)):
+        text.set_parse_math(False)  # names are the user's, dollar signs and all
     return figure
 
 

@@ -75,6 +75,12 @@ def test_a_call_again_shows_what_is_there_and_solves_nothing(tmp_path, capsys, m
         call(tmp_path, **options)
 
 
+def test_tables_of_spreadsheets_are_read(tmp_path):
+    """Fault 17: a byte-order mark or quoted cells were refused in riddles."""
+    (tmp_path / "pmf.csv").write_text('"0.25";"0.75"\r\n', encoding="utf-8-sig")
+    np.testing.assert_array_equal(bound.read_array("pmf", str(tmp_path / "pmf.csv")), [[0.25, 0.75]])
+
+
 def test_json_and_the_other_name_of_squared(tmp_path, capsys):
     pmf = write(tmp_path / "pmf.csv", [[0.25, 0.5, 0.25]])
     rates = []

@@ -11,7 +11,6 @@ from PIL import Image
 from paper_figures.tables import DATA, read_table
 from rdr.cli import compare
 from rdr.cli.compare import Config
-from rdr.evaluation.rd_curves import Curve
 from rdr.metrics.bjontegaard import bd_rate
 
 
@@ -45,58 +44,6 @@ def test_a_run_of_ours_stands_beside_published_curves_that_share_names_with_it(t
     assert found["VTM 4:4:4"] < 0 < found["overfitted MSE"] < 10  # behind BPG by 8 %, as the documents say
     with pytest.raises(ValueError, match="2 are called 'JPEG'"):
         compare.gather(dataclasses.replace(config, codecs=("JPEG", "overfitted MSE")), tmp_path)
-
-
-def curve(name, factor, rng, **options):
-    """Four operating points of twelve images."""
-    rates = np.array([0.1, 0.2, 0.4, 0.8])[:, None] * np.exp(0.3 * rng.normal(size=12))
-    psnr = 30 + 3 * np.log2(rates / 0.1) + rng.normal(size=12)
-    per_image = {"rate_bpp": factor * rates, "psnr": psnr}
-    return Curve(name, "rate_bpp", factor * rates.mean(1), {"psnr": psnr.mean(1)}, "", per_image,
-                 tuple(f"i{k}" for k in range(12)), **options)
-
-
-def test_intervals_over_images_hold_the_truth_and_are_narrow_for_paired_images():
-    rng = np.random.default_rng(0)
-    anchor = curve("anchor", 1.0, rng)
-    better = anchor._replace(name="better", rates=0.8 * anchor.rates, per_image={
-        "rate_bpp": 0.8 * anchor.per_image["rate_bpp"] * np.exp(0.02 * rng.normal(size=(1, 12))),
-        "psnr": anchor.per_image["psnr"],
-    })
-    (row,) = compare.compare_metric([anchor, better], "psnr", Config())
-    np.testing.assert_allclose(row["bd_rate_percent"], -20.0, rtol=1e-9)
-    assert row["bd_rate_low"] < -20.0 < row["bd_rate_high"] or abs(row["bd_rate_low"] + 20) < 1.0
-    assert 0.1 < row["bd_rate_high"] - row["bd_rate_low"] < 5.0
-    other = better._replace(images=("x",) * 12)
-    assert "bd_rate_low" not in compare.compare_metric([anchor, other], "psnr", Config())[0]
-
-
-def test_metrics_of_different_protocols_are_not_compared():
-    rng = np.random.default_rng(0)
-    protocol = {"metric": "psnr", "patch_size": None, "options": {"range": 1.0, "sigma": 8.0}}
-    anchor = curve("anchor", 1.0, rng)._replace(protocols={"psnr": protocol})
-    other = anchor._replace(name="other", rates=0.8 * anchor.rates)
-    assert "refused" not in compare.compare_metric([anchor, other], "psnr", Config())[0]
-    for change, said in (({"patch_size": 64}, "patch_size"), ({"options": {"range": 1.0, "sigma": 4.0}}, "sigma")):
-        changed = other._replace(protocols={"psnr": protocol | change})
-        (row,) = compare.compare_metric([anchor, changed], "psnr", Config())
-        assert row["refused"] == f"other and anchor must have one protocol of psnr, they differ in {said}"
-    # A table says nothing of its protocol: its reader has to know.
-    assert "refused" not in compare.compare_metric([anchor, other._replace(protocols={})], "psnr", Config())[0]
-
-
-def test_curves_that_bend_are_refused_or_taken_by_their_hulls():
-    rates = np.array([0.1, 0.2, 0.3, 0.4, 0.8])
-    straight = Curve("a", "rate_bpp", rates, {"psnr": 30 + 10 * np.sqrt(rates)}, "")
-    bent = Curve("b", "rate_bpp", rates, {"psnr": np.where(rates == 0.3, 31.0, 30 + 10 * np.sqrt(rates))}, "")
-    (row,) = compare.compare_metric([straight, bent], "psnr", Config())
-    assert "b must be strictly monotone" in row["refused"]
-    (row,) = compare.compare_metric([straight, bent], "psnr", Config(hull=True, method="pchip"))
-    assert abs(row["bd_rate_percent"]) < 1.0
-    # A metric that falls with the rate has its hull below.
-    falling = [c._replace(metrics={"fid": 40 - c.metrics["psnr"]}) for c in (straight, bent)]
-    (row,) = compare.compare_metric(falling, "fid", Config(hull=True, method="pchip"))
-    assert abs(row["bd_rate_percent"]) < 1.0
 
 
 def test_realism_at_equal_fidelity(tmp_path):
@@ -142,6 +89,57 @@ def test_folders_of_images_are_evaluated_first(tmp_path):
     with pytest.raises(ValueError, match="q1 has no rates, as its images are not in the format .* --bitstreams"):
         compare.run(dataclasses.replace(config, inputs=(config.inputs[0], str(tmp_path / "png"))), tmp_path / "b")
     assert not (tmp_path / "b").exists()
+
+
+def write(path, curves):
+    rows = [f'"{name}",{rate},{value}' for name, points in curves.items() for rate, value in points]
+    path.write_text("\n".join(["codec,rate_bpp,psnr", *rows]) + "\n", encoding="utf-8-sig")
+    return str(path)
+
+
+POINTS = [(0.1, 30.0), (0.2, 32.5), (0.4, 35.0), (0.8, 38.0)]
+
+
+def test_tables_of_spreadsheets_are_read(tmp_path):
+    """Fault 17: a byte-order mark or quoted cells were refused in riddles."""
+    inputs = (write(tmp_path / "t.csv", {"ours, best": POINTS, "theirs": [(2 * r, p) for r, p in POINTS]}),)
+    [row] = compare.run(Config(inputs=inputs), tmp_path / "out")
+    assert row["anchor"] == "ours, best" and row["bd_rate_percent"] == pytest.approx(100.0)
+    (tmp_path / "latin.csv").write_bytes(b"codec,rate_bpp,psnr\n\xe9,1,2\n")
+    with pytest.raises(ValueError, match="latin.csv must be a text in UTF-8"):
+        compare.run(Config(inputs=(str(tmp_path / "latin.csv"),)), tmp_path / "b")
+
+
+def test_small_overlaps_are_left_out_and_overshooting_fits_named(tmp_path, capsys):
+    """Fault 18: -87 % came from an overlap of 0.6 %, and a cubic fit said +100421 %."""
+    table = write(tmp_path / "t.csv", {"a": POINTS, "b": [(r, p + 7.9) for r, p in POINTS]})
+    [row] = compare.run(Config(inputs=(table,)), tmp_path / "out")
+    assert "share 0.6 % of their range" in row["refused"] and "bd_rate_percent" not in row
+    assert "no comparison of b by psnr" in capsys.readouterr().err
+    [row] = compare.run(Config(inputs=(table,), min_overlap=0.0), tmp_path / "all")
+    assert row["overlap"] < 0.01 and np.isfinite(row["bd_rate_percent"])
+    steep = [(0.1, 30.0), (0.11, 30.1), (0.5, 30.6), (0.6, 38.0)]
+    table = write(tmp_path / "s.csv", {"a": POINTS, "b": steep})
+    [row] = compare.run(Config(inputs=(table,), method="cubic"), tmp_path / "cubic")
+    assert "the cubic fit overshoots: pchip says" in row["note"] and "overshoots" in capsys.readouterr().err
+    [row] = compare.run(Config(inputs=(write(tmp_path / "u.csv", {"a": POINTS, "b": [(2 * r, p) for r, p in POINTS]}),),
+                               method="cubic"), tmp_path / "smooth")
+    assert "note" not in row
+
+
+def test_odd_tables_are_refused_or_drawn_before_anything_is_written(tmp_path):
+    """Fault 37: rates of inf were accepted, 20,000 columns did not end, and a name with $ failed after the tables."""
+    table = write(tmp_path / "inf.csv", {"a": POINTS, "b": [*POINTS, (np.inf, 40.0)]})
+    with pytest.raises(ValueError, match="b must have a positive, finite rate_bpp"):
+        compare.run(Config(inputs=(table,)), tmp_path / "out")
+    names = ",".join(f"m{k}" for k in range(20_000))
+    (tmp_path / "wide.csv").write_text(f"codec,rate_bpp,{names}\na,1{',2' * 20_000}\n")
+    with pytest.raises(ValueError, match="at most 100 metrics, it has 20000"):
+        compare.run(Config(inputs=(str(tmp_path / "wide.csv"),)), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    table = write(tmp_path / "math.csv", {r"$\frac{$": POINTS, "$b$": [(2 * r, p) for r, p in POINTS]})
+    compare.run(Config(inputs=(table,)), tmp_path / "out")
+    assert (tmp_path / "out" / "curves.png").stat().st_size > 5000
 
 
 def test_the_command_line_says_what_is_wrong_in_one_sentence(tmp_path, capsys):

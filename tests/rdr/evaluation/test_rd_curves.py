@@ -110,8 +110,8 @@ def test_faulty_tables_are_refused(tmp_path):
         ("rate_bpp,psnr\n1,2\n", "must have a column codec"),
         ("codec,psnr\na,2\n", "must have a column rate_bpp and at least one metric"),
         ("codec,rate_bpp,psnr\na,1,many\n", "column psnr must hold numbers, got 'many'"),
-        ("codec,rate_bpp,psnr\na,,30\n", "a must have a positive rate_bpp in every row"),
-        ("codec,rate_bpp,psnr\na,0,30\n", "a must have a positive rate_bpp in every row"),
+        ("codec,rate_bpp,psnr\na,,30\n", "a must have a positive, finite rate_bpp in every row"),
+        ("codec,rate_bpp,psnr\na,0,30\n", "a must have a positive, finite rate_bpp in every row"),
         ("codec,rate_bpp,psnr\na,1\n", "row 1 has 2 cells, the heading has 3"),
     ):
         file.write_text(text)
