@@ -30,6 +30,7 @@ from rdr.codecs.channel.lattice_tables import (
     priors_tree,
 )
 from rdr.codecs.channel.lattice_trials import dithers, first_accepted, most_trials, packing_radius, trial_words
+from rdr.codecs.channel.sources import deviation_ratio
 from rdr.entropy_models.lattice_coder import add_points, read_points
 from rdr.quantize.lattices import Lattice
 
@@ -78,7 +79,7 @@ def lattice_channel(name: str = "E8", *, acceptance: str = "geometric", layer_co
     codec_name = f"channel-{name}" + ("-adaptive" if adaptive else "")
 
     def finalize(source: float, *, noise_scale: ArrayLike) -> dict[str, Any]:
-        ratio = _ratio(source, noise_scale)
+        ratio = deviation_ratio(source, noise_scale)
         priors = make_priors(lattice, ratio, count=layer_count, levels=levels)
         index = (acceptance_chances(lattice, priors, ratio, levels=levels) if adaptive
                  else geometric_table(lattice)._asdict())
@@ -127,14 +128,6 @@ def lattice_channel(name: str = "E8", *, acceptance: str = "geometric", layer_co
         return (points - u) * lattice.scale * step[:, None] * scale.astype(np.float64)
 
     return base.ChannelCodec(codec_name, n, True, finalize, encode, decode)
-
-
-def _ratio(source: float, noise_scale: ArrayLike) -> float:
-    """Standard deviation of the source in noise scales."""
-    deviation = np.asarray(source)
-    if deviation.shape != () or deviation.dtype.kind not in "fiu" or not 0.0 < float(deviation) < np.inf:
-        raise ValueError(f"source must be the standard deviation of the source, a positive number, got {source!r}")
-    return float(deviation) / float(np.exp(np.log(base.check_noise_scale(noise_scale).astype(np.float64)).mean()))
 
 
 def _geometry(key: jax.Array, blocks: int, lattice: Lattice, layer_count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,11 +1,11 @@
 """What both sides of a rejection-sampled lattice share besides randomness: integer tables for points and acceptance.
 
 In units of the noise scale, the ball of a block has the radius r = sqrt(2 T), T ~ Gamma(n/2 + 1), so that a uniform
-point of it is Gaussian. T is the quantile of a shared 32-bit word V, and the top bits of V name the tables that the block
-is coded with: a float never does. For a Gaussian source of standard deviation a, x + r B has the variance a^2 + v of each
-coordinate, v = r^2 / (n + 2), and is coded as if it were Gaussian. Where v is most of it, lattice points are coded better
-with a narrower one: v counts less by the share .55 exp(-2.4 a^2 / v), a fit to costs of E8 at .1, .25 and .5 bit per
-sample.
+point of it is Gaussian. T is the quantile of a shared 32-bit word V, and the top bits of V name the tables that the
+block is coded with: a float never does. For a Gaussian source of standard deviation a, x + r B has the variance a^2 +
+v of each coordinate, v = r^2 / (n + 2), and is coded as if it were Gaussian. Where v is most of it, lattice points
+are coded better with a narrower one: v counts less by the share .55 exp(-2.4 a^2 / v), a fit to costs of E8 at .1,
+.25 and .5 bit per sample.
 """
 
 from typing import Any
@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 from scipy.special import gammaincinv
 
-from rdr.bitstream.tables import Tables, make_tables
+from rdr.bitstream.tables import BIT_PROBABILITY_PRECISION, Tables, make_tables
 from rdr.codecs.channel.lattice_trials import acceptance, dithers, most_trials, packing_radius
 from rdr.entropy_models.lattice import LatticePrior, lattice_prior, log_mass, prior_from_tree, prior_tree
 from rdr.quantize.lattices import Lattice, closest_point
 
-CHANCE_BITS = 16
 _PLACES = 64  # chances of acceptance are tabulated at
 _SAMPLES = 2**15  # for each layer, of which the chances are counted
 
@@ -105,7 +104,8 @@ def acceptance_chances(lattice: Lattice, priors: list[LatticePrior], ratio: floa
         hits, all_of_them = (np.bincount(where, weights=w, minlength=_PLACES) for w in (inside, np.ones(_SAMPLES)))
         # A pseudo-count of one trial at the layer's mean keeps places that nothing fell into away from 0 and 1.
         estimate = (hits + inside.mean()) / (all_of_them + 1.0)
-        chances.append(np.clip(np.rint(estimate * 2.0**CHANCE_BITS), 1, 2**CHANCE_BITS - 1).astype(np.int64))
+        whole = 2**BIT_PROBABILITY_PRECISION
+        chances.append(np.clip(np.rint(estimate * whole), 1, whole - 1).astype(np.int64))
         firsts.append(first)
         steps.append(step)
     return {"chances": np.stack(chances), "first": np.array(firsts, np.int64), "step": np.array(steps, np.int64)}
