@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike
 
 from rdr.bitstream.adaptive_coder import StepDecoder, StepEncoder
 from rdr.bitstream.tables import Tables
-from rdr.codecs.base import finalized
+from rdr.codecs.base import stored_tables
 from rdr.codecs.channel import base
 from rdr.codecs.channel.index_code import add_index, fit_table, read_index
 from rdr.codecs.channel.proposals import GROUP, chosen_normals
@@ -63,13 +63,15 @@ def block_channel(rule: str = "greedy", *, dimension: int = 2, most_candidates: 
       max_elements: the largest message.
 
     Returns:
-      The codec. `finalize(source, ...)` takes the standard deviation of the source, and one noise scale; of an array,
+      The codec. `finalize(source, ...)` takes the standard deviation of the source or its cumulative distribution
+      function (only the second moment counts), and one noise scale; of an array,
       the geometric mean counts. `encode` takes any noise scales: each sample gets its own. `exact` says which it is.
 
     Raises:
       ValueError: if an argument is none of these.
 
-    Reference: flamich2023greedy, flamich2023gprs, li2018strong, theis2022algorithms, havasi2019minimal.
+    Reference: [harsha2010communication, flamich2023adaptive, flamich2023greedy, li2018strong, theis2022algorithms,
+      havasi2019minimal].
     """
     if rule not in RULES:
         raise ValueError(f"rule must be one of {', '.join(map(repr, RULES))}, got {rule!r}")
@@ -95,7 +97,7 @@ def block_channel(rule: str = "greedy", *, dimension: int = 2, most_candidates: 
         return {"tables": {"ratio": np.float64(ratio), "index": table._asdict(), **survival}}
 
     def encode(params: Any, x: ArrayLike, *, noise_scale: ArrayLike, shared_key: jax.Array) -> bytes:
-        tables = finalized(params)
+        tables = stored_tables(params)
         x = base.check_samples(x, dimension=n, max_elements=max_elements)
         scale = base.check_noise_scale(noise_scale, x.shape)
         key = base.check_shared_key(shared_key)
@@ -109,7 +111,7 @@ def block_channel(rule: str = "greedy", *, dimension: int = 2, most_candidates: 
         scale, key = base.check_noise_scale(noise_scale), base.check_shared_key(shared_key)
         parts = base.open_message(message, name=name, params=params, noise_scale=scale, payloads=3, dimension=n,
                                   max_elements=max_elements)
-        tables = finalized(params)
+        tables = stored_tables(params)
         blocks = int(np.prod(parts.shape)) // n
         decoder = StepDecoder(*parts.payloads[:2])
         index = read_index(decoder, blocks, Tables(**tables["index"]), most_candidates)

@@ -60,13 +60,15 @@ def lattice_channel(name: str = "E8", *, acceptance: str = "geometric", layer_co
       max_elements: the largest message.
 
     Returns:
-      The codec. `finalize(source, ...)` takes the standard deviation of the source, and one noise scale; of an array,
+      The codec. `finalize(source, ...)` takes the standard deviation of the source or its cumulative distribution
+      function (only the second moment counts), and one noise scale; of an array,
       the geometric mean counts. `encode` takes any noise scales: each sample gets its own.
 
     Raises:
       ValueError: if an argument is none of these.
 
-    Reference: ling2024 (rejection-sampled universal quantization); the layers are those of wilson2000 and hegazy2022.
+    Reference: Ling and Li [ling2024rejection]; the layers are those of Wilson [wilson2000layered] and of Hegazy and Li
+      [hegazy2022randomized].
     """
     if acceptance not in ACCEPTANCE:
         raise ValueError(f"acceptance must be one of {', '.join(map(repr, ACCEPTANCE))}, got {acceptance!r}")

@@ -51,7 +51,7 @@ def _words(key: jax.Array, block: jax.Array, group: jax.Array, part: int, count:
 def _from_tail(tail: jax.Array) -> jax.Array:
     """The x > 0 with P(N(0, 1) > x) = tail, float32; to 10^-6 down to a tail of 10^-8, to 10^-2 down to 2^-33.
 
-    Reference: Giles, "Approximating the erfinv function", GPU Computing Gems 2, 2011, with his w taken from the tail.
+    Reference: Giles [giles2011approximating], with his w taken from the tail.
     """
     w = -jnp.log(4.0 * tail * (1.0 - tail))
     near, far = w - 2.5, jnp.sqrt(w) - 3.0

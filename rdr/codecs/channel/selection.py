@@ -13,7 +13,8 @@ it is Q in proportion to (1 - L / r)_+, L being how far they have come. For pois
 candidates to come with t_k / r_k < s are Poisson with the mean s S(t / s); their least s is drawn from that, and if
 it is less than the least so far, the candidate is Q given r >= t / s.
 
-Reference: flamich2023greedy, flamich2023gprs, li2018strong, theis2022algorithms, havasi2019minimal.
+Reference: harsha2010communication, flamich2023adaptive, flamich2023greedy, li2018strong, theis2022algorithms,
+  havasi2019minimal.
 """
 
 import functools
@@ -232,9 +233,9 @@ def sample_rest(key: jax.Array, z: np.ndarray, level: np.ndarray, target: Target
             b = waiting[start : start + _FEW]
             normals, uniforms = _some(key, np.pad(b, (0, _FEW - b.size)).astype(np.uint32), np.uint32(group), n)
             y = z[b, None] + np.asarray(normals, np.float64)[: b.size]
-            ratio = np.exp(_log_ratio(y, z[b, None], target.ratio))
-            least = np.where(sharp, 1.0, np.asarray(uniforms)[: b.size])
-            kept = level[b, None] <= (least if sharp else 1.0 - least) * ratio
+            ratio = np.exp(np.minimum(_log_ratio(y, z[b, None], target.ratio), 700.0))
+            share = 1.0 if sharp else 1.0 - np.asarray(uniforms)[: b.size]
+            kept = level[b, None] <= share * ratio
             done = kept.any(1)
             result[b[done]] = y[done, np.argmax(kept, 1)[done]]
             undone.append(b[~done])

@@ -134,7 +134,7 @@ def test_edges():
     with pytest.raises(ValueError, match="step is too small"):
         codec.finalize(1e6, noise_scale=1e-3)
     for source in (0.0, -1.0, np.inf, [1.0, 2.0], "1"):
-        with pytest.raises(ValueError, match="source must be the standard deviation"):
+        with pytest.raises(ValueError, match="source must be a positive standard deviation"):
             codec.finalize(source, noise_scale=1.0)
     for wrong in ({"name": "E7"}, {"acceptance": "other"}, {"layer_count": 3}, {"levels": 2}):
         with pytest.raises(ValueError, match=next(iter(wrong))):

@@ -11,7 +11,6 @@ def test_against_quadrature_in_one_dimension(deviation, ratio, norm):
     """Oracle: S(h) as the integral of (r - h)_+ dP and t by adaptive quadrature of 1 / S, both in float64."""
     tables = survival.survival_tables(ratio, 1, deviation)
     spread = ratio**2 + 1
-    places = np.linspace(*tables.places, tables.log_time.shape[1])
     top = np.log(spread) / 2 + norm**2 / (2 * ratio**2)
     assert survival.log_largest_ratio(norm, ratio, 1) == pytest.approx(top, rel=1e-12)
 
