@@ -32,13 +32,13 @@ def messages(fits: Sequence[Fit], workdir: pathlib.Path, *, batch: int = 1) -> d
     Args:
       fits: what is wanted.
       workdir: where files and progress are kept.
-      batch: pictures of one size and with the same options that are fitted side by side, at most.
+      batch: images of one size and with the same options that are fitted side by side, at most.
 
     Returns:
       Stem -> message, in the order asked for.
 
     Raises:
-      ValueError: if batch is smaller than 1, or a picture or an option is refused.
+      ValueError: if batch is smaller than 1, or a image or an option is refused.
     """
     if batch < 1:
         raise ValueError(f"--batch must be at least 1, got {batch}")
@@ -58,5 +58,5 @@ def messages(fits: Sequence[Fit], workdir: pathlib.Path, *, batch: int = 1) -> d
             made = overfitted.encode_batch([fit.picture for fit in together], options, directory=progress)
             for stem, message in zip(stems, made):
                 write_bytes(paths[stem], message)
-            shutil.rmtree(progress, ignore_errors=True)  # megabytes for each picture, and done with
+            shutil.rmtree(progress, ignore_errors=True)  # megabytes for each image, and done with
     return {stem: path.read_bytes() for stem, path in paths.items()}

@@ -1,4 +1,4 @@
-"""What a loss sees and what it is blind to: the changes of an image of greatest and least curvature.
+"""Eigendistortions of losses: the changes of an image of greatest and least curvature.
 
     python -m experiments.images.eigendistortions --preset=quick --workdir=runs/eigendistortions/quick
     python -m paper_figures.eigendistortions --table=runs/eigendistortions/quick/eigendistortions.csv
@@ -137,8 +137,8 @@ def make_loss(name: str, sigma: float) -> Callable[[jax.Array, jax.Array], jax.A
     if name == "squared_error":
         return squared_error
     if name == "ms_ssim":
-        kept = MS_SSIM_WEIGHTS[:3]
-        return functools.partial(ms_ssim_loss, weights=tuple(w / sum(kept) for w in kept))
+        retained = MS_SSIM_WEIGHTS[:3]
+        return functools.partial(ms_ssim_loss, weights=tuple(w / sum(retained) for w in retained))
     if name == "lpips":
         return functools.partial(lpips, load_params("alexnet"))
     if name == "dists":
@@ -174,15 +174,15 @@ def run(config: Config, workdir: pathlib.Path) -> None:
     arrays = [image]
     for index, (name, loss) in enumerate(losses.items()):
         key = jax.random.fold_in(jax.random.key(config.seed), index)
-        found = eigendistortions(loss, image, key=key, num_steps=config.steps)
+        result = eigendistortions(loss, image, key=key, num_steps=config.steps)
         for kind in ("largest", "smallest"):
             rows["distortion_of"].append(name)
             rows["kind"].append(kind)
-            rows["curvature"].append(float(getattr(found, f"{kind}_value")))
-            rows["residual"].append(float(getattr(found, f"{kind}_residual")))
-            rows["steps"].append(found.steps)
-            arrays.append(getattr(found, kind) * math.sqrt(image.size))
-        print(f"{name}: {found.steps} steps, curvature {rows['curvature'][-2]:.4g} to {rows['curvature'][-1]:.4g}")
+            rows["curvature"].append(float(getattr(result, f"{kind}_value")))
+            rows["residual"].append(float(getattr(result, f"{kind}_residual")))
+            rows["steps"].append(result.steps)
+            arrays.append(getattr(result, kind) * math.sqrt(image.size))
+        print(f"{name}: {result.steps} steps, curvature {rows['curvature'][-2]:.4g} to {rows['curvature'][-1]:.4g}")
     # Losses are measured on the distortions as stored.
     stored = np.stack(arrays).astype(np.float16)
     changed = jnp.asarray(stored[1:], jnp.float32) * config.amplitude + image[None]

@@ -2,17 +2,17 @@
 
     python -m experiments.images.image_realism --preset=quick --workdir=OUT [--images=FOLDER]
 
-For each picture the overfitted codec is fitted for squared error at several rates. JPEG, JPEG 2000, WebP, AVIF and
+For each image the overfitted codec is fitted for squared error at several rates. JPEG, JPEG 2000, WebP, AVIF and
 JPEG XL (those that Pillow has) get the same numbers of bytes. At the lowest rate it is also fitted for Wasserstein
 distortion with and without shared noise, and for squared error with shared noise. Every file is decoded, and its whole
 length counted. `pictures.csv` has a row for each file, `bd_rates.csv` each codec's rate at equal PSNR relative to JPEG,
-`rate_psnr.png` the curves, `NAME.png` the pictures side by side, `pictures.npz` the same as numbers. Files are kept in
+`rate_psnr.png` the curves, `NAME.png` the images side by side, `pictures.npz` the same as numbers. Files are kept in
 `messages`, and not made again; all are made before anything is measured, so that a long run goes on where it was.
 
---images           folder of pictures; default: photographs and textures of scikit-image
---size             side of the square that is cut from the middle of each picture; 0 for the whole picture
+--images           folder of images; default: photographs and textures of scikit-image
+--size             side of the square that is cut from the middle of each image; 0 for the whole image
 --trade_offs       empty for no curves
---realism_names    pictures to fit for realism; "none" for none
+--realism_names    images to fit for realism; "none" for none
 """
 
 import dataclasses
@@ -53,14 +53,14 @@ class Config:
     """What is encoded and how.
 
     Fields:
-      images: folder of pictures; empty for scikit-image's.
+      images: folder of images; empty for scikit-image's.
       names: which of them; empty for all.
-      size: side of the square cut from the middle; 0 for the whole picture.
+      size: side of the square cut from the middle; 0 for the whole image.
       trade_offs: lambda of the squared error, one for each rate.
       steps: of a fit for squared error.
-      realism_names: pictures that are also fitted for realism; empty for all, "none" for none.
+      realism_names: images that are also fitted for realism; empty for all, "none" for none.
       realism_steps: of such a fit.
-      realism_size: side of the square for these; 0 for the whole picture.
+      realism_size: side of the square for these; 0 for the whole image.
       realism_objective: of these: "wd", or "wd_mse" for Wasserstein distortion and squared error together.
       realism_bpp: bits per pixel of these files; 0 for the lowest rate of the squared error.
       squared_error_weight: of "wd_mse", beside Wasserstein distortion.
@@ -68,7 +68,7 @@ class Config:
       sigma: its windows' width in pixels, for fits and for the metric.
       noise_levels: resolutions with shared noise.
       metrics: of `rdr.metrics.full_reference`.
-      batch: pictures of one size that are fitted side by side; more may be faster on a GPU where they are small.
+      batch: images of one size that are fitted side by side; more may be faster on a GPU where they are small.
       seed: of all randomness.
     """
 
@@ -101,7 +101,7 @@ PRESETS = {
 
 
 def load_pictures(config: Config) -> dict[str, np.ndarray]:
-    """Reads the pictures.
+    """Reads the images.
 
     Args:
       config: of the experiment.
@@ -110,7 +110,7 @@ def load_pictures(config: Config) -> dict[str, np.ndarray]:
       Name -> uint8 [height, width, 1 or 3].
 
     Raises:
-      ValueError: if a picture is missing, or too small.
+      ValueError: if a image is missing, or too small.
     """
     if config.images:
         files = images_by_name(config.images)
@@ -143,7 +143,7 @@ def crop(picture: np.ndarray, size: int) -> np.ndarray:
       [size, size, channels].
 
     Raises:
-      ValueError: if the picture is smaller.
+      ValueError: if the image is smaller.
     """
     if size < 0:
         raise ValueError(f"--size must be at least 0, got {size}")
@@ -161,7 +161,7 @@ def mse_fits(config: Config, name: str, picture: np.ndarray) -> list[Fit]:
 
     Args:
       config: of the experiment.
-      name: of the picture.
+      name: of the image.
       picture: uint8.
 
     Returns:
@@ -177,7 +177,7 @@ def realism_fits(config: Config, name: str, picture: np.ndarray, bits_per_pixel:
 
     Args:
       config: of the experiment.
-      name: of the picture.
+      name: of the image.
       picture: uint8.
       bits_per_pixel: of each file.
 
@@ -209,15 +209,15 @@ def make_suite(config: Any) -> MetricSuite:
 
 
 def bd_rates(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rate at equal PSNR relative to JPEG, per picture and on average.
+    """Rate at equal PSNR relative to JPEG, per image and on average.
 
     Args:
       rows: of `pictures.csv`.
 
     Returns:
-      A row for each picture and codec that has at least four rates.
+      A row for each image and codec that has at least four rates.
     """
-    found = []
+    result = []
     for picture in dict.fromkeys(row["picture"] for row in rows):
         curves = {}
         for row in rows:
@@ -233,13 +233,13 @@ def bd_rates(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
                 except ValueError as error:  # curves that do not rise or do not overlap have none
                     print(f"{picture}, {codec}: no BD-rate ({error})")
                     continue
-                found.append({"picture": picture, "codec": codec, "bd_rate_percent": float(deltas.values[1]),
+                result.append({"picture": picture, "codec": codec, "bd_rate_percent": float(deltas.values[1]),
                               "overlap": deltas.overlap})
-    for codec in dict.fromkeys(row["codec"] for row in found):
-        values = [row["bd_rate_percent"] for row in found if row["codec"] == codec]
-        found.append({"picture": "mean", "codec": codec, "bd_rate_percent": float(np.mean(values)),
+    for codec in dict.fromkeys(row["codec"] for row in result):
+        values = [row["bd_rate_percent"] for row in result if row["codec"] == codec]
+        result.append({"picture": "mean", "codec": codec, "bd_rate_percent": float(np.mean(values)),
                       "overlap": math.nan})
-    return found
+    return result
 
 
 def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
@@ -253,7 +253,7 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
       The rows of `pictures.csv`.
 
     Raises:
-      ValueError: if a picture or an option is refused.
+      ValueError: if a image or an option is refused.
     """
     if not config.trade_offs and (config.realism_names == ("none",) or not config.realism_bpp):
         raise ValueError("--trade_offs is empty: say which pictures to fit for realism, and --realism_bpp")
@@ -281,7 +281,7 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
     rate = {name: config.realism_bpp or min(8 * len(m) / math.prod(rated[name].shape[:2]) for m in files[name])
             for name in real}
     wished = {name: realism_fits(config, name, picture, rate[name]) for name, picture in real.items()}
-    # Method by method: pictures of one size are fitted side by side.
+    # Method by method: images of one size are fitted side by side.
     made = messages([fits[method] for method in (MSE, *REALISM) for fits in wished.values()], workdir,
                     batch=config.batch)
     real_files = {name: {method: made[fit.stem] for method, fit in fits.items()} for name, fits in wished.items()}

@@ -1,4 +1,4 @@
-"""Figures of `experiments.images.image_realism`: rate against PSNR, and pictures side by side."""
+"""Figures of `experiments.images.image_realism`: rate against PSNR, and images side by side."""
 
 import math
 import pathlib
@@ -20,11 +20,11 @@ _COLUMNS = 5
 
 
 def draw_curves(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Draws PSNR against rate, a panel for each picture.
+    """Draws PSNR against rate, a panel for each image.
 
     Args:
       path: of the figure.
-      rows: with "picture", "codec", "bits_per_pixel" and "psnr".
+      rows: with "image", "codec", "bits_per_pixel" and "psnr".
     """
     names = list(dict.fromkeys(row["picture"] for row in rows))
     columns = min(3, len(names))
@@ -49,11 +49,11 @@ def draw_curves(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def draw_pictures(path: pathlib.Path, shown: Mapping[str, tuple[np.ndarray, int]]) -> None:
-    """Draws pictures side by side, with the bytes under each.
+    """Draws images side by side, with the bytes under each.
 
     Args:
       path: of the figure.
-      shown: title -> picture and the length of its file; 0 for the original.
+      shown: title -> image and the length of its file; 0 for the original.
     """
     columns = min(_COLUMNS, len(shown))
     lines = math.ceil(len(shown) / columns)

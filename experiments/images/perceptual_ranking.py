@@ -1,8 +1,8 @@
-"""Which metric is blind to what: distortions of known order, scored by every metric beside noise of the same error.
+"""Blindness of metrics: distortions of known order, scored by every metric beside noise of the same error.
 
     python -m experiments.images.perceptual_ranking --preset=quick --workdir=runs/perceptual_ranking/quick
 
-Every picture is distorted in seven ways at four strengths: blur, noise, JPEG, shift, brightness, texture (blocks from
+Every image is distorted in seven ways at four strengths: blur, noise, JPEG, shift, brightness, texture (blocks from
 near by in place of the right ones) and codec (our overfitted codec, fitted for squared error at four rates). A metric's
 response to a distortion is the squared error of the white noise that it scores alike, over the distortion's own, in
 octaves: 0 is what the squared error says, -3 means that the metric takes eight times the squared error to mind it as
@@ -102,7 +102,7 @@ PRESETS = {
 
 
 def load_color(name: str, halvings: int) -> np.ndarray:
-    """Loads a picture.
+    """Loads a image.
 
     Args:
       name: of scikit-image, "waves", or a file.
@@ -112,7 +112,7 @@ def load_color(name: str, halvings: int) -> np.ndarray:
       [height, width, 3], float32, in [0, 1].
 
     Raises:
-      ValueError: if there is no such picture; says what to install.
+      ValueError: if there is no such image; says what to install.
     """
     if name == "waves":
         y, x = np.mgrid[:96, :96] / 8
@@ -139,7 +139,7 @@ def load_color(name: str, halvings: int) -> np.ndarray:
 
 
 def cut_middle(picture: np.ndarray, size: int, name: str) -> np.ndarray:
-    """Cuts the middle out of a picture and rounds it to 8 bits.
+    """Cuts the middle out of a image and rounds it to 8 bits.
 
     Args:
       picture: [height, width, 3].
@@ -150,7 +150,7 @@ def cut_middle(picture: np.ndarray, size: int, name: str) -> np.ndarray:
       [size, size, 3], float32.
 
     Raises:
-      ValueError: if the picture is smaller.
+      ValueError: if the image is smaller.
     """
     top, left = ((n - size) // 2 for n in picture.shape[:2])
     if min(top, left) < 0:
@@ -185,14 +185,14 @@ def search(suite: MetricSuite, config: Config, image: np.ndarray) -> tuple[dict[
     for held, varied in ((config.hold, config.vary), (config.vary, config.hold)):
         hold, vary = distance(held), distance(varied)
         for maximize in (False, True):
-            found = mad_competition(hold, vary, start, maximize=maximize, steps=config.steps,
+            result = mad_competition(hold, vary, start, maximize=maximize, steps=config.steps,
                                     step_size=config.step_size)
             direction = "most" if maximize else "least"
-            images[f"{held} held, {direction} {varied}"] = np.asarray(found.image[0])
+            images[f"{held} held, {direction} {varied}"] = np.asarray(result.image[0])
             # Of the image as it is kept, in 8 bits.
-            kept = np.round(255 * np.asarray(found.image)).astype(np.float32) / np.float32(255)
-            rows.append((held, varied, direction, float(hold(start)), float(hold(kept)), float(vary(start)),
-                         float(vary(kept))))
+            retained = np.round(255 * np.asarray(result.image)).astype(np.float32) / np.float32(255)
+            rows.append((held, varied, direction, float(hold(start)), float(hold(retained)), float(vary(start)),
+                         float(vary(retained))))
             print(f"{held} held at {rows[-1][4]:.5g}, {direction} {varied}: {rows[-1][6]:.5g}", flush=True)
     names = ("held", "varied", "direction", "held_start", "held_end", "varied_start", "varied_end")
     return dict(zip(names, map(list, zip(*rows)))), {k: np.uint8(np.round(255 * v)) for k, v in images.items()}
@@ -230,7 +230,7 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
       The columns of `blindness.csv`.
 
     Raises:
-      ValueError: if a picture, metric or table cannot be used.
+      ValueError: if a image, metric or table cannot be used.
     """
     began = time.perf_counter()
     workdir = pathlib.Path(workdir)
@@ -245,9 +245,9 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
     records = [r for name, picture in cut.items() for r in score_image(suite, config, name, picture, workdir)]
     fit = None
     if config.natural:
-        found = [niqe.compiled_patch_statistics(x[None], patch_size=NATURAL_PATCH)
+        result = [niqe.compiled_patch_statistics(x[None], patch_size=NATURAL_PATCH)
                  for x in whole.values()]
-        statistics, sharpness = (np.concatenate([np.asarray(f[k][0]) for f in found]) for k in range(2))
+        statistics, sharpness = (np.concatenate([np.asarray(f[k][0]) for f in result]) for k in range(2))
         fit = niqe.fit_natural_model(statistics, sharpness, patch_size=NATURAL_PATCH, threshold=0.25)
     sets = score_sets(suite, config, records, workdir, fit)
     columns = blindness(records, sets)

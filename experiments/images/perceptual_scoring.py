@@ -81,8 +81,8 @@ def score_image(
         rates = None
         if kind == CODEC:
             fits = [workdir / "fits" / f"{path.stem}_{level}" for level in range(NUM_LEVELS)]
-            found = [compress(image, i, steps=steps, seed=seed, directory=fit) for i, fit in enumerate(fits)]
-            distorted, rates = map(list, zip(*found))
+            result = [compress(image, i, steps=steps, seed=seed, directory=fit) for i, fit in enumerate(fits)]
+            distorted, rates = map(list, zip(*result))
         else:
             distorted = [distort(image, kind, level, seed=seed) for level in range(NUM_LEVELS)]
         errors = [float(np.mean((np.float64(x) - image) ** 2)) for x in distorted]
@@ -166,29 +166,29 @@ def blindness(records: list[dict[str, Any]], sets: dict[str, dict]) -> dict[str,
       sets: of distances between sets.
 
     Returns:
-      Columns: metric, distortion, response (octaves, mean over pictures), lowest and highest (over pictures), order.
+      Columns: metric, distortion, response (octaves, mean over images), lowest and highest (over images), order.
     """
     rows = []
     pictures = dict.fromkeys(r["picture"] for r in records)
     distortions = dict.fromkeys(r["distortion"] for r in records)
     for metric in records[0]["scores"]:
         for kind in distortions:
-            found, orders = [], []
+            result, orders = [], []
             for picture in pictures:
                 own = [r for r in records if r["picture"] == picture]
                 noise, noise_errors = _noise_curve([(r["scores"][metric], r["mse"]) for r in own])
                 (record,) = (r for r in own if r["distortion"] == kind)
                 scores = record["scores"][metric]["distorted"]
-                found.append(response(scores, record["mse"], noise, noise_errors))
+                result.append(response(scores, record["mse"], noise, noise_errors))
                 orders.append(spearman(range(NUM_LEVELS), scores))
-            rows.append((metric, kind, float(np.mean(found)), min(found), max(found), float(np.mean(orders))))
+            rows.append((metric, kind, float(np.mean(result)), min(result), max(result), float(np.mean(orders))))
     errors = {kind: np.mean([r["mse"] for r in records if r["distortion"] == kind], 0).tolist() for kind in sets}
     for metric in next(iter(sets.values())):
         noise, noise_errors = _noise_curve([(sets[kind][metric], errors[kind]) for kind in sets])
         for kind in sets:
             scores = sets[kind][metric]["distorted"]
-            found = response(scores, errors[kind], noise, noise_errors)
-            rows.append((metric, kind, found, found, found, spearman(range(NUM_LEVELS), scores)))
+            result = response(scores, errors[kind], noise, noise_errors)
+            rows.append((metric, kind, result, result, result, spearman(range(NUM_LEVELS), scores)))
     names = ("metric", "distortion", "response", "lowest", "highest", "order")
     return dict(zip(names, map(list, zip(*rows))))
 

@@ -218,8 +218,8 @@ def bd_rates(path: pathlib.Path, published: tuple[str, ...]) -> dict[str, list]:
         if curve is anchor:
             continue
         try:
-            found = bd_rate([anchor.rates, curve.rates], [anchor.metrics["psnr"], curve.metrics["psnr"]])
-            row = (float(found.values[1]), *found.interval)
+            result = bd_rate([anchor.rates, curve.rates], [anchor.metrics["psnr"], curve.metrics["psnr"]])
+            row = (float(result.values[1]), *result.interval)
         except ValueError:  # too few points, or none in common
             row = ("", "", "")
         for name, value in zip(table, (curve.name, *row)):

@@ -1,4 +1,4 @@
-"""How few bytes keep a texture looking the same.
+"""Bytes that keep a texture looking the same.
 
     python -m experiments.images.texture_compression --preset=quick --workdir=OUT [--images=FOLDER]
 
@@ -36,7 +36,7 @@ class Config:
     Fields:
       images: folder of textures; empty for scikit-image's.
       names: which of them; empty for all.
-      size: side of the square cut from the middle; 0 for the whole picture.
+      size: side of the square cut from the middle; 0 for the whole image.
       sizes: lengths in bytes.
       steps: of a fit.
       features: of Wasserstein distortion in fits.
@@ -85,7 +85,7 @@ def methods(config: Config) -> dict[str, overfitted.Options]:
 
 
 def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
-    """Encodes, decodes, measures, and writes a table and pictures.
+    """Encodes, decodes, measures, and writes a table and images.
 
     Args:
       config: of the experiment.
@@ -95,7 +95,7 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
       The rows of `textures.csv`.
 
     Raises:
-      ValueError: if a picture or an option is refused.
+      ValueError: if a image or an option is refused.
     """
     started = time.time()
     names = config.names or (() if config.images else TEXTURES)
@@ -106,21 +106,21 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
             for size in config.sizes for method, options in methods(config).items()
             for name, picture in pictures.items()}
     files = messages(list(fits.values()), workdir, batch=config.batch)
-    suite, rows, kept = make_suite(config), [], {}
+    suite, rows, retained = make_suite(config), [], {}
     for name, picture in pictures.items():
-        kept[f"{name} original"] = picture
+        retained[f"{name} original"] = picture
         for size in config.sizes:
             shown = {"original": (picture, 0)}
             for method in methods(config):
                 message = files[fits[name, size, method].stem]
                 decoded = overfitted.decode(message)
                 shown[method] = decoded, len(message)
-                kept[f"{name} {method} {size}"] = decoded
+                retained[f"{name} {method} {size}"] = decoded
                 rows.append({"picture": name, "method": method, "wanted_bytes": size, "bytes": len(message),
                              "bits_per_pixel": 8 * len(message) / math.prod(picture.shape[:2]),
                              **suite.measure(decoded, picture)})
             draw_pictures(workdir / f"{name}-{size}.png", shown)
-    write_arrays(workdir / "textures.npz", kept, compressed=True)
+    write_arrays(workdir / "textures.npz", retained, compressed=True)
     write_table(workdir / "textures.csv", {column: [row[column] for row in rows] for column in rows[0]},
                 {"units": "bytes of whole files; psnr in dB; bits per pixel", "seed": config.seed})
     write_run_record(workdir, name="experiments.images.texture_compression", config=config,

@@ -5,9 +5,9 @@
         --workdir=OUT
 
 For each image (a texture, or a photograph with a foveated sigma map) and each sigma, an image that starts as noise
-descends the Wasserstein distortion to the picture, on VGG-16 feature maps at several resolutions. At sigma = 0 it
-becomes the picture; at sigma = infinity it becomes another picture of the same statistics; in between it keeps what is
-larger than sigma and makes up what is smaller. `sequence.csv` says how far each image is from the picture
+descends the Wasserstein distortion to the image, on VGG-16 feature maps at several resolutions. At sigma = 0 it
+becomes the image; at sigma = infinity it becomes another image of the same statistics; in between it keeps what is
+larger than sigma and makes up what is smaller. `sequence.csv` says how far each image is from the image
 pixel by pixel (mean squared error: fidelity) and in its statistics (the distortion at sigma = infinity: realism);
 `images.npz` holds the images, NAME_SIGMA.png shows each, and NAME_foveated_sigma.npy and .png are the map of a foveated
 one (white is its largest sigma). A run that was stopped goes on after the last image that it finished.
@@ -55,14 +55,14 @@ class Config:
       sigmas: standard deviations of the pooling windows in pixels, numbers or "inf"; or "eccentricity", which grow with
         the distance from the fixated point. The photographs that have a name are foveated in any case.
       fixation: row and column of the fixated point in pixels of the square; the middle if it is not given.
-      size: side of the (square, gray) pictures in pixels.
+      size: side of the (square, gray) images in pixels.
       halvings: how often the resolution of a texture is halved before its center is cut out.
       photograph_halvings: the same for photographs.
       features: "vgg16", "alexnet" or "pixels".
       blocks: how many of VGG-16's five blocks are used, each by its last map.
       scales: number of resolutions at which the features are computed.
       steps: of Adam, its step size decayed by a cosine.
-      learning_rate: first step size, in units of the pictures' range [0, 1].
+      learning_rate: first step size, in units of the images' range [0, 1].
       pixels_per_degree: of the foveated maps.
       seed: of the noise.
     """
@@ -119,7 +119,7 @@ PRESETS = {
 
 
 def load_picture(name: str, size: int, halvings: int = 0) -> np.ndarray:
-    """Loads a gray picture.
+    """Loads a gray image.
 
     Args:
       name: brick, grass, gravel, astronaut, waves, or a path to an image file.
@@ -130,7 +130,7 @@ def load_picture(name: str, size: int, halvings: int = 0) -> np.ndarray:
       [1, size, size, 1], float32, in [0, 1].
 
     Raises:
-      ValueError: if there is no such picture or it is smaller than `size`; says what to install.
+      ValueError: if there is no such image or it is smaller than `size`; says what to install.
     """
     if name == "waves":
         y, x = np.mgrid[:size, :size] / 8
@@ -205,7 +205,7 @@ def make_descent(
       learning_rate: of Adam at the beginning, decayed to 0 by a cosine.
 
     Returns:
-      A function of (picture [1, n, n, 1], sigma map [n, n], start [1, n, n, 1]) that returns the optimized image,
+      A function of (image [1, n, n, 1], sigma map [n, n], start [1, n, n, 1]) that returns the optimized image,
       clipped to [0, 1], and the distortion after each step [steps].
     """
     optimizer = optax.adam(optax.cosine_decay_schedule(learning_rate, steps))
@@ -282,7 +282,7 @@ def _resume(workdir: pathlib.Path) -> tuple[list[dict[str, Any]], dict[str, np.n
 
 
 def run(config: Config, workdir: pathlib.Path) -> dict[str, list[Any]]:
-    """Optimizes one image per picture and sigma; writes `sequence.csv`, `images.npz` and `run.json`.
+    """Optimizes one image per image and sigma; writes `sequence.csv`, `images.npz` and `run.json`.
 
     Args:
       config: the settings.
@@ -301,7 +301,7 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list[Any]]:
         halvings = config.photograph_halvings if name in PHOTOGRAPHS else config.halvings
         picture = load_picture(name, config.size, halvings)
         key = jax.random.fold_in(jax.random.key(config.seed), picture_number)
-        # Noise of the picture's mean and a realistic spread; the same for every sigma.
+        # Noise of the image's mean and a realistic spread; the same for every sigma.
         start = picture.mean() + 0.1 * jax.random.normal(key, picture.shape, jnp.float32)
         start = jnp.clip(start, 0, 1)
         stem = pathlib.Path(name).stem

@@ -118,7 +118,7 @@ def prepare_pictures(data_dir: str | pathlib.Path, *, size: int = 256) -> tuple[
 
 
 def pictures() -> Iterator[tuple[str, np.ndarray]]:
-    """The pictures that scikit-image holds in its package.
+    """The images that scikit-image holds in its package.
 
     Yields:
       Names and uint8 images [height, width, 3].
@@ -159,8 +159,8 @@ def _prepare(images: Callable, config: str, data_dir: str | pathlib.Path, size: 
 
 def _cause(error: BaseException, kind: type) -> BaseException | None:
     """The innermost exception of a kind: TFDS wraps what its generators raise."""
-    found = None
+    result = None
     while error is not None:
-        found = error if isinstance(error, kind) else found
+        result = error if isinstance(error, kind) else result
         error = error.__cause__ or error.__context__
-    return found
+    return result

@@ -30,10 +30,10 @@ def score_opinions(
     Raises:
       ValueError: if an image cannot be read, or sizes differ.
     """
-    kept = [record for record in files.read_json_lines(log) if set(suite.metrics) <= set(record["scores"])]
+    retained = [record for record in files.read_json_lines(log) if set(suite.metrics) <= set(record["scores"])]
     # Without a line that was cut short, which the next would be appended to.
-    files.write_text(log, "".join(json.dumps(record) + "\n" for record in kept))
-    done = {record["image"]: record["scores"] for record in kept}
+    files.write_text(log, "".join(json.dumps(record) + "\n" for record in retained))
+    done = {record["image"]: record["scores"] for record in retained}
     with open(log, "a", encoding="utf-8") as stream:
         for opinion in opinions:
             if opinion.distorted in done:

@@ -138,8 +138,8 @@ def read_table(path: pathlib.Path) -> list[Curve]:
         }
         if not ((columns[rate_name] > 0) & np.isfinite(columns[rate_name])).all():
             raise ValueError(f"{path}: {codec} must have a positive, finite {rate_name} in every row")
-        kept = {name: columns[name] for name in metrics if np.isfinite(columns[name]).any()}
-        curves.append(Curve(codec, rate_name, columns[rate_name], kept, header.get("source", path.name)))
+        retained = {name: columns[name] for name in metrics if np.isfinite(columns[name]).any()}
+        curves.append(Curve(codec, rate_name, columns[rate_name], retained, header.get("source", path.name)))
     return curves
 
 
@@ -175,16 +175,16 @@ def read_points(path: pathlib.Path) -> list[Curve]:
 
 
 def read_images(path: pathlib.Path) -> list[Curve]:
-    """Reads the rates of `experiments.images.image_realism`: every picture in the same number of files by every codec.
+    """Reads the rates of `experiments.images.image_realism`: every image in the same number of files by every codec.
 
     Args:
       path: `pictures.csv`.
 
     Returns:
-      One curve per codec, with rates and metrics averaged over the pictures, and the values of each.
+      One curve per codec, with rates and metrics averaged over the images, and the values of each.
 
     Raises:
-      ValueError: if a column is missing, or a codec has another number of files for some picture.
+      ValueError: if a column is missing, or a codec has another number of files for some image.
     """
     _, names, rows = _rows(path)
     metrics = [name for name in names if name not in _NOT_PICTURE_METRICS]

@@ -44,8 +44,8 @@ def points_of(curve: Curve, metric: str, *, hull: bool, resample: np.ndarray | N
     if hull and rates.size:
         # Better is more where the metric rises with the rate.
         rising = np.corrcoef(rates, values)[0, 1] > 0 if rates.size > 1 else True
-        kept = (upper_hull if rising else lower_hull)(rates, values)
-        rates, values = rates[kept], values[kept]
+        retained = (upper_hull if rising else lower_hull)(rates, values)
+        rates, values = rates[retained], values[retained]
     return rates, values
 
 

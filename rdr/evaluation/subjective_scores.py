@@ -118,10 +118,10 @@ def find_file(folder: pathlib.Path, name: str) -> pathlib.Path:
     direct = folder / name
     if direct.is_file():
         return direct
-    found = _files_below(folder).get(name.lower())
-    if found is None:
+    result = _files_below(folder).get(name.lower())
+    if result is None:
         raise ValueError(f"--images: there is no {name} in {folder}")
-    return found
+    return result
 
 
 @functools.lru_cache(maxsize=4)

@@ -55,8 +55,8 @@ def _forward(maps, kernel, padding, precision):
     return _convolve(maps, kernel, 1, padding, precision), (maps, kernel)
 
 
-def _backward(padding, precision, kept, slope):
-    maps, kernel = kept
+def _backward(padding, precision, retained, slope):
+    maps, kernel = retained
     turned = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
     towards_kernel = jax.vjp(lambda kernel: _convolve(maps, kernel, 1, padding, precision), kernel)[1]
     return _convolve(slope, turned, 1, kernel.shape[0] - 1 - padding, precision), *towards_kernel(slope)

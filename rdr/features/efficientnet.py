@@ -69,9 +69,9 @@ def load_params(path: str | pathlib.Path | None = None) -> Params:
         )
     data = path.read_bytes()
     if default:
-        found = hashlib.sha256(data).hexdigest()
-        if found != _SHA256:
-            raise ValueError(f"path must be a file of SHA-256 {_SHA256}, {path.name} has {found}")
+        result = hashlib.sha256(data).hexdigest()
+        if result != _SHA256:
+            raise ValueError(f"path must be a file of SHA-256 {_SHA256}, {path.name} has {result}")
     flat = _unpickle.load_torch_file(path)
     try:
         return _tree(flat)

@@ -58,9 +58,9 @@ def multiscale(
     """
     if num_scales < 1:
         raise ValueError(f"num_scales must be >= 1, got {num_scales}")
-    images, found = jnp.asarray(images), {}
+    images, result = jnp.asarray(images), {}
     for scale in range(num_scales):
         if scale > 0:
             images = half_resolution(images)
-        found.update({f"1/{2**scale} {name}": maps for name, maps in features(images).items()})
-    return found
+        result.update({f"1/{2**scale} {name}": maps for name, maps in features(images).items()})
+    return result

@@ -66,7 +66,7 @@ def features(
     """
     images = jnp.asarray(images)
     check_call(images, taps, TAPS, pooling)
-    found = {}
+    result = {}
     maps = normalize(images)
     last = max(map(TAPS.index, taps), default=-1)
     for name in TAPS[: last + 1]:
@@ -79,5 +79,5 @@ def features(
             maps = pool(maps, pooling, window=2, padding=1)
             check_size(maps, images, name)
         if name in taps:
-            found[name] = maps
-    return {tap: found[tap] for tap in taps}
+            result[name] = maps
+    return {tap: result[tap] for tap in taps}

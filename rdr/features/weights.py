@@ -277,19 +277,19 @@ def _read(network: str, path: str | pathlib.Path | None, sha256: str | None) -> 
     if path.suffix not in (".ckpt", ".pth", ".pt", ".safetensors", ".npz"):
         raise ValueError(f"path must end in .pth, .pt, .safetensors, .npz or .ckpt, got {path.name!r}")
     with open(path, "rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if sha256 is not None and found != sha256:
-        raise ValueError(f"path must be a file of SHA-256 {sha256}, {path.name} has {found}")
-    return path, found
+        result = hashlib.file_digest(stream, "sha256").hexdigest()
+    if sha256 is not None and result != sha256:
+        raise ValueError(f"path must be a file of SHA-256 {sha256}, {path.name} has {result}")
+    return path, result
 
 
 def _read_flat(path: pathlib.Path) -> dict[str, np.ndarray]:
     """Reads a dict of named arrays from any of the accepted file formats."""
     readers = {".npz": _read_npz, ".safetensors": _read_safetensors}
-    found = _whole(path, readers.get(path.suffix, _unpickle.load_torch_file))
-    if not isinstance(found, dict):
-        raise ValueError(f"path must hold a dict of named arrays, {path.name} holds a {type(found).__name__}")
-    return found
+    result = _whole(path, readers.get(path.suffix, _unpickle.load_torch_file))
+    if not isinstance(result, dict):
+        raise ValueError(f"path must hold a dict of named arrays, {path.name} holds a {type(result).__name__}")
+    return result
 
 
 def _read_npz(path: pathlib.Path) -> dict[str, np.ndarray]:

@@ -112,12 +112,12 @@ def eigendistortions(loss: Loss, image: ArrayLike, *, key: jax.Array, num_steps:
     basis, images = basis[:count], images[:count]
     projected = np.asarray(jnp.matmul(basis, images.T, precision="highest"), np.float64)
     values, vectors = np.linalg.eigh(0.5 * (projected + projected.T))
-    found = []
+    result = []
     for k in (count - 1, 0):
         weights = jnp.asarray(vectors[:, k], image.dtype)
         vector = jnp.matmul(weights, basis, precision="highest")
         residual = jnp.linalg.norm(jnp.matmul(weights, images, precision="highest") - values[k] * vector)
         vector *= jnp.sign(vector[jnp.argmax(jnp.abs(vector))]) / jnp.linalg.norm(vector)
-        found.append((vector.reshape(image.shape), jnp.asarray(values[k], image.dtype), residual))
-    (largest, top, top_residual), (smallest, bottom, bottom_residual) = found
+        result.append((vector.reshape(image.shape), jnp.asarray(values[k], image.dtype), residual))
+    (largest, top, top_residual), (smallest, bottom, bottom_residual) = result
     return Eigendistortions(largest, smallest, top, bottom, top_residual, bottom_residual, count)

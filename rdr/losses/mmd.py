@@ -5,22 +5,10 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from rdr.arguments import sample_pair
+from rdr.distances import squared_distances
 from rdr.gradients import safe_sqrt
 
 KERNELS = ("gaussian", "polynomial", "energy")
-
-
-def squared_distances(x: jax.Array, y: jax.Array) -> jax.Array:
-    """Computes all squared distances from differences, so that equal points are exactly 0 apart.
-
-    Args:
-      x: [samples, dimension].
-      y: [other samples, dimension].
-
-    Returns:
-      [samples, other samples].
-    """
-    return jnp.sum(jnp.square(x[:, None, :] - y[None, :, :]), axis=2)
 
 
 def mmd_squared(
@@ -46,7 +34,7 @@ def mmd_squared(
       bandwidths: bandwidths h of the Gaussian kernel, in units of the samples.
       degree: degree of the polynomial kernel.
       unbiased: leave pairs of a sample with itself out. The estimate is then unbiased and may be negative
-        (needs two samples each); otherwise it is the distance of the two empirical laws, 0 for equal sets.
+        (needs two samples each); otherwise it is the distance of the two empirical distributions, 0 for equal sets.
 
     Returns:
       A scalar; float32, or float64 if an argument is.

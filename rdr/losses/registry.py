@@ -81,7 +81,8 @@ def _wasserstein_distortion(sigma: ArrayLike, features: str | Callable[[ArrayLik
 
 LOSSES = Registry("loss", {
     "absolute_error": _absolute_error, "charbonnier": _charbonnier, "ciede2000": _ciede2000, "dists": _dists,
-    "lpips": _lpips, "ms_ssim": _ms_ssim, "nlpd": _nlpd, "squared_error": _squared_error, "ssim": _ssim, "wasserstein_distortion": _wasserstein_distortion,
+    "lpips": _lpips, "ms_ssim": _ms_ssim, "nlpd": _nlpd, "squared_error": _squared_error, "ssim": _ssim,
+    "wasserstein_distortion": _wasserstein_distortion,
 })  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from jax.scipy.special import logsumexp
 from jax.typing import ArrayLike
 
 from rdr.arguments import sample_pair, working_arrays
-from rdr.losses.mmd import squared_distances
+from rdr.distances import squared_distances
 
 _ESTIMATE_EVERY = 6  # iterations between estimates of the rate
 _MAX_FACTOR = 1.95  # of over-relaxation
@@ -160,7 +160,7 @@ def sinkhorn_divergence(
 
         S_e(a, b) = OT_e(a, b) - OT_e(a, a) / 2 - OT_e(b, b) / 2,
 
-    which is at least 0, and 0 only for equal laws; it tends to W2 squared as e -> 0 and to the squared
+    which is at least 0, and 0 only for equal distributions; it tends to W2 squared as e -> 0 and to the squared
     distance of the means as e -> infinity.
 
     Args:

@@ -8,12 +8,12 @@ from rdr.arguments import working_arrays
 
 
 def sorted_w2_squared(samples: ArrayLike, reference: ArrayLike) -> jax.Array:
-    """Squared W2 distance between two empirical laws of equally many numbers.
+    """Squared W2 distance between two empirical distributions of equally many numbers.
 
       W2^2 = (1/n) sum_i (x_(i) - y_(i))^2,  x_(1) <= x_(2) <= ...
 
-    With `reference` the conditional means of n equally likely slices of a law (`normal_slice_means` for N(0,1)),
-    it is W2^2 to that law itself, less the constant spread inside the slices.
+    With `reference` the conditional means of n equally likely slices of a distribution (`normal_slice_means` for
+    N(0,1)), it is W2^2 to that distribution itself, less the constant spread inside the slices.
 
     Args:
       samples: [n, ...]; trailing dimensions are compared one by one, each by its own order.
@@ -52,7 +52,7 @@ def normal_slice_means(count: int, dtype: jnp.dtype = jnp.float32) -> jax.Array:
     """
     if count < 1:
         raise ValueError(f"count must be at least 1, got {count}")
-    # The law is symmetric about 0; averaging both halves makes the means so as well.
+    # The distribution is symmetric about 0; averaging both halves makes the means so as well.
     levels = jnp.arange(count + 1, dtype=dtype) / count
     quantiles = jax.scipy.special.ndtri(levels)
     density = jnp.where(jnp.isinf(quantiles), 0.0, jnp.exp(-0.5 * jnp.square(quantiles)) / jnp.sqrt(2.0 * jnp.pi))

@@ -91,7 +91,7 @@ def contrast_sensitivity(frequency: ArrayLike, luminance: ArrayLike, area: float
     Args:
       frequency: u, cycles per degree, positive.
       luminance: L, cd/m^2, that the eye has adapted to; broadcasts with `frequency`.
-      area: A, of the picture, square degrees.
+      area: A, of the image, square degrees.
 
     Returns:
       The inverse of the modulation (amplitude / mean) that is just seen.
@@ -109,10 +109,10 @@ def contrast_sensitivity_error(images: ArrayLike, reference: ArrayLike, *, displ
     """Computes the root mean square of luminance differences, each frequency weighted by the eye's sensitivity.
 
     Both images are shown on the display; the difference of their luminances is divided by the reference's mean
-    luminance, to which the eye adapts, and decomposed into cosines (so that the picture's borders make no step);
-    each is multiplied by `contrast_sensitivity` at its frequency. A difference of the whole picture's luminance
+    luminance, to which the eye adapts, and decomposed into cosines (so that the image's borders make no step);
+    each is multiplied by `contrast_sensitivity` at its frequency. A difference of the whole image's luminance
     counts as half a cycle across its longer side. Color differences of equal luminance are not seen; masking by the
-    picture's own contrast is not modeled.
+    image's own contrast is not modeled.
 
     Args:
       images: [batch, height, width, 3], in [0, 1], coded as the display takes them.

@@ -25,18 +25,18 @@ def lower_hull(x: ArrayLike, y: ArrayLike) -> np.ndarray:
         raise ValueError(f"x and y must be one or more points, got shapes {x.shape} and {y.shape}")
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ValueError("x and y must be finite")
-    found: list[int] = []
+    result: list[int] = []
     for i in np.lexsort((y, x)).tolist():
-        if found and y[i] >= y[found[-1]]:
+        if result and y[i] >= y[result[-1]]:
             continue
-        while len(found) > 1:
-            a, b = found[-2:]
+        while len(result) > 1:
+            a, b = result[-2:]
             # b stays if it lies strictly below the segment from a to i.
             if (x[b] - x[a]) * (y[i] - y[a]) - (y[b] - y[a]) * (x[i] - x[a]) > 0:
                 break
-            found.pop()
-        found.append(i)
-    return np.array(found, np.int64)
+            result.pop()
+        result.append(i)
+    return np.array(result, np.int64)
 
 
 def upper_hull(x: ArrayLike, y: ArrayLike) -> np.ndarray:

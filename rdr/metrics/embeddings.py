@@ -75,7 +75,7 @@ def embedding_available(name: str) -> bool:
 
 
 def steerable_statistics(images: ArrayLike) -> jax.Array:
-    """Computes how much of each scale and orientation a picture has, without a network.
+    """Computes how much of each scale and orientation a image has, without a network.
 
     Args:
       images: [batch, height, width, 3], in [0, 1].
@@ -87,11 +87,11 @@ def steerable_statistics(images: ArrayLike) -> jax.Array:
     """
     images = image_batch(images, channels=3)
     pyramid = steerable_pyramid.steerable_pyramid(images, num_scales=3, num_orientations=4)
-    found = [jnp.std(pyramid.highpass, axis=(1, 2)), *_mean_and_deviation(pyramid.lowpass)]
+    result = [jnp.std(pyramid.highpass, axis=(1, 2)), *_mean_and_deviation(pyramid.lowpass)]
     for band in pyramid.bands:
         magnitude = steerable_pyramid.magnitude(band)
-        found += [part.reshape(images.shape[0], -1) for part in _mean_and_deviation(magnitude)]
-    return jnp.concatenate(found, axis=1)
+        result += [part.reshape(images.shape[0], -1) for part in _mean_and_deviation(magnitude)]
+    return jnp.concatenate(result, axis=1)
 
 
 def _mean_and_deviation(maps: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -131,7 +131,7 @@ def extrapolated_frechet_distance(
     sets at a time, is the one given. (Repeating the fit without a fold overstates it by half: quarters lose too much.)
 
     The line describes the bias well once every quarter has several times as many samples as dimensions. Where the two
-    laws are equal, the estimate scatters around 0 and may be negative.
+    distributions are equal, the estimate scatters around 0 and may be negative.
 
     Args:
       features: [samples, dimension].

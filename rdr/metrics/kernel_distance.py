@@ -16,7 +16,7 @@ class KernelDistance(NamedTuple):
     """A squared maximum mean discrepancy.
 
     Attributes:
-      value: unbiased; negative values happen where the laws are nearly equal.
+      value: unbiased; negative values happen where the distributions are nearly equal.
       standard_error: from a jackknife over folds.
     """
 

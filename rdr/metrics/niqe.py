@@ -1,4 +1,4 @@
-"""How natural an image looks without its original: distance of its local statistics to those of photographs.
+"""Naturalness of an image without its original: distance of its local statistics to those of photographs.
 
 In the manner of NIQE. It is fitted on a folder of your choice, so its numbers compare with those of the same fit only.
 """
@@ -71,7 +71,7 @@ def patch_statistics(images: ArrayLike, *, patch_size: int = 96) -> tuple[jax.Ar
         raise ValueError(f"images must measure at least patch_size = {patch_size} each way, got {images.shape}")
     images = images[:, : rows * patch_size, : columns * patch_size]
     luma = sum(w * images[..., k] for k, w in enumerate((0.299, 0.587, 0.114)))[..., None] * 255.0
-    found, sharpness = [], None
+    result, sharpness = [], None
     for scale in range(2):
         if scale:
             luma = half_resolution(luma)
@@ -79,8 +79,8 @@ def patch_statistics(images: ArrayLike, *, patch_size: int = 96) -> tuple[jax.Ar
         size = patch_size >> scale
         if sharpness is None:
             sharpness = jnp.mean(_split(deviation, size), axis=(2, 3)) / 255.0
-        found.append(_asymmetric_fits(normalized, size))
-    return jnp.concatenate(found, axis=-1), sharpness
+        result.append(_asymmetric_fits(normalized, size))
+    return jnp.concatenate(result, axis=-1), sharpness
 
 
 def fit_natural_model(
@@ -104,8 +104,8 @@ def fit_natural_model(
     sharp = sharpness >= threshold * sharpness.max()
     if sharp.sum() < 2:
         raise ValueError(f"statistics must hold at least two sharp patches, got {int(sharp.sum())} of {sharp.size}")
-    found = moments(statistics[sharp])
-    return NaturalModel(found.mean, found.covariance, patch_size, found.count)
+    result = moments(statistics[sharp])
+    return NaturalModel(result.mean, result.covariance, patch_size, result.count)
 
 
 def natural_distance(model: NaturalModel, statistics: ArrayLike) -> float:
@@ -128,9 +128,9 @@ def natural_distance(model: NaturalModel, statistics: ArrayLike) -> float:
     statistics = feature_array(statistics, "statistics")
     if statistics.shape[1] != model.mean.size:
         raise ValueError(f"statistics must have {model.mean.size} columns, got {statistics.shape}")
-    found = moments(statistics)
-    covariance = found.covariance if found.count > 1 else np.zeros_like(model.covariance)
-    away = found.mean - model.mean
+    result = moments(statistics)
+    covariance = result.covariance if result.count > 1 else np.zeros_like(model.covariance)
+    away = result.mean - model.mean
     return float(np.sqrt(max(away @ np.linalg.pinv(0.5 * (model.covariance + covariance)) @ away, 0.0)))
 
 
@@ -162,13 +162,13 @@ def _split(maps: jax.Array, size: int) -> jax.Array:
 def _asymmetric_fits(normalized: jax.Array, size: int) -> jax.Array:
     values = _split(normalized, size)
     shape, _, left, right = asymmetric_fit(values)
-    found = [shape, 0.5 * (left + right)]
+    result = [shape, 0.5 * (left + right)]
     for row, column in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        # The neighbor within the whole picture, cyclic at its border.
+        # The neighbor within the whole image, cyclic at its border.
         product = normalized * jnp.roll(normalized, (-row, -column), axis=(1, 2))
         shape, mean, left, right = asymmetric_fit(_split(product, size))
-        found += [shape, mean, left, right]
-    return jnp.stack(found, axis=-1)
+        result += [shape, mean, left, right]
+    return jnp.stack(result, axis=-1)
 
 
 def asymmetric_fit(values: ArrayLike) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:

@@ -14,7 +14,8 @@ class NeighborStatistics(NamedTuple):
     Attributes:
       precision: share of the samples that lie in a neighborhood of the reference, in [0, 1].
       recall: share of the reference that lies in a neighborhood of the samples, in [0, 1].
-      density: number of reference neighborhoods that a sample lies in, over k; about 1 for equal laws, may be above.
+      density: number of reference neighborhoods that a sample lies in, over k; about 1 for equal distributions, may be
+        above.
       coverage: share of the reference neighborhoods that hold a sample, in [0, 1].
     """
 
@@ -67,12 +68,12 @@ def neighbor_statistics(
 
 def _radii(values: np.ndarray, k: int, block: int) -> np.ndarray:
     """Squared distance of each point to its k-th neighbor."""
-    found = np.empty(len(values))
+    result = np.empty(len(values))
     for start in range(0, len(values), block):
         squared = _squared_distances(values[start : start + block], values)
         squared[np.arange(len(squared)), start + np.arange(len(squared))] = 0.0  # itself, without rounding
-        found[start : start + block] = np.partition(squared, k, axis=1)[:, k]
-    return found
+        result[start : start + block] = np.partition(squared, k, axis=1)[:, k]
+    return result
 
 
 def _squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:

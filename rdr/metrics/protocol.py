@@ -1,4 +1,4 @@
-"""What a number means: the protocol that it was computed under."""
+"""Protocols of numbers: what a value was computed of and how."""
 
 from typing import Any, NamedTuple
 

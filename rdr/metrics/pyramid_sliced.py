@@ -33,7 +33,7 @@ def pyramid_neighborhoods(
       ValueError: if the images are too small for the levels.
     """
     images = image_batch(images)
-    found = []
+    result = []
     for level, maps in enumerate(laplacian_pyramid(images, num_levels=num_levels)):
         height, width = maps.shape[1:3]
         if min(height, width) < size:
@@ -50,8 +50,8 @@ def pyramid_neighborhoods(
             return jax.lax.dynamic_slice(maps, (zero, top, left, zero), (maps.shape[0], size, size, maps.shape[3]))
 
         pieces = jax.vmap(cut, out_axes=1)(tops, lefts)
-        found.append(pieces.reshape(images.shape[0], count, -1))
-    return tuple(found)
+        result.append(pieces.reshape(images.shape[0], count, -1))
+    return tuple(result)
 
 
 def sliced_distance(
@@ -67,7 +67,7 @@ def sliced_distance(
     """Computes the squared sliced 2-Wasserstein distance of two equally large sets, with a jackknife error.
 
     As `rdr.losses.sliced_wasserstein.sliced_w2_squared`, in float64 on the host. It is the distance of the empirical
-    sets: above that of the laws by about what two independent halves of the reference differ by.
+    sets: above that of the distributions by about what two independent halves of the reference differ by.
 
     Args:
       samples: [samples, dimension].
@@ -104,6 +104,7 @@ def sliced_distance(
     left_out = []
     for fold in range(num_folds):
         keep, target_keep = ((folds != fold)[o].T for o in (order, target_order))
-        kept = sorted_values[keep].reshape(num_projections, -1), sorted_target[target_keep].reshape(num_projections, -1)
-        left_out.append(np.mean((kept[0] - kept[1]) ** 2))
+        retained = (sorted_values[keep].reshape(num_projections, -1),
+                    sorted_target[target_keep].reshape(num_projections, -1))
+        left_out.append(np.mean((retained[0] - retained[1]) ** 2))
     return value, jackknife_error(left_out)

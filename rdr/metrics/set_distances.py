@@ -49,11 +49,11 @@ def set_distances(
             value = frechet_distance(features, reference)
             settings["extrapolation"] = "none: needs 8 images and four samples for each dimension"
             return {"": {"value": value, "uncorrected": value}}, settings
-        found = extrapolated_frechet_distance(
+        result = extrapolated_frechet_distance(
             features, reference, seed=seed, groups=groups, reference_groups=groups, num_folds=folds
         )
         settings |= {"extrapolation": f"line in 1/N through 7 subsets, {folds} folds of images", "seed": seed}
-        entry = {"value": found.extrapolated, "standard_error": found.standard_error, "uncorrected": found.value}
+        entry = {"value": result.extrapolated, "standard_error": result.standard_error, "uncorrected": result.value}
         return {"": entry}, settings
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(map(repr, KINDS))}, got {kind!r}")
@@ -65,11 +65,11 @@ def set_distances(
         folds = min(20, settings["images"])
         if folds < 3:
             raise ValueError(f"kd needs patches of at least 3 images, got {folds}")
-        found = kernel_distance(
+        result = kernel_distance(
             features, reference, seed=seed, groups=groups, reference_groups=groups, num_folds=folds
         )
         settings |= {"kernel": "(x.y / dimension + 1)^3", "pairs": "of different images"}
-        return {"": found._asdict()}, settings
+        return {"": result._asdict()}, settings
     k = min(5, len(features) - 1)
     return {
         name: {"value": value} for name, value in neighbor_statistics(features, reference, k=k)._asdict().items()

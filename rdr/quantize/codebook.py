@@ -3,28 +3,10 @@
 import jax
 import jax.numpy as jnp
 
+from rdr.distances import squared_distances
 from rdr.units import nats_to_bits
 
-_EXACT = jax.lax.Precision.HIGHEST
-
-
-def squared_distances(x: jax.Array, codewords: jax.Array) -> jax.Array:
-    """Squared distances between vectors and codewords.
-
-    Args:
-      x: [..., d].
-      codewords: [K, d].
-
-    Returns:
-      [..., K], at least 0. With d <= 8 differences are squared; else |x|^2 + |y|^2 - 2 <x, y> is taken, whose error is
-      a rounding error of |x|^2.
-    """
-    if x.shape[-1] <= 8:
-        shape = (*x.shape[:-1], *codewords.shape)
-        return jnp.sum(jnp.square(x[..., None, :] - jnp.broadcast_to(codewords, shape)), -1)
-    product = jnp.matmul(x, codewords.T, precision=_EXACT)
-    norms = jnp.broadcast_to(jnp.sum(jnp.square(codewords), -1), product.shape)
-    return jnp.maximum(jnp.sum(jnp.square(x), -1)[..., None] + norms - 2.0 * product, 0.0)
+_EXACT_DIMENSIONS = 8  # in which differences are squared; products are faster in more
 
 
 def code_lengths(logits: jax.Array) -> jax.Array:
@@ -53,7 +35,7 @@ def nearest_codeword(x: jax.Array, codewords: jax.Array, bits: jax.Array, weight
 
     Reference: Chou, Lookabaugh and Gray (chou1989entropy).
     """
-    distances = squared_distances(x, codewords)
+    distances = squared_distances(x, codewords, exact=x.shape[-1] <= _EXACT_DIMENSIONS)
     return jnp.argmin(weight * distances + jnp.broadcast_to(bits, distances.shape), -1).astype(jnp.int32)
 
 
@@ -94,7 +76,7 @@ def annealed_cost(x: jax.Array, codewords: jax.Array, logits: jax.Array, weight:
 
     Reference: Rose (rose1998annealing).
     """
-    distances = squared_distances(x, codewords)
+    distances = squared_distances(x, codewords, exact=x.shape[-1] <= _EXACT_DIMENSIONS)
     bits = jnp.broadcast_to(code_lengths(logits), distances.shape)
     costs = jax.lax.stop_gradient(weight * distances + bits)
     if temperature is None:

@@ -14,7 +14,7 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
-from rdr.losses.wasserstein_distortion.pooling import deviation
+from rdr.losses.wasserstein_distortion.pooling import safe_std
 from rdr.losses.wasserstein_distortion.window_weights import as_map
 
 
@@ -47,13 +47,13 @@ def published_wasserstein_distortion(
       2025, arXiv 2412.00505, and the code published with it (the CoDeX library, 2024).
     """
     ours, structure = jax.tree.flatten(reference)
-    theirs, found = jax.tree.flatten(image)
+    theirs, result = jax.tree.flatten(image)
     if not ours:
         raise ValueError("reference must hold at least one feature map, got none")
     if num_levels < 0:
         raise ValueError(f"num_levels must be >= 0, got {num_levels}")
     ours, theirs = [as_map("reference", x) for x in ours], [as_map("image", x) for x in theirs]
-    if structure != found or [x.shape for x in ours] != [x.shape for x in theirs]:
+    if structure != result or [x.shape for x in ours] != [x.shape for x in theirs]:
         raise ValueError("image must have maps of the reference's shapes")
     log2_sigma = jnp.asarray(log2_sigma)
     if log2_sigma.ndim not in (0, 2):
@@ -78,7 +78,7 @@ def _one_map(a: jax.Array, b: jax.Array, log2_sigma: jax.Array, num_levels: int)
         if level > 0:
             smooth = [(_smooth(first), _smooth(second)) for first, second in moments]
             moments = [(first[:, ::2, ::2], second[:, ::2, ::2]) for first, second in smooth]
-            spreads = [deviation(jnp.maximum(second - jnp.square(first), 0)) for first, second in smooth]
+            spreads = [safe_std(jnp.maximum(second - jnp.square(first), 0)) for first, second in smooth]
             local = jnp.square(smooth[0][0] - smooth[1][0]) + jnp.square(spreads[0] - spreads[1])
         weight = jax.nn.relu(1 - jnp.abs(log2_sigma - level))
         total = total + jnp.mean(weight[None, :, :, None] * local, (1, 2, 3))

@@ -1,4 +1,4 @@
-"""The definition of Wasserstein distortion itself: true W_p between local laws, with any pooling window.
+"""The definition of Wasserstein distortion itself: true W_p between local distributions, with any pooling window.
 
 Slow (one transport problem per window and channel): for validation and for small images.
 """
@@ -68,9 +68,9 @@ def exact_wasserstein_distortion(
     image_shape: tuple[int, int] | None = None,
     num_levels: int | None = None,
 ) -> jax.Array:
-    """Computes the Wasserstein distortion with the true p-Wasserstein distance of local laws.
+    """Computes the Wasserstein distortion with the true p-Wasserstein distance of local distributions.
 
-    Each scalar feature by itself: in a window q the law sum_k q_k delta(x_k) against sum_k q_k delta(x'_k),
+    Each scalar feature by itself: in a window q the distribution sum_k q_k delta(x_k) against sum_k q_k delta(x'_k),
 
         W_p^p = int_0^1 |F^{-1}(u) - F'^{-1}(u)|^p du,
 
@@ -86,7 +86,7 @@ def exact_wasserstein_distortion(
         distances in rows and columns and of sigma (`geometric_kernel`, `gaussian_kernel`, your own); every
         pixel then has its own window, cut off at the edge and normalized. At sigma = 0 it is a single pixel
         and at infinity the whole image, whatever the kernel.
-      gaussianized: compares Gaussians with the local laws' moments instead (p = 2 only); never above the
+      gaussianized: compares Gaussians with the local distributions' moments instead (p = 2 only); never above the
         true distance.
       image_shape: see `wasserstein_distortion`.
       num_levels: see there; without a kernel only.
@@ -106,11 +106,11 @@ def exact_wasserstein_distortion(
     if kernel is not None and num_levels is not None:
         raise ValueError(f"num_levels must be None with a kernel, got {num_levels}")
     ours, structure = jax.tree.flatten(reference)
-    theirs, found = jax.tree.flatten(image)
+    theirs, result = jax.tree.flatten(image)
     if not ours:
         raise ValueError("reference must hold at least one feature map, got none")
     ours, theirs = [as_map("reference", x) for x in ours], [as_map("image", x) for x in theirs]
-    if structure != found or [x.shape for x in ours] != [x.shape for x in theirs]:
+    if structure != result or [x.shape for x in ours] != [x.shape for x in theirs]:
         raise ValueError(
             f"image must have maps of the reference's shapes {[x.shape for x in ours]}, got {[x.shape for x in theirs]}"
         )
@@ -197,7 +197,7 @@ def _gaussian_distances(a: jax.Array, b: jax.Array, windows: jax.Array) -> jax.A
     for x in (a, b):
         mean = jnp.einsum("np,cp->nc", windows, x, precision=precision)
         squares = jnp.square(x[None] - mean[..., None])  # [windows, channels, pixels]
-        moments.append((mean, pooling.deviation(jnp.einsum("np,ncp->nc", windows, squares, precision=precision))))
+        moments.append((mean, pooling.safe_std(jnp.einsum("np,ncp->nc", windows, squares, precision=precision))))
     (mean_a, spread_a), (mean_b, spread_b) = moments
     return jnp.mean(jnp.square(mean_a - mean_b) + jnp.square(spread_a - spread_b), -1)
 
@@ -205,7 +205,7 @@ def _gaussian_distances(a: jax.Array, b: jax.Array, windows: jax.Array) -> jax.A
 def _transport(
     a: jax.Array, b: jax.Array, order_a: jax.Array, order_b: jax.Array, weights: jax.Array, p: float
 ) -> jax.Array:
-    """Integrates |F_a^{-1} - F_b^{-1}|^p over the common refinement of the two laws' steps."""
+    """Integrates |F_a^{-1} - F_b^{-1}|^p over the common refinement of the two distributions' steps."""
     steps_a, steps_b = jnp.cumsum(weights[order_a]), jnp.cumsum(weights[order_b])
     steps = jnp.sort(jnp.concatenate([steps_a, steps_b]))
     lengths = jnp.diff(steps, prepend=jnp.zeros(1, steps.dtype))

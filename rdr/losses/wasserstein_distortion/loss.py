@@ -1,7 +1,7 @@
 """Wasserstein distortion: from fidelity (sigma = 0) to realism (sigma = infinity), pixel by pixel.
 
-At each position n the features around it have a local law, pooled with a window whose standard deviation is
-sigma(n). Two images are compared by the squared Wasserstein distance of these laws, averaged over positions.
+At each position n the features around it have a local distribution, pooled with a window whose standard deviation is
+sigma(n). Two images are compared by the squared Wasserstein distance of these distributions, averaged over positions.
 
 `prepare` computes everything about the reference once; `distance` compares an image with it.
 `wasserstein_distortion` is both in one call.
@@ -74,7 +74,7 @@ def wasserstein_distortion(
         D = mean_n sum_i w_i(n) sum_c u_i(n, c) [(m_i - m_i')^2 + (v_i - v_i')^2](c),
 
     averaged over channels and summed over feature maps. Each bracket is the squared 2-Wasserstein distance of
-    Gaussians with these moments, and a lower bound on that of the local laws themselves
+    Gaussians with these moments, and a lower bound on that of the local distributions themselves
     (`exact=True`). sigma = 0 is the mean squared difference; sigma = infinity compares the
     two images' means and standard deviations; in between, the mixture of windows at pixel n has the standard
     deviation sigma(n) along each axis (away from the edge, and up to the whole image's).
@@ -103,7 +103,7 @@ def wasserstein_distortion(
         it is a map (which must then be no smaller than any feature map), otherwise those of the largest feature map.
       num_levels: the finest levels to use, besides single pixels and the whole image; by default all that
         are narrower than the image.
-      exact: compares the local laws themselves, not Gaussians with their moments (slow, for validation).
+      exact: compares the local distributions themselves, not Gaussians with their moments (slow, for validation).
       p: order of the distance, at least 1; other than 2 only with `exact`.
       kernel: with `exact`, other windows than the pyramid's; see `wasserstein_distortion_exact`.
 
@@ -117,7 +117,7 @@ def wasserstein_distortion(
       Qiu, Wagner, Balle, Theis, Wasserstein Distortion: Unifying Fidelity and Realism, CISS 2024, arXiv
       2310.03629; Balle et al., Good, Cheap, and Fast: Overfitted Image Compression with Wasserstein
       Distortion, CVPR 2025, arXiv 2412.00505. There sigma = 2^i names level i of a pyramid whose windows have
-      standard deviation sqrt((4^i - 1) / 6); see `wasserstein_distortion_published` for that pyramid.
+      standard deviation sqrt((4^i - 1) / 6); see `codex` for that pyramid.
     """
     if exact:
         return exactly.exact_wasserstein_distortion(
@@ -176,9 +176,9 @@ def distance(statistics: Statistics, image: Any) -> jax.Array:
       ValueError: if the maps differ from the reference's in number or shape.
     """
     like, structure = jax.tree.flatten(statistics.like)
-    leaves, found = jax.tree.flatten(image)
-    if structure != found:
-        raise ValueError(f"image must hold feature maps like the reference's, {structure}, got {found}")
+    leaves, result = jax.tree.flatten(image)
+    if structure != result:
+        raise ValueError(f"image must hold feature maps like the reference's, {structure}, got {result}")
     leaves = [as_map("image", x) for x in leaves]
     for x, y in zip(leaves, like):
         if x.shape != y.shape[:-1]:
@@ -212,7 +212,7 @@ def _prepare_maps(maps: jax.Array, variance: Any, frame: tuple[int, int], num_le
     means, deviations = [], []
     for w, moments in zip(weights, _moments(maps - center, [w is not None for w in weights])):
         means.append(None if w is None else moments[0])
-        deviations.append(None if w is None or moments[1] is None else pooling.deviation(moments[1]))
+        deviations.append(None if w is None or moments[1] is None else pooling.safe_std(moments[1]))
     return MapStatistics(center, tuple(means), tuple(deviations), tuple(weights))
 
 
@@ -221,26 +221,26 @@ def _moments(maps: jax.Array, needed: list[bool]) -> list[tuple[jax.Array, jax.A
     *levels, whole = needed if len(needed) > 1 else (*needed, False)
     highest = max((i for i, need in enumerate(levels) if need), default=0)
     mean, variance = maps, None
-    found: list = [(mean, None)]
-    lowest = found[0]
+    result: list = [(mean, None)]
+    lowest = result[0]
     for level in range(1, highest + 1):
         if levels[level]:
             # Windows at every half block are compared; every second one of them goes on.
             mean, variance = pooling.pool_moments(mean, variance)
-            found.append((mean, variance))
+            result.append((mean, variance))
             if level < highest or (level == 1 and whole):
                 for axis in (1, 2):
                     mean, variance = (pooling.subsample(x, axis) for x in (mean, variance))
         else:
             mean, variance = blocks.pool_blocks(mean, variance)
-            found.append(None)
+            result.append(None)
         if level == 1:
             # The whole map from the first level, whose windows are few but still count every pixel alike.
             lowest = (mean, variance)
-    found += [None] * (len(levels) - len(found))
+    result += [None] * (len(levels) - len(result))
     if len(needed) > 1:
-        found.append(_whole_moments(*lowest, maps.shape[1:3]) if whole else None)
-    return found
+        result.append(_whole_moments(*lowest, maps.shape[1:3]) if whole else None)
+    return result
 
 
 def _whole_moments(mean: jax.Array, variance: jax.Array | None, shape: tuple[int, int]) -> tuple[jax.Array, jax.Array]:
@@ -267,6 +267,6 @@ def _distance_of_maps(statistics: MapStatistics, maps: jax.Array, share: np.ndar
             continue
         squares = jnp.square(ours[0] - mean)
         if spread is not None:
-            squares = squares + jnp.square(pooling.deviation(ours[1]) - spread)
+            squares = squares + jnp.square(pooling.safe_std(ours[1]) - spread)
         total = total + jnp.sum(weight[..., None] * share * squares, (1, 2, 3))
     return total

@@ -273,7 +273,7 @@ def _transposed_pooling(slopes: jax.Array) -> jax.Array:
             ]
         else:
             sources = [[k for k, i in enumerate(_mirrored(size)) if i == pixel] for pixel in range(size)]
-            parts = [sum(element(k, k + 1) for k in found) for found in sources]
+            parts = [sum(element(k, k + 1) for k in result) for result in sources]
         slopes = jnp.concatenate(parts, axis)
     return slopes / 64
 
@@ -300,7 +300,7 @@ def subsample(maps: jax.Array, axis: int) -> jax.Array:
     return jnp.squeeze(lax.slice_in_dim(pairs, 0, 1, axis=axis + 1), axis + 1)
 
 
-def deviation(variance: jax.Array) -> jax.Array:
+def safe_std(variance: jax.Array) -> jax.Array:
     """Computes the standard deviation, with derivative 0 (not infinite) where the variance is 0.
 
     Args:

@@ -25,7 +25,7 @@ def sigma_from_saliency(saliency: ArrayLike, *, minimum: float, maximum_sigma: f
 
     Returns:
       sigma in pixels, [batch, height, width], in (0, maximum_sigma]. It is the published code's sigma; pass it
-      through `std_of_published_window` to pool with the same width.
+      through `std_of_codex_window` to pool with the same width.
 
     Raises:
       ValueError: if shapes or values are not as above.
@@ -160,7 +160,7 @@ def intrinsic_sigma(maps: ArrayLike, *, threshold: float = 0.1) -> jax.Array:
         spread = jnp.square(mean - whole).mean((1, 2), keepdims=True)
         moments.append((jnp.broadcast_to(whole, maps.shape), jnp.broadcast_to(spread, maps.shape)))
     changes = [
-        jnp.mean(jnp.square(m - n) + jnp.square(pooling.deviation(v) - pooling.deviation(w)), -1)
+        jnp.mean(jnp.square(m - n) + jnp.square(pooling.safe_std(v) - pooling.safe_std(w)), -1)
         for (m, v), (n, w) in itertools.pairwise(moments)
     ]
     if not changes:
@@ -174,7 +174,7 @@ def intrinsic_sigma(maps: ArrayLike, *, threshold: float = 0.1) -> jax.Array:
     return jnp.asarray(sigmas, maps.dtype)[first]
 
 
-def std_of_published_window(sigma: ArrayLike) -> jax.Array:
+def std_of_codex_window(sigma: ArrayLike) -> jax.Array:
     """Computes the standard deviation of the published pyramid's window called sigma.
 
     Args:

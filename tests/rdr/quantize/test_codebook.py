@@ -3,7 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rdr.quantize.codebook import annealed_cost, code_lengths, nearest_codeword, soft_assignment, squared_distances
+from rdr.distances import squared_distances
+from rdr.quantize.codebook import annealed_cost, code_lengths, nearest_codeword, soft_assignment
 
 RNG = np.random.default_rng(0)
 LOGITS = jnp.asarray([0.3, -0.2, 1.0, 0.0])

@@ -110,6 +110,6 @@ def test_area_average_keeps_constants_and_the_total():
 
 
 def test_deviation_has_derivative_zero_where_the_variance_is_zero():
-    value, slope = jax.value_and_grad(lambda v: pooling.deviation(v).sum())(np.array([0.0, 4.0]))
+    value, slope = jax.value_and_grad(lambda v: pooling.safe_std(v).sum())(np.array([0.0, 4.0]))
     assert value == 2
     np.testing.assert_array_equal(slope, [0, 0.25])

@@ -74,7 +74,7 @@ def test_standard_deviations_of_published_windows():
         box = np.full(2**level, 0.5**level)
         window, place = np.convolve(box, box), np.arange(2 ** (level + 1) - 1)
         variance = window @ (place - window @ place) ** 2
-        found = float(sigma_maps.std_of_published_window(2.0**level))
+        found = float(sigma_maps.std_of_codex_window(2.0**level))
         assert found == pytest.approx(np.sqrt(max(variance, 0)), abs=1e-7)
     place = np.arange(-3000, 3001)
     for scale in (0.3, 2.0, 10.0):
