@@ -5,6 +5,8 @@ of them. `jax.jit` keeps every program that it ever compiled; a `ProgramCache` k
 """
 
 import collections
+import contextlib
+import ctypes
 import functools
 import gc
 import os
@@ -15,7 +17,9 @@ import jax
 import numpy as np
 
 MAX_MAPS = 40_000  # of the 65,530 that Linux gives a process; a large program maps some hundreds at once
+MAX_DROPPED = 200  # programs, of which jax keeps a megabyte or two each besides the program itself
 _MAPS = "/proc/self/maps"
+_dropped = 0
 
 
 def count_maps() -> int:
@@ -31,7 +35,9 @@ def count_maps() -> int:
 
 
 def release_programs(*, max_maps: int = MAX_MAPS) -> bool:
-    """Lets go of all compiled programs if the process has mapped too much memory; call it before compiling.
+    """Lets go of all compiled programs if the process has mapped too much memory, or dropped many programs.
+
+    To be called before compiling.
 
     Args:
       max_maps: pieces of memory that may be mapped.
@@ -39,10 +45,14 @@ def release_programs(*, max_maps: int = MAX_MAPS) -> bool:
     Returns:
       Whether they were let go: they are compiled again when they are needed.
     """
-    if count_maps() <= max_maps:
+    global _dropped
+    if count_maps() <= max_maps and _dropped < MAX_DROPPED:
         return False
+    _dropped = 0
     jax.clear_caches()
     gc.collect()
+    with contextlib.suppress(OSError, AttributeError):  # of glibc: freed memory goes back to the system
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
     return True
 
 
@@ -92,7 +102,13 @@ class ProgramCache:
                 i for i in self._static if i < len(args)])
             while len(self._programs) > self.maxsize:
                 self._programs.popitem(last=False)
+                _count_dropped()
         return self._programs[key](*args)
+
+
+def _count_dropped() -> None:
+    global _dropped
+    _dropped += 1
 
 
 def _call(function: Callable[..., Any], *args: Any) -> Any:

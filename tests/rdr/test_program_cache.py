@@ -75,4 +75,7 @@ def test_programs_are_released_only_when_too_much_is_mapped(monkeypatch):
     monkeypatch.setattr(program_cache, "count_maps", lambda: 10)
     assert not release_programs(max_maps=10) and not cleared
     assert release_programs(max_maps=9) and cleared == [1]
+    monkeypatch.setattr(program_cache, "_dropped", 3)
+    monkeypatch.setattr(program_cache, "MAX_DROPPED", 3)  # memory beside the programs themselves
+    assert release_programs(max_maps=10) and not release_programs(max_maps=10) and cleared == [1, 1]
     assert count_maps() >= 0
