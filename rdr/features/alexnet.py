@@ -53,7 +53,8 @@ def features(
       ValueError: if an argument is not as above.
 
     Reference:
-      Krizhevsky, One weird trick for parallelizing convolutional neural networks, 2014, arXiv 1404.5997.
+      Krizhevsky (krizhevsky2014weird), One weird trick for parallelizing convolutional neural networks, 2014, arXiv
+      1404.5997.
     """
     images = jnp.asarray(images)
     check_call(images, taps, TAPS, pooling)

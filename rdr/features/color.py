@@ -18,7 +18,7 @@ _XYZ_FROM_RGB = np.array(
     [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]]
 )
 _D65_WHITE = np.array([0.95047, 1.0, 1.08883])  # CIE 1931, 2 degrees
-# ITU-R BT.601 luma weights; full-range differences, as in JPEG.
+# ITU-R BT.601 (itu2011bt601) luma weights; full-range differences, as in JPEG.
 _YCBCR_FROM_RGB = np.array(
     [[0.299, 0.587, 0.114], [-0.299 / 1.772, -0.587 / 1.772, 0.5], [0.5, -0.587 / 1.402, -0.114 / 1.402]]
 )
@@ -52,7 +52,7 @@ def linear_from_srgb(rgb: ArrayLike) -> jax.Array:
       Linear light, the same shape.
 
     Reference:
-      IEC 61966-2-1:1999.
+      IEC 61966-2-1:1999 (iec1999srgb).
     """
     (rgb,) = working_arrays(rgb=rgb)
     bright = rgb > 0.04045
@@ -69,7 +69,7 @@ def srgb_from_linear(linear: ArrayLike) -> jax.Array:
       sRGB, the same shape.
 
     Reference:
-      IEC 61966-2-1:1999.
+      IEC 61966-2-1:1999 (iec1999srgb).
     """
     (linear,) = working_arrays(linear=linear)
     bright = linear > 0.0031308
@@ -88,7 +88,7 @@ def ycbcr_from_srgb(rgb: ArrayLike) -> jax.Array:
       [..., 3]: luma Y' in [0, 1], Cb and Cr in [-1/2, 1/2] (0 for grays).
 
     Reference:
-      ITU-R BT.601 weights and full range, as in JPEG (JFIF); without JFIF's offset of 128 levels.
+      ITU-R BT.601 (itu2011bt601) weights and full range, as in JPEG (JFIF); without JFIF's offset of 128 levels.
     """
     return _matrix(_YCBCR_FROM_RGB, _three(rgb))
 
@@ -103,7 +103,7 @@ def xyz_from_srgb(rgb: ArrayLike) -> jax.Array:
       [..., 3]: X, Y, Z, with Y = 1 for white.
 
     Reference:
-      ITU-R BT.709 primaries, rounded to six digits as in scikit-image.
+      ITU-R BT.709 (itu2015bt709) primaries, rounded to six digits as in scikit-image.
     """
     return _matrix(_XYZ_FROM_RGB, linear_from_srgb(_three(rgb)))
 
@@ -122,7 +122,7 @@ def lab_from_srgb(rgb: ArrayLike) -> jax.Array:
       |a|, |b| below 0.01 instead of 0.
 
     Reference:
-      CIE 15:2004.
+      CIE 15:2004 (cie2004).
     """
     t = xyz_from_srgb(rgb)
     t = t / jnp.asarray(_D65_WHITE, t.dtype).reshape((1,) * (t.ndim - 1) + (3,))
@@ -148,7 +148,8 @@ def oklab_from_srgb(rgb: ArrayLike) -> jax.Array:
       [..., 3]: L in [0, 1], a and b (0 for grays, to about 1e-7).
 
     Reference:
-      Ottosson, A perceptual color space for image processing (2020), with the matrices of 2021-01-25.
+      Ottosson (ottosson2020oklab), A perceptual color space for image processing (2020), with the matrices of
+      2021-01-25.
     """
     lms = _matrix(_LMS_FROM_RGB, linear_from_srgb(_three(rgb)))
     large = jnp.abs(lms) > _OKLAB_LINEAR_BELOW

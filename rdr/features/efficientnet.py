@@ -97,7 +97,8 @@ def features(params: Params, images: ArrayLike) -> dict[str, jax.Array]:
       ValueError: if the images are no batch of color images.
 
     Reference:
-      Tan, Le, EfficientNet, ICML 2019, arXiv 1905.11946; the "lite" variant of its authors (2020).
+      Tan, Le (tan2019efficientnet), EfficientNet, ICML 2019, arXiv 1905.11946; the "lite" variant of its authors
+      (2020).
     """
     images = image_batch(images, channels=3, unit_range=True)
     x = _clipped(_convolve(params["stem"], (255.0 * images - 127.0) / 128.0, stride=2))

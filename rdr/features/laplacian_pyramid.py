@@ -43,8 +43,8 @@ def laplacian_pyramid(images: ArrayLike, *, num_levels: int = NUM_LEVELS) -> tup
       ValueError: if `num_levels` is below 1, or `images` is no batch of images.
 
     Reference:
-      Burt, Adelson, The Laplacian pyramid as a compact image code, IEEE Transactions on Communications 31
-      (1983).
+      Burt, Adelson (burt1983laplacian), The Laplacian pyramid as a compact image code, IEEE Transactions on
+      Communications 31 (1983).
     """
     low = image_batch(images)
     if num_levels < 1:
@@ -93,8 +93,8 @@ def normalized_laplacian_pyramid(
       ValueError: if `num_levels` is below 1, or `images` is no batch of images.
 
     Reference:
-      Laparra, Ballé, Berardino, Simoncelli, Perceptual image quality assessment using a normalized Laplacian
-      pyramid, Electronic Imaging 2016; weights as in the authors' NLP_dist.m.
+      Laparra, Ballé, Berardino, Simoncelli (laparra2016nlpd), Perceptual image quality assessment using a normalized
+      Laplacian pyramid, Electronic Imaging 2016; weights as in the authors' NLP_dist.m.
     """
     return tuple(
         level / (_CONSTANTS[min(k, 5)] + _neighbor_sum(absolute(level), _NEIGHBORS[min(k, 5)]))

@@ -53,8 +53,8 @@ def multiscale(
       ValueError: if `num_scales` is below 1.
 
     Reference:
-      Balle et al., arXiv 2412.00505, whose Wasserstein distortion reads VGG-16 at three resolutions (with the
-      window (1, 2, 1)/4 and zeros outside of the image).
+      Balle et al. (balle2025good), arXiv 2412.00505, whose Wasserstein distortion reads VGG-16 at three resolutions
+      (with the window (1, 2, 1)/4 and zeros outside of the image).
     """
     if num_scales < 1:
         raise ValueError(f"num_scales must be >= 1, got {num_scales}")

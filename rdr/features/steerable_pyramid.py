@@ -63,9 +63,10 @@ def steerable_pyramid(
       ValueError: if there are fewer than 1 scale or 2 orientations, or `images` is no batch of images.
 
     Reference:
-      Simoncelli, Freeman, The steerable pyramid, ICIP 1995; Portilla, Simoncelli, A parametric texture model
-      based on joint statistics of complex wavelet coefficients, IJCV 40 (2000). The band filters there are
-      half as large (their real parts, from both half planes, agree with ours).
+      Simoncelli, Freeman (simoncelli1995steerable), The steerable pyramid, ICIP 1995; Portilla, Simoncelli
+      (portilla2000parametric), A parametric texture model based on joint statistics of complex wavelet coefficients,
+      IJCV 40 (2000). The band filters there are half as large (their real parts, from both half planes, agree with
+      ours).
     """
     images = image_batch(images)
     if num_scales < 1:

@@ -61,8 +61,8 @@ def features(
       ValueError: if an argument is not as above.
 
     Reference:
-      Simonyan and Zisserman, Very Deep Convolutional Networks for Large-Scale Image Recognition, ICLR 2015,
-      arXiv 1409.1556 (configuration D). Gatys, Ecker, Bethge 2015, arXiv 1505.07376, for average pooling.
+      Simonyan and Zisserman (simonyan2015very), Very Deep Convolutional Networks for Large-Scale Image Recognition,
+      ICLR 2015, arXiv 1409.1556 (configuration D). Gatys, Ecker, Bethge 2015, arXiv 1505.07376, for average pooling.
     """
     images = jnp.asarray(images)
     check_call(images, taps, TAPS, pooling)

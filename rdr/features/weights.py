@@ -203,8 +203,8 @@ def load_lpips_heads(network: str, path: str | pathlib.Path | None = None) -> tu
       ValueError: if the file is not the expected one.
 
     Reference:
-      Zhang, Isola, Efros, Shechtman, Wang, The Unreasonable Effectiveness of Deep Features as a Perceptual
-      Metric, CVPR 2018, arXiv 1801.03924.
+      Zhang, Isola, Efros, Shechtman, Wang (zhang2018unreasonable), The Unreasonable Effectiveness of Deep Features as a
+      Perceptual Metric, CVPR 2018, arXiv 1801.03924.
     """
     arch = architecture(network)
     path, _ = _read(network, path, arch.package_sha256)

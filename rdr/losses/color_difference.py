@@ -36,8 +36,8 @@ def ciede2000(
       ValueError: if the shapes differ or do not end in 3.
 
     Reference:
-      Sharma, Wu, Dalal, The CIEDE2000 color-difference formula: implementation notes, supplementary test
-      data, and mathematical observations, Color Research and Application 30 (2005).
+      Sharma, Wu, Dalal (sharma2005ciede2000), The CIEDE2000 color-difference formula: implementation notes,
+      supplementary test data, and mathematical observations, Color Research and Application 30 (2005).
     """
     lab, reference = working_arrays(lab=lab, reference_lab=reference_lab)
     if lab.shape != reference.shape or lab.ndim < 1 or lab.shape[-1] != 3:

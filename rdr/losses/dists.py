@@ -86,8 +86,8 @@ def dists(params: DISTSParams, images: ArrayLike, reference: ArrayLike) -> jax.A
       ValueError: if `params` is something else, the shapes differ, or alpha and beta have not 1475 entries.
 
     Reference:
-      Ding, Ma, Wang, Simoncelli, Image Quality Assessment: Unifying Structure and Texture Similarity, IEEE
-      TPAMI 2020, arXiv 2004.07728.
+      Ding, Ma, Wang, Simoncelli (ding2020dists), Image Quality Assessment: Unifying Structure and Texture Similarity,
+      IEEE TPAMI 2020, arXiv 2004.07728.
     """
     if not isinstance(params, DISTSParams):
         raise ValueError(

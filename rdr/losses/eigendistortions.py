@@ -73,9 +73,9 @@ def eigendistortions(loss: Loss, image: ArrayLike, *, key: jax.Array, num_steps:
       ValueError: if `image` is no floating-point image, or `num_steps` is below 1.
 
     Reference:
-      Berardino, Ballé, Laparra, Simoncelli, Eigen-distortions of hierarchical representations, NeurIPS 2017,
-      arXiv 1710.02266. There the matrix is the Fisher information of a representation f under Gaussian noise,
-      J^T J; for the loss |f(x) - f(y)|^2 the Hessian is 2 J^T J.
+      Berardino, Ballé, Laparra, Simoncelli (berardino2017eigen), Eigen-distortions of hierarchical representations,
+      NeurIPS 2017, arXiv 1710.02266. There the matrix is the Fisher information of a representation f under Gaussian
+      noise, J^T J; for the loss |f(x) - f(y)|^2 the Hessian is 2 J^T J.
     """
     (image,) = working_arrays(image=image)
     if image.ndim != 3 or 0 in image.shape:

@@ -69,8 +69,8 @@ def lpips(
         for it.
 
     Reference:
-      Zhang, Isola, Efros, Shechtman, Wang, The Unreasonable Effectiveness of Deep Features as a Perceptual
-      Metric, CVPR 2018, arXiv 1801.03924; version 0.1 of the authors' package.
+      Zhang, Isola, Efros, Shechtman, Wang (zhang2018unreasonable), The Unreasonable Effectiveness of Deep Features as a
+      Perceptual Metric, CVPR 2018, arXiv 1801.03924; version 0.1 of the authors' package.
     """
     if not isinstance(params, LPIPSParams):
         raise ValueError(

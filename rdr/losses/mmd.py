@@ -44,8 +44,8 @@ def mmd_squared(
         is too small to be unbiased.
 
     Reference:
-      Gretton, Borgwardt, Rasch, Schölkopf, Smola, A kernel two-sample test, JMLR 13 (2012). "polynomial" with
-      degree 3 and unbiased=True is the kernel of KID (Bińkowski et al. 2018, arXiv 1801.01401).
+      Gretton, Borgwardt, Rasch, Schölkopf, Smola (gretton2012kernel), A kernel two-sample test, JMLR 13 (2012).
+      "polynomial" with degree 3 and unbiased=True is the kernel of KID (Bińkowski et al. 2018, arXiv 1801.01401).
     """
     x, y = sample_pair(samples, reference)
     if kernel not in KERNELS:
@@ -94,6 +94,6 @@ def energy_distance(samples: ArrayLike, reference: ArrayLike, *, unbiased: bool 
       ValueError: if the shapes do not fit, or a set is too small to be unbiased.
 
     Reference:
-      Székely, Rizzo, Energy statistics, Journal of Statistical Planning and Inference 143 (2013).
+      Székely, Rizzo (szekely2013energy), Energy statistics, Journal of Statistical Planning and Inference 143 (2013).
     """
     return mmd_squared(samples, reference, kernel="energy", unbiased=unbiased)

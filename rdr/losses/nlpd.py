@@ -28,8 +28,8 @@ def nlpd(images: ArrayLike, reference: ArrayLike, *, num_levels: int = NUM_LEVEL
       ValueError: if the shapes differ, or `num_levels` is below 1.
 
     Reference:
-      Laparra, Ballé, Berardino, Simoncelli, Perceptual image quality assessment using a normalized Laplacian
-      pyramid, Electronic Imaging 2016.
+      Laparra, Ballé, Berardino, Simoncelli (laparra2016nlpd), Perceptual image quality assessment using a normalized
+      Laplacian pyramid, Electronic Imaging 2016.
     """
     images, reference = image_pair(images, reference)
     levels = [normalized_laplacian_pyramid(x, num_levels=num_levels) for x in (images, reference)]

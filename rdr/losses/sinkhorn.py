@@ -69,11 +69,12 @@ def entropic_transport(
       ValueError: if shapes do not fit, `epsilon` is not positive, or weights are not positive or do not sum to 1.
 
     Reference:
-      Cuturi, Sinkhorn distances, NeurIPS 2013, arXiv 1306.0895; Peyré, Cuturi, Computational optimal
-      transport, 2019, arXiv 1803.00567, section 4. The entropy is relative to the product of the weights, in
-      nats, as in Feydy et al. 2019. Over-relaxation: Thibault, Chizat, Dossal, Papadakis, Overrelaxed
-      Sinkhorn-Knopp algorithm for regularized optimal transport, 2017, arXiv 1711.01851; its best factor: Lehmann, von
-      Renesse, Sambale, Uschmajew, A note on overrelaxation in the Sinkhorn algorithm, 2020, arXiv 2012.12562.
+      Cuturi (cuturi2013sinkhorn), Sinkhorn distances, NeurIPS 2013, arXiv 1306.0895; Peyré, Cuturi
+      (peyre2019computational), Computational optimal transport, 2019, arXiv 1803.00567, section 4. The entropy is
+      relative to the product of the weights, in nats, as in Feydy et al. 2019. Over-relaxation: Thibault, Chizat,
+      Dossal, Papadakis (thibault2017overrelaxed), Overrelaxed Sinkhorn-Knopp algorithm for regularized optimal
+      transport, 2017, arXiv 1711.01851; its best factor: Lehmann, von Renesse, Sambale, Uschmajew
+      (lehmann2020overrelaxation), A note on overrelaxation in the Sinkhorn algorithm, 2020, arXiv 2012.12562.
     """
     x, y = sample_pair(samples, reference)
     log_a = _log_weights("weights", weights, x)
@@ -180,8 +181,8 @@ def sinkhorn_divergence(
       ValueError: if shapes do not fit, `epsilon` is not positive, or weights are not positive or do not sum to 1.
 
     Reference:
-      Feydy, Séjourné, Vialard, Amari, Trouvé, Peyré, Interpolating between optimal transport and MMD using
-      Sinkhorn divergences, AISTATS 2019, arXiv 1810.08278. Their cost is |x - y|^2 / 2.
+      Feydy, Séjourné, Vialard, Amari, Trouvé, Peyré (feydy2019sinkhorn), Interpolating between optimal transport and
+      MMD using Sinkhorn divergences, AISTATS 2019, arXiv 1810.08278. Their cost is |x - y|^2 / 2.
     """
     x, y = sample_pair(samples, reference)
     options = {"epsilon": epsilon, "tolerance": tolerance, "max_iterations": max_iterations}

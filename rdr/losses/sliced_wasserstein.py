@@ -48,8 +48,8 @@ def sliced_w2_squared(
       ValueError: if the shapes differ, or there are no samples or projections.
 
     Reference:
-      Rabin, Peyré, Delon, Bernot, Wasserstein barycenter and its application to texture mixing, SSVM 2011;
-      Bonneel, Rabin, Peyré, Pfister, Sliced and Radon Wasserstein barycenters of measures, JMIV 51 (2015).
+      Rabin, Peyré, Delon, Bernot (rabin2011barycenter), Wasserstein barycenter and its application to texture mixing,
+      SSVM 2011; Bonneel, Rabin, Peyré, Pfister, Sliced and Radon Wasserstein barycenters of measures, JMIV 51 (2015).
     """
     x, y = sample_pair(samples, reference)
     if x.shape != y.shape:

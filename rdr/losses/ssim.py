@@ -46,7 +46,7 @@ def ssim(
       ValueError: if the shapes differ, the images are smaller than the window, or an option is not positive.
 
     Reference:
-      Wang, Bovik, Sheikh, Simoncelli, Image quality assessment: from error visibility to structural
+      Wang, Bovik, Sheikh, Simoncelli (wang2004ssim), Image quality assessment: from error visibility to structural
       similarity, IEEE Transactions on Image Processing 13 (2004). The authors average color images to gray
       and may reduce their size first; here neither is done.
     """
@@ -94,9 +94,9 @@ def ms_ssim(
         positive.
 
     Reference:
-      Wang, Simoncelli, Bovik, Multiscale structural similarity for image quality assessment, Asilomar 2003.
-      As in the PyTorch package pytorch-msssim, whose values this reproduces where all scales have even sizes;
-      an odd row or column is repeated here before averaging, where that package puts zeros around the image.
+      Wang, Simoncelli, Bovik (wang2003multiscale), Multiscale structural similarity for image quality assessment,
+      Asilomar 2003. As in the PyTorch package pytorch-msssim, whose values this reproduces where all scales have even
+      sizes; an odd row or column is repeated here before averaging, where that package puts zeros around the image.
     """
     images, reference = image_pair(images, reference)
     _check_spread(images, reference, data_range)

@@ -71,10 +71,10 @@ def texture_statistics(
       ValueError: if a number is out of its range, or `images` is no batch of images.
 
     Reference:
-      Portilla, Simoncelli, A parametric texture model based on joint statistics of complex wavelet
-      coefficients, IJCV 40 (2000). Differences: the low-pass images are filtered, not reconstructed from
-      bands; minimum and maximum are left out, as they have no useful gradient; covariances are normalized to
-      correlations; channels are added as plain correlations of intensities.
+      Portilla, Simoncelli (portilla2000parametric), A parametric texture model based on joint statistics of complex
+      wavelet coefficients, IJCV 40 (2000). Differences: the low-pass images are filtered, not reconstructed from bands;
+      minimum and maximum are left out, as they have no useful gradient; covariances are normalized to correlations;
+      channels are added as plain correlations of intensities.
     """
     images = image_batch(images)
     if neighborhood < 1 or neighborhood % 2 == 0:

@@ -26,7 +26,8 @@ def sorted_w2_squared(samples: ArrayLike, reference: ArrayLike) -> jax.Array:
     Raises:
       ValueError: if the shapes differ, n = 0, or the numbers are not floating point.
 
-    Reference: Villani, "Topics in optimal transportation", 2003, section 2.2 (the monotone coupling).
+    Reference: Villani (villani2003topics), "Topics in optimal transportation", 2003, section 2.2 (the monotone
+      coupling).
     """
     samples, reference = working_arrays(samples=samples, reference=reference)
     if samples.shape != reference.shape or samples.ndim == 0 or samples.shape[0] == 0:

@@ -55,9 +55,9 @@ def bd_rate(
         method is unknown, or `names` are not one per curve.
 
     Reference:
-      Bjontegaard, Calculation of average PSNR differences between RD-curves, VCEG-M33 (2001). Herglotz et al., The
-      Bjontegaard Bible: why your way of comparing video codecs may be wrong, IEEE TIP 2024, arXiv 2304.12852, for
-      Akima interpolation. For two curves equal to the package `bjontegaard`.
+      Bjontegaard (bjontegaard2001calculation), Calculation of average PSNR differences between RD-curves, VCEG-M33
+      (2001). Herglotz et al., The Bjontegaard Bible: why your way of comparing video codecs may be wrong, IEEE TIP
+      2024, arXiv 2304.12852, for Akima interpolation. For two curves equal to the package `bjontegaard`.
     """
     rates = [np.asarray(rate, np.float64) for rate in rates]
     for name, rate in zip(_names(names, len(rates)), rates):

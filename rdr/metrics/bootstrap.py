@@ -56,7 +56,7 @@ def bootstrap_interval(
         resamples.
 
     Reference:
-      Efron, Better bootstrap confidence intervals, JASA 82 (1987).
+      Efron (efron1987better), Better bootstrap confidence intervals, JASA 82 (1987).
     """
     if count < 2:
         raise ValueError(f"count must be at least 2 images, got {count}")

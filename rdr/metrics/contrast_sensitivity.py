@@ -12,7 +12,7 @@ from rdr.features.color import linear_from_srgb
 from rdr.gradients import safe_sqrt
 
 TRANSFERS = ("srgb", "pq")
-# Luminance of the primaries: ITU-R BT.709 for sRGB, BT.2020 for PQ.
+# Luminance of the primaries: ITU-R BT.709 (itu2015bt709) for sRGB, BT.2020 for PQ.
 _LUMINANCE = {"srgb": (0.2126, 0.7152, 0.0722), "pq": (0.2627, 0.6780, 0.0593)}
 
 
@@ -66,7 +66,7 @@ def display_luminance(images: ArrayLike, display: Display) -> jax.Array:
       ValueError: if the display's values are out of range.
 
     Reference:
-      IEC 61966-2-1 (sRGB); SMPTE ST 2084 (PQ).
+      IEC 61966-2-1 (sRGB) (iec1999srgb); SMPTE ST 2084 (PQ).
     """
     (images,) = working_arrays(images=images)
     _check(display)
@@ -97,7 +97,7 @@ def contrast_sensitivity(frequency: ArrayLike, luminance: ArrayLike, area: float
       The inverse of the modulation (amplitude / mean) that is just seen.
 
     Reference:
-      Barten, Formula for the contrast sensitivity of the human eye, Proc. SPIE 5294 (2003).
+      Barten (barten2003formula), Formula for the contrast sensitivity of the human eye, Proc. SPIE 5294 (2003).
     """
     u, luminance = working_arrays(frequency=frequency, luminance=luminance)
     optics = 5200.0 * jnp.exp(-0.0016 * u**2 * (1.0 + 100.0 / luminance) ** 0.08)

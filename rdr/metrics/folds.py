@@ -16,7 +16,7 @@ def jackknife_error(left_out: ArrayLike) -> float:
       The standard error; honest if folds are independent, of nearly equal size, and the statistic is smooth.
 
     Reference:
-      Efron, Stein, The jackknife estimate of variance, Annals of Statistics 9 (1981).
+      Efron, Stein (efron1981jackknife), The jackknife estimate of variance, Annals of Statistics 9 (1981).
     """
     left_out = np.asarray(left_out, np.float64)
     return float(np.sqrt((left_out.size - 1) / left_out.size * np.sum((left_out - left_out.mean()) ** 2)))

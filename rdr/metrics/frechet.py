@@ -57,8 +57,8 @@ def gaussian_frechet(
         rounding.
 
     Reference:
-      Dowson, Landau, The Fréchet distance between multivariate normal distributions, Journal of Multivariate Analysis
-      12 (1982).
+      Dowson, Landau (dowson1982frechet), The Fréchet distance between multivariate normal distributions, Journal of
+      Multivariate Analysis 12 (1982).
     """
     mean, other_mean = np.asarray(mean, np.float64), np.asarray(other_mean, np.float64)
     roots = []
@@ -106,8 +106,8 @@ def frechet_distance(features: ArrayLike, reference: ArrayLike) -> float:
       ValueError: if a set is too small, not finite, or of another dimension.
 
     Reference:
-      Heusel, Ramsauer, Unterthiner, Nessler, Hochreiter, GANs trained by a two time-scale update rule converge to a
-      local Nash equilibrium, NeurIPS 2017, arXiv 1706.08500.
+      Heusel, Ramsauer, Unterthiner, Nessler, Hochreiter (heusel2017gans), GANs trained by a two time-scale update rule
+      converge to a local Nash equilibrium, NeurIPS 2017, arXiv 1706.08500.
     """
     features, reference = feature_pair(features, reference)
     return _between(moments(features), moments(reference))
@@ -150,8 +150,8 @@ def extrapolated_frechet_distance(
       ValueError: if a set has too few independent samples, or options are out of range.
 
     Reference:
-      Chong, Forsyth, Effectively unbiased FID and Inception score and where to find them, CVPR 2020, arXiv 1911.07023,
-      whose subsets overlap and vary the number of generated images only.
+      Chong, Forsyth (chong2020unbiased), Effectively unbiased FID and Inception score and where to find them, CVPR
+      2020, arXiv 1911.07023, whose subsets overlap and vary the number of generated images only.
     """
     features, reference = feature_pair(features, reference)
     if num_folds < 8 or num_folds % 4:

@@ -60,7 +60,8 @@ def kernel_distance(
       ValueError: if a set is too small or not finite, dimensions differ, or an option is out of range.
 
     Reference:
-      Bińkowski, Sutherland, Arbel, Gretton, Demystifying MMD GANs, ICLR 2018, arXiv 1801.01401.
+      Bińkowski, Sutherland, Arbel, Gretton (binkowski2018demystifying), Demystifying MMD GANs, ICLR 2018, arXiv
+      1801.01401.
     """
     features, reference = feature_pair(features, reference)
     if degree < 1:

@@ -55,8 +55,8 @@ def logistic_fit(metric: ArrayLike, opinion: ArrayLike, *, start: LogisticFit | 
       ValueError: if there are fewer than four pairs, or the metric has fewer than two finite values.
 
     Reference:
-      Video Quality Experts Group, Final report from the Video Quality Experts Group on the validation of objective
-      models of video quality assessment, phase II, 2003; ITU-T P.1401 (2020).
+      Video Quality Experts Group (vqeg2003final), Final report from the Video Quality Experts Group on the validation
+      of objective models of video quality assessment, phase II, 2003; ITU-T P.1401 (2020).
     """
     metric, opinion = np.asarray(metric, np.float64), np.asarray(opinion, np.float64)
     if metric.ndim != 1 or metric.shape != opinion.shape or metric.size < 4:

@@ -58,8 +58,8 @@ def mad_competition(
       ValueError: if `start` is not one image, or an option is out of range.
 
     Reference:
-      Wang, Simoncelli, Maximum differentiation (MAD) competition: a methodology for comparing computational models of
-      perceptual quantities, Journal of Vision 8 (2008).
+      Wang, Simoncelli (wang2008mad), Maximum differentiation (MAD) competition: a methodology for comparing
+      computational models of perceptual quantities, Journal of Vision 8 (2008).
     """
     start = image_batch(start, name="start")
     if start.shape[0] != 1:

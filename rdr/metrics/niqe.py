@@ -59,9 +59,9 @@ def patch_statistics(images: ArrayLike, *, patch_size: int = 96) -> tuple[jax.Ar
       ValueError: if images are too small or not in color, or the patch size is odd or too small.
 
     Reference:
-      Mittal, Soundararajan, Bovik, Making a "completely blind" image quality analyzer, IEEE Signal Processing Letters
-      20 (2013); Lasmar, Stitou, Berthoumieu, Multiscale skewed heavy tailed model for texture analysis, ICIP 2009,
-      for the fit. Half resolution is taken with the window (1, 3, 3, 1)/8 (bicubic there).
+      Mittal, Soundararajan, Bovik (mittal2013niqe), Making a "completely blind" image quality analyzer, IEEE Signal
+      Processing Letters 20 (2013); Lasmar, Stitou, Berthoumieu, Multiscale skewed heavy tailed model for texture
+      analysis, ICIP 2009, for the fit. Half resolution is taken with the window (1, 3, 3, 1)/8 (bicubic there).
     """
     images = image_batch(images, channels=3, unit_range=True)
     if patch_size < 16 or patch_size % 2:

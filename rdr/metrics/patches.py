@@ -25,8 +25,8 @@ def split_patches(images: ArrayLike, size: int, *, shifted: bool = True) -> jax.
       ValueError: if `size` is not positive or the images are smaller.
 
     Reference:
-      Mentzer, Toderici, Tschannen, Agustsson, High-fidelity generative image compression, NeurIPS 2020, arXiv
-      2006.09965 (f = 256).
+      Mentzer, Toderici, Tschannen, Agustsson (mentzer2020hific), High-fidelity generative image compression, NeurIPS
+      2020, arXiv 2006.09965 (f = 256).
     """
     images = image_batch(images)
     if not 1 <= size <= min(images.shape[1:3]):

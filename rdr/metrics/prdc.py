@@ -43,9 +43,10 @@ def neighbor_statistics(
       ValueError: if a set is not larger than k or not finite, or dimensions differ.
 
     Reference:
-      Kynkäänniemi, Karras, Laine, Lehtinen, Aila, Improved precision and recall metric for assessing generative models,
-      NeurIPS 2019, arXiv 1904.06991 (k = 3 there); Naeem, Oh, Uh, Choi, Yoo, Reliable fidelity and diversity metrics
-      for generative models, ICML 2020, arXiv 2002.09797 (k = 5).
+      Kynkäänniemi, Karras, Laine, Lehtinen, Aila (kynkaanniemi2019improved), Improved precision and recall metric for
+      assessing generative models, NeurIPS 2019, arXiv 1904.06991 (k = 3 there); Naeem, Oh, Uh, Choi, Yoo
+      (naeem2020reliable), Reliable fidelity and diversity metrics for generative models, ICML 2020, arXiv 2002.09797 (k
+      = 5).
     """
     features, reference = feature_pair(features, reference)
     if not 1 <= k < min(len(features), len(reference)):

@@ -85,8 +85,8 @@ def sliced_distance(
       ValueError: if the shapes differ, or options are out of range.
 
     Reference:
-      Karras, Aila, Laine, Lehtinen, Progressive growing of GANs, ICLR 2018, arXiv 1710.10196, appendix A, which
-      compares neighborhoods after normalizing each channel; here they are compared as they are.
+      Karras, Aila, Laine, Lehtinen (karras2018progressive), Progressive growing of GANs, ICLR 2018, arXiv 1710.10196,
+      appendix A, which compares neighborhoods after normalizing each channel; here they are compared as they are.
     """
     samples, reference = feature_pair(samples, reference)
     if samples.shape != reference.shape:

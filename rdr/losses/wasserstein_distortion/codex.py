@@ -43,8 +43,8 @@ def published_wasserstein_distortion(
       ValueError: if shapes or dtypes are not as above.
 
     Reference:
-      Balle et al., Good, Cheap, and Fast: Overfitted Image Compression with Wasserstein Distortion, CVPR
-      2025, arXiv 2412.00505, and the code published with it (the CoDeX library, 2024).
+      Balle et al. (balle2025good), Good, Cheap, and Fast: Overfitted Image Compression with Wasserstein Distortion,
+      CVPR 2025, arXiv 2412.00505, and the code published with it (the CoDeX library, 2024).
     """
     ours, structure = jax.tree.flatten(reference)
     theirs, result = jax.tree.flatten(image)

@@ -49,7 +49,7 @@ def geometric_kernel(rows: jax.Array, columns: jax.Array, sigma: jax.Array) -> j
       The density up to a factor, of the broadcast shape.
 
     Reference:
-      Qiu, Wagner, Balle, Theis, arXiv 2310.03629, who call the scale 1 / log(1/r) sigma.
+      Qiu, Wagner, Balle, Theis (qiu2024wasserstein), arXiv 2310.03629, who call the scale 1 / log(1/r) sigma.
     """
     variance = jnp.square(sigma)
     # The same root, written without the difference of nearly equal numbers at small sigma.
@@ -99,7 +99,8 @@ def exact_wasserstein_distortion(
       ValueError: if shapes, dtypes, sigma or p are not as above.
 
     Reference:
-      Qiu, Wagner, Balle, Theis, Wasserstein Distortion: Unifying Fidelity and Realism, arXiv 2310.03629.
+      Qiu, Wagner, Balle, Theis (qiu2024wasserstein), Wasserstein Distortion: Unifying Fidelity and Realism, arXiv
+      2310.03629.
     """
     if not (1 <= p < np.inf) or (gaussianized and p != 2):
         raise ValueError(f"p must be finite and >= 1 (2 if gaussianized), got {p}")

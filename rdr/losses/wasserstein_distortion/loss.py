@@ -114,10 +114,10 @@ def wasserstein_distortion(
       ValueError: if shapes, dtypes, sigma or the combination of options are not as above.
 
     Reference:
-      Qiu, Wagner, Balle, Theis, Wasserstein Distortion: Unifying Fidelity and Realism, CISS 2024, arXiv
-      2310.03629; Balle et al., Good, Cheap, and Fast: Overfitted Image Compression with Wasserstein
-      Distortion, CVPR 2025, arXiv 2412.00505. There sigma = 2^i names level i of a pyramid whose windows have
-      standard deviation sqrt((4^i - 1) / 6); see `codex` for that pyramid.
+      Qiu, Wagner, Balle, Theis (qiu2024wasserstein), Wasserstein Distortion: Unifying Fidelity and Realism, CISS 2024,
+      arXiv 2310.03629; Balle et al. (balle2025good), Good, Cheap, and Fast: Overfitted Image Compression with
+      Wasserstein Distortion, CVPR 2025, arXiv 2412.00505. There sigma = 2^i names level i of a pyramid whose windows
+      have standard deviation sqrt((4^i - 1) / 6); see `codex` for that pyramid.
     """
     if exact:
         return exactly.exact_wasserstein_distortion(

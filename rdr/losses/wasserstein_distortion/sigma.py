@@ -61,8 +61,8 @@ def sigma_from_salient_regions(
       ValueError: if shapes or values are not as above.
 
     Reference:
-      Qiu, Wagner, Balle, Theis, arXiv 2310.03629, experiment with saliency maps; default values from the code
-      published with it.
+      Qiu, Wagner, Balle, Theis (qiu2024wasserstein), arXiv 2310.03629, experiment with saliency maps; default values
+      from the code published with it.
     """
     saliency = _check_saliency(saliency)
     if not slope > 0:
@@ -106,8 +106,8 @@ def sigma_from_eccentricity(
       ValueError: if a number is not as above.
 
     Reference:
-      Freeman and Simoncelli, Metamers of the ventral stream, Nature Neuroscience 14, 2011. Eccentricity is
-      taken as proportional to the distance on the screen (small angles).
+      Freeman and Simoncelli (freeman2011metamers), Metamers of the ventral stream, Nature Neuroscience 14, 2011.
+      Eccentricity is taken as proportional to the distance on the screen (small angles).
     """
     if not pixels_per_degree > 0:
         raise ValueError(f"pixels_per_degree must be > 0, got {pixels_per_degree}")
@@ -140,8 +140,8 @@ def intrinsic_sigma(maps: ArrayLike, *, threshold: float = 0.1) -> jax.Array:
       ValueError: if shapes or values are not as above.
 
     Reference:
-      The idea is that of Qiu and Lin, Wasserstein Distortion with Intrinsic sigma-Map (OpenReview 8lwDe1eOTV);
-      the rule for where the changes end, and the pyramid, are ours.
+      The idea is that of Qiu and Lin (qiu_intrinsic), Wasserstein Distortion with Intrinsic sigma-Map (OpenReview
+      8lwDe1eOTV); the rule for where the changes end, and the pyramid, are ours.
     """
     maps = as_map("maps", maps)
     if not 0 <= threshold < 1:
