@@ -41,7 +41,7 @@ def digest(*parts: Any) -> str:
         else:
             array = np.asarray(part)
             found.update(f"{array.shape} {array.dtype.str};".encode())
-            found.update(np.ascontiguousarray(array))
+            found.update(np.ascontiguousarray(array).tobytes())
 
     add(parts)
     return found.hexdigest()

@@ -41,16 +41,16 @@ def encode_batch(images: Sequence[ArrayLike], options: Options = DEFAULT, *, see
         wrong.
     """
     check_options(options)
-    images = [as_image(image) for image in images]
-    if not images or len({image.shape for image in images}) != 1:
-        raise ValueError(f"images must be of one size, got {[image.shape for image in images]}")
+    arrays = [as_image(image) for image in images]
+    if len({array.shape for array in arrays}) != 1:
+        raise ValueError(f"images must be of one size, got {[array.shape for array in arrays]}")
     if directory is None:
         with tempfile.TemporaryDirectory() as temporary:
-            return encode_batch(images, options, seeds=seeds, sigmas=sigmas, label=label, directory=temporary)
+            return encode_batch(arrays, options, seeds=seeds, sigmas=sigmas, label=label, directory=temporary)
     directory = pathlib.Path(directory)
-    seeds = [options.seed] * len(images) if seeds is None else seeds
-    owner = (images, options, seeds, sigmas)
-    fit = _make_fit(images, options, seeds, sigmas, label)
+    seeds = [options.seed] * len(arrays) if seeds is None else seeds
+    owner = (arrays, options, seeds, sigmas)
+    fit = _make_fit(arrays, options, seeds, sigmas, label)
     checkpoint_owner.claim(directory, *owner)  # not before: what is refused above leaves nothing
     states = _initial_states(fit)
     if options.size is not None:

@@ -9,6 +9,7 @@ order in which a library adds them up. NumPy on the host does it, so that neithe
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from jax.typing import ArrayLike
 
 from rdr.codecs.overfitted.architecture import CONTEXT, KERNEL, PARENTS, SLOPE, TAPS
 from rdr.codecs.overfitted.network import MIN_LOG2_SCALE
@@ -34,7 +35,7 @@ def _relu(x: np.ndarray) -> np.ndarray:
     return _snap(x, 0.0)
 
 
-def quantize_weights(weights: np.ndarray, exponent: int) -> np.ndarray:
+def quantize_weights(weights: ArrayLike, exponent: int) -> np.ndarray:
     """Rounds weights to multiples of 2^-e.
 
     Args:

@@ -59,7 +59,8 @@ class Fit(NamedTuple):
 def _update(arch: Architecture, distance: Callable[[Any, Any, jax.Array], jax.Array], seed: int, batched: bool) -> Any:
     update = training.make_update(arch, distance, jax.random.key(seed, impl="threefry2x32"),
                                   pretrained_weights(arch))
-    return jax.vmap(update, in_axes=(0, None, training.Data(0, 0, 0, 0, None, None))) if batched else update
+    axes: Any = training.Data._make((0, 0, 0, 0, None, None))
+    return jax.vmap(update, in_axes=(0, None, axes)) if batched else update
 
 
 @functools.lru_cache(maxsize=16)
@@ -157,8 +158,10 @@ def run_steps(fit: Fit, states: Sequence[training.State], directory: pathlib.Pat
     """
     schedule = fit.options.schedule if schedule is None else schedule
     batched = len(states) > 1
-    data = [one._replace(params=None) for one in fit.data]
-    state, stacked = (jax.tree.map(lambda *a: jnp.stack(a), *tree) if batched else tree[0] for tree in (states, data))
+    def stack(trees: Sequence[Any]) -> Any:
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees) if batched else trees[0]
+
+    state, stacked = stack(states), stack([one._replace(params=None) for one in fit.data])
     devices = jax.devices()
     if batched and len(states) % len(devices) == 0:
         mesh = jax.sharding.Mesh(np.asarray(devices), ("image",))

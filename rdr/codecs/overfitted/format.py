@@ -69,7 +69,7 @@ def noise_maps(arch: Architecture, seed: int | None) -> list[np.ndarray]:
     Returns:
       float64 [rows, columns] for each of the finest `noise_levels` resolutions.
     """
-    if not arch.noise_levels:
+    if not arch.noise_levels or seed is None:
         return []
     key, latents = shared_key(seed), []
     step = 2**exact_inference.FRACTION * 12**0.5 / 256
@@ -125,7 +125,7 @@ def write(description: Description) -> Written:
     settings = bytes([_FORMAT, arch.levels, arch.noise_levels, arch.entropy_width, arch.synthesis_width,
                       arch.refinement_width])
     settings += sum(1 << level for level, flag in enumerate(used) if flag).to_bytes(-(-arch.levels // 8), "little")
-    if arch.noise_levels:
+    if arch.noise_levels and description.seed is not None:
         settings += int(description.seed).to_bytes(4, "little")
     settings += bytes(_TABLES * description.exponents[name] + chosen[name] for name in names)
     numbers = np.concatenate([differences[name].reshape(-1) for name in names])
@@ -175,19 +175,20 @@ def read(message: bytes, *, max_elements: int = container.MAX_ELEMENTS) -> Descr
         raise ValueError(f"the message was written by codec {parts.codec!r}, not by {NAME!r}")
     if parts.fingerprint or len(parts.payloads) != 5 or len(parts.shape) != 3 or min(parts.shape) < 1:
         raise ValueError("damaged message: its parts are not those of an overfitted image")
-    settings, *weights = parts.payloads[:3]
+    settings, coded_weights, weight_escapes, coded_latents, latent_escapes = parts.payloads
     arch, exponents, chosen, used, seed = _settings(settings, parts.shape)
     shape, tables = shapes(arch), laplace_tables()
     sizes = {name: int(np.prod(sizes)) for name, sizes in shape.items()}
     ids = np.concatenate([np.full(sizes[name], 2 * LOCATION_STEPS * chosen[name]) for name in shape])
-    numbers = np.split(coder.decode_symbols(*weights, ids.size, tables, ids), np.cumsum(list(sizes.values()))[:-1])
+    symbols = coder.decode_symbols(coded_weights, weight_escapes, ids.size, tables, ids)
+    numbers = np.split(symbols, np.cumsum(list(sizes.values()))[:-1])
     start = quantized_pretrained(arch, exponents)
     integers = {name: part.reshape(shape[name]).astype(np.int64) + start[name] for name, part in zip(shape, numbers)}
     if any(np.abs(w).max() > exact_inference.MAX_WEIGHT * 2 ** exponents[n] for n, w in integers.items()):
         raise ValueError("damaged message: a weight is too large")
     latents: list = [np.zeros(size, np.int32) for size in arch.latent_shapes]
     description = Description(arch, exponents, integers, latents, seed)
-    decoder, exact = StepDecoder(*parts.payloads[3:]), dequantize_weights(description)
+    decoder, exact = StepDecoder(coded_latents, latent_escapes), dequantize_weights(description)
     for level in reversed(range(arch.levels)):
         if used[level]:
             distribution = _distribution(exact, arch, level, latents)
@@ -206,11 +207,11 @@ def read(message: bytes, *, max_elements: int = container.MAX_ELEMENTS) -> Descr
 def _settings(settings: bytes, shape: tuple[int, ...]) -> tuple:
     if not settings or settings[0] != _FORMAT:
         raise ValueError("the message has another format of overfitted images than this program reads")
-    levels, noise, *widths = settings[1:6] if len(settings) >= 6 else (0, 0)
-    if not 1 <= levels <= MAX_LEVELS or noise > levels or not all(1 <= w <= MAX_WIDTH for w in widths) \
-            or shape[2] not in (1, 3):
+    (levels, noise, entropy, synthesis, refinement), (height, width, channels) = settings[1:6].ljust(5, b"\0"), shape
+    widths_fit = all(1 <= w <= MAX_WIDTH for w in (entropy, synthesis, refinement))
+    if not 1 <= levels <= MAX_LEVELS or noise > levels or not widths_fit or channels not in (1, 3):
         raise ValueError("damaged message: impossible sizes of the decoder")
-    arch = Architecture(*shape, levels, noise, *widths)
+    arch = Architecture(height, width, channels, levels, noise, entropy, synthesis, refinement)
     names, flags = list(shapes(arch)), -(-levels // 8)
     rest = settings[6:]
     if len(rest) != flags + (4 if noise else 0) + len(names):

@@ -38,8 +38,8 @@ class Objective(NamedTuple):
 
     name: str
     params: Any
-    prepare: Callable[[jax.Array, Any], Any]
-    distance: Callable[[Any, jax.Array], jax.Array]
+    prepare: Callable[[Any, jax.Array, Any], Any]
+    distance: Callable[[Any, Any, jax.Array], jax.Array]
     needs_sigma: bool = False
 
 
@@ -176,7 +176,7 @@ def sigma_map(sigma: float | str | ArrayLike, image: jax.Array, *, saliency: Arr
             raise ValueError(f"sigma must be a number or a map of {height} x {width} pixels, got {np.shape(sigma)}")
         if not np.min(sigma) >= 0:
             raise ValueError(f"sigma must be >= 0, got {np.min(sigma)}")
-        return jnp.asarray(sigma, jnp.float32) if np.ndim(sigma) else float(sigma)
+        return jnp.asarray(sigma, jnp.float32) if np.ndim(sigma) else float(np.asarray(sigma))
     if sigma == "eccentricity":
         middle = ((height - 1) / 2, (width - 1) / 2)
         return sigma_from_eccentricity((height, width), fixation or middle, pixels_per_degree=PIXELS_PER_DEGREE)
@@ -185,6 +185,7 @@ def sigma_map(sigma: float | str | ArrayLike, image: jax.Array, *, saliency: Arr
         return jnp.minimum(intrinsic_sigma(image.mean(-1, keepdims=True)), max(height, width) / 8)
     if sigma == "saliency":
         if saliency is None or np.shape(saliency) != (height, width):
-            raise ValueError(f"saliency must be a map of {height} x {width} pixels, got shape {np.shape(saliency)}")
+            got = "none" if saliency is None else f"shape {np.shape(saliency)}"
+            raise ValueError(f"saliency must be a map of {height} x {width} pixels, got {got}")
         return sigma_from_saliency(jnp.asarray(saliency, jnp.float32)[None], minimum=0.1)
     raise ValueError(f"sigma must be a number, 'eccentricity', 'saliency' or 'intrinsic', got {sigma!r}")

@@ -20,7 +20,7 @@ _COLORED = ("pixel_out", "pixel_skip", "pixel_out_bias", "refine_out", "refine_o
 
 @functools.cache
 def _stored() -> dict[str, np.ndarray]:
-    path = importlib.resources.files(__package__) / "pretrained_init.npz"
+    path = importlib.resources.files("rdr.codecs.overfitted") / "pretrained_init.npz"
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}
 
@@ -69,7 +69,7 @@ def quantized_pretrained(arch: Architecture, exponents: Mapping[str, int]) -> di
     return {name: exact_inference.quantize_weights(w, exponents[name]) for name, w in weights.items()}
 
 
-def starting_weights(arch: Architecture, key: jax.Array) -> dict[str, np.ndarray]:
+def starting_weights(arch: Architecture, key: jax.Array) -> dict[str, np.ndarray] | dict[str, jax.Array]:
     """The weights that a fit starts from.
 
     Args:

@@ -37,6 +37,12 @@ def latent_budget(size: float, taken: int) -> float:
     return max(size - taken, size / 4)
 
 
+def _size_of(fit: Fit) -> int:
+    if fit.options.size is None:
+        raise ValueError("size must be given to be met")
+    return fit.options.size
+
+
 def estimate_weight_bytes(fit: Fit, states: Sequence[training.State], directory: pathlib.Path) -> Fit:
     """Does the first parts of a fit and sees after each how long weights are.
 
@@ -48,7 +54,7 @@ def estimate_weight_bytes(fit: Fit, states: Sequence[training.State], directory:
     Returns:
       The fit with what that leaves for the latents.
     """
-    steps_in_all = fit.options.schedule.steps
+    size, steps_in_all = _size_of(fit), fit.options.schedule.steps
     chunk = chunk_of(steps_in_all)
     for part in WEIGHED_AFTER:
         record = directory / f"latent_bytes_{round(100 * part)}.json"
@@ -59,7 +65,7 @@ def estimate_weight_bytes(fit: Fit, states: Sequence[training.State], directory:
                 written = format.write(quantize_fit(fit.arch, state, one, fit.goal.distance, seed))
                 # Half of the tolerance less, so that small errors do not make it too long.
                 taken = len(written.message) - written.latent_bytes
-                budgets.append(latent_budget(fit.options.size * (1 - TOLERANCE / 2), taken))
+                budgets.append(latent_budget(size * (1 - TOLERANCE / 2), taken))
             files.write_text(record, json.dumps(budgets))
         budgets = json.loads(record.read_text(encoding="utf-8"))
         fit = fit._replace(data=tuple(one._replace(target_bpp=jnp.float32(8 * budget / fit.pixels))
@@ -114,7 +120,7 @@ def match_target_size(fit: Fit, state: training.State, description: format.Descr
     Returns:
       Messages that were written on the way.
     """
-    size, [data] = fit.options.size, fit.data
+    size, [data] = _size_of(fit), fit.data
     exact = {name: jnp.asarray(w, jnp.float32) for name, w in format.dequantize_weights(description).items()}
     messages, fitted = [], state.rate.log_lambda
     chunk = chunk_of(fit.options.schedule.steps)

@@ -112,7 +112,7 @@ def _sigma_of(image: np.ndarray, options: Options) -> Callable[[tuple[slice, sli
         return None
     if isinstance(options.sigma, str) and options.sigma == "intrinsic":
         return lambda place: np.asarray(sigma_map("intrinsic", jnp.asarray(codec.as_image(image[place]))[None]))[0]
-    whole = np.asarray(sigma_map(options.sigma, image[None], saliency=options.saliency), np.float32)
+    whole = np.asarray(sigma_map(options.sigma, jnp.asarray(image)[None], saliency=options.saliency), np.float32)
     if whole.ndim == 0:
         return None
     whole = whole.reshape(image.shape[:2])
@@ -143,10 +143,10 @@ def encode(image: ArrayLike, options: Options = DEFAULT, *, tile: int | None = T
         raise ValueError(f"tile must be between {TILES[0]} and {TILES[1]} pixels, got {tile}")
     if tile is None or max(image.shape[:2]) <= tile:
         return codec.encode(image, options, directory=directory)
-    grid = make_grid(*image.shape[:2], tile)
+    grid = make_grid(image.shape[0], image.shape[1], tile)
     count, channels = grid.rows * grid.columns, image.shape[2]
     left = options.size
-    if left is not None:
+    if left is not None and options.size is not None:
         left -= len(_pack(grid, channels, [b""] * count)) - count * _length_bytes(0)
         least = options.size - left + (MIN_SIZE + _length_bytes(MIN_SIZE)) * count
         if options.size < least:

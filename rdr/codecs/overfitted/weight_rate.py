@@ -5,13 +5,14 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 # Binary logarithms of the steps that weights usually end up with, for each kind of weight.
 _TYPICAL_EXPONENTS = {"entropy": 5, "pixel": 6, "refine": 6, "upsampling": 5}
 _BITS_PER_OCTAVE = 2.0 * float(np.e)  # a Laplace distribution of mean absolute value m >> 1 has log2(2 e m) bits
 
 
-def soft_weight_bits(weights: Mapping[str, jax.Array], start: Mapping[str, jax.Array]) -> jax.Array:
+def soft_weight_bits(weights: Mapping[str, jax.Array], start: Mapping[str, ArrayLike]) -> jax.Array:
     """Estimates the bits of weights, differentiably.
 
     A tensor of n weights whose differences to the pretrained ones have the mean absolute value m, in steps of 2^-e,
@@ -28,6 +29,6 @@ def soft_weight_bits(weights: Mapping[str, jax.Array], start: Mapping[str, jax.A
     total = jnp.float32(0.0)
     for name, w in weights.items():
         step = np.float32(2.0 ** -_TYPICAL_EXPONENTS[name.split("_")[0]])
-        mean = jnp.mean(jnp.abs(w - start[name])) / step
+        mean = jnp.mean(jnp.abs(w - jnp.asarray(start[name]))) / step
         total += w.size * jnp.log2(1.0 + np.float32(_BITS_PER_OCTAVE) * mean)
     return total
