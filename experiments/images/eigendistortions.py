@@ -10,6 +10,9 @@ smooth, some textured) unless `--image` names a file. `smoke` (seconds) needs no
 
 Writes `eigendistortions.csv` and `eigendistortions.npy`: float16, [1 + 2 losses, size, size, 3], the image, then
 per loss the largest and the smallest distortion, each scaled to a root mean squared error of 1.
+
+Expected (quick, 40 steps, seed 0): curvature of MS-SSIM from 1.6e-5 to 0.071, of LPIPS from 2.0e-6 to 0.33; of squared
+error 1.63e-4 in every direction.
 """
 
 import dataclasses

@@ -12,9 +12,11 @@ that one metric cannot tell apart and another finds as different as possible.
 With --scores=CSV --images=DIR (columns dist_img, ref_img, dmos as in KADID-10k, or mos; or TID2013's
 mos_with_names.txt) the metrics are also compared with people's opinions.
 
-Pictures: scikit-image's by name (astronaut, coffee, rocket, grass; extra `textures`), `waves` (drawn here), or files.
+Images: scikit-image's by name (astronaut, coffee, rocket, grass; extra `textures`), `waves` (drawn here), or files.
 Writes blindness.csv, scores.csv, maximum_differentiation.csv and .npz, opinions.csv. A run that was interrupted
-goes on where it was. quick: about ten minutes on 2 quiet cores; full: for a GPU.
+goes on where it was. quick: about ten minutes on 2 quiet cores; full: for a GPU. Expected (quick, seed 0): a change of
+brightness has the response -4.2 octaves of SSIM and -4.5 of LPIPS and DISTS; texture of other places -3.0 of LPIPS,
+-3.1 of DISTS and -1.7 of SSIM.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""Makes the weights that overfitted images start from: a fit to a mosaic of crops of photographs.
+"""Initial weights of overfitted images: a fit to a mosaic of crops of photographs.
 
     python -m experiments.images.pretrained_init --images=FOLDER --preset=quick --workdir=OUT
 

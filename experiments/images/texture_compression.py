@@ -8,6 +8,9 @@ squared error, and with shared noise for its statistics alone (sigma = infinity)
 
 --images   folder of textures; default: brick, grass and gravel of scikit-image
 --sizes    lengths in bytes
+
+Cost: benchmarks/overfitted.md says what a step takes. Expected (quick, brick, 600 bytes): 21.8 dB and LPIPS 0.125 for
+Wasserstein distortion with noise, 36.5 dB and 0.043 for squared error, 17.4 dB and 0.376 for statistics alone.
 """
 
 import dataclasses

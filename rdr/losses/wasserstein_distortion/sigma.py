@@ -31,7 +31,7 @@ def sigma_from_saliency(saliency: ArrayLike, *, minimum: float, maximum_sigma: f
       ValueError: if shapes or values are not as above.
 
     Reference:
-      Balle et al., arXiv 2412.00505 (WD_s; maximum_sigma = 16).
+      Balle et al. (balle2025good), arXiv 2412.00505 (WD_s; maximum_sigma = 16).
     """
     saliency = _check_saliency(saliency)
     if not 0 < minimum <= 1:
