@@ -257,12 +257,14 @@ def _as_json(config: Any) -> dict[str, Any]:
     return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
-def run_safely(call: Callable[[], Any], *, interrupted: str = "the same command resumes from what was saved") -> int:
+def run_safely(
+    call: Callable[[], Any], *, interrupted: str | Callable[[], str] = "the same command resumes from what was saved"
+) -> int:
     """Runs a command and turns refusals into one sentence and an exit status.
 
     Args:
       call: what to run.
-      interrupted: what to say after Ctrl-C.
+      interrupted: what to say after Ctrl-C, or a function that finds out.
 
     Returns:
       0, or what the call returned if that is a number; after one sentence on standard error: 2 if the call was wrong,
@@ -278,7 +280,7 @@ def run_safely(call: Callable[[], Any], *, interrupted: str = "the same command 
         print(f"error: {_sentence(error)}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
-        print(f"interrupted: {interrupted}", file=sys.stderr)
+        print(f"interrupted: {interrupted() if callable(interrupted) else interrupted}", file=sys.stderr)
         return 130
     return status if isinstance(status, int) else 0
 

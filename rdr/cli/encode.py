@@ -248,6 +248,17 @@ def _report(
     return reports.show_encoded(name, outcome, image.shape, config, as_json=as_json)
 
 
+def _interrupted(target: pathlib.Path) -> str:
+    """What an interrupted call says: whether the same one goes on from something."""
+    folders = [target.with_name(target.name + ".progress"), *(target.glob("*.progress") if target.is_dir() else ())]
+    saved = any(path.is_file() and path.name != checkpoint_owner.RECORD and not files.is_partial(path)
+                for folder in folders for path in folder.rglob("*"))
+    done = target.is_dir() and any(target.glob(f"*{MESSAGE_SUFFIX}"))
+    if saved or done:
+        return "the same command goes on from what was saved"
+    return "nothing was saved yet, the same command starts anew"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command.
 
@@ -257,11 +268,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
       The exit status.
     """
+    targets = []
+
     def call():
         parsed = command_line.parse(
             CommandLine("rdr encode", DESCRIPTION, {"": Config()}, Extra(), "IN.. OUT.rdr", "none"), argv)
         if len(parsed.words) < 2:
             raise UsageError("say what to encode, and where to: rdr encode IN.png OUT.rdr (--help says more)")
+        targets.append(pathlib.Path(parsed.words[-1]))
         return run(parsed.words[:-1], parsed.words[-1], parsed.config, parsed.extra)
 
-    return command_line.run_safely(call)
+    return command_line.run_safely(
+        call, interrupted=lambda: _interrupted(targets[0]) if targets else "nothing was done")

@@ -54,15 +54,19 @@ def image_source(config: Config, data_dir: pathlib.Path) -> Any:
     """
     if config.images.endswith(".npy"):
         return read_array(config.images)
-    # TFDS takes seconds to import, and is not needed by those who only ask for --help.
-    from rdr.data import patches, tfds_source
-
+    # What reads data sets takes seconds to import, and need not be installed by those who use something else.
     skipped = []
     if not config.images:
+        from rdr.data import patches
+
         source, skipped = patches.prepare_pictures(data_dir, size=config.patch)
     elif pathlib.Path(config.images).exists() or config.images.startswith(("/", ".")):
+        from rdr.data import patches
+
         source, skipped = patches.prepare_folder(config.images, data_dir, size=config.patch, strict=config.strict)
     else:
+        from rdr.data import tfds_source
+
         source = tfds_source.named_source(config.images)
     if skipped:
         print(f"{len(skipped)} images were left out: " + "; ".join(entry.reason for entry in skipped[:5])

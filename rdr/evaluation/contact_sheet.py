@@ -62,7 +62,8 @@ def make_figure(pairs: Sequence[Pair], records: Sequence[dict[str, Any]], metric
             for side in axis.spines.values():
                 side.set_visible(False)
         values = records[i]["values"]
-        row[0].set_title(pairs[i].name[:40], fontsize=8.5, loc="left")
+        name = pairs[i].name[:40].encode("utf-8", "replace").decode()  # file names need not be text
+        row[0].set_title(name, fontsize=8.5, loc="left", parse_math=False)
         said = [f"{name.upper().replace('_', ' ')} {float(values[name]):.4g}" for name in _SHOWN if name in values]
         if pairs[i].bits is not None:
             said.insert(0, f"{pairs[i].bits / (pairs[i].height * pairs[i].width):.3f} bpp")

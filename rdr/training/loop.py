@@ -68,6 +68,7 @@ def train_scanned(
     log = MetricsLog(directory / "metrics.jsonl", done=done)
     run = _compiled(update, data is not None)
     with tqdm(total=steps, initial=done, desc=description, unit="step") as bar:
+        bar.set_postfix_str("compiling" if done < steps else "")
         while done < steps:
             length = min(chunk, steps - done)
             state, metrics = run(state, jnp.int32(done), length, data)

@@ -56,12 +56,17 @@ def encode_image(image: np.ndarray, checkpoint: str, *, level: float, size: int 
       The message.
 
     Raises:
-      ValueError: if the image has more than 8 bits, the level is out of range, or the size is too small.
+      ValueError: if the image has more than 8 bits or too many pixels, the level is out of range, or the size is too
+        small.
     """
     if image.dtype != np.uint8:
         raise ValueError("amortized codecs take images of 8 bits")
     if not 0.0 <= level <= 1.0:
         raise ValueError(f"level must be in [0, 1], got {level}")
+    if 3 * image.shape[0] * image.shape[1] > container.MAX_ELEMENTS:
+        raise ValueError(f"the image has {image.shape[1]} x {image.shape[0]} pixels, an amortized codec takes "
+                         f"{container.MAX_ELEMENTS // 3}: scale it down, cut it, or let a decoder be fitted to it "
+                         "without --checkpoint, in tiles")
     image = np.broadcast_to(image, (*image.shape[:2], 3))
     loaded = load(checkpoint)
     levels = loaded.options.get("rate_levels", 0)

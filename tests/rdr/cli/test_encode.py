@@ -16,6 +16,7 @@ from rdr.cli import encode
 from rdr.cli.codec_options import Config
 from rdr.codecs import overfitted
 from rdr.codecs.image import files
+from rdr.codecs.overfitted import checkpoint_owner
 from rdr.data import image_io
 
 
@@ -210,6 +211,22 @@ def test_what_killed_processes_left_is_removed_when_a_folder_is_done(tmp_path, i
     assert rdr("encode", tmp_path / "in", tmp_path / "out") == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "a.rdr", "b.rdr", "c.rdr", "config.json", "pictures.json"]
+
+
+def test_interrupted_calls_say_what_was_saved(tmp_path, rdr, small_image, capsys, monkeypatch):
+    """Fault 21: Ctrl-C before anything was saved said that the command resumes from what was saved."""
+    Image.fromarray(small_image).save(tmp_path / "in.png")
+    for saved, said in ((False, "nothing was saved yet"), (True, "goes on from what was saved")):
+        def fit(image, options, *, tile, directory, saved=saved):
+            checkpoint_owner.claim(directory, 1)
+            if saved:
+                (directory / "fit").mkdir()
+                (directory / "fit" / "state").write_text("1")
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(overfitted, "encode", fit)
+        assert rdr("encode", tmp_path / "in.png", tmp_path / "out.rdr") == 130
+        assert said in capsys.readouterr().err
 
 
 def test_two_processes_on_one_output_are_detected(tmp_path, instant_fits, rdr, small_image, capsys):

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import os
+import shutil
 
 import numpy as np
 import pytest
@@ -142,6 +144,39 @@ def test_batches_of_several_images_give_the_same(finished, images, tmp_path):
     again = evaluate.run(dataclasses.replace(config, batch_size=2, metrics=("psnr", "ssim")), tmp_path)
     for name in ("psnr", "ssim"):
         np.testing.assert_allclose(again[name]["value"], table[name]["value"], rtol=1e-6)
+
+
+def test_names_that_are_no_text_are_written_all_the_same(images, tmp_path, capsys):
+    """Fault 17: with file names that are not UTF-8 all metrics were computed, and then nothing was written."""
+    name = os.fsdecode(b"caf\xe9")
+    for side, suffix in (("ref", "png"), ("cand", "jpg")):
+        (tmp_path / side).mkdir()
+        shutil.copy(images / side / f"a.{suffix}", tmp_path / side / f"{name}.{suffix}")
+    words = [f"--reference={tmp_path}/ref", f"--candidate={tmp_path}/cand", f"--workdir={tmp_path}/out"]
+    words.append("--metrics=mse")
+    for _ in range(2):
+        assert evaluate.main(["rdr evaluate", *words]) == 0
+    assert b"caf\xe9,40,48" in (tmp_path / "out" / "images.csv").read_bytes()
+    assert (tmp_path / "out" / "contact_sheet.png").exists()
+
+
+def test_a_second_call_shows_what_is_there(images, tmp_path, capsys, monkeypatch):
+    """Fault 20: a repeated command computed everything again."""
+    for side in ("ref", "cand"):
+        shutil.copytree(images / side, tmp_path / side)
+    words = [f"--reference={tmp_path}/ref", f"--candidate={tmp_path}/cand", f"--workdir={tmp_path}/out"]
+    words.append("--metrics=psnr")
+    assert evaluate.main(["rdr evaluate", *words]) == 0
+    first = capsys.readouterr().out
+    monkeypatch.setattr(evaluate, "compute", lambda *_: 1 / 0)
+    assert evaluate.main(["rdr evaluate", *words]) == 0 and capsys.readouterr().out == first
+    assert evaluate.main(["rdr evaluate", *words, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["images"] == 4 and said["metrics"]["psnr"]["value"] == said["psnr_db"]
+    assert said["bytes"] == sum(path.stat().st_size for path in (tmp_path / "cand").iterdir())
+    shutil.copy(images / "cand" / "a.jpg", tmp_path / "cand" / "b.jpg")
+    with pytest.raises(ZeroDivisionError):
+        evaluate.main(["rdr evaluate", *words])
 
 
 def test_the_command_line_says_what_is_wrong_in_one_sentence(images, tmp_path, capsys):

@@ -36,6 +36,13 @@ def test_images_of_more_bits_and_other_realism_weights_are_refused(small_codec):
         messages.decode_image(message, checkpoint, realism=2.0)
 
 
+def test_the_largest_image_and_the_remedy_are_named(small_codec):
+    """Fault 16: large images were refused with "x must have at most 16777216 elements"."""
+    large = np.broadcast_to(np.zeros((1, 1, 3), np.uint8), (2400, 2400, 3))
+    with pytest.raises(ValueError, match="2400 x 2400 pixels, an amortized codec takes 5592405: .* tiles"):
+        messages.encode_image(large, str(small_codec / "codec.npz"), level=0.0, size=None)
+
+
 def test_messages_say_who_wrote_them(small_codec):
     message = messages.encode_image(np.zeros((4, 4, 3), np.uint8), str(small_codec / "codec.npz"), level=0.0, size=None)
     assert messages.is_amortized_message(message)
