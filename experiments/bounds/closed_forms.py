@@ -14,6 +14,7 @@ import time
 import numpy as np
 
 from rdr import command_line
+from rdr.command_line import option
 from rdr.evaluation import tables as results
 from theory import gaussian
 from theory.closed_form import bernoulli
@@ -27,17 +28,11 @@ from theory.numerics.units import power_to_db
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """What is tabulated.
+    """What is tabulated; each field says what it is."""
 
-    Attributes:
-      seed: unused, for nothing is random; written to the results like every experiment's.
-      grid: points along the distortion axis of surfaces and curves.
-      image_size: pixels along each side of the Gaussian image.
-    """
-
-    seed: int = 0
-    grid: int = 101
-    image_size: int = 256
+    seed: int = option(0, "unused, for nothing is random; written to the results like every experiment's")
+    grid: int = option(101, "points along the distortion axis of surfaces and curves")
+    image_size: int = option(256, "pixels along each side of the Gaussian image")
 
 
 PRESETS = {

@@ -16,6 +16,7 @@ import time
 import numpy as np
 
 from rdr import command_line
+from rdr.command_line import option
 from rdr.evaluation import tables
 from theory.discrete import rate_distortion_perception_surface
 
@@ -24,19 +25,12 @@ DIVERGENCES = ("tv", "kl", "w2sq")
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Settings.
+    """Settings; each field says what it is."""
 
-    Attributes:
-      letters: number of integers that the source lives on.
-      distortions: number of distortions, from 0.02 to 1.15 of the largest that is of interest.
-      perceptions: number of perceptions, from 0 to the largest that matters.
-      seed: not used: nothing is random.
-    """
-
-    letters: int = 16
-    distortions: int = 120
-    perceptions: int = 12
-    seed: int = 0
+    letters: int = option(16, "number of integers that the source lives on")
+    distortions: int = option(120, "number of distortions, from 0.02 to 1.15 of the largest that is of interest")
+    perceptions: int = option(12, "number of perceptions, from 0 to the largest that matters")
+    seed: int = option(0, "not used: nothing is random")
 
 
 PRESETS = {

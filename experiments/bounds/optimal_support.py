@@ -14,6 +14,7 @@ import time
 import numpy as np
 
 from rdr import command_line
+from rdr.command_line import option
 from rdr.evaluation.tables import write_run_record, write_table
 from theory.continuous import rate_distortion_curve, uniform
 from theory.numerics.units import nats_to_bits
@@ -21,21 +22,13 @@ from theory.numerics.units import nats_to_bits
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Which slopes to solve.
+    """Which slopes to solve; each field says what it is."""
 
-    Fields:
-      width: length of the interval.
-      num_slopes: how many slopes.
-      smallest: first slope, in multiples of the critical slope.
-      largest: last slope, in the same.
-      tolerance: gap in bits.
-    """
-
-    width: float = 1.0
-    num_slopes: int = 240
-    smallest: float = 0.5
-    largest: float = 40.0
-    tolerance: float = 1e-9
+    width: float = option(1.0, "length of the interval")
+    num_slopes: int = option(240, "how many slopes")
+    smallest: float = option(0.5, "first slope, in multiples of the critical slope")
+    largest: float = option(40.0, "last slope, in the same")
+    tolerance: float = option(1e-9, "gap in bits")
 
 
 PRESETS = {"smoke": Config(num_slopes=6, largest=8.0), "quick": Config(), "full": Config(num_slopes=1200)}

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from rdr import command_line
+from rdr.command_line import option
 from rdr.evaluation import tables
 from theory import gaussian, quantization
 from theory.quantization import dithered, lattices
@@ -30,23 +31,14 @@ COLUMNS = ("series", "name", "dimension", "rate_bits", "distortion", "normalized
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Settings of the table.
+    """Settings of the table; each field says what it is."""
 
-    Attributes:
-      rates: number of rates (entropy-coded) and of steps (dithered) in the curves.
-      lowest_rate: bits per sample.
-      highest_rate: bits per sample, at most 5.
-      largest_step: of the dithered quantizer, in standard deviations.
-      smallest_step: the same.
-      largest_dimension: of the sphere bound.
-    """
-
-    rates: int = 40
-    lowest_rate: float = 0.05
-    highest_rate: float = 4.0
-    largest_step: float = 12.0
-    smallest_step: float = 0.25
-    largest_dimension: int = 24
+    rates: int = option(40, "number of rates (entropy-coded) and of steps (dithered) in the curves")
+    lowest_rate: float = option(0.05, "bits per sample")
+    highest_rate: float = option(4.0, "bits per sample, at most 5")
+    largest_step: float = option(12.0, "largest step of the dithered quantizer, in standard deviations")
+    smallest_step: float = option(0.25, "the same")
+    largest_dimension: int = option(24, "largest dimension of the sphere bound")
 
 
 PRESETS = {"smoke": Config(rates=6), "quick": Config(), "full": Config()}

@@ -17,6 +17,7 @@ import jax
 import numpy as np
 
 from rdr import command_line
+from rdr.command_line import option
 from rdr.evaluation import tables
 from theory.discrete import rate_distortion
 
@@ -25,21 +26,14 @@ METHODS = ("interior_point", "blahut_arimoto", "constrained_blahut_arimoto")
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Settings.
+    """Settings; each field says what it is."""
 
-    Attributes:
-      letters: size of the alphabets.
-      exponents: the tolerances are 10^-k bit for these k.
-      max_updates: bound on the updates of the Blahut-Arimoto methods.
-      repeats: solves that the median time is taken of.
-      seed: of the random source.
-    """
-
-    letters: int = 100
-    exponents: tuple[float, ...] = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 9.0)
-    max_updates: int = 4_000
-    repeats: int = 2
-    seed: int = 0
+    letters: int = option(100, "size of the alphabets")
+    exponents: tuple[float, ...] = option(
+        (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 9.0), "the tolerances are 10^-k bit for these k")
+    max_updates: int = option(4_000, "bound on the updates of the Blahut-Arimoto methods")
+    repeats: int = option(2, "solves that the median time is taken of")
+    seed: int = option(0, "random seed of the random source")
 
 
 PRESETS = {

@@ -29,6 +29,7 @@ import numpy as np
 from PIL import Image
 
 from rdr import command_line, files
+from rdr.command_line import option
 from rdr.evaluation import tables
 from rdr.features import color, vgg, weights
 from rdr.losses.dists import dists, with_published_weights
@@ -43,26 +44,18 @@ NAMES = ("squared_error", "ms_ssim", "lpips", "dists", "wasserstein", "wasserste
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Settings.
+    """Settings; each field says what it is."""
 
-    Attributes:
-      losses: which, from `NAMES`; lpips is on AlexNet, wasserstein on VGG-16 (average pooling, image included),
-        wasserstein_intensities on the image itself.
-      size: height and width of the image in pixels, at least 41 (three scales of MS-SSIM).
-      steps: Hessian-vector products per loss.
-      sigma: pooling width of Wasserstein distortion in pixels.
-      amplitude: root mean squared error at which the losses are compared; so small that curvature rules.
-      image: a file whose center is cut out, or "" for a synthesized image.
-      seed: of the image and of the starting vectors.
-    """
-
-    losses: tuple[str, ...] = NAMES[:5]
-    size: int = 64
-    steps: int = 150
-    sigma: float = 4.0
-    amplitude: float = 0.004
-    image: str = ""
-    seed: int = 0
+    losses: tuple[str, ...] = option(
+        NAMES[:5], "which, from `NAMES`; lpips is on AlexNet, wasserstein on VGG-16 (average pooling, image included),"
+        " wasserstein_intensities on the image itself")
+    size: int = option(64, "height and width of the image in pixels, at least 41 (three scales of MS-SSIM)")
+    steps: int = option(150, "Hessian-vector products per loss")
+    sigma: float = option(4.0, "pooling width of Wasserstein distortion in pixels")
+    amplitude: float = option(
+        0.004, "root mean squared error at which the losses are compared; so small that curvature rules")
+    image: str = option("", 'a file whose center is cut out, or "" for a synthesized image')
+    seed: int = option(0, "random seed of the image and of the starting vectors")
 
 
 PRESETS = {

@@ -34,6 +34,7 @@ from rdr import command_line
 from rdr.codecs import overfitted
 from rdr.codecs.conventional import CODECS, encode_at_most
 from rdr.codecs.overfitted.objectives import SQUARED_ERROR_WEIGHT
+from rdr.command_line import option
 from rdr.data.folders import images_by_name
 from rdr.data.image_io import read_image
 from rdr.evaluation.metric_suite import MetricSuite
@@ -53,45 +54,30 @@ BEYOND = (1.6, 2.5)  # other codecs also get the largest file's length so many t
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """What is encoded and how.
+    """What is encoded and how; each field says what it is."""
 
-    Fields:
-      images: folder of images; empty for scikit-image's.
-      names: which of them; empty for all.
-      size: side of the square cut from the middle; 0 for the whole image.
-      trade_offs: lambda of the squared error, one for each rate.
-      steps: of a fit for squared error.
-      realism_names: images that are also fitted for realism; empty for all, "none" for none.
-      realism_steps: of such a fit.
-      realism_size: side of the square for these; 0 for the whole image.
-      realism_objective: of these: "wd", or "wd_mse" for Wasserstein distortion and squared error together.
-      realism_bpp: bits per pixel of these files; 0 for the lowest rate of the squared error.
-      squared_error_weight: of "wd_mse", beside Wasserstein distortion.
-      features: of Wasserstein distortion in fits.
-      sigma: its windows' width in pixels, for fits and for the metric.
-      noise_levels: resolutions with shared noise.
-      metrics: of `rdr.metrics.full_reference`.
-      batch: images of one size that are fitted side by side; more may be faster on a GPU where they are small.
-      seed: of all randomness.
-    """
-
-    images: str = ""
-    names: tuple[str, ...] = ()
-    size: int = 256
-    trade_offs: tuple[float, ...] = (0.003, 0.01, 0.03, 0.1)
-    steps: int = 300
-    realism_names: tuple[str, ...] = ("brick",)
-    realism_steps: int = 500
-    realism_size: int = 128
-    realism_objective: str = "wd_mse"
-    realism_bpp: float = 0.4
-    squared_error_weight: float = SQUARED_ERROR_WEIGHT
-    features: str = "alexnet"
-    sigma: float = 4.0
-    noise_levels: int = 5
-    metrics: tuple[str, ...] = ("psnr", "ms_ssim", "lpips_alexnet", "dists", "wd_vgg16")
-    batch: int = 1
-    seed: int = 0
+    images: str = option("", "folder of images; empty for scikit-image's")
+    names: tuple[str, ...] = option((), "which of them; empty for all")
+    size: int = option(256, "side of the square cut from the middle; 0 for the whole image")
+    trade_offs: tuple[float, ...] = option((0.003, 0.01, 0.03, 0.1), "lambda of the squared error, one for each rate")
+    steps: int = option(300, "steps of a fit for squared error")
+    realism_names: tuple[str, ...] = option(
+        ("brick",), 'images that are also fitted for realism; empty for all, "none" for none')
+    realism_steps: int = option(500, "realism steps of such a fit")
+    realism_size: int = option(128, "side of the square for these; 0 for the whole image")
+    realism_objective: str = option(
+        "wd_mse", 'realism objective of these: "wd", or "wd_mse" for Wasserstein distortion and squared error together')
+    realism_bpp: float = option(0.4, "bits per pixel of these files; 0 for the lowest rate of the squared error")
+    squared_error_weight: float = option(
+        SQUARED_ERROR_WEIGHT, 'squared error weight of "wd_mse", beside Wasserstein distortion')
+    features: str = option("alexnet", "features of Wasserstein distortion in fits")
+    sigma: float = option(4.0, "its windows' width in pixels, for fits and for the metric")
+    noise_levels: int = option(5, "resolutions with shared noise")
+    metrics: tuple[str, ...] = option(
+        ("psnr", "ms_ssim", "lpips_alexnet", "dists", "wd_vgg16"), "metrics of `rdr.metrics.full_reference`")
+    batch: int = option(
+        1, "images of one size that are fitted side by side; more may be faster on a GPU where they are small")
+    seed: int = option(0, "random seed of all randomness")
 
 
 PRESETS = {

@@ -38,6 +38,7 @@ from experiments.images.perceptual_scoring import (  # fmt: skip
     score_sets,
 )
 from rdr import command_line, files
+from rdr.command_line import option
 from rdr.data.image_io import read_image
 from rdr.data.image_pairs import as_float
 from rdr.evaluation import subjective_scores, tables
@@ -50,43 +51,28 @@ from rdr.metrics.maximum_differentiation import mad_competition
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Settings of the experiment.
+    """Settings of the experiment; each field says what it is."""
 
-    Attributes:
-      pictures: what is distorted.
-      size: side of the square cut out of their middle, pixels.
-      halvings: how often the resolution is halved before.
-      metrics: full-reference metrics; "mse" is always there.
-      embeddings: feature spaces of Fréchet distances.
-      natural: whether natural scene statistics are scored.
-      codec_steps: of each fit of our codec; 0 leaves it out.
-      batch_size: images per call and device.
-      hold: metric that the maximum differentiation search keeps; and in a second search, the one that it varies.
-      vary: the other metric.
-      steps: of the search; 0 for none.
-      step_size: of the search's first step.
-      scores: CSV file of opinions; empty for none.
-      images: folder of the images that it names.
-      seed: of everything random.
-    """
-
-    pictures: tuple[str, ...] = ("astronaut", "coffee", "rocket", "grass")
-    size: int = 176
-    halvings: int = 1
-    metrics: tuple[str, ...] = (
+    pictures: tuple[str, ...] = option(("astronaut", "coffee", "rocket", "grass"), "what is distorted")
+    size: int = option(176, "side of the square cut out of their middle, pixels")
+    halvings: int = option(1, "how often the resolution is halved before")
+    metrics: tuple[str, ...] = option(
+        (
         "mse", "ssim", "ms_ssim", "nlpd", "ciede2000", "csf", "lpips_alexnet", "dists", "wd_vgg16",
-    )  # fmt: skip
-    embeddings: tuple[str, ...] = ("alexnet",)
-    natural: bool = True
-    codec_steps: int = 150
-    batch_size: int = 4
-    hold: str = "mse"
-    vary: str = "lpips_alexnet"
-    steps: int = 60
-    step_size: float = 0.01
-    scores: str = ""
-    images: str = ""
-    seed: int = 0
+    ),
+        'full-reference metrics; "mse" is always there')
+    embeddings: tuple[str, ...] = option(("alexnet",), "feature spaces of Fréchet distances")
+    natural: bool = option(True, "whether natural scene statistics are scored")
+    codec_steps: int = option(150, "codec steps of each fit of our codec; 0 leaves it out")
+    batch_size: int = option(4, "images per call and device")
+    hold: str = option(
+        "mse", "metric that the maximum differentiation search keeps; and in a second search, the one that it varies")
+    vary: str = option("lpips_alexnet", "the other metric")
+    steps: int = option(60, "steps of the search; 0 for none")
+    step_size: float = option(0.01, "step size of the search's first step")
+    scores: str = option("", "CSV file of opinions; empty for none")
+    images: str = option("", "folder of the images that it names")
+    seed: int = option(0, "random seed of everything random")
 
 
 PRESETS = {

@@ -23,6 +23,7 @@ from rdr.codecs.overfitted import network, training
 from rdr.codecs.overfitted.architecture import Architecture
 from rdr.codecs.overfitted.objectives import objective
 from rdr.codecs.overfitted.schedule import Schedule, as_arrays
+from rdr.command_line import option
 from rdr.data.folders import images_by_name
 from rdr.data.image_io import read_image, write_image
 from rdr.training.loop import train_scanned
@@ -32,23 +33,14 @@ ROWS, COLUMNS, TRIES = 2, 3, 4
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """What is fitted to what.
+    """What is fitted to what; each field says what it is."""
 
-    Fields:
-      images: folder of photographs.
-      side: of the crops, in pixels.
-      longest: photographs are reduced to this longer side first.
-      rd_lambda: lambda of the squared error.
-      steps: of the fit.
-      seed: of the crops.
-    """
-
-    images: str = ""
-    side: int = 128
-    longest: int = 768
-    rd_lambda: float = 0.02
-    steps: int = 2500
-    seed: int = 5
+    images: str = option("", "folder of photographs")
+    side: int = option(128, "side of the crops, in pixels")
+    longest: int = option(768, "photographs are reduced to this longer side first")
+    rd_lambda: float = option(0.02, "lambda of the squared error")
+    steps: int = option(2500, "steps of the fit")
+    seed: int = option(5, "random seed of the crops")
 
 
 PRESETS = {"quick": Config(), "smoke": Config(side=16, steps=10), "full": Config(side=256, steps=20_000)}

@@ -31,6 +31,7 @@ from rdr import command_line
 from rdr.bitstream import container
 from rdr.codecs.conventional import CODECS
 from rdr.codecs.image import files, make_model, messages
+from rdr.command_line import option
 from rdr.data.folders import list_images
 from rdr.data.image_io import read_image
 from rdr.evaluation import tables
@@ -46,29 +47,21 @@ _SIGMA = 4.0  # pixels, of the Wasserstein distortion
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Settings.
+    """Settings; each field says what it is."""
 
-    Attributes:
-      codec: a file that `rdr train` wrote, "pretrained", or empty.
-      images: a folder.
-      limit: how many of its images, in order of names; 0 for all.
-      levels: rate levels of a codec with a rate input, as fractions of the highest.
-      realism: realism weights of a codec that takes them.
-      qualities: of Pillow's codecs, each on its own scale.
-      others: which of Pillow's codecs are measured too, those that it has.
-      published: tables in `rdr/evaluation/published` whose curves are compared; on the same images to be comparable.
-      metrics: what is measured beside PSNR, of `METRICS`; those whose networks are not installed are left out.
-    """
-
-    codec: str = ""
-    images: str = ""
-    limit: int = 0
-    levels: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
-    realism: tuple[float, ...] = (0.0, 0.5, 1.0)
-    qualities: tuple[int, ...] = (5, 10, 20, 30, 40, 55, 70, 85)
-    others: tuple[str, ...] = tuple(CODECS)
-    published: tuple[str, ...] = ()
-    metrics: tuple[str, ...] = METRICS
+    codec: str = option("", 'a file that `rdr train` wrote, "pretrained", or empty')
+    images: str = option("", "a folder")
+    limit: int = option(0, "how many of its images, in order of names; 0 for all")
+    levels: tuple[float, ...] = option(
+        (0.0, 0.25, 0.5, 0.75, 1.0), "rate levels of a codec with a rate input, as fractions of the highest")
+    realism: tuple[float, ...] = option((0.0, 0.5, 1.0), "realism weights of a codec that takes them")
+    qualities: tuple[int, ...] = option(
+        (5, 10, 20, 30, 40, 55, 70, 85), "qualities of Pillow's codecs, each on its own scale")
+    others: tuple[str, ...] = option(tuple(CODECS), "which of Pillow's codecs are measured too, those that it has")
+    published: tuple[str, ...] = option(
+        (), "tables in `rdr/evaluation/published` whose curves are compared; on the same images to be comparable")
+    metrics: tuple[str, ...] = option(
+        METRICS, "what is measured beside PSNR, of `METRICS`; those whose networks are not installed are left out")
 
     def __post_init__(self):
         for name in ("levels", "realism"):

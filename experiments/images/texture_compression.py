@@ -26,6 +26,7 @@ from experiments.images.image_realism import crop, load_pictures, make_suite
 from experiments.images.image_realism_figures import draw_pictures
 from rdr import command_line
 from rdr.codecs import overfitted
+from rdr.command_line import option
 from rdr.evaluation.tables import write_run_record, write_table
 from rdr.files import write_arrays
 
@@ -34,33 +35,21 @@ TEXTURES = ("brick", "grass", "gravel")
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """What is encoded and how.
+    """What is encoded and how; each field says what it is."""
 
-    Fields:
-      images: folder of textures; empty for scikit-image's.
-      names: which of them; empty for all.
-      size: side of the square cut from the middle; 0 for the whole image.
-      sizes: lengths in bytes.
-      steps: of a fit.
-      features: of Wasserstein distortion in fits.
-      sigma: its windows' width in pixels.
-      noise_levels: resolutions with shared noise.
-      metrics: of `rdr.metrics.full_reference`.
-      batch: textures of one size that are fitted side by side; more may be faster on a GPU where they are small.
-      seed: of all randomness.
-    """
-
-    images: str = ""
-    names: tuple[str, ...] = ()
-    size: int = 128
-    sizes: tuple[int, ...] = (300, 600)
-    steps: int = 400
-    features: str = "alexnet"
-    sigma: float = 8.0
-    noise_levels: int = 5
-    metrics: tuple[str, ...] = ("psnr", "lpips_alexnet", "dists", "wd_vgg16")
-    batch: int = 1
-    seed: int = 0
+    images: str = option("", "folder of textures; empty for scikit-image's")
+    names: tuple[str, ...] = option((), "which of them; empty for all")
+    size: int = option(128, "side of the square cut from the middle; 0 for the whole image")
+    sizes: tuple[int, ...] = option((300, 600), "lengths in bytes")
+    steps: int = option(400, "steps of a fit")
+    features: str = option("alexnet", "features of Wasserstein distortion in fits")
+    sigma: float = option(8.0, "its windows' width in pixels")
+    noise_levels: int = option(5, "resolutions with shared noise")
+    metrics: tuple[str, ...] = option(
+        ("psnr", "lpips_alexnet", "dists", "wd_vgg16"), "metrics of `rdr.metrics.full_reference`")
+    batch: int = option(
+        1, "textures of one size that are fitted side by side; more may be faster on a GPU where they are small")
+    seed: int = option(0, "random seed of all randomness")
 
 
 PRESETS = {

@@ -34,6 +34,7 @@ import numpy as np
 import optax
 
 from rdr import command_line, files
+from rdr.command_line import option
 from rdr.data.image_io import read_image, write_image
 from rdr.evaluation import tables
 from rdr.features import alexnet, vgg, weights
@@ -48,38 +49,25 @@ PIXELS_PER_DEGREE = 8.0
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Settings of the experiment.
+    """Settings of the experiment; each field says what it is."""
 
-    Attributes:
-      pictures: what to match; see above.
-      sigmas: standard deviations of the pooling windows in pixels, numbers or "inf"; or "eccentricity", which grow with
-        the distance from the fixated point. The photographs that have a name are foveated in any case.
-      fixation: row and column of the fixated point in pixels of the square; the middle if it is not given.
-      size: side of the (square, gray) images in pixels.
-      halvings: how often the resolution of a texture is halved before its center is cut out.
-      photograph_halvings: the same for photographs.
-      features: "vgg16", "alexnet" or "pixels".
-      blocks: how many of VGG-16's five blocks are used, each by its last map.
-      scales: number of resolutions at which the features are computed.
-      steps: of Adam, its step size decayed by a cosine.
-      learning_rate: first step size, in units of the images' range [0, 1].
-      pixels_per_degree: of the foveated maps.
-      seed: of the noise.
-    """
-
-    pictures: tuple[str, ...] = ("brick", "astronaut", "gravel", "grass")
-    sigmas: tuple[str, ...] = ("0", "2", "4", "10", "inf")
-    fixation: tuple[float, ...] = ()
-    size: int = 128
-    halvings: int = 2
-    photograph_halvings: int = 1
-    features: str = "vgg16"
-    blocks: int = 3
-    scales: int = 2
-    steps: int = 150
-    learning_rate: float = 0.05
-    pixels_per_degree: float = PIXELS_PER_DEGREE
-    seed: int = 0
+    pictures: tuple[str, ...] = option(("brick", "astronaut", "gravel", "grass"), "what to match; see above")
+    sigmas: tuple[str, ...] = option(
+        ("0", "2", "4", "10", "inf"), 'standard deviations of the pooling windows in pixels, numbers or "inf"; or '
+        '"eccentricity", which grow with the distance from the fixated point. The photographs that have a name are '
+        'foveated in any case')
+    fixation: tuple[float, ...] = option(
+        (), "row and column of the fixated point in pixels of the square; the middle if it is not given")
+    size: int = option(128, "side of the (square, gray) images in pixels")
+    halvings: int = option(2, "how often the resolution of a texture is halved before its center is cut out")
+    photograph_halvings: int = option(1, "the same for photographs")
+    features: str = option("vgg16", '"vgg16", "alexnet" or "pixels"')
+    blocks: int = option(3, "how many of VGG-16's five blocks are used, each by its last map")
+    scales: int = option(2, "number of resolutions at which the features are computed")
+    steps: int = option(150, "steps of Adam, its step size decayed by a cosine")
+    learning_rate: float = option(0.05, "first step size, in units of the images' range [0, 1]")
+    pixels_per_degree: float = option(PIXELS_PER_DEGREE, "pixels per degree of the foveated maps")
+    seed: int = option(0, "random seed of the noise")
 
     def __post_init__(self):
         for sigma in self.sigmas:

@@ -32,6 +32,7 @@ from experiments.sources import brackets, harness
 from experiments.sources.banana_training import CAUSAL, FAMILIES, make_codec, train_family, weights
 from experiments.sources.harness import Schedule
 from rdr import command_line, files
+from rdr.command_line import option
 from rdr.randomness import shared_key
 from theory import bounds, continuous
 from theory.bounds import sources
@@ -42,47 +43,29 @@ WINDOW = (-10.0, 8.0, -9.0, 9.0)  # of the figure: x1 and x2 from, to
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Settings of the experiment; rates are in bits per vector.
+    """Settings of the experiment; rates are in bits per vector; each field says what it is."""
 
-    Attributes:
-      target_rates: where the grid aims: lambda = 2^R / (3 ln 2), the slope of the Shannon lower bound at R.
-      dithered_rates: the same of the dithered family.
-      realism_ratios: lambda_P / lambda of the dithered family.
-      dither_levels: values of the shared dither.
-      hidden: width of the two hidden layers of each transform.
-      codewords: room in the codebook of the `codebook` family.
-      codebook_rates: its target rates.
-      steps: training steps.
-      codebook_steps: those of the codebook.
-      chunk: steps between checkpoints.
-      batch: vectors per step.
-      learning_rate: of Adam.
-      samples: for evaluation.
-      slopes: bits per unit of distortion at which R(D) is bracketed.
-      atoms: room for atoms of the channel at each.
-      tolerance: of the brackets, bits.
-      shown_rate: the codecs whose cells are saved are nearest to this rate, dithered ones of the largest ratio.
-      seed: of everything.
-    """
-
-    target_rates: tuple[float, ...] = (1.6, 2.2, 2.8, 3.4, 4.0, 4.6, 6.5, 9.5)
-    dithered_rates: tuple[float, ...] = (1.6, 2.8, 4.0)
-    realism_ratios: tuple[float, ...] = (0.0, 4.0)
-    dither_levels: int = 64
-    hidden: int = 16
-    codewords: int = 64
-    codebook_rates: tuple[float, ...] = (1.8, 2.6, 3.4, 4.2)
-    steps: int = 4000
-    codebook_steps: int = 3000
-    chunk: int = 200
-    batch: int = 512
-    learning_rate: float = 0.01
-    samples: int = 2**17
-    slopes: tuple[float, ...] = (0.5, 0.9, 1.5, 2.6)
-    atoms: tuple[int, ...] = (100, 160, 240, 360)
-    tolerance: float = 0.005
-    shown_rate: float = 3.5
-    seed: int = 0
+    target_rates: tuple[float, ...] = option(
+        (1.6, 2.2, 2.8, 3.4, 4.0, 4.6, 6.5, 9.5), "where the grid aims: lambda = 2^R / (3 ln 2), the slope of the "
+        "Shannon lower bound at R")
+    dithered_rates: tuple[float, ...] = option((1.6, 2.8, 4.0), "the same of the dithered family")
+    realism_ratios: tuple[float, ...] = option((0.0, 4.0), "lambda_P / lambda of the dithered family")
+    dither_levels: int = option(64, "values of the shared dither")
+    hidden: int = option(16, "width of the two hidden layers of each transform")
+    codewords: int = option(64, "room in the codebook of the `codebook` family")
+    codebook_rates: tuple[float, ...] = option((1.8, 2.6, 3.4, 4.2), "its target rates")
+    steps: int = option(4000, "training steps")
+    codebook_steps: int = option(3000, "those of the codebook")
+    chunk: int = option(200, "steps between checkpoints")
+    batch: int = option(512, "vectors per step")
+    learning_rate: float = option(0.01, "learning rate of Adam")
+    samples: int = option(2**17, "for evaluation")
+    slopes: tuple[float, ...] = option((0.5, 0.9, 1.5, 2.6), "bits per unit of distortion at which R(D) is bracketed")
+    atoms: tuple[int, ...] = option((100, 160, 240, 360), "room for atoms of the channel at each")
+    tolerance: float = option(0.005, "tolerance of the brackets, bits")
+    shown_rate: float = option(
+        3.5, "the codecs whose cells are saved are nearest to this rate, dithered ones of the largest ratio")
+    seed: int = option(0, "random seed of everything")
 
     def __post_init__(self):
         harness.check_positive(self, "target_rates", "codebook_rates", "dithered_rates", "dither_levels",

@@ -31,6 +31,7 @@ from rdr.bitstream import container
 from rdr.codecs.channel.base import ChannelCodec
 from rdr.codecs.channel.lattice import lattice_channel
 from rdr.codecs.channel.layered import layered_channel
+from rdr.command_line import option
 from rdr.evaluation import tables
 from rdr.randomness import shared_key
 from theory.channel_simulation import gaussian_functional_information, high_rate_excess
@@ -67,19 +68,13 @@ SCHEMES = {
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Settings of the experiment.
+    """Settings of the experiment; each field says what it is."""
 
-    Attributes:
-      schemes: names in `SCHEMES`.
-      information: mutual information per sample, bits.
-      samples: of the fastest scheme, in 8 messages; slower ones get a part of it.
-      seed: of everything.
-    """
-
-    schemes: tuple[str, ...] = tuple(SCHEMES)
-    information: tuple[float, ...] = (0.01, 0.03, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
-    samples: int = 2**21
-    seed: int = 0
+    schemes: tuple[str, ...] = option(tuple(SCHEMES), "names in `SCHEMES`")
+    information: tuple[float, ...] = option(
+        (0.01, 0.03, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0), "mutual information per sample, bits")
+    samples: int = option(2**21, "samples of the fastest scheme, in 8 messages; slower ones get a part of it")
+    seed: int = option(0, "random seed of everything")
 
     def __post_init__(self):
         unknown = [name for name in self.schemes if name not in SCHEMES]

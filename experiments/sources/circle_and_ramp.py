@@ -15,35 +15,23 @@ import time
 from experiments.sources import harness, manifold_codecs
 from experiments.sources.harness import Schedule
 from rdr import command_line
+from rdr.command_line import option
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Settings of the experiment.
+    """Settings of the experiment; each field says what it is."""
 
-    Attributes:
-      circle_cells: N of the circle's vertices that training aims at.
-      ramp_cells: those of the ramp.
-      points: samples of a ramp.
-      starts: of each codec; start j has room for N + j codewords.
-      steps: training steps.
-      chunk: steps between checkpoints.
-      batch: realizations per step.
-      learning_rate: of Adam.
-      samples: realizations for evaluation.
-      seed: of everything.
-    """
-
-    circle_cells: tuple[int, ...] = (3, 4, 5, 6, 7, 8)
-    ramp_cells: tuple[int, ...] = (4, 5, 6, 7, 8)
-    points: int = 1024
-    starts: int = 5
-    steps: int = 2500
-    chunk: int = 100
-    batch: int = 128
-    learning_rate: float = 0.03
-    samples: int = 2**15
-    seed: int = 0
+    circle_cells: tuple[int, ...] = option((3, 4, 5, 6, 7, 8), "N of the circle's vertices that training aims at")
+    ramp_cells: tuple[int, ...] = option((4, 5, 6, 7, 8), "those of the ramp")
+    points: int = option(1024, "samples of a ramp")
+    starts: int = option(5, "starts of each codec; start j has room for N + j codewords")
+    steps: int = option(2500, "training steps")
+    chunk: int = option(100, "steps between checkpoints")
+    batch: int = option(128, "realizations per step")
+    learning_rate: float = option(0.03, "learning rate of Adam")
+    samples: int = option(2**15, "realizations for evaluation")
+    seed: int = option(0, "random seed of everything")
 
     def __post_init__(self):
         harness.check_positive(self, "circle_cells", "ramp_cells", "points", "starts", "learning_rate")

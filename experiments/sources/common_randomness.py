@@ -24,6 +24,7 @@ from experiments.sources.harness import Schedule
 from rdr import command_line, quantize
 from rdr.codecs.base import VectorCodec
 from rdr.codecs.vectors.block import block_codec
+from rdr.command_line import option
 from rdr.losses.wasserstein_1d import normal_slice_means, sorted_w2_squared
 from rdr.randomness import shared_key
 from theory.gaussian import common_randomness
@@ -31,32 +32,20 @@ from theory.gaussian import common_randomness
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Settings of the experiment; rates are in bits per sample.
+    """Settings of the experiment; rates are in bits per sample; each field says what it is."""
 
-    Attributes:
-      dither_values: M, powers of two.
-      target_rates: where the grid aims: lambda_D = 2^{2R} / (2 ln 2 c), the slope of scalar quantization at high rate,
-        where D = c 2^{-2R} with c = 2 pi e / 12.
-      realism_ratio: lambda_P / lambda_D.
-      hidden: width of the two hidden layers of each transform.
-      steps: training steps.
-      chunk: steps between checkpoints.
-      batch: samples per step.
-      learning_rate: of Adam.
-      samples: for evaluation.
-      seed: of everything.
-    """
-
-    dither_values: tuple[int, ...] = (1, 2, 4, 8, 16)
-    target_rates: tuple[float, ...] = (1.0, 1.5, 2.0, 2.5)
-    realism_ratio: float = 16.0
-    hidden: int = 16
-    steps: int = 1200
-    chunk: int = 200
-    batch: int = 512
-    learning_rate: float = 0.01
-    samples: int = 2**17
-    seed: int = 0
+    dither_values: tuple[int, ...] = option((1, 2, 4, 8, 16), "M, powers of two")
+    target_rates: tuple[float, ...] = option(
+        (1.0, 1.5, 2.0, 2.5), "where the grid aims: lambda_D = 2^{2R} / (2 ln 2 c), the slope of scalar quantization "
+        "at high rate, where D = c 2^{-2R} with c = 2 pi e / 12")
+    realism_ratio: float = option(16.0, "lambda_P / lambda_D")
+    hidden: int = option(16, "width of the two hidden layers of each transform")
+    steps: int = option(1200, "training steps")
+    chunk: int = option(200, "steps between checkpoints")
+    batch: int = option(512, "samples per step")
+    learning_rate: float = option(0.01, "learning rate of Adam")
+    samples: int = option(2**17, "for evaluation")
+    seed: int = option(0, "random seed of everything")
 
     def __post_init__(self):
         harness.check_positive(self, "dither_values", "target_rates", "hidden")

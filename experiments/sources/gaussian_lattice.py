@@ -33,6 +33,7 @@ from rdr.codecs.base import VectorCodec
 from rdr.codecs.vectors.lattice import lattice_codec, lattice_quantizer
 from rdr.codecs.vectors.linear import Quantizer, fit, gaussian_params, step_for_rate
 from rdr.codecs.vectors.trellis import trellis_codec, trellis_quantizer
+from rdr.command_line import option
 from rdr.evaluation import tables
 from rdr.quantize import LATTICES
 from rdr.randomness import shared_key
@@ -46,27 +47,16 @@ EXTRA_COLUMNS = ("weight", "target_rate_bits", "states", "message_bytes", "ideal
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Settings of the experiment.
+    """Settings of the experiment; each field says what it is."""
 
-    Attributes:
-      lattices: names of lattices (`rdr.quantize.LATTICES`).
-      trellises: numbers of states.
-      rates: bits per sample to aim at.
-      dither_levels: values of the shared dither along an axis.
-      trellis_block: samples in a block of a trellis.
-      samples: for evaluation; whole blocks of about as many.
-      fit_samples: from which power and gain are taken.
-      seed: random seed of samples and noise.
-    """
-
-    lattices: tuple[str, ...] = tuple(LATTICES)
-    trellises: tuple[int, ...] = (8, 64, 256)
-    rates: tuple[float, ...] = (1.0, 2.0)
-    dither_levels: int = 256
-    trellis_block: int = 1024
-    samples: int = 2**18
-    fit_samples: int = 2**16
-    seed: int = 0
+    lattices: tuple[str, ...] = option(tuple(LATTICES), "names of lattices (`rdr.quantize.LATTICES`)")
+    trellises: tuple[int, ...] = option((8, 64, 256), "numbers of states")
+    rates: tuple[float, ...] = option((1.0, 2.0), "bits per sample to aim at")
+    dither_levels: int = option(256, "values of the shared dither along an axis")
+    trellis_block: int = option(1024, "samples in a block of a trellis")
+    samples: int = option(2**18, "for evaluation; whole blocks of about as many")
+    fit_samples: int = option(2**16, "from which power and gain are taken")
+    seed: int = option(0, "random seed of samples and noise")
 
     def __post_init__(self):
         for name in self.lattices:

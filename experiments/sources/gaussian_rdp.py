@@ -29,6 +29,7 @@ from experiments.sources import harness, operational_rate
 from rdr import command_line
 from rdr.codecs.base import VectorCodec
 from rdr.codecs.vectors.scalar import scalar_codec
+from rdr.command_line import option
 from rdr.losses.wasserstein_1d import normal_slice_means, sorted_w2_squared
 from rdr.randomness import shared_key
 from theory import gaussian
@@ -40,41 +41,28 @@ FAMILIES = ("deterministic", "private", "dithered")
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Settings of the experiment; rates are in bits per sample.
+    """Settings of the experiment; rates are in bits per sample; each field says what it is."""
 
-    Attributes:
-      target_rates: where on the rate axis the grid of rate weights aims: lambda_D = 2^{2R} / (2 ln 2 c), the slope of
-        scalar quantization at high rate, where D = c 2^{-2R} with c = 2 pi e / 12.
-      realism_ratios: lambda_P / lambda_D of the codecs that have randomness.
-      deterministic_ratios: the same for the deterministic family, whose W2^2 equals its distortion (a monotone
-        quantizer is its own optimal transport), so that a ratio only shifts its rate.
-      dither_levels: values of the shared dither.
-      hidden: width of the two hidden layers of each transform.
-      steps: training steps.
-      chunk: steps between checkpoints.
-      batch: samples per step.
-      learning_rate: of Adam, decayed by a cosine in each stage.
-      hard_fraction: last part of the training of undithered codecs in which rounding is hard and the analysis rests.
-      temperature_start: of soft rounding, at the beginning.
-      temperature_end: of soft rounding, when hard rounding takes over.
-      samples: for evaluation.
-      seed: random seed of samples, initialization and noise.
-    """
-
-    target_rates: tuple[float, ...] = (0.7, 0.85, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
-    realism_ratios: tuple[float, ...] = (0.0, 1.0, 4.0, 16.0)
-    deterministic_ratios: tuple[float, ...] = (0.0, 1.0)
-    dither_levels: int = 64
-    hidden: int = 24
-    steps: int = 2500
-    chunk: int = 100
-    batch: int = 1024
-    learning_rate: float = 0.01
-    hard_fraction: float = 0.5
-    temperature_start: float = 0.3
-    temperature_end: float = 0.1
-    samples: int = 2**18
-    seed: int = 0
+    target_rates: tuple[float, ...] = option(
+        (0.7, 0.85, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0), "where on the rate axis the grid of rate weights aims: lambda_D = "
+        "2^{2R} / (2 ln 2 c), the slope of scalar quantization at high rate, where D = c 2^{-2R} with c = 2 pi e / 12")
+    realism_ratios: tuple[float, ...] = option(
+        (0.0, 1.0, 4.0, 16.0), "lambda_P / lambda_D of the codecs that have randomness")
+    deterministic_ratios: tuple[float, ...] = option(
+        (0.0, 1.0), "the same for the deterministic family, whose W2^2 equals its distortion (a monotone quantizer is "
+        "its own optimal transport), so that a ratio only shifts its rate")
+    dither_levels: int = option(64, "values of the shared dither")
+    hidden: int = option(24, "width of the two hidden layers of each transform")
+    steps: int = option(2500, "training steps")
+    chunk: int = option(100, "steps between checkpoints")
+    batch: int = option(1024, "samples per step")
+    learning_rate: float = option(0.01, "learning rate of Adam, decayed by a cosine in each stage")
+    hard_fraction: float = option(
+        0.5, "last part of the training of undithered codecs in which rounding is hard and the analysis rests")
+    temperature_start: float = option(0.3, "temperature start of soft rounding, at the beginning")
+    temperature_end: float = option(0.1, "temperature end of soft rounding, when hard rounding takes over")
+    samples: int = option(2**18, "for evaluation")
+    seed: int = option(0, "random seed of samples, initialization and noise")
 
     def __post_init__(self):
         for name in ("target_rates", "realism_ratios", "deterministic_ratios"):

@@ -24,6 +24,7 @@ from rdr import command_line
 from rdr.codecs.base import VectorCodec
 from rdr.codecs.vectors.block import block_codec
 from rdr.codecs.vectors.codebook import codebook_codec
+from rdr.command_line import option
 from rdr.quantize.codebook import annealed_cost
 from rdr.randomness import shared_key
 from theory import bounds, continuous
@@ -35,38 +36,24 @@ FAMILIES = ("scalar", "codebook", "dithered")
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Settings of the experiment; rates are in bits per sample.
+    """Settings of the experiment; rates are in bits per sample; each field says what it is."""
 
-    Attributes:
-      target_rates: where the grid aims: lambda = 2^{2R} / (4 ln 2 c), the slope of scalar quantization at high rate,
-        where D = 2 c 2^{-2R} with c = e^2 / 6.
-      dither_levels: values of the shared dither.
-      hidden: width of the two hidden layers of each transform.
-      codewords: room in the codebook.
-      steps: training steps.
-      chunk: steps between checkpoints.
-      batch: samples per step.
-      learning_rate: of Adam.
-      samples: for evaluation.
-      slopes: bits per unit of distortion at which R(D) is bracketed.
-      atoms: room for atoms of the channel at each.
-      tolerance: of the brackets, bits.
-      seed: of everything.
-    """
-
-    target_rates: tuple[float, ...] = (0.5, 1.0, 1.5, 2.0, 3.0)
-    dither_levels: int = 64
-    hidden: int = 16
-    codewords: int = 49
-    steps: int = 1000
-    chunk: int = 200
-    batch: int = 512
-    learning_rate: float = 0.01
-    samples: int = 2**17
-    slopes: tuple[float, ...] = (0.4, 0.8, 1.6, 3.2, 6.4)
-    atoms: tuple[int, ...] = (100, 100, 100, 100, 100)
-    tolerance: float = 1e-4
-    seed: int = 0
+    target_rates: tuple[float, ...] = option(
+        (0.5, 1.0, 1.5, 2.0, 3.0), "where the grid aims: lambda = 2^{2R} / (4 ln 2 c), the slope of scalar "
+        "quantization at high rate, where D = 2 c 2^{-2R} with c = e^2 / 6")
+    dither_levels: int = option(64, "values of the shared dither")
+    hidden: int = option(16, "width of the two hidden layers of each transform")
+    codewords: int = option(49, "room in the codebook")
+    steps: int = option(1000, "training steps")
+    chunk: int = option(200, "steps between checkpoints")
+    batch: int = option(512, "samples per step")
+    learning_rate: float = option(0.01, "learning rate of Adam")
+    samples: int = option(2**17, "for evaluation")
+    slopes: tuple[float, ...] = option(
+        (0.4, 0.8, 1.6, 3.2, 6.4), "bits per unit of distortion at which R(D) is bracketed")
+    atoms: tuple[int, ...] = option((100, 100, 100, 100, 100), "room for atoms of the channel at each")
+    tolerance: float = option(1e-4, "tolerance of the brackets, bits")
+    seed: int = option(0, "random seed of everything")
 
     def __post_init__(self):
         harness.check_positive(self, "target_rates", "dither_levels", "hidden", "codewords", "slopes", "atoms",

@@ -17,33 +17,22 @@ import time
 from experiments.sources import harness, manifold_codecs
 from experiments.sources.harness import Schedule
 from rdr import command_line
+from rdr.command_line import option
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Settings of the experiment.
+    """Settings of the experiment; each field says what it is."""
 
-    Attributes:
-      cells: N of the vertices that training aims at.
-      points: samples of a realization.
-      starts: of each codec; start j has room for N + j codewords.
-      steps: training steps.
-      chunk: steps between checkpoints.
-      batch: realizations per step.
-      learning_rate: of Adam.
-      samples: realizations for evaluation.
-      seed: of everything.
-    """
-
-    cells: tuple[int, ...] = (2, 3, 4, 5, 6, 7, 8)
-    points: int = 1024
-    starts: int = 3
-    steps: int = 1200
-    chunk: int = 100
-    batch: int = 128
-    learning_rate: float = 0.03
-    samples: int = 2**15
-    seed: int = 0
+    cells: tuple[int, ...] = option((2, 3, 4, 5, 6, 7, 8), "N of the vertices that training aims at")
+    points: int = option(1024, "samples of a realization")
+    starts: int = option(3, "starts of each codec; start j has room for N + j codewords")
+    steps: int = option(1200, "training steps")
+    chunk: int = option(100, "steps between checkpoints")
+    batch: int = option(128, "realizations per step")
+    learning_rate: float = option(0.03, "learning rate of Adam")
+    samples: int = option(2**15, "realizations for evaluation")
+    seed: int = option(0, "random seed of everything")
 
     def __post_init__(self):
         harness.check_positive(self, "cells", "points", "starts", "learning_rate")

@@ -26,6 +26,7 @@ from experiments.sources.harness import Schedule
 from rdr import command_line
 from rdr.codecs.base import VectorCodec
 from rdr.codecs.vectors.block import block_codec
+from rdr.command_line import option
 from rdr.losses.wasserstein_1d import normal_slice_means, sorted_w2_squared
 from rdr.randomness import shared_key
 from theory.gaussian import vector as gaussian_vector
@@ -35,33 +36,20 @@ from theory.gaussian import vector_realism as gaussian_vector_realism
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Settings of the experiment; rates are in bits per vector.
+    """Settings of the experiment; rates are in bits per vector; each field says what it is."""
 
-    Attributes:
-      eigenvalues: variances of the components.
-      water_levels: theta; lambda = 1 / (2 theta ln 2), the slope of reverse water-filling.
-      realism_ratios: lambda_P / lambda.
-      dither_levels: values of the shared dither.
-      hidden: width of the hidden layer of each transform.
-      steps: training steps.
-      chunk: steps between checkpoints.
-      batch: vectors per step.
-      learning_rate: of Adam.
-      samples: for evaluation.
-      seed: of everything.
-    """
-
-    eigenvalues: tuple[float, ...] = (4.0, 1.0, 0.25, 0.0625)
-    water_levels: tuple[float, ...] = (0.03, 0.12, 0.4, 0.9)
-    realism_ratios: tuple[float, ...] = (0.0, 16.0)
-    dither_levels: int = 64
-    hidden: int = 24
-    steps: int = 1500
-    chunk: int = 250
-    batch: int = 512
-    learning_rate: float = 0.01
-    samples: int = 2**16
-    seed: int = 0
+    eigenvalues: tuple[float, ...] = option((4.0, 1.0, 0.25, 0.0625), "variances of the components")
+    water_levels: tuple[float, ...] = option(
+        (0.03, 0.12, 0.4, 0.9), "theta; lambda = 1 / (2 theta ln 2), the slope of reverse water-filling")
+    realism_ratios: tuple[float, ...] = option((0.0, 16.0), "lambda_P / lambda")
+    dither_levels: int = option(64, "values of the shared dither")
+    hidden: int = option(24, "width of the hidden layer of each transform")
+    steps: int = option(1500, "training steps")
+    chunk: int = option(250, "steps between checkpoints")
+    batch: int = option(512, "vectors per step")
+    learning_rate: float = option(0.01, "learning rate of Adam")
+    samples: int = option(2**16, "for evaluation")
+    seed: int = option(0, "random seed of everything")
 
     def __post_init__(self):
         harness.check_positive(self, "eigenvalues", "water_levels", "dither_levels", "hidden")
