@@ -1,12 +1,17 @@
 """AlexNet: against NumPy windows in float64, and the sizes that its docstring promises."""
 
+import functools
+
 import jax
 import numpy as np
 import pytest
 
 from rdr.features import alexnet, weights
 
-PARAMS = weights.random_params("alexnet", jax.random.key(0))
+
+@functools.cache
+def random_params():
+    return weights.random_params("alexnet", jax.random.key(0))
 
 
 def windows(maps, size, stride):
@@ -36,8 +41,8 @@ def numpy_alexnet(params, images, pooling):
 def test_every_map_equals_numpy_windows(pooling):
     images = np.random.default_rng(1).random((2, 63, 70, 3))
     taps = alexnet.TAPS if pooling == "max" else ("relu5", "pool5")
-    truth = numpy_alexnet(PARAMS, images, pooling)
-    maps = jax.jit(lambda p, x: alexnet.features(p, x, taps=taps, pooling=pooling))(PARAMS, images)
+    truth = numpy_alexnet(random_params(), images, pooling)
+    maps = jax.jit(lambda p, x: alexnet.features(p, x, taps=taps, pooling=pooling))(random_params(), images)
     assert set(maps) == set(taps)
     for tap in taps:
         np.testing.assert_allclose(maps[tap], truth[tap], rtol=0, atol=1e-11 * np.abs(truth[tap]).max())
@@ -47,7 +52,7 @@ def test_every_map_equals_numpy_windows(pooling):
 def test_smallest_admitted_side_is_the_documented_one(side, tap):
     def shape(n):
         image = np.zeros((1, n, n, 3), np.float32)
-        return jax.eval_shape(lambda x: alexnet.features(PARAMS, x, taps=(tap,)), image)[tap].shape
+        return jax.eval_shape(lambda x: alexnet.features(random_params(), x, taps=(tap,)), image)[tap].shape
 
     assert shape(side)[1:3] == (1, 1)
     with pytest.raises(ValueError, match="too small"):
@@ -55,6 +60,6 @@ def test_smallest_admitted_side_is_the_documented_one(side, tap):
 
 
 def test_l2_pooling_of_a_constant_map_is_the_map():
-    maps = alexnet.features(PARAMS, np.full((1, 95, 95, 3), 0.7), taps=("relu1", "pool1"), pooling="l2")
+    maps = alexnet.features(random_params(), np.full((1, 95, 95, 3), 0.7), taps=("relu1", "pool1"), pooling="l2")
     center = maps["relu1"][0, 8, 8], maps["pool1"][0, 4, 4]  # away from the zero padding of the image
     np.testing.assert_allclose(center[1], np.sqrt(np.square(center[0]) + 1e-12), rtol=1e-12)

@@ -9,9 +9,13 @@ import pytest
 
 from rdr.features import vgg, weights
 
-PARAMS = weights.random_params("vgg16", jax.random.key(0))
 IMAGES = np.random.default_rng(1).random((2, 35, 32, 3))
 CHANNELS = {1: 64, 2: 128, 3: 256, 4: 512, 5: 512}
+
+
+@functools.cache
+def random_params():
+    return weights.random_params("vgg16", jax.random.key(0))
 
 
 def windows(maps, size, stride):
@@ -49,8 +53,8 @@ def numpy_vgg(params, images, pooling):
 @pytest.mark.parametrize("pooling", ["max", "average", "l2"])
 def test_every_map_equals_numpy_windows(pooling):
     taps = vgg.TAPS if pooling == "max" else ("pool1", "pool3", "pool5")
-    truth = numpy_vgg(PARAMS, IMAGES, pooling)
-    maps = jax.jit(lambda p, x: vgg.features(p, x, taps=taps, pooling=pooling))(PARAMS, IMAGES)
+    truth = numpy_vgg(random_params(), IMAGES, pooling)
+    maps = jax.jit(lambda p, x: vgg.features(p, x, taps=taps, pooling=pooling))(random_params(), IMAGES)
     assert set(maps) == set(taps)
     for tap in taps:
         assert maps[tap].dtype == jnp.float64
@@ -60,7 +64,7 @@ def test_every_map_equals_numpy_windows(pooling):
 
 def test_nothing_is_computed_beyond_the_last_tap():
     # Without the parameters of later layers the call would fail if it needed them; one pixel is enough.
-    first = {"conv1_1": PARAMS["conv1_1"]}
+    first = {"conv1_1": random_params()["conv1_1"]}
     maps = vgg.features(first, np.zeros((1, 1, 1, 3), np.float32), taps=("relu1_1",))
     assert maps["relu1_1"].shape == (1, 1, 1, 64)
 
@@ -68,10 +72,10 @@ def test_nothing_is_computed_beyond_the_last_tap():
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float32])
 def test_maps_have_the_dtype_of_the_images_with_x64_on_and_off(dtype):
     images = jnp.asarray(IMAGES[:1, :8, :8], dtype)
-    truth = numpy_vgg(PARAMS, np.asarray(images, np.float64), "l2")["relu2_2"]
+    truth = numpy_vgg(random_params(), np.asarray(images, np.float64), "l2")["relu2_2"]
     for x64 in (True, False):
         with jax.enable_x64(x64):
-            got = vgg.features(PARAMS, images, taps=("relu2_2",), pooling="l2")["relu2_2"]
+            got = vgg.features(random_params(), images, taps=("relu2_2",), pooling="l2")["relu2_2"]
         assert got.dtype == dtype
         # Four layers; rounding errors of each operation add up in the worst case to a few units of eps.
         np.testing.assert_allclose(
@@ -80,14 +84,14 @@ def test_maps_have_the_dtype_of_the_images_with_x64_on_and_off(dtype):
 
 
 def test_batch_entries_do_not_see_each_other():
-    call = jax.jit(lambda x: vgg.features(PARAMS, x, taps=("relu3_3",))["relu3_3"])
+    call = jax.jit(lambda x: vgg.features(random_params(), x, taps=("relu3_3",))["relu3_3"])
     np.testing.assert_allclose(call(IMAGES)[1:], call(IMAGES[1:]), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("pooling", ["max", "average", "l2"])
 def test_gradient_is_finite_on_black_and_matches_finite_differences(pooling):
     def loss(x):
-        return jnp.mean(jnp.square(vgg.features(PARAMS, x, taps=("pool2",), pooling=pooling)["pool2"]))
+        return jnp.mean(jnp.square(vgg.features(random_params(), x, taps=("pool2",), pooling=pooling)["pool2"]))
 
     value_and_grad = jax.jit(jax.value_and_grad(loss))
     assert np.isfinite(value_and_grad(np.zeros((1, 8, 8, 3)))[1]).all()
@@ -102,14 +106,14 @@ def test_gradients_for_loops_are_the_same():
         return jnp.mean(jnp.square(vgg.features(params, x, taps=("relu2_1",), **options)["relu2_1"]))
 
     images = IMAGES[:1, :8, :8]
-    want, got = (jax.jit(jax.grad(functools.partial(loss, **options), (0, 1)))(PARAMS, images)
+    want, got = (jax.jit(jax.grad(functools.partial(loss, **options), (0, 1)))(random_params(), images)
                  for options in ({}, {"reverse_only": True}))
     for a, b in zip(jax.tree.leaves(want), jax.tree.leaves(got), strict=True):
         np.testing.assert_allclose(b, a, rtol=1e-9, atol=1e-12 * np.abs(a).max())
     assert np.abs(got[1]).max() > 0
-    jax.jvp(lambda x: loss(PARAMS, x), (images,), (images,))
+    jax.jvp(lambda x: loss(random_params(), x), (images,), (images,))
     with pytest.raises(TypeError, match="forward-mode"):
-        jax.jvp(lambda x: loss(PARAMS, x, reverse_only=True), (images,), (images,))
+        jax.jvp(lambda x: loss(random_params(), x, reverse_only=True), (images,), (images,))
 
 
 @pytest.mark.parametrize(
@@ -126,4 +130,4 @@ def test_gradients_for_loops_are_the_same():
 )
 def test_bad_input_is_refused_in_words(images, options, message):
     with pytest.raises(ValueError, match=message):
-        jax.eval_shape(lambda x: vgg.features(PARAMS, x, **options), images)
+        jax.eval_shape(lambda x: vgg.features(random_params(), x, **options), images)

@@ -1,3 +1,4 @@
+import functools
 import itertools
 
 import numpy as np
@@ -11,7 +12,12 @@ from theory.gaussian import common_randomness
 ALL = [make() for make in sources.SOURCES.values()]
 
 
+@functools.cache
 def known():
+    return tuple(_known())
+
+
+def _known():
     for source in ALL:
         for distortion, perception, shared in itertools.product(bounds.DISTORTIONS, bounds.PERCEPTIONS, bounds.SHARED):
             try:
@@ -21,12 +27,9 @@ def known():
             yield source, distortion, perception, shared, found
 
 
-KNOWN = list(known())
-
-
 def test_every_source_is_known_and_every_bound_says_what_it_is():
-    assert {case[0].name for case in KNOWN} == set(sources.SOURCES)
-    for *_, found in KNOWN:
+    assert {case[0].name for case in known()} == set(sources.SOURCES)
+    for *_, found in known():
         order = [bounds.KINDS.index(bound.kind) for bound in found]
         assert order == sorted(order)
         assert all(bound.name and bound.reference for bound in found)
@@ -34,7 +37,7 @@ def test_every_source_is_known_and_every_bound_says_what_it_is():
 
 def test_lower_bounds_never_exceed_exact_ones_nor_those_upper_ones():
     # The central property: all that is known of one problem must fit together.
-    for source, _, perception, _, found in KNOWN:
+    for source, _, perception, _, found in known():
         largest = float(np.trace(source.covariance))
         d = np.linspace(0.05, 0.95, 10) * largest
         for p in (0.0, 0.05) if perception != "none" else (0.0,):
