@@ -6,7 +6,13 @@ import math
 import numpy as np
 
 from rdr.codecs import overfitted
-from rdr.codecs.overfitted.objectives import FEATURES, OBJECTIVES, RD_LAMBDAS, SQUARED_ERROR_WEIGHT
+from rdr.codecs.overfitted.objectives import (
+    FEATURES,
+    OBJECTIVES,
+    PIXELS_PER_DEGREE,
+    RD_LAMBDAS,
+    SQUARED_ERROR_WEIGHT,
+)
 from rdr.command_line import option
 from rdr.data.image_io import read_image
 
@@ -41,6 +47,8 @@ class Config:
         0, "the finest so many resolutions get noise that the decoder makes, too; 5 or so for realism at low rates")
     sigma: str = option(
         "4", "width of Wasserstein distortion: pixels, eccentricity, intrinsic, or an image file with a saliency map")
+    pixels_per_degree: float = option(
+        PIXELS_PER_DEGREE, "pixels per degree of visual angle, for --sigma=eccentricity; smaller for a closer look")
     features: str = option("alexnet", "features of Wasserstein distortion", choices=FEATURES)
     squared_error_weight: float = option(
         SQUARED_ERROR_WEIGHT, "weight of squared error of values in [0, 1] in wd_mse; larger for more fidelity")
@@ -63,6 +71,10 @@ class Config:
         if self.tile and not overfitted.TILES[0] <= self.tile <= overfitted.TILES[1]:
             raise ValueError(f"--tile must be between {overfitted.TILES[0]} and {overfitted.TILES[1]} pixels, or 0, "
                              f"got {self.tile}")
+        if not 0 < self.pixels_per_degree < math.inf:
+            raise ValueError(f"--pixels_per_degree must be positive, got {self.pixels_per_degree}")
+        if self.pixels_per_degree != PIXELS_PER_DEGREE and self.sigma != "eccentricity":
+            raise ValueError("--pixels_per_degree is of --sigma=eccentricity only")
         if self.bpp and self.size:
             raise ValueError("--bpp and --size say the same thing: give one of them")
         for name in ("level", "realism"):
@@ -126,4 +138,5 @@ def overfitted_options(config: Config, shape: tuple[int, ...]) -> overfitted.Opt
     return overfitted.Options(
         objective=config.objective, rd_lambda=config.rd_lambda or None, size=target_bytes(config, shape),
         schedule=schedule, seed=config.seed, noise_levels=config.noise_levels, sigma=sigma, features=config.features,
-        squared_error_weight=config.squared_error_weight, saliency=saliency)
+        squared_error_weight=config.squared_error_weight, saliency=saliency,
+        pixels_per_degree=config.pixels_per_degree)

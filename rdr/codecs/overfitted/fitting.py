@@ -117,7 +117,8 @@ def make_data(arch: Architecture, goal: Objective, options: Options, images: Seq
     for image, seed, sigma in zip(images, seeds, [options.sigma] * len(images) if sigmas is None else sigmas,
                                   strict=True):
         batch = jnp.asarray(image)[None]
-        sigma = sigma_map(sigma, batch, saliency=options.saliency) if goal.needs_sigma else None
+        sigma = sigma_map(sigma, batch, saliency=options.saliency,
+                          pixels_per_degree=options.pixels_per_degree) if goal.needs_sigma else None
         noise = tuple(jnp.asarray(one, jnp.float32) for one in format.noise_maps(arch, seed))
         data.append(training.Data(_target(goal, batch, sigma, fixed), jnp.float32(target_bpp), noise, batch[0],
                                   params=goal.params))

@@ -153,7 +153,7 @@ def objective_from_loss(loss: Callable[[jax.Array, jax.Array], jax.Array]) -> Ob
 
 
 def sigma_map(sigma: float | str | ArrayLike, image: jax.Array, *, saliency: ArrayLike | None = None,
-              fixation: tuple[float, float] | None = None) -> Any:
+              fixation: tuple[float, float] | None = None, pixels_per_degree: float = PIXELS_PER_DEGREE) -> Any:
     """Where Wasserstein distortion asks for fidelity, and where for realism.
 
     Args:
@@ -163,6 +163,7 @@ def sigma_map(sigma: float | str | ArrayLike, image: jax.Array, *, saliency: Arr
       image: [1, height, width, channels] in [0, 1].
       saliency: non-negative [height, width], for "saliency".
       fixation: row and column of the fixated point, for "eccentricity"; default the middle.
+      pixels_per_degree: pixels per degree of visual angle, for "eccentricity".
 
     Returns:
       A number, or float32 [height, width] or [1, height, width].
@@ -179,7 +180,7 @@ def sigma_map(sigma: float | str | ArrayLike, image: jax.Array, *, saliency: Arr
         return jnp.asarray(sigma, jnp.float32) if np.ndim(sigma) else float(np.asarray(sigma))
     if sigma == "eccentricity":
         middle = ((height - 1) / 2, (width - 1) / 2)
-        return sigma_from_eccentricity((height, width), fixation or middle, pixels_per_degree=PIXELS_PER_DEGREE)
+        return sigma_from_eccentricity((height, width), fixation or middle, pixels_per_degree=pixels_per_degree)
     if sigma == "intrinsic":
         # Infinite windows, where statistics change up to the whole image, are held to an eighth of its longer side.
         return jnp.minimum(intrinsic_sigma(image.mean(-1, keepdims=True)), max(height, width) / 8)

@@ -11,7 +11,13 @@ from jax.typing import ArrayLike
 from rdr.bitstream import container
 from rdr.codecs.overfitted import format
 from rdr.codecs.overfitted.architecture import Architecture
-from rdr.codecs.overfitted.objectives import SQUARED_ERROR_WEIGHT, Objective, objective, objective_from_loss
+from rdr.codecs.overfitted.objectives import (
+    PIXELS_PER_DEGREE,
+    SQUARED_ERROR_WEIGHT,
+    Objective,
+    objective,
+    objective_from_loss,
+)
 from rdr.codecs.overfitted.schedule import Schedule
 
 PRESETS = {
@@ -40,6 +46,7 @@ class Options(NamedTuple):
       saliency: [height, width] for sigma = "saliency".
       entropy_width: see `Architecture`.
       synthesis_width: see `Architecture`.
+      pixels_per_degree: pixels per degree of visual angle, for sigma = "eccentricity".
     """
 
     objective: str | Objective | Callable[[jax.Array, jax.Array], jax.Array] = "mse"
@@ -54,6 +61,7 @@ class Options(NamedTuple):
     saliency: Any = None
     entropy_width: int = 16
     synthesis_width: int = 24
+    pixels_per_degree: float = PIXELS_PER_DEGREE
 
 
 DEFAULT = Options()
@@ -162,6 +170,8 @@ def check_options(options: Options) -> None:
         raise ValueError(f"squared_error_weight must be at least 0 and finite, got {options.squared_error_weight}")
     if not 0 <= options.noise_levels <= 7:
         raise ValueError(f"noise_levels must be between 0 and 7, got {options.noise_levels}")
+    if not 0 < options.pixels_per_degree < math.inf:
+        raise ValueError(f"pixels_per_degree must be positive and finite, got {options.pixels_per_degree}")
     for name in ("entropy_width", "synthesis_width"):
         if not 1 <= getattr(options, name) <= format.MAX_WIDTH:
             raise ValueError(f"{name} must be between 1 and {format.MAX_WIDTH}, got {getattr(options, name)}")

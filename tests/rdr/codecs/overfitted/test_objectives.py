@@ -54,6 +54,8 @@ def test_sigma_maps():
     assert sigma_map(3, IMAGE) == 3.0
     foveated = np.asarray(sigma_map("eccentricity", IMAGE, fixation=(0, 0)))
     assert foveated.shape == (40, 48) and foveated[0, 0] == 0 and foveated[39, 47] > 0
+    closer = np.asarray(sigma_map("eccentricity", IMAGE, fixation=(0, 0), pixels_per_degree=20.0))
+    assert (closer[foveated > 0] > foveated[foveated > 0]).all() and (closer >= foveated).all()
     saliency = np.zeros((40, 48))
     saliency[:10] = 1
     looked_at = np.asarray(sigma_map("saliency", IMAGE, saliency=saliency))
