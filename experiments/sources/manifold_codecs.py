@@ -86,7 +86,7 @@ def train(schedule: harness.Schedule, source: str, cells: tuple[int, ...], *, po
       cells: N of each vertex.
       points: dimension of the processes.
       starts: of each; start j has room for N + j codewords.
-      seed: of everything.
+      seed: random seed of samples, initialization and noise.
       directory: of checkpoints and metrics.
 
     Returns:
@@ -135,7 +135,7 @@ def evaluate(table: dict[str, list], params: Any, source: str, cells: tuple[int,
       points: dimension of the processes.
       samples: how many realizations.
       starts: as trained.
-      seed: of everything.
+      seed: random seed of samples, initialization and noise.
     """
     model = sources.SOURCES[source]() if source == "circle" else sources.SOURCES[source](points)
     codec = codebook_codec(dimension=model.dimension, codewords=max(cells) + starts - 1,

@@ -1,5 +1,7 @@
 """Codecs by name, and those that users add."""
 
+import functools
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -7,57 +9,34 @@ from rdr.codecs.base import Codec, VectorCodec
 from rdr.registry import Registry
 
 
-def _scalar(**options: Any) -> VectorCodec:
-    from rdr.codecs.vectors.scalar import scalar_codec
-
-    return scalar_codec(**options)
-
-
-def _block(**options: Any) -> VectorCodec:
-    from rdr.codecs.vectors.block import block_codec
-
-    return block_codec(**options)
+def _build(factory: str, defaults: dict[str, Any], renamed: dict[str, str], **options: Any) -> Codec | VectorCodec:
+    """Calls a factory, "module:function" below this package, which is imported when it is needed."""
+    module, function = factory.split(":")
+    values = {renamed.get(name, name): value for name, value in (defaults | options).items()}
+    return getattr(importlib.import_module(f"rdr.codecs.{module}"), function)(**values)
 
 
-def _codebook(**options: Any) -> VectorCodec:
-    from rdr.codecs.vectors.codebook import codebook_codec
-
-    return codebook_codec(**options)
+def _builder(factory: str, *, renamed: dict[str, str] | None = None, **defaults: Any) -> Callable[..., Any]:
+    return functools.partial(_build, factory, defaults, renamed or {})
 
 
-def _lattice(lattice: str = "E8", **options: Any) -> VectorCodec:
-    from rdr.codecs.vectors.lattice import lattice_codec
-
-    return lattice_codec(lattice, **options)
-
-
-def _lattice_transform(lattice: str = "E8", **options: Any) -> VectorCodec:
-    from rdr.codecs.vectors.lattice_transform import lattice_transform_codec
-
-    return lattice_transform_codec(lattice, **options)
-
-
-def _trellis(states: int = 64, **options: Any) -> VectorCodec:
-    from rdr.codecs.vectors.trellis import trellis_codec
-
-    return trellis_codec(states, **options)
-
-
-def _image(name: str) -> Callable[..., Codec]:
-    def build(**options: Any) -> Codec:
-        from rdr.codecs.image import make_codec
-
-        return make_codec(name, **options)
-
-    return build
+def _image(name: str) -> Callable[..., Any]:
+    return _builder("image.models:make_codec", renamed={"codec": "name"}, codec=name)
 
 
 CODECS = Registry("codec", {
-    "block": _block, "codebook": _codebook, "lattice": _lattice, "lattice_transform": _lattice_transform,
-    "scalar": _scalar, "trellis": _trellis,
-    **{name: _image(name) for name in (
-        "bmshj2018-factorized", "bmshj2018-hyperprior", "channelwise-checkerboard", "mbt2018-mean")},
-})  # fmt: skip
+    "block": _builder("vectors.block:block_codec"),
+    "bmshj2018-factorized": _image("bmshj2018-factorized"),
+    "bmshj2018-hyperprior": _image("bmshj2018-hyperprior"),
+    "channelwise-checkerboard": _image("channelwise-checkerboard"),
+    "codebook": _builder("vectors.codebook:codebook_codec"),
+    "lattice": _builder("vectors.lattice:lattice_codec", renamed={"lattice": "name"}, lattice="E8"),
+    "lattice_transform": _builder("vectors.lattice_transform:lattice_transform_codec", renamed={"lattice": "name"},
+                                  lattice="E8"),
+    "mbt2018-mean": _image("mbt2018-mean"),
+    "scalar": _builder("vectors.scalar:scalar_codec"),
+    "trellis": _builder("vectors.trellis:trellis_codec", states=64),
+})
 
 
 def names() -> tuple[str, ...]:

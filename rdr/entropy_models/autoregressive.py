@@ -1,4 +1,4 @@
-"""A causal prior over the coordinates of a block: each given one whole number computed from those before it.
+"""Causal prior over the coordinates of a block: each given one whole number computed from those before it.
 
 Coordinate i sees c_i = sum_{j<i} W_ij k_j, rounded to quarters, W_ij multiples of 2^-8, and its prior is a mixture of
 logistic ones whose weights, locations and scales are a network's outputs at c_i. Coding computes 4 c_i in integer

@@ -1,4 +1,4 @@
-"""A learned one-dimensional density: its cumulative is the sigmoid of a monotone network."""
+"""Learned one-dimensional density: its cumulative is the sigmoid of a monotone network."""
 
 from collections.abc import Sequence
 

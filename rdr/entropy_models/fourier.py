@@ -1,4 +1,4 @@
-"""A density by its Fourier series on a circle that a smooth map wraps around the line."""
+"""Density by its Fourier series on a circle that a smooth map wraps around the line."""
 
 import flax.linen as nn
 import jax

@@ -8,6 +8,8 @@ With u and l the standardized ends of an interval and w = u - l > 0 its width, c
                ones, in which the difference would cancel, by the density at the middle times an average over the width.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,6 +20,8 @@ from rdr.quantize.scalar import soft_round_inverse
 from rdr.units import nats_to_bits
 
 FAMILIES = ("gaussian", "laplace", "logistic")
+# A name, or a function of an interval's standardized right end and width, of any shape, to its log probability in nats.
+Family = str | Callable[[jax.Array, jax.Array], jax.Array]
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
 _HALF_LOG_2_PI = 0.5 * float(np.log(2.0 * np.pi))
 
@@ -79,18 +83,19 @@ def _logistic(upper: jax.Array, width: jax.Array) -> jax.Array:
 _LOG_PROBABILITY = {"gaussian": _gaussian, "laplace": _laplace, "logistic": _logistic}
 
 
-def _log_probability(family: str, upper: jax.Array, width: ArrayLike, location: ArrayLike, scale: ArrayLike):
-    if family not in _LOG_PROBABILITY:
-        raise ValueError(f"family must be one of {', '.join(map(repr, FAMILIES))}, got {family!r}")
+def _log_probability(family: Family, upper: jax.Array, width: ArrayLike, location: ArrayLike, scale: ArrayLike):
+    if not callable(family) and family not in _LOG_PROBABILITY:
+        raise ValueError(f"family must be one of {', '.join(map(repr, FAMILIES))}, or a function, got {family!r}")
     upper = jnp.asarray(upper)
     upper = upper.astype(jnp.promote_types(upper.dtype, jnp.float32))
     location, scale, width = (jnp.asarray(part, upper.dtype) for part in (location, scale, width))
     shape = jnp.broadcast_shapes(upper.shape, location.shape, scale.shape, width.shape)
     upper, location, scale, width = (jnp.broadcast_to(part, shape) for part in (upper, location, scale, width))
-    return _LOG_PROBABILITY[family]((upper - location) / scale, width / scale)
+    log_probability = family if callable(family) else _LOG_PROBABILITY[family]
+    return log_probability((upper - location) / scale, width / scale)
 
 
-def interval_bits(upper: ArrayLike, location: ArrayLike, scale: ArrayLike, *, family: str = "gaussian",
+def interval_bits(upper: ArrayLike, location: ArrayLike, scale: ArrayLike, *, family: Family = "gaussian",
                   width: ArrayLike = 1.0) -> jax.Array:
     """Information in the interval (upper - width, upper) under a distribution of given location and scale.
 
@@ -99,7 +104,7 @@ def interval_bits(upper: ArrayLike, location: ArrayLike, scale: ArrayLike, *, fa
       location: mean (and median); broadcasts by numpy's rules.
       scale: > 0; standard deviation of the Gaussian, b of the Laplace density e^{-|x|/b}/(2b), s of the logistic
         cumulative 1/(1 + e^{-x/s}); broadcasts.
-      family: "gaussian", "laplace" or "logistic".
+      family: "gaussian", "laplace", "logistic", or a function of the standardized right end and width.
       width: > 0; broadcasts.
 
     Returns:
@@ -114,7 +119,7 @@ def interval_bits(upper: ArrayLike, location: ArrayLike, scale: ArrayLike, *, fa
 
 
 def mixture_bits(upper: ArrayLike, log_weights: ArrayLike, location: ArrayLike, scale: ArrayLike, *,
-                 family: str = "logistic", width: ArrayLike = 1.0) -> jax.Array:
+                 family: Family = "logistic", width: ArrayLike = 1.0) -> jax.Array:
     """Information in the interval (upper - width, upper) under a mixture; components lie along the last axis.
 
     Args:
@@ -122,7 +127,7 @@ def mixture_bits(upper: ArrayLike, log_weights: ArrayLike, location: ArrayLike, 
       log_weights: [..., components], logits: normalized here.
       location: [..., components].
       scale: [..., components], > 0.
-      family: of the components.
+      family: of the components, as there.
       width: > 0, a number or [...].
 
     Returns:

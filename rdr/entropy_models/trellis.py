@@ -1,4 +1,4 @@
-"""A discrete Gaussian prior along a trellis as integer tables.
+"""Discrete Gaussian prior along a trellis as integer tables.
 
 In a state of parity q a sample may be an integer k = q + 2 j (`rdr.quantize.trellis`). Given a dither u in [0, 4) its
 probability is proportional to exp(-beta step^2 (k - u)^2), normalized over these k alone, so that what is coded

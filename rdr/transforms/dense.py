@@ -1,4 +1,4 @@
-"""A learned map of vectors: a line, and a network that bends it."""
+"""Learned map of vectors: a line, and a network that bends it."""
 
 import flax.linen as nn
 import jax

@@ -1,4 +1,4 @@
-"""A learned function of single numbers, close to a line at the beginning."""
+"""Learned function of single numbers, close to a line at the beginning."""
 
 import flax.linen as nn
 import jax

@@ -1,4 +1,4 @@
-"""What image codecs are trained on: bits per pixel, squared error, and realism."""
+"""Objectives that image codecs are trained on: bits per pixel, squared error, and realism."""
 
 from collections.abc import Callable
 from typing import Any

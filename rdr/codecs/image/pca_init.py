@@ -1,4 +1,4 @@
-"""A start for the transforms of an image codec: the principal components of 2 x 2 blocks, four times over.
+"""Initialization of an image codec's transforms: the principal components of 2 x 2 blocks, four times over.
 
 Random kernels need tens of thousands of steps before an image comes out of them. The same architecture can begin as a
 linear transform codec instead: each strided convolution of the analysis takes the principal components of its input's

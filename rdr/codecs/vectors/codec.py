@@ -13,6 +13,7 @@ from rdr.codecs.base import VectorCodec, draw_dither, open_message, stored_table
 from rdr.codecs.vectors.model import VectorModel
 
 
+@functools.lru_cache(maxsize=256)
 def vector_codec(model: VectorModel) -> VectorCodec:
     """Makes a codec of a model.
 
@@ -20,7 +21,8 @@ def vector_codec(model: VectorModel) -> VectorCodec:
       model: what sets the codec apart.
 
     Returns:
-      The codec: pure functions, which are this module's with the model as their first argument.
+      The codec, the same object for the same model: pure functions, this module's with the model as their first
+      argument.
     """
     bound = (functools.partial(function, model) for function in (finalize, symbols, encode, decode, code_lengths))
     return VectorCodec(model.name, model.init, model.forward, *bound)

@@ -48,7 +48,6 @@ def lattice_quantizer(name: str) -> Quantizer:
     )
 
 
-@functools.lru_cache(maxsize=64)
 def lattice_model(name: str, *, dither_levels: int = 0, max_elements: int = MAX_ELEMENTS) -> VectorModel:
     """Makes the model of `lattice_codec`.
 
@@ -63,10 +62,14 @@ def lattice_model(name: str, *, dither_levels: int = 0, max_elements: int = MAX_
     Raises:
       ValueError: as there.
     """
-    return linear_model(lattice_quantizer(name), dither_levels=dither_levels, max_elements=max_elements)
+    return _model(name, dither_levels, max_elements)
 
 
 @functools.lru_cache(maxsize=64)
+def _model(name: str, dither_levels: int, max_elements: int) -> VectorModel:
+    return linear_model(lattice_quantizer(name), dither_levels=dither_levels, max_elements=max_elements)
+
+
 def lattice_codec(name: str, *, dither_levels: int = 0, max_elements: int = MAX_ELEMENTS) -> VectorCodec:
     """Makes a codec for blocks of as many numbers as the lattice has dimensions.
 

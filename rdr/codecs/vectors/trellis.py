@@ -55,7 +55,6 @@ def trellis_quantizer(states: int) -> Quantizer:
     )
 
 
-@functools.lru_cache(maxsize=64)
 def trellis_model(states: int, *, dither_levels: int = 0, max_elements: int = MAX_ELEMENTS) -> VectorModel:
     """Makes the model of `trellis_codec`.
 
@@ -70,10 +69,14 @@ def trellis_model(states: int, *, dither_levels: int = 0, max_elements: int = MA
     Raises:
       ValueError: as there.
     """
-    return linear_model(trellis_quantizer(states), dither_levels=dither_levels, max_elements=max_elements)
+    return _model(states, dither_levels, max_elements)
 
 
 @functools.lru_cache(maxsize=64)
+def _model(states: int, dither_levels: int, max_elements: int) -> VectorModel:
+    return linear_model(trellis_quantizer(states), dither_levels=dither_levels, max_elements=max_elements)
+
+
 def trellis_codec(states: int, *, dither_levels: int = 0, max_elements: int = MAX_ELEMENTS) -> VectorCodec:
     """Makes a codec for blocks of any length; each starts in state 0, which costs a little, so long ones are better.
 

@@ -86,6 +86,15 @@ def test_soft_rounded_bits_tend_to_those_of_rounding():
     np.testing.assert_allclose(soft_rounded_upper(k, 0.05), k + 0.5, atol=1e-6)
 
 
+def test_a_function_can_be_the_family():
+    """Oracle: the Cauchy distribution's cumulative in float64."""
+    def cauchy(upper, width):
+        return jnp.log((jnp.arctan(upper) - jnp.arctan(upper - width)) / jnp.pi)
+
+    bits = interval_bits(jnp.float32(1.5), 0.25, 0.8, family=cauchy)
+    np.testing.assert_allclose(bits, -np.log2(np.diff(stats.cauchy(0.25, 0.8).cdf([0.5, 1.5]))[0]), rtol=1e-5)
+
+
 def test_an_unknown_family_is_refused():
     with pytest.raises(ValueError, match=r"family must be one of .* got 'cauchy'"):
         interval_bits(0.5, 0.0, 1.0, family="cauchy")
