@@ -312,7 +312,8 @@ def main(
       The exit status.
     """
     def call():
-        program = pathlib.Path((sys.argv if argv is None else argv)[0]).stem
+        parts = pathlib.Path((sys.argv if argv is None else argv)[0]).with_suffix("").parts
+        program = f"python -m {'.'.join(parts[parts.index('experiments'):])}" if "experiments" in parts else parts[-1]
         parsed = parse(CommandLine(program, description, presets), argv)
         with claim_workdir(parsed.workdir, parsed.config) as workdir:
             run(parsed.config, workdir)

@@ -120,6 +120,20 @@ def write_figure(path: str | os.PathLike, figure: Any, **options: Any) -> None:
         figure.savefig(stream, format=pathlib.Path(path).suffix[1:], **options)
 
 
+def append_json_line(path: str | os.PathLike, value: Any) -> None:
+    """Appends a line of JSON to a file; what a killed process leaves of it, `read_json_lines` passes over.
+
+    Args:
+      path: the file, which need not exist.
+      value: what the line holds.
+
+    Raises:
+      OSError: if it cannot be written; the message names the file.
+    """
+    with _named(path), open(path, "a", encoding="utf-8") as stream:
+        stream.write(json.dumps(value) + "\n")
+
+
 def read_json_lines(path: str | os.PathLike) -> list[Any]:
     """Reads a file of JSON lines that a run appends to.
 

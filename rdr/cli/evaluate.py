@@ -118,17 +118,15 @@ def evaluate_images(
                 references, candidates = map(np.stack, zip(*(pair.load() for pair in batch)))
                 values = suite.compare(candidates, references, batch_size=batch_size)
                 features = both_sides(*(suite.features(x, batch_size=batch_size) for x in (candidates, references)))
-                with open(log, "a", encoding="utf-8") as stream:
-                    for i, pair in enumerate(batch):
-                        if features:
-                            save_features(workdir, pair.name, {key: array[i] for key, array in features.items()})
-                        record = {
-                            "name": pair.name, "height": pair.height, "width": pair.width, "bits": pair.bits,
-                            "sha256": digests[pair.name], "values": {k: encode(float(v[i])) for k, v in values.items()},
-                        }  # fmt: skip
-                        stream.write(json.dumps(record) + "\n")
-                        stream.flush()
-                        finished[pair.name] = record
+                for i, pair in enumerate(batch):
+                    if features:
+                        save_features(workdir, pair.name, {key: array[i] for key, array in features.items()})
+                    record = {
+                        "name": pair.name, "height": pair.height, "width": pair.width, "bits": pair.bits,
+                        "sha256": digests[pair.name], "values": {k: encode(float(v[i])) for k, v in values.items()},
+                    }  # fmt: skip
+                    files.append_json_line(log, record)
+                    finished[pair.name] = record
                 progress.update(len(batch))
     return [finished[pair.name] for pair in pairs]
 

@@ -34,19 +34,17 @@ def score_opinions(
     # Without a line that was cut short, which the next would be appended to.
     files.write_text(log, "".join(json.dumps(record) + "\n" for record in retained))
     done = {record["image"]: record["scores"] for record in retained}
-    with open(log, "a", encoding="utf-8") as stream:
-        for opinion in opinions:
-            if opinion.distorted in done:
-                continue
-            image, reference = (
-                as_float(read_image(find_file(pathlib.Path(folder), name), channels=3))
-                for name in (opinion.distorted, opinion.reference)
-            )
-            if image.shape != reference.shape:
-                raise ValueError(f"{opinion.distorted} and {opinion.reference} must have one size, got "
-                                 f"{image.shape[:2]} and {reference.shape[:2]}")
-            values = {name: float(value[0]) for name, value in suite.compare(image[None], reference[None]).items()}
-            done[opinion.distorted] = values
-            stream.write(json.dumps({"image": opinion.distorted, "scores": values}) + "\n")
-            stream.flush()
+    for opinion in opinions:
+        if opinion.distorted in done:
+            continue
+        image, reference = (
+            as_float(read_image(find_file(pathlib.Path(folder), name), channels=3))
+            for name in (opinion.distorted, opinion.reference)
+        )
+        if image.shape != reference.shape:
+            raise ValueError(f"{opinion.distorted} and {opinion.reference} must have one size, got "
+                             f"{image.shape[:2]} and {reference.shape[:2]}")
+        values = {name: float(value[0]) for name, value in suite.compare(image[None], reference[None]).items()}
+        done[opinion.distorted] = values
+        files.append_json_line(log, {"image": opinion.distorted, "scores": values})
     return {name: np.array([done[opinion.distorted][name] for opinion in opinions]) for name in suite.metrics}

@@ -182,3 +182,13 @@ def test_a_tree_leaves_its_name_at_once(tmp_path, monkeypatch):
     files.remove_tree(tmp_path / "d")
     [left] = tmp_path.iterdir()
     assert files.is_partial(left)
+
+
+def test_lines_are_appended_and_a_full_disk_names_the_file(tmp_path):
+    """Fault 36: the sentence of a full disk named no file where lines are appended."""
+    for value in ({"a": 1}, {"a": 2}):
+        files.append_json_line(tmp_path / "log.jsonl", value)
+    assert files.read_json_lines(tmp_path / "log.jsonl") == [{"a": 1}, {"a": 2}]
+    if os.path.exists("/dev/full"):
+        with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
+            files.append_json_line("/dev/full", {"a": 3})

@@ -12,12 +12,11 @@ from rdr.codecs.image.gain_units import RATE_STEPS
 PRETRAINED = "pretrained"
 
 
-@functools.lru_cache(maxsize=2)
-def load(checkpoint: str) -> files.LoadedCodec:
+def load(checkpoint: str | files.LoadedCodec) -> files.LoadedCodec:
     """Reads a checkpoint.
 
     Args:
-      checkpoint: a file that `rdr train` wrote, or "pretrained", or empty for that.
+      checkpoint: a file that `rdr train` wrote, or "pretrained", or empty for that; or a codec, which is returned.
 
     Returns:
       The codec.
@@ -25,6 +24,11 @@ def load(checkpoint: str) -> files.LoadedCodec:
     Raises:
       ValueError: if there is none, or it is damaged.
     """
+    return checkpoint if isinstance(checkpoint, files.LoadedCodec) else _read(checkpoint)
+
+
+@functools.lru_cache(maxsize=2)
+def _read(checkpoint: str) -> files.LoadedCodec:
     return pretrained.load_pretrained() if checkpoint in ("", PRETRAINED) else files.load_codec(checkpoint)
 
 
@@ -43,7 +47,7 @@ def is_amortized_message(message: bytes) -> bool:
     return container.peek(message) in NAMES
 
 
-def encode_image(image: np.ndarray, checkpoint: str, *, level: float, size: int | None) -> bytes:
+def encode_image(image: np.ndarray, checkpoint: str | files.LoadedCodec, *, level: float, size: int | None) -> bytes:
     """Encodes an image at a rate level, or with as high a level as a number of bytes allows.
 
     Args:
@@ -92,7 +96,7 @@ def encode_image(image: np.ndarray, checkpoint: str, *, level: float, size: int 
     return at(low)
 
 
-def decode_image(message: bytes, checkpoint: str, *, realism: float) -> np.ndarray:
+def decode_image(message: bytes, checkpoint: str | files.LoadedCodec, *, realism: float) -> np.ndarray:
     """Decodes an image.
 
     Args:

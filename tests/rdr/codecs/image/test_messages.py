@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rdr.bitstream import container
-from rdr.codecs.image import messages
+from rdr.codecs.image import files, messages
 from rdr.data import image_io
 
 
@@ -41,6 +41,14 @@ def test_the_largest_image_and_the_remedy_are_named(small_codec):
     large = np.broadcast_to(np.zeros((1, 1, 3), np.uint8), (2400, 2400, 3))
     with pytest.raises(ValueError, match="2400 x 2400 pixels, an amortized codec takes 5592405: .* tiles"):
         messages.encode_image(large, str(small_codec / "codec.npz"), level=0.0, size=None)
+
+
+def test_a_codec_may_stand_for_its_file(small_codec):
+    loaded, image = files.load_codec(small_codec / "codec.npz"), np.zeros((4, 4, 3), np.uint8)
+    message = messages.encode_image(image, loaded, level=0.0, size=None)
+    assert message == messages.encode_image(image, str(small_codec / "codec.npz"), level=0.0, size=None)
+    np.testing.assert_array_equal(messages.decode_image(message, loaded, realism=1.0),
+                                  files.decode_image(loaded, message, realism=1.0))
 
 
 def test_messages_say_who_wrote_them(small_codec):
