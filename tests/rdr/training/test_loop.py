@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -76,3 +79,57 @@ def test_nan_stops_with_the_step_and_the_culprit(tmp_path):
 def test_nothing_to_do_is_refused(tmp_path, steps, chunk):
     with pytest.raises(ValueError, match="steps and chunk must be at least 1"):
         train_scanned(START, noisy_descent, steps=steps, chunk=chunk, directory=tmp_path)
+
+
+_KILLED = """if True:
+    import os, sys
+    directory, last = sys.argv[1], int(sys.argv[2])
+    done = 0
+
+    def before(event, args):
+        global done
+        written = event == "open" and isinstance(args[1], str) and set(args[1]) & set("wax+")
+        if (written or event in ("os.rename", "os.remove", "os.mkdir", "os.rmdir")) and directory in str(args[0]):
+            done += 1
+            if done == last:
+                os._exit(9)
+
+    import jax, jax.numpy as jnp, numpy as np
+    from rdr.training.loop import train_scanned
+
+    def update(state, step):
+        noise = jax.random.normal(jax.random.fold_in(jax.random.key(0), step), state.shape)
+        return state - 0.1 * (state - noise), {"loss": jnp.sum(state**2)}
+
+    sys.addaudithook(before)
+    state = train_scanned(jnp.ones(3, jnp.float32), update, steps=8, chunk=2, directory=directory)
+    lines = open(os.path.join(directory, "metrics.jsonl"), encoding="utf-8").read()
+    print(done, np.asarray(state).tobytes().hex(), hash(lines))
+"""
+
+
+def killed_run(directory, last):
+    """Trains a toy in a process that dies before file operation number `last`; gives what it prints at its end."""
+    done = subprocess.run([sys.executable, "-c", _KILLED, directory, str(last)], capture_output=True, text=True,
+                          env=os.environ | {"PYTHONHASHSEED": "0", "JAX_PLATFORMS": "cpu"})
+    assert done.returncode == (9 if last and not done.stdout else 0), done.stderr
+    return done.stdout.split()
+
+
+def kills_cost_nothing_but_time(tmp_path, points):
+    count, *whole = killed_run(tmp_path / "whole", 0)
+    assert int(count) > 30
+    for last in points(int(count)):
+        directory = tmp_path / str(last)
+        assert killed_run(directory, last) == []
+        assert killed_run(directory, 0)[1:] == whole, last
+
+
+def test_a_run_that_was_killed_before_a_file_operation_ends_as_if_it_had_not(tmp_path):
+    kills_cost_nothing_but_time(tmp_path, lambda count: [count - 3])
+
+
+@pytest.mark.stress
+def test_a_kill_before_any_file_operation_costs_nothing_but_time(tmp_path):
+    """Fault 29: at every operation; 17 of 36 points of a deletion made the same command refuse to go on."""
+    kills_cost_nothing_but_time(tmp_path, lambda count: range(1, count + 1))
