@@ -22,6 +22,7 @@ from rdr.codecs.overfitted import checkpoint_owner
 from rdr.codecs.overfitted.options import check_options
 from rdr.command_line import CommandLine, UsageError, option
 from rdr.data.image_io import read_image
+from rdr.training.loop import one_bar
 
 DESCRIPTION = """
 Encodes images: a small decoder is fitted to each and written into its file, or a pretrained codec is used.
@@ -126,9 +127,10 @@ def encode_images(images: Sequence[np.ndarray], config: Config, directory: pathl
         return [amortized.encode_image(image, config.checkpoint, level=config.level,
                                        size=target_bytes(config, image.shape)) for image in images]
     options = overfitted_options(config, images[0].shape)
-    if len(images) == 1:
-        return [overfitted.encode(images[0], options, tile=config.tile or None, directory=directory)]
-    return overfitted.encode_batch(images, options, directory=directory)
+    with one_bar():
+        if len(images) == 1:
+            return [overfitted.encode(images[0], options, tile=config.tile or None, directory=directory)]
+        return overfitted.encode_batch(images, options, directory=directory)
 
 
 def encode_many(

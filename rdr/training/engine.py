@@ -74,7 +74,8 @@ def train_on_batches(
     profiler = _Profiler(directory / "profile" if profile else None)
     stream = sharding.to_devices(batches(done), mesh) if done < steps else iter(())
     with tqdm(total=steps, initial=done, desc=description, unit="step", disable=not first) as bar, profiler:
-        bar.set_postfix_str("compiling" if done < steps else "")
+        if done < steps:
+            bar.set_postfix_str("compiling")
         while done < steps:
             profiler.before_step(done - start)
             state, report = run(state, next(stream))

@@ -1,8 +1,10 @@
 """Training without batches, many steps in one compiled scan, with a checkpoint and a line of metrics in between."""
 
+import contextlib
+import contextvars
 import functools
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -12,6 +14,8 @@ from tqdm import tqdm
 
 from rdr.training.checkpoints import Checkpoints
 from rdr.training.metrics import MetricsLog
+
+_SHARED_BAR: contextvars.ContextVar[tqdm | None] = contextvars.ContextVar("shared progress bar", default=None)
 
 
 @functools.lru_cache(maxsize=8)
@@ -24,6 +28,30 @@ def _compiled(update: Callable[..., Any], with_data: bool) -> Callable[..., Any]
         return jax.lax.scan(step, state, start + jnp.arange(length, dtype=jnp.int32))
 
     return run
+
+
+@contextlib.contextmanager
+def one_bar() -> Iterator[None]:
+    """Shows one progress bar for all trainings in the block; its total grows as they begin.
+
+    Yields:
+      Nothing.
+    """
+    with tqdm(total=0, unit="step") as bar:
+        token = _SHARED_BAR.set(bar)
+        try:
+            yield
+        finally:
+            _SHARED_BAR.reset(token)
+
+
+def _bar_of(steps: int, done: int, description: str) -> contextlib.AbstractContextManager[tqdm]:
+    shared = _SHARED_BAR.get()
+    if shared is None:
+        return tqdm(total=steps, initial=done, desc=description, unit="step")
+    shared.total += steps - done
+    shared.set_description(description)
+    return contextlib.nullcontext(shared)
 
 
 def train_scanned(
@@ -67,8 +95,9 @@ def train_scanned(
         done, state = restored
     log = MetricsLog(directory / "metrics.jsonl", done=done)
     run = _compiled(update, data is not None)
-    with tqdm(total=steps, initial=done, desc=description, unit="step") as bar:
-        bar.set_postfix_str("compiling" if done < steps else "")
+    with _bar_of(steps, done, description) as bar:
+        if done < steps:
+            bar.set_postfix_str("compiling")
         while done < steps:
             length = min(chunk, steps - done)
             state, metrics = run(state, jnp.int32(done), length, data)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rdr.training.loop import train_scanned
+from rdr.training.loop import one_bar, train_scanned
 
 
 def noisy_descent(state, step):
@@ -54,6 +54,19 @@ def test_an_interrupted_run_ends_in_the_same_bits(tmp_path):
     resumed = train_scanned(START, noisy_descent, steps=8, chunk=2, directory=tmp_path / "parts")
     np.testing.assert_array_equal(resumed, whole)
     assert metrics.read_text() == (tmp_path / "whole" / "metrics.jsonl").read_text()
+
+
+def test_several_trainings_share_one_bar_that_says_what_it_waits_for(tmp_path, capsys):
+    """Fault 21: the bar stood at 0 while it compiled, and a fit showed several bars of one name and without a total."""
+    with one_bar():
+        train_scanned(START, noisy_descent, steps=2, chunk=1, directory=tmp_path / "a", description="first")
+        train_scanned(START, noisy_descent, steps=5, chunk=5, directory=tmp_path / "b", description="second")
+        train_scanned(START, noisy_descent, steps=5, chunk=5, directory=tmp_path / "b", description="second again")
+    shown = capsys.readouterr().err.replace("\r", "\n").splitlines()
+    assert shown[-1].startswith("second again: 100%") and "7/7" in shown[-1] and "loss=" in shown[-1]
+    assert any("first" in line and "compiling" in line for line in shown)
+    train_scanned(START, noisy_descent, steps=2, chunk=2, directory=tmp_path / "c", description="alone")
+    assert "alone: 100%" in capsys.readouterr().err
 
 
 def test_a_finished_run_is_not_run_again(tmp_path):
