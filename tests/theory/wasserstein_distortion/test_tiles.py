@@ -1,5 +1,9 @@
 """Oracles: numerical integrals over the chi density, discretized rate-distortion, Monte Carlo with rdr's loss."""
 
+import math
+from decimal import Decimal, localcontext
+from fractions import Fraction
+
 import jax
 import numpy as np
 import pytest
@@ -42,14 +46,18 @@ def test_moments_are_those_of_the_chi_distribution(pixels):
 
 
 def test_large_tiles_lose_no_digits():
-    sizes = np.array([99.0, 100.999, 101.001, 103.0, 1e4, 1e8])
-    moments = wd.tile_moments(sizes)
-    # Var v = (1/2n)(1 + 1/(4n) + ..): smooth across the change of formula.
-    scaled = 2 * sizes * moments.deviation_variance
-    np.testing.assert_allclose(scaled, 1 - 1 / (4 * sizes), atol=2e-4)
-    np.testing.assert_allclose(scaled[1] + (scaled[2] - scaled[1]), scaled[2], rtol=1e-14)
-    assert abs(scaled[2] - scaled[1]) < 1e-7
+    """Oracle: for n = 2k + 1 the ratio of gamma functions is sqrt(pi) times a rational number; 50 digits of pi."""
+    pi = Decimal("3.14159265358979323846264338327950288419716939937510")
+    for k, tolerance in ((40, 1e-10), (51, 2e-12), (200, 1e-13)):
+        root = Fraction(math.factorial(2 * k), 4**k * math.factorial(k) * math.factorial(k - 1))
+        with localcontext() as context:
+            context.prec = 50
+            squared = pi * Decimal((root**2).numerator) / Decimal((root**2).denominator)
+            expected = 2 * (k - squared) / (2 * k + 1)
+        np.testing.assert_allclose(wd.tile_moments(2 * k + 1).deviation_variance, float(expected), rtol=tolerance)
+    moments = wd.tile_moments(np.array([101.0, 1e4, 1e8]))
     assert (moments.deviation_entropy_power <= moments.deviation_variance).all()
+    np.testing.assert_allclose(2e8 * moments.deviation_variance[2], 1 - 1 / 4e8, rtol=1e-12)
 
 
 def test_rates_have_the_tabulated_values():
