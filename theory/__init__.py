@@ -1,4 +1,4 @@
-"""What is possible: bounds on rate, distortion and realism, as pure functions of numbers.
+"""Bounds on rate, distortion and realism, as pure functions of numbers.
 
 Importing this package switches JAX to 64-bit: every bound is a float64 number, in bits unless its
 name says otherwise.

@@ -1,4 +1,4 @@
-"""The look-up of bounds: what is known of a source under a distortion, a perception measure and shared randomness."""
+"""Look-up of the bounds known for a source, a distortion, a perception measure and shared randomness."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -116,7 +116,7 @@ def _gaussian(source, distortion, perception, shared):
         yield Bound(
             "rate under realism of whole blocks", "exact",
             lambda d, p: common_randomness.strong_realism_rate(d, bits, p, variance),
-            f"{bits:g} bits per sample shared; perception is W2^2 per sample between the laws of long blocks",
+            f"{bits:g} bits per sample shared; perception is W2^2 per sample between the distributions of long blocks",
             "theory.gaussian.common_randomness.strong_realism_rate")
     elif perception == "kl" and shared != "unlimited":
         bits = _bits(shared)
@@ -174,16 +174,16 @@ def _bits(shared):
     return 0.0 if shared == "nothing" else float(shared)
 
 
-def _bounded_density(room, scalar, parameter, name):
+def _bounded_density(module, scalar, parameter, name):
     """Laplace and uniform: exact under absolute error, bounds under squared error."""
     def bounds(source, distortion, perception, shared):
         value = parameter(source)
         if distortion == "absolute_error" and perception == "none":
-            yield Bound("rate-distortion function", "exact", _plain(room.absolute_error_rate_distortion, value), "",
+            yield Bound("rate-distortion function", "exact", _plain(module.absolute_error_rate_distortion, value), "",
                         f"theory.{name}.absolute_error_rate_distortion")
         if distortion != "squared_error" or perception not in ("none", "w2sq", "kl"):
             return
-        yield Bound("Shannon lower bound", "lower", _plain(room.squared_error_lower_bound, value), "",
+        yield Bound("Shannon lower bound", "lower", _plain(module.squared_error_lower_bound, value), "",
                     f"theory.{name}.squared_error_lower_bound")
         if perception == "none":
             yield Bound("optimal entropy-coded scalar quantizer", "upper",
@@ -191,16 +191,16 @@ def _bounded_density(room, scalar, parameter, name):
                         f"theory.quantization.{name}.entropy_coded_rate_distortion")
             return
         yield Bound("Shannon lower bound at perfect realism", "lower",
-                    _only_at_zero(lambda d: room.perfect_realism_lower_bound(d, value)), "perception 0 only",
+                    _only_at_zero(lambda d: module.perfect_realism_lower_bound(d, value)), "perception 0 only",
                     f"theory.{name}.perfect_realism_lower_bound")
         # With nothing shared perfect realism of blocks costs exactly R(D / 2): bounds on that.
         if shared == "nothing":
             yield Bound("half the distortion: Shannon lower bound", "lower",
-                        _only_at_zero(lambda d: room.squared_error_lower_bound(jnp.asarray(d) / 2, value)),
+                        _only_at_zero(lambda d: module.squared_error_lower_bound(jnp.asarray(d) / 2, value)),
                         "perception 0 of whole blocks only", "docs/derivations/perfect_realism_lower_bound.md")
         yield Bound("optimal entropy-coded scalar quantizer with posterior sampling", "upper",
                     _plain(lambda d: scalar.entropy_coded_rate_distortion(jnp.asarray(d) / 2, value)),
-                    "ideal entropy coding; the decoder draws from the source's law given the cell",
+                    "ideal entropy coding; the decoder draws from the source's distribution given the cell",
                     f"theory.quantization.{name}.entropy_coded_rate_distortion")
 
     return bounds
@@ -264,7 +264,7 @@ def _banana(source, distortion, perception, shared):
 
 # Names of perception measures, and of the same in `theory.gaussian.upper_bounds`.
 _RESTRICTED = {"reverse_kl": "kl_source_reconstruction", "hellinger2": "squared_hellinger"}
-_ROOMS = {
+_BOUNDS_BY_SOURCE = {
     "gaussian": _gaussian,
     "gaussian_vector": _gaussian_vector,
     "laplace": _bounded_density(laplace, laplace_quantizer, lambda s: s.parameters["scale"], "laplace"),
@@ -308,8 +308,8 @@ def bounds_of(
     else:
         check_domain("shared", shared, minimum=0.0)
         shared = "unlimited" if shared == np.inf else "nothing" if shared == 0 else float(shared)
-    check_choice("source.name", source.name, _ROOMS)
-    found = tuple(_ROOMS[source.name](source, distortion, perception, shared))
+    check_choice("source.name", source.name, _BOUNDS_BY_SOURCE)
+    found = tuple(_BOUNDS_BY_SOURCE[source.name](source, distortion, perception, shared))
     if not found:
         raise ValueError(f"no bound is known for source {source.name!r} with distortion {distortion!r}, perception "
                          f"{perception!r} and shared {shared!r}; it needs another combination")

@@ -1,4 +1,4 @@
-"""Sources of random data with what is known about them: sampler, density, moments, entropy.
+"""Sources of random data: sampler, density, moments, entropy.
 
 A sample has shape [*shape, dimension], also for scalar sources (dimension 1), and distortion and W2^2 of a sample
 are sums over its components. Sawbridge and ramp are sampled at the midpoints of a grid and divided by the square
@@ -22,10 +22,10 @@ class Source(NamedTuple):
     Attributes:
       name: "gaussian", "gaussian_vector", "laplace", "uniform", "bernoulli", "banana", "sawbridge", "ramp", "circle".
       dimension: number of components of a sample, an int.
-      parameters: what the law depends on, by name.
+      parameters: what the distribution depends on, by name.
       sample: (key, shape) -> samples, float64 [*shape, dimension]; `key` is the source's own.
       log_density: x [..., dimension] -> natural logarithm of the density, of the probability for "bernoulli", [...];
-        None where the law lies on a curve and has no density.
+        None where the distribution lies on a curve and has no density.
       mean: [dimension].
       covariance: [dimension, dimension].
       entropy: differential entropy, of "bernoulli" the entropy, bits; -inf where there is no density.
@@ -107,7 +107,7 @@ def gaussian_vector(eigenvalues: Sequence[float] = (4.0, 1.0, 0.25)) -> Source:
 
 
 def laplace(scale: float = 1.0) -> Source:
-    """The centerd Laplacian source, density exp(-|x| / scale) / (2 scale), variance 2 scale^2.
+    """The centered Laplacian source, density exp(-|x| / scale) / (2 scale), variance 2 scale^2.
 
     Args:
       scale: > 0.

@@ -12,11 +12,8 @@ from jax.scipy.special import rel_entr, xlog1py, xlogy
 from jax.typing import ArrayLike
 
 from theory.numerics.checks import check_domain, is_concrete
+from theory.numerics.elementwise import broadcast
 from theory.numerics.units import nats_to_bits
-
-
-def _broadcast(*values: ArrayLike) -> list[jax.Array]:
-    return jnp.broadcast_arrays(*(jnp.asarray(value, jnp.float64) for value in values))
 
 
 def _entropy(probability: jax.Array) -> jax.Array:
@@ -69,7 +66,7 @@ def rate_distortion(distortion: ArrayLike, probability: ArrayLike = 0.5) -> jax.
     """
     check_domain("distortion", distortion, minimum=0.0)
     check_domain("probability", probability, minimum=0.0, maximum=1.0)
-    return _rate_distortion(*_broadcast(distortion, probability))
+    return _rate_distortion(*broadcast(distortion, probability))
 
 
 @jax.jit
@@ -114,7 +111,7 @@ def uniform_rate_distortion(distortion: ArrayLike, alphabet_size: ArrayLike) -> 
 
 @jax.jit
 def _uniform_rate_distortion(distortion, alphabet_size):
-    distortion, size = _broadcast(distortion, alphabet_size)
+    distortion, size = broadcast(distortion, alphabet_size)
     valid = (distortion >= 0) & (size >= 1)
     codes = valid & (distortion < 1.0 - 1.0 / size)
     size = jnp.where(codes, size, 2.0)
@@ -152,7 +149,7 @@ def rate_distortion_perception(
 
     With p <= 1/2, D1 = P/(1-2p+2P) and D2 = 2p(1-p) - (1-2p)P, for P < p:
       D < D1:        the constraint on perception is idle, R = h(p) - h(D);
-      D1 <= D < D2:  both are active, Y has P(Y=1) = p - P and R = I(X;Y) of the joint law with
+      D1 <= D < D2:  both are active, Y has P(Y=1) = p - P and R = I(X;Y) of the joint distribution with
                      P(X=0,Y=1) = (D-P)/2 and P(X=1,Y=0) = (D+P)/2;
       D >= D2:       R = 0, an independent Y will do.
     For P >= p it is `rate_distortion`. R is continuously differentiable across D1 and D2; the one kink is
@@ -175,7 +172,7 @@ def rate_distortion_perception(
     check_domain("distortion", distortion, minimum=0.0)
     check_domain("perception", perception, minimum=0.0)
     check_domain("probability", probability, minimum=0.0, maximum=1.0)
-    return _rate_distortion_perception(*_broadcast(distortion, perception, probability))
+    return _rate_distortion_perception(*broadcast(distortion, perception, probability))
 
 
 @jax.jit
@@ -203,7 +200,7 @@ def _rate_distortion_perception(
 
 
 def _mutual_information(distortion: jax.Array, perception: jax.Array, p: jax.Array) -> jax.Array:
-    """I(X;Y) in nats of the 2x2 law of the middle region, as a sum of four non-negative terms."""
+    """I(X;Y) in nats of the 2x2 distribution of the middle region, as a sum of four non-negative terms."""
     q = p - perception
     wrong_one, wrong_zero = 0.5 * (distortion - perception), 0.5 * (distortion + perception)
     joint = [wrong_one, wrong_zero, p - wrong_zero, 1.0 - p - wrong_one]
@@ -296,7 +293,7 @@ def _check_one_shot(
     check_domain("distortion", distortion, minimum=0.0)
     check_domain("perception", perception, minimum=0.0)
     check_domain("probability", probability, minimum=0.0, maximum=1.0)
-    return _broadcast(distortion, perception, probability)
+    return broadcast(distortion, perception, probability)
 
 
 def _one_shot(

@@ -1,8 +1,8 @@
 """Distortion against perception when the representation is fixed and only the decoder is free.
 
 A decoder that sees a representation Z (a message, a degraded image) can trade the squared error of its
-output for closeness in law to the source. For any source and any representation two numbers decide: the
-least squared error D* = E|X - X*|^2 of X* = E[X|Z], and how far the law of X* is from that of X.
+output for closeness in distribution to the source. For any source and any representation two numbers decide: the
+least squared error D* = E|X - X*|^2 of X* = E[X|Z], and how far the distribution of X* is from that of X.
 """
 
 import jax
@@ -10,10 +10,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from theory.numerics.checks import check_domain
-
-
-def _arguments(*values: ArrayLike) -> list[jax.Array]:
-    return jnp.broadcast_arrays(*(jnp.asarray(value, jnp.float64) for value in values))
+from theory.numerics.elementwise import broadcast
 
 
 def distortion_perception(perception: ArrayLike, mse: ArrayLike, w2sq: ArrayLike) -> jax.Array:
@@ -24,9 +21,9 @@ def distortion_perception(perception: ArrayLike, mse: ArrayLike, w2sq: ArrayLike
     sqrt(E|X* - Y|^2) >= W2(p_{X*}, p_Y) >= W - sqrt(P); the interpolation meets both with equality.
 
     Args:
-      perception: P >= 0, W2 squared between the laws of X and Y; any shape.
+      perception: P >= 0, W2 squared between the distributions of X and Y; any shape.
       mse: D* >= 0, of the conditional mean; broadcast.
-      w2sq: W^2 >= 0, W2 squared between the laws of X and of the conditional mean; broadcast.
+      w2sq: W^2 >= 0, W2 squared between the distributions of X and of the conditional mean; broadcast.
 
     Returns:
       Squared error, in the unit of `mse`; the broadcast shape. At P = 0 its derivative with respect to P
@@ -46,7 +43,7 @@ def distortion_perception(perception: ArrayLike, mse: ArrayLike, w2sq: ArrayLike
 
 @jax.jit
 def _distortion_perception(perception, mse, w2sq):
-    perception, mse, w2sq = _arguments(perception, mse, w2sq)
+    perception, mse, w2sq = broadcast(perception, mse, w2sq)
     valid = (perception >= 0) & (mse >= 0) & (w2sq >= 0)
     active = perception < w2sq
     gap = jnp.sqrt(jnp.where(active, w2sq, 1.0)) - jnp.sqrt(jnp.where(active, perception, 1.0))
@@ -63,7 +60,7 @@ def perception_distortion(distortion: ArrayLike, mse: ArrayLike, w2sq: ArrayLike
     Args:
       distortion: D >= 0, squared error; any shape.
       mse: D* >= 0, of the conditional mean; broadcast.
-      w2sq: W^2 >= 0, W2 squared between the laws of X and of the conditional mean; broadcast.
+      w2sq: W^2 >= 0, W2 squared between the distributions of X and of the conditional mean; broadcast.
 
     Returns:
       W2 squared; the broadcast shape. At D = D* the derivative with respect to D is -inf. NaN inside a trace
@@ -82,7 +79,7 @@ def perception_distortion(distortion: ArrayLike, mse: ArrayLike, w2sq: ArrayLike
 
 @jax.jit
 def _perception_distortion(distortion, mse, w2sq):
-    distortion, mse, w2sq = _arguments(distortion, mse, w2sq)
+    distortion, mse, w2sq = broadcast(distortion, mse, w2sq)
     valid = (distortion >= 0) & (mse >= 0) & (w2sq >= 0)
     spare = distortion - mse
     active = (spare >= 0) & (spare < w2sq)
@@ -96,12 +93,12 @@ def _perception_distortion(distortion, mse, w2sq):
 def interpolation_weight(perception: ArrayLike, w2sq: ArrayLike) -> jax.Array:
     """How much of the perfectly realistic estimator the optimal decoder mixes in.
 
-    Y = (1 - a) X* + a X^ with a = [1 - sqrt(P)/W]_+, where X^ has the law of the source and is coupled to X*
+    Y = (1 - a) X* + a X^ with a = [1 - sqrt(P)/W]_+, where X^ has the distribution of the source and is coupled to X*
     by an optimal transport plan.
 
     Args:
-      perception: P >= 0, W2 squared between the laws of X and Y; any shape.
-      w2sq: W^2 >= 0, W2 squared between the laws of X and of the conditional mean; broadcast.
+      perception: P >= 0, W2 squared between the distributions of X and Y; any shape.
+      w2sq: W^2 >= 0, W2 squared between the distributions of X and of the conditional mean; broadcast.
 
     Returns:
       a in [0, 1]; the broadcast shape. 0 where W = 0. NaN inside a trace for arguments outside the domain.
@@ -113,7 +110,7 @@ def interpolation_weight(perception: ArrayLike, w2sq: ArrayLike) -> jax.Array:
     """
     check_domain("perception", perception, minimum=0.0)
     check_domain("w2sq", w2sq, minimum=0.0)
-    perception, w2sq = _arguments(perception, w2sq)
+    perception, w2sq = broadcast(perception, w2sq)
     valid = (perception >= 0) & (w2sq >= 0)
     active = perception < w2sq
     share = jnp.sqrt(jnp.where(active, perception, 1.0)) / jnp.sqrt(jnp.where(active, w2sq, 1.0))

@@ -13,8 +13,8 @@ from theory.numerics.elementwise import broadcast, nan_unless
 from theory.numerics.units import bits_to_nats, nats_to_bits
 
 
-class ReproductionLaw(NamedTuple):
-    """The optimal output law of a Laplacian under absolute error; fields have the broadcast argument shape.
+class ReproductionDistribution(NamedTuple):
+    """The optimal output distribution of a Laplacian under absolute error; fields have the broadcast argument shape.
 
     Attributes:
       mass_at_zero: probability of Y = 0, (D/b)^2.
@@ -50,7 +50,7 @@ def absolute_error_rate_distortion(distortion: ArrayLike, scale: ArrayLike = 1.0
     """Rate-distortion function under E|X - Y| <= D: exactly [log2(b / D)]_+.
 
     The Shannon lower bound is tight: X is the sum of a Laplacian of scale D and an independent Y (see
-    `absolute_error_reproduction_law`).
+    `absolute_error_reproduction_distribution`).
 
     Args:
       distortion: mean absolute error D >= 0.
@@ -101,8 +101,8 @@ def absolute_error_distortion_rate(rate: ArrayLike, scale: ArrayLike = 1.0) -> j
     return nan_unless((rate >= 0) & (scale > 0), scale * jnp.exp(-bits_to_nats(rate)))
 
 
-def absolute_error_reproduction_law(distortion: ArrayLike, scale: ArrayLike = 1.0) -> ReproductionLaw:
-    """The law of Y that attains R(D) under absolute error: (D/b)^2 delta_0 + (1 - (D/b)^2) Laplace(b).
+def absolute_error_reproduction_distribution(distortion: ArrayLike, scale: ArrayLike = 1.0) -> ReproductionDistribution:
+    """The distribution of Y that attains R(D) under absolute error: (D/b)^2 delta_0 + (1 - (D/b)^2) Laplace(b).
 
     Args:
       distortion: mean absolute error, 0 <= D <= b.
@@ -122,7 +122,7 @@ def absolute_error_reproduction_law(distortion: ArrayLike, scale: ArrayLike = 1.
     distortion, scale = broadcast(distortion, scale)
     check_domain("distortion / scale", distortion / scale, maximum=1.0)
     valid = (distortion >= 0) & (distortion <= scale) & (scale > 0)
-    return ReproductionLaw(nan_unless(valid, (distortion / scale) ** 2), nan_unless(valid, scale))
+    return ReproductionDistribution(nan_unless(valid, (distortion / scale) ** 2), nan_unless(valid, scale))
 
 
 def squared_error_lower_bound(distortion: ArrayLike, scale: ArrayLike = 1.0) -> jax.Array:
@@ -146,7 +146,7 @@ def squared_error_lower_bound(distortion: ArrayLike, scale: ArrayLike = 1.0) -> 
 
 
 def perfect_realism_lower_bound(distortion: ArrayLike, scale: ArrayLike = 1.0) -> jax.Array:
-    """Lower bound on the rate at squared error D when Y must have the source's own law.
+    """Lower bound on the rate at squared error D when Y must have the source's own distribution.
 
     Args:
       distortion: mean squared error D >= 0.

@@ -288,7 +288,7 @@ def _inverse_square_water_filling(distortion, first, multiplicity):
 def circle_reproductions(arcs: ArrayLike) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Distortion of the circle cut into N arcs, with three decoders: least error, and two that stay on the circle.
 
-    With s = sinc(1/N): the centroid errs by 1 - s^2; a point drawn from the arc's own law by a deterministic
+    With s = sinc(1/N): the centroid errs by 1 - s^2; a point drawn from the arc's own distribution by a deterministic
     encoder's decoder by 2 (1 - s^2); with shared dither (the arcs rotated at random, known to both sides) the
     center's direction is perfectly realistic at 2 (1 - s).
 

@@ -1,4 +1,4 @@
-"""Where the optimal reproduction leaves a single point: the slope at which R(D) under squared error becomes positive.
+"""The slope at which R(D) under squared error becomes positive: the optimal reproduction leaves a single point.
 
 Slopes are -dR/dD in bits per unit of squared error.
 """
@@ -68,7 +68,7 @@ def _slope_of(variance):
 
 
 def _certificate(points, log_pmf, beta):
-    """sup_y ln E exp(2 beta x y - beta y^2) for centerd points, and where; it is 0 at y = 0."""
+    """sup_y ln E exp(2 beta x y - beta y^2) for centered points, and where; it is 0 at y = 0."""
     def value(y):
         return jax.scipy.special.logsumexp(log_pmf + 2 * beta * points * y) - beta * y**2
 
@@ -94,7 +94,7 @@ def _single_point_excess(points, log_pmf, beta):
 
 
 def single_point_excess(points: ArrayLike, pmf: ArrayLike, slope: ArrayLike) -> jax.Array:
-    """sup_y log2 E exp(beta (2 <x, y> - y^2)), X centerd: zero if and only if one point is optimal at the slope.
+    """sup_y log2 E exp(beta (2 <x, y> - y^2)), X centered: zero if and only if one point is optimal at the slope.
 
     One reproduction point, the mean, minimizes R + slope * D exactly if adding any other y does not help, that
     is if E[exp(-beta (x - y)^2) / exp(-beta x^2)] <= 1 for all y; at y = 0 it equals 1.
@@ -116,8 +116,8 @@ def single_point_excess(points: ArrayLike, pmf: ArrayLike, slope: ArrayLike) -> 
     check_pmf("pmf", pmf)
     check_domain("slope", slope, minimum=0.0, finite=True)
     points, pmf = jnp.asarray(points, jnp.float64), jnp.asarray(pmf, jnp.float64)
-    centerd = points - jnp.sum(pmf * points)
-    return nats_to_bits(jnp.maximum(_single_point_excess(centerd, jnp.log(pmf), bits_to_nats(slope)), 0.0))
+    centered = points - jnp.sum(pmf * points)
+    return nats_to_bits(jnp.maximum(_single_point_excess(centered, jnp.log(pmf), bits_to_nats(slope)), 0.0))
 
 
 @jax.jit
@@ -154,11 +154,11 @@ def critical_slope(points: ArrayLike, pmf: ArrayLike) -> CriticalSlope:
     check_pmf("pmf", pmf)
     check_domain("pmf", pmf, minimum=0.0, open_minimum=True)
     points, pmf = jnp.asarray(points, jnp.float64), jnp.asarray(pmf, jnp.float64)
-    centerd = points - jnp.sum(pmf * points)
-    variance = jnp.sum(pmf * centerd**2)
+    centered = points - jnp.sum(pmf * points)
+    variance = jnp.sum(pmf * centered**2)
     check_domain("the variance of points", variance, minimum=0.0, open_minimum=True, finite=True)
     local = 1 / (2 * variance)
-    slope, point = _critical(centerd, jnp.log(pmf), local)
+    slope, point = _critical(centered, jnp.log(pmf), local)
     return CriticalSlope(nats_to_bits(slope), point, nats_to_bits(jnp.asarray(local)))
 
 

@@ -144,7 +144,7 @@ def difference_distortion(
 def perfect_realism_squared_error(distortion: ArrayLike, entropy: ArrayLike, variance: ArrayLike) -> jax.Array:
     """Lower bound on R(D, P = 0) of a scalar source: [h(X) - (1/2) log2(2 pi e (D - D^2 / (4 Var X)))]_+.
 
-    If Y has the law of X, the linear estimate of X from Y errs by D - D^2 / (4 Var X), which bounds h(X | Y).
+    If Y has the distribution of X, the linear estimate of X from Y errs by D - D^2 / (4 Var X), which bounds h(X | Y).
     Common randomness is unlimited. The bound is tight for a Gaussian; from D = 2 Var X on an independent Y will do.
 
     Args:

@@ -8,6 +8,7 @@ from jax.typing import ArrayLike
 from theory.closed_form.bernoulli import binary_entropy
 from theory.gaussian import rate_distortion
 from theory.numerics.checks import check_domain, is_concrete
+from theory.numerics.elementwise import broadcast
 
 
 def binary_slepian_wolf_rate(crossover: ArrayLike) -> jax.Array:
@@ -57,8 +58,6 @@ def gaussian_wyner_ziv_rate(
         if not np.all(np.abs(given) < 1.0):
             wrong = given[~(np.abs(given) < 1.0)].flat[0]
             raise ValueError(f"correlation must lie strictly between -1 and 1, got {wrong:g}")
-    variance, correlation = jnp.broadcast_arrays(
-        jnp.asarray(variance, jnp.float64), jnp.asarray(correlation, jnp.float64)
-    )
+    variance, correlation = broadcast(variance, correlation)
     rate = rate_distortion(distortion, variance * (1.0 - correlation) * (1.0 + correlation))
     return jnp.where(jnp.abs(correlation) < 1.0, rate, jnp.nan)

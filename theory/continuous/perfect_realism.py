@@ -11,8 +11,8 @@ from jax.scipy.special import logsumexp
 from jax.typing import ArrayLike
 
 from theory.continuous.densities import Density
-from theory.continuous.support import squared_distances
 from theory.numerics.checks import check_domain
+from theory.numerics.elementwise import squared_distances
 from theory.numerics.units import bits_to_nats, nats_to_bits
 
 

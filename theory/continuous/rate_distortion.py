@@ -19,10 +19,10 @@ from theory.continuous.support import (
     newton,
     normalize,
     objective,
-    squared_distances,
 )
 from theory.continuous.supremum import Supremum, certified_supremum
 from theory.numerics.checks import check_domain
+from theory.numerics.elementwise import squared_distances
 from theory.numerics.units import bits_to_nats, nats_to_bits
 
 _INFLATIONS = 6  # dual improvements per certificate

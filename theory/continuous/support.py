@@ -19,6 +19,8 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import logsumexp
 
+from theory.numerics.elementwise import squared_distances
+
 _MERGE_DISTANCE = 1e-3  # in units of 1/sqrt(slope)
 _NEGLIGIBLE = 1e-11  # largest posterior of an atom that may be removed
 _NEW_POSTERIOR = 0.1  # largest posterior that an inserted atom starts with
@@ -34,11 +36,6 @@ class Atoms(NamedTuple):
 
     positions: jax.Array
     log_weights: jax.Array
-
-
-def squared_distances(x: jax.Array, y: jax.Array) -> jax.Array:
-    """|x_i - y_j|^2 for x [n, d] and y [m, d], shape [n, m]."""
-    return sum((x[:, None, k] - y[None, :, k]) ** 2 for k in range(x.shape[1]))
 
 
 def log_partition(nodes: jax.Array, atoms: Atoms, slope: jax.Array) -> tuple[jax.Array, jax.Array]:

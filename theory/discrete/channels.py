@@ -1,4 +1,4 @@
-"""Test channels on finite alphabets, and what a dual point proves about them.
+"""Test channels on finite alphabets, and the lower bound that a dual point proves about them.
 
 Everything here is in nats; the public functions of `theory.discrete` convert to bits.
 """

@@ -23,6 +23,7 @@ from theory.continuous.densities import from_points
 from theory.continuous.rate_distortion import rate_distortion_curve
 from theory.discrete.perception import rate_distortion_perception
 from theory.numerics.checks import check_domain, check_pmf
+from theory.numerics.elementwise import squared_distances
 from theory.numerics.units import bits_to_nats, nats_to_bits
 
 _SCALINGS = 30  # steps of iterative scaling per projection
@@ -83,17 +84,17 @@ def _project(log_a: jax.Array, log_b: jax.Array, log_pmf: jax.Array) -> tuple[ja
 
 
 def _repair(log_a: jax.Array, log_b: jax.Array, pmf: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Channels p(u|x) [n, k] and p(y|u) [k, n] whose output law is exactly p."""
+    """Channels p(u|x) [n, k] and p(y|u) [k, n] whose output distribution is exactly p."""
     encoder = jnp.exp(log_a - logsumexp(log_a, axis=1)[:, None])
-    law = pmf @ encoder
-    b = jnp.exp(log_b - logsumexp(log_b, axis=0)[None]) * law[None]
+    of_u = pmf @ encoder
+    b = jnp.exp(log_b - logsumexp(log_b, axis=0)[None]) * of_u[None]
     rows = b.sum(axis=1)
     b = b * jnp.minimum(1.0, pmf / jnp.where(rows > 0.0, rows, 1.0))[:, None]
-    row_lack, column_lack = jnp.maximum(pmf - b.sum(axis=1), 0.0), jnp.maximum(law - b.sum(axis=0), 0.0)
+    row_lack, column_lack = jnp.maximum(pmf - b.sum(axis=1), 0.0), jnp.maximum(of_u - b.sum(axis=0), 0.0)
     total = row_lack.sum()
     b = b + row_lack[:, None] * column_lack[None] / jnp.where(total > 0.0, total, 1.0)
-    used = law > 0.0
-    decoder = jnp.where(used[:, None], b.T / jnp.where(used, law, 1.0)[:, None], pmf[None])
+    used = of_u > 0.0
+    decoder = jnp.where(used[:, None], b.T / jnp.where(used, of_u, 1.0)[:, None], pmf[None])
     return encoder, decoder
 
 
@@ -111,12 +112,12 @@ def _descend(start: tuple[jax.Array, jax.Array], weight, slope, log_pmf, cost, s
 
     def body(_, state):
         (a, b), step, best = state
-        law = logsumexp(a, axis=0)[None]
-        conditional_a, conditional_b = jnp.exp(a - law), jnp.exp(b - logsumexp(b, axis=0)[None])
+        log_u = logsumexp(a, axis=0)[None]
+        conditional_a, conditional_b = jnp.exp(a - log_u), jnp.exp(b - logsumexp(b, axis=0)[None])
         seen_a = cost @ conditional_b
         per_symbol = jnp.sum(conditional_a * seen_a, axis=0)
-        gradient_a = weight * (a - log_pmf[:, None] - law) + slope * (seen_a - per_symbol[None])
-        gradient_b = (1.0 - weight) * (b - log_pmf[:, None] - law) + slope * (cost.T @ conditional_a)
+        gradient_a = weight * (a - log_pmf[:, None] - log_u) + slope * (seen_a - per_symbol[None])
+        gradient_b = (1.0 - weight) * (b - log_pmf[:, None] - log_u) + slope * (cost.T @ conditional_a)
         moved = _project(a - step * gradient_a, b - step * gradient_b, log_pmf)
         reached = value(moved)
         down = reached <= best
@@ -178,7 +179,7 @@ def estimation_bound(
 ) -> jax.Array:
     """A lower bound on the rate with limited common randomness, for squared error.
 
-    With centerd X and Y, E<X, Y> = E<E[X|U], E[Y|U]> <= sqrt(E|E[X|U]|^2 E|E[Y|U]|^2), and E[X|U] is a
+    With centered X and Y, E<X, Y> = E<E[X|U], E[Y|U]> <= sqrt(E|E[X|U]|^2 E|E[Y|U]|^2), and E[X|U] is a
     reproduction of X at rate I(X;U) <= R, E[Y|U] one of Y at rate I(Y;U) <= R + C. With the distortion-rate
     function D of the source *reproduced anywhere*, and variance v,
 
@@ -209,7 +210,7 @@ def estimation_bound(
     places = points[:, None] if points.ndim == 1 else points
     pmf = np.asarray(pmf, np.float64)
     variance = float(np.sum(pmf[:, None] * (places - pmf @ places) ** 2))
-    gaps = np.sum((places[:, None] - places) ** 2, axis=-1)
+    gaps = squared_distances(places, places)
     closest = float(np.min(gaps[gaps > 0.0], initial=4.0 * max(variance, 1e-300)))
     if variance == 0.0:
         return jnp.asarray(0.0)
@@ -251,7 +252,7 @@ def limited_common_randomness(
 
     Upper bound: minimize max(I(X;U), I(Y;U) - C) + slope E d(X, Y) over X - U - Y with p_Y = p_X. For each weight w
     in [0, 1], w I(X;U) + (1 - w) I(Y;U) + slope E d is descended by alternating a mirror (multiplicative) step with the
-    KL projection onto {p_X = p_Y = p, one law of U}; w is bisected until the two rates balance; the best of
+    KL projection onto {p_X = p_Y = p, one distribution of U}; w is bisected until the two rates balance; the best of
     several random starts is kept. The channels returned have p_Y = p_X to rounding. This is a local search: the
     value is achieved, but a better U may exist.
 
@@ -294,7 +295,7 @@ def limited_common_randomness(
     if points is not None:
         places = np.asarray(points, np.float64)
         places = places[:, None] if places.ndim == 1 else places
-        squared = np.sum((places[:, None] - places) ** 2, axis=-1)
+        squared = squared_distances(places, places)
         if squared.shape != cost.shape or not np.allclose(squared, cost, rtol=1e-9, atol=1e-12):
             raise ValueError("distortion_matrix must be the squared distance between the points, got another matrix")
 

@@ -1,7 +1,7 @@
 """Scalar Gaussian source with limited common randomness: rates, prescribed outputs, i.i.d. outputs.
 
 Encoder and decoder share C bits of randomness per sample, independent of the source, and each may use
-randomness of its own. `theory.gaussian.strong_realism_distortion` is the distortion when the law of whole
+randomness of its own. `theory.gaussian.strong_realism_distortion` is the distortion when the distribution of whole
 blocks must be near the source's; here are its inverse in R and its relatives. docs/derivations/
 limited_common_randomness.md proves them.
 """
@@ -16,6 +16,7 @@ from jax.typing import ArrayLike
 
 from theory.gaussian.scalar import shrinkage, strong_realism_distortion
 from theory.numerics.checks import check_choice, check_domain
+from theory.numerics.elementwise import broadcast
 from theory.numerics.units import bits_to_nats, nats_to_bits
 
 
@@ -29,10 +30,6 @@ class DistortionBounds(NamedTuple):
 
     lower: jax.Array
     upper: jax.Array
-
-
-def _arrays(*values: ArrayLike) -> list[jax.Array]:
-    return jnp.broadcast_arrays(*(jnp.asarray(value, jnp.float64) for value in values))
 
 
 def strong_realism_rate(
@@ -68,7 +65,7 @@ def strong_realism_rate(
     check_domain("common_randomness", common_randomness, minimum=0.0)
     check_domain("perception", perception, minimum=0.0)
     check_domain("variance", variance, minimum=0.0, open_minimum=True, finite=True)
-    return _strong_realism_rate(*_arrays(distortion, common_randomness, perception, variance))
+    return _strong_realism_rate(*broadcast(distortion, common_randomness, perception, variance))
 
 
 @jax.jit
@@ -122,11 +119,11 @@ def output_constrained_distortion(
     output_mean: ArrayLike = 0.0,
     output_variance: ArrayLike = 1.0,
 ) -> jax.Array:
-    """Least distortion of a Gaussian source whose output must be i.i.d. of another Gaussian law (exact).
+    """Least distortion of a Gaussian source whose output must be i.i.d. of another Gaussian distribution (exact).
 
     For X ~ N(m_X, s_X^2) and output N(m_Y, s_Y^2), with R and C in nats,
       D = (m_X - m_Y)^2 + s_X^2 + s_Y^2 - 2 s_X s_Y eps,  eps = sqrt((1 - e^{-2R})(1 - e^{-2(R+C)})).
-    Equal laws give `theory.gaussian.strong_realism_distortion` at P = 0.
+    Equal distributions give `theory.gaussian.strong_realism_distortion` at P = 0.
 
     Args:
       rate: R >= 0, bits per sample; any shape.
@@ -144,12 +141,12 @@ def output_constrained_distortion(
       ValueError: if an argument is outside of its domain (outside of a trace).
 
     Reference: Saldi, Linder, Yuksel, Output constrained lossy source coding with limited common randomness,
-      IEEE T-IT 2015, arXiv 1411.5767; Xie, Li, Chen, Zhang 2024, arXiv 2403.14849, for unequal laws.
+      IEEE T-IT 2015, arXiv 1411.5767; Xie, Li, Chen, Zhang 2024, arXiv 2403.14849, for unequal distributions.
     """
     check_domain("rate", rate, minimum=0.0)
     check_domain("common_randomness", common_randomness, minimum=0.0)
     _check_output(source_variance, output_variance, (source_mean, output_mean))
-    return _output_constrained_distortion(*_arrays(
+    return _output_constrained_distortion(*broadcast(
         rate, common_randomness, source_mean, source_variance, output_mean, output_variance))
 
 
@@ -176,12 +173,12 @@ def output_constrained_rate(
     output_mean: ArrayLike = 0.0,
     output_variance: ArrayLike = 1.0,
 ) -> jax.Array:
-    """Least rate of a Gaussian source whose output must be i.i.d. of another Gaussian law (exact).
+    """Least rate of a Gaussian source whose output must be i.i.d. of another Gaussian distribution (exact).
 
     The inverse in R of `output_constrained_distortion`, in closed form: with 1 - eps =
     (D - (m_X - m_Y)^2 - (s_X - s_Y)^2)/(2 s_X s_Y) and k = e^{-2C}, g = e^{-2R} solves
     k g^2 - (1 + k) g + 1 - eps^2 = 0. R = inf where D is not above (m_X - m_Y)^2 + (s_X - s_Y)^2, the W2 squared
-    between the two laws, and 0 where eps <= 0.
+    between the two distributions, and 0 where eps <= 0.
 
     Args:
       distortion: D >= 0, mean squared error; any shape.
@@ -202,7 +199,7 @@ def output_constrained_rate(
     check_domain("distortion", distortion, minimum=0.0)
     check_domain("common_randomness", common_randomness, minimum=0.0)
     _check_output(source_variance, output_variance, (source_mean, output_mean))
-    return _output_constrained_rate(*_arrays(
+    return _output_constrained_rate(*broadcast(
         distortion, common_randomness, source_mean, source_variance, output_mean, output_variance))
 
 
@@ -239,7 +236,7 @@ def iid_output_distortion(
     *,
     divergence: str = "w2sq",
 ) -> DistortionBounds:
-    """Bounds on the least distortion when the output must be i.i.d., of a law at divergence P; both proved.
+    """Bounds on the least distortion when the output must be i.i.d., of a distribution at divergence P; both proved.
 
     With eps = sqrt((1 - e^{-2R})(1 - e^{-2(R+C)})) and t_P the least Gaussian deviation that P allows:
       upper: a Gaussian output, min over t in [t_P, s] of s^2 + t^2 - 2 s t eps;
@@ -269,7 +266,7 @@ def iid_output_distortion(
     check_domain("common_randomness", common_randomness, minimum=0.0)
     check_domain("perception", perception, minimum=0.0)
     check_domain("variance", variance, minimum=0.0, open_minimum=True, finite=True)
-    return _iid_output(*_arrays(rate, common_randomness, perception, variance), divergence)
+    return _iid_output(*broadcast(rate, common_randomness, perception, variance), divergence)
 
 
 @partial(jax.jit, static_argnames="divergence")

@@ -2,8 +2,8 @@
 
 The sender transmits a sample of Z = sqrt(1 - s2) X + sqrt(s2) U (U standard normal) by channel simulation,
 and the receiver completes the sample, either by the reverse stochastic process (ancestral sampling: a draw
-from the law of X given Z) or by the deterministic probability flow. Both reconstructions have the law of X.
-The source is a Gaussian vector given by the eigenvalues lam_i of its covariance; distortion is the squared
+from the distribution of X given Z) or by the deterministic probability flow. Both reconstructions are distributed
+like X. The source is a Gaussian vector given by the eigenvalues lam_i of its covariance; distortion is the squared
 error summed over components, rate is in bits per vector.
 """
 

@@ -18,19 +18,10 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from theory.numerics.checks import check_choice, check_domain
+from theory.numerics.elementwise import broadcast, nan_unless
 from theory.numerics.units import bits_to_nats, nats_to_bits
 
 DIVERGENCES = ("w2sq", "kl")
-
-
-def _arrays(*values: ArrayLike) -> list[jax.Array]:
-    values = [jnp.asarray(value, jnp.float64) for value in values]
-    shape = jnp.broadcast_shapes(*(value.shape for value in values))
-    return [jnp.broadcast_to(value, shape) for value in values]
-
-
-def _nan_unless(valid: jax.Array, value: jax.Array) -> jax.Array:
-    return jnp.where(valid, value, jnp.nan)
 
 
 def _half_log_ratio(variance: jax.Array, distortion: jax.Array) -> jax.Array:
@@ -92,9 +83,9 @@ def rate_distortion(distortion: ArrayLike, variance: ArrayLike = 1.0) -> jax.Arr
 
 @jax.jit
 def _rate_distortion(distortion, variance):
-    distortion, variance = _arrays(distortion, variance)
+    distortion, variance = broadcast(distortion, variance)
     valid = (distortion >= 0.0) & (variance > 0.0)
-    return _nan_unless(valid, _half_log_ratio(variance, distortion))
+    return nan_unless(valid, _half_log_ratio(variance, distortion))
 
 
 def distortion_rate(rate: ArrayLike, variance: ArrayLike = 1.0) -> jax.Array:
@@ -119,9 +110,9 @@ def distortion_rate(rate: ArrayLike, variance: ArrayLike = 1.0) -> jax.Array:
 
 @jax.jit
 def _distortion_rate(rate, variance):
-    rate, variance = _arrays(rate, variance)
+    rate, variance = broadcast(rate, variance)
     valid = (rate >= 0.0) & (variance > 0.0)
-    return _nan_unless(valid, variance * jnp.exp(-2.0 * bits_to_nats(rate)))
+    return nan_unless(valid, variance * jnp.exp(-2.0 * bits_to_nats(rate)))
 
 
 def _check_divergence_arguments(perception, variance, divergence):
@@ -166,7 +157,7 @@ def rate_distortion_perception(
 
 @partial(jax.jit, static_argnames="divergence")
 def _rate_distortion_perception(distortion, perception, variance, divergence):
-    distortion, perception, variance = _arrays(distortion, perception, variance)
+    distortion, perception, variance = broadcast(distortion, perception, variance)
     valid = (distortion >= 0.0) & (perception >= 0.0) & (variance > 0.0)
     plain = _half_log_ratio(variance, distortion)
     # The region is found first and with values only, so that the formula is differentiated only inside it.
@@ -181,7 +172,7 @@ def _rate_distortion_perception(distortion, perception, variance, divergence):
     # 1 - rho and 1 + rho, each without cancellation.
     less, more = (d - gap * gap) / (2.0 * s * t), ((s + t) ** 2 - d) / (2.0 * s * t)
     constrained = nats_to_bits(-0.5 * (jnp.log(less) + jnp.log(more)))
-    return _nan_unless(valid, jnp.where(active, constrained, jnp.where(zero, 0.0, plain)))
+    return nan_unless(valid, jnp.where(active, constrained, jnp.where(zero, 0.0, plain)))
 
 
 def distortion_rate_perception(
@@ -213,7 +204,7 @@ def distortion_rate_perception(
 
 @partial(jax.jit, static_argnames="divergence")
 def _distortion_rate_perception(rate, perception, variance, divergence):
-    rate, perception, variance = _arrays(rate, perception, variance)
+    rate, perception, variance = broadcast(rate, perception, variance)
     valid = (rate >= 0.0) & (perception >= 0.0) & (variance > 0.0)
     nats = bits_to_nats(rate)
     error = jnp.exp(-2.0 * nats)
@@ -226,7 +217,7 @@ def _distortion_rate_perception(rate, perception, variance, divergence):
 
     active = jax.lax.stop_gradient(excess(nats, perception, variance)) > 0.0
     inside = [jnp.where(active, value, 0.25) for value in (nats, perception, variance)]
-    return _nan_unless(valid, variance * error + jnp.where(active, excess(*inside) ** 2, 0.0))
+    return nan_unless(valid, variance * error + jnp.where(active, excess(*inside) ** 2, 0.0))
 
 
 def strong_realism_distortion(
@@ -235,7 +226,7 @@ def strong_realism_distortion(
     """Least distortion of a Gaussian source under realism of whole blocks, with limited common randomness.
 
     Encoder and decoder share C bits per sample, independent of the source; the decoder may use private
-    randomness; the law of the reconstructed block must satisfy W2^2(p_{X^n}, p_{Y^n}) / n <= P. With rates in
+    randomness; the distribution of the reconstructed block must satisfy W2^2(p_{X^n}, p_{Y^n}) / n <= P. With rates in
     nats, a = sqrt(1 - e^{-2R}) and b = sqrt(1 - e^{-2(R+C)}),
 
       D(R, C, P) = s^2 e^{-2R} + [s sqrt(1 + a^2 - 2 a b) - sqrt(P)]_+^2.
@@ -268,7 +259,7 @@ def strong_realism_distortion(
 
 @jax.jit
 def _strong_realism_distortion(rate, common_randomness, perception, variance):
-    rate, shared, perception, variance = _arrays(rate, common_randomness, perception, variance)
+    rate, shared, perception, variance = broadcast(rate, common_randomness, perception, variance)
     valid = (rate >= 0.0) & (shared >= 0.0) & (perception >= 0.0) & (variance > 0.0)
     nats, shared = bits_to_nats(rate), bits_to_nats(shared)
     # At R = C = 0 the square roots below have no derivative, although D has: there b = a along R.
@@ -288,7 +279,7 @@ def _strong_realism_distortion(rate, common_randomness, perception, variance):
     arguments = (nats, shared, perception, variance)
     active = jax.lax.stop_gradient(excess(*arguments)) > 0.0
     inside = [jnp.where(active, value, 0.25) for value in arguments]
-    return _nan_unless(
+    return nan_unless(
         valid, variance * jnp.exp(-2.0 * nats) + jnp.where(active, excess(*inside) ** 2, 0.0))
 
 
@@ -323,7 +314,7 @@ def conditional_rate_distortion_perception(
 
 @jax.jit
 def _conditional_rate_distortion_perception(distortion, perception, variance):
-    distortion, perception, variance = _arrays(distortion, perception, variance)
+    distortion, perception, variance = broadcast(distortion, perception, variance)
     valid = (distortion >= 0.0) & (perception >= 0.0) & (variance > 0.0)
     plain = _half_log_ratio(variance, distortion)
     inside = (perception < distortion) & jnp.isfinite(distortion)
@@ -333,4 +324,4 @@ def _conditional_rate_distortion_perception(distortion, perception, variance):
     inside &= ~zero
     d, p = jnp.where(inside, d, 1.0), jnp.where(inside, p, 0.25)
     constrained = _half_log_ratio(variance, (0.5 * jnp.sqrt(p) + 0.5 * jnp.sqrt(2.0 * d - p)) ** 2)
-    return _nan_unless(valid, jnp.where(inside, constrained, jnp.where(zero, 0.0, plain)))
+    return nan_unless(valid, jnp.where(inside, constrained, jnp.where(zero, 0.0, plain)))

@@ -15,6 +15,7 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from theory.numerics.checks import check_choice, check_domain
+from theory.numerics.elementwise import broadcast
 from theory.numerics.units import bits_to_nats, nats_to_bits
 
 DIVERGENCES = ("kl_source_reconstruction", "squared_hellinger")
@@ -71,7 +72,7 @@ def least_gaussian_variance(
       ValueError: if P < 0, the variance is not positive, or the divergence is unknown (outside of a trace).
     """
     _check_rest(perception, variance, divergence)
-    perception, variance = _broadcast(perception, variance)
+    perception, variance = broadcast(perception, variance)
     return _least_variance(perception, variance, divergence)
 
 
@@ -116,7 +117,7 @@ def gaussian_rate_upper_bound(
     """
     check_domain("distortion", distortion, minimum=0.0)
     _check_rest(perception, variance, divergence)
-    return _rate(*_broadcast(distortion, perception, variance), divergence)
+    return _rate(*broadcast(distortion, perception, variance), divergence)
 
 
 @partial(jax.jit, static_argnames="divergence")
@@ -163,7 +164,7 @@ def gaussian_distortion_upper_bound(
     """
     check_domain("rate", rate, minimum=0.0)
     _check_rest(perception, variance, divergence)
-    return _distortion(*_broadcast(rate, perception, variance), divergence)
+    return _distortion(*broadcast(rate, perception, variance), divergence)
 
 
 @partial(jax.jit, static_argnames="divergence")
@@ -178,10 +179,6 @@ def _distortion(r: jax.Array, p: jax.Array, s2: jax.Array, divergence: str) -> j
     t = jnp.sqrt(jnp.where(active, t2, 1.0))
     sa = jnp.sqrt(jnp.where(active, s2, 1.0)) * jnp.sqrt(jnp.where(active, share, 1.0))
     return jnp.where(valid, s2 * jnp.exp(-2.0 * nats) + jnp.where(active, (t - sa) ** 2, 0.0), jnp.nan)
-
-
-def _broadcast(*values: ArrayLike) -> list[jax.Array]:
-    return jnp.broadcast_arrays(*(jnp.asarray(value, jnp.float64) for value in values))
 
 
 def _check_rest(perception: ArrayLike, variance: ArrayLike, divergence: str) -> None:

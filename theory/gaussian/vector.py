@@ -17,6 +17,7 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from theory.numerics.checks import check_domain, is_concrete
+from theory.numerics.elementwise import broadcast
 from theory.numerics.units import bits_to_nats, nats_to_bits
 
 
@@ -166,9 +167,7 @@ def conditional_rate_distortion_perception(
     """
     check_domain("perception", perception, minimum=0.0)
     check_domain("distortion", distortion, minimum=0.0)
-    distortion, perception = jnp.broadcast_arrays(
-        jnp.asarray(distortion, jnp.float64), jnp.asarray(perception, jnp.float64)
-    )
+    distortion, perception = broadcast(distortion, perception)
     bound = perception < distortion
 
     def sent(d: jax.Array, p: jax.Array) -> jax.Array:

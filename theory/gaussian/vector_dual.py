@@ -72,14 +72,14 @@ class BestResponse(NamedTuple):
 
     Attributes:
       x: reconstruction deviation / source deviation.
-      less_x: 1 - x.
-      less_rho: 1 - rho, with rho the correlation of source and reconstruction.
+      one_minus_x: 1 - x.
+      one_minus_rho: 1 - rho, with rho the correlation of source and reconstruction.
       nats: rate of the component, -1/2 ln(1 - rho^2).
     """
 
     x: jax.Array
-    less_x: jax.Array
-    less_rho: jax.Array
+    one_minus_x: jax.Array
+    one_minus_rho: jax.Array
     nats: jax.Array
 
 
@@ -95,8 +95,8 @@ def log_excess(d: jax.Array, log: jax.Array) -> jax.Array:
 def perceptions(reply: BestResponse, lam: jax.Array, divergence: str) -> jax.Array:
     """W2 squared, or KL in nats, of each component."""
     if divergence == "w2sq":
-        return lam * reply.less_x**2
-    gap = reply.less_x * (1.0 + reply.x)  # 1 - v/lam
+        return lam * reply.one_minus_x**2
+    gap = reply.one_minus_x * (1.0 + reply.x)  # 1 - v/lam
     finite = reply.x > 0
     terms = 0.5 * log_excess(-gap, 2.0 * jnp.log(jnp.where(finite, reply.x, 1.0)))
     return jnp.where(finite, terms, jnp.where(lam > 0, jnp.inf, 0.0))
@@ -110,7 +110,7 @@ def total_perception(reply: BestResponse, lam: jax.Array, w: jax.Array, divergen
 
 def distortions(reply: BestResponse, lam: jax.Array) -> jax.Array:
     """lam (1 + x^2 - 2 rho x), without cancellation."""
-    return lam * (reply.less_x**2 + 2.0 * reply.x * reply.less_rho)
+    return lam * (reply.one_minus_x**2 + 2.0 * reply.x * reply.one_minus_rho)
 
 
 def _coded(k: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -149,8 +149,8 @@ def _w2_reply(beta: jax.Array, mu: jax.Array, lam: jax.Array) -> BestResponse:
         (jnp.ones_like(b), jnp.ones(b.shape, bool), jnp.zeros((), jnp.int32)),
     )
     x = x - residual(x, b, r, c) / slope(x, *frozen)
-    less_rho, nats = _coded(b * x)
-    return BestResponse(x, c * less_rho, less_rho, nats)
+    one_minus_rho, nats = _coded(b * x)
+    return BestResponse(x, c * one_minus_rho, one_minus_rho, nats)
 
 
 def _kl_reply(beta: jax.Array, mu: jax.Array, lam: jax.Array) -> BestResponse:
@@ -170,8 +170,8 @@ def _kl_reply(beta: jax.Array, mu: jax.Array, lam: jax.Array) -> BestResponse:
     y_low = rest * (s_less + 2.0) / safe
     y_high = s_less * (s_less + 2.0) / (4.0 * jnp.where(low, 1.0, b) ** 2)
     x = jnp.sqrt(jnp.where(low, y_low, y_high))
-    less_rho, nats = _coded(b * x)
-    return BestResponse(x, c * less_rho / (1.0 + x - c * (1.0 - less_rho)), less_rho, nats)
+    one_minus_rho, nats = _coded(b * x)
+    return BestResponse(x, c * one_minus_rho / (1.0 + x - c * (1.0 - one_minus_rho)), one_minus_rho, nats)
 
 
 _REPLIES = {"w2sq": _w2_reply, "kl": _kl_reply}
@@ -290,17 +290,17 @@ def feasible_rate(reply: BestResponse, problem: Problem, divergence: str) -> jax
     excess = jnp.where(spent > perception, perception, 1.0) / jnp.where(spent > perception, spent, 1.0)
     # W2 squared is quadratic in 1 - x; KL is convex in 1 - x^2 and 0 at 0.
     if divergence == "w2sq":
-        less_x = reply.less_x * jnp.sqrt(excess)[..., None]
+        one_minus_x = reply.one_minus_x * jnp.sqrt(excess)[..., None]
     else:
-        gap = reply.less_x * (1.0 + reply.x) * excess[..., None]
-        less_x = gap / (1.0 + jnp.sqrt(1.0 - gap))
-    fixed = jnp.sum(w * lam * less_x**2, -1)
-    movable = jnp.sum(w * lam * 2.0 * (1.0 - less_x) * reply.less_rho, -1)
+        gap = reply.one_minus_x * (1.0 + reply.x) * excess[..., None]
+        one_minus_x = gap / (1.0 + jnp.sqrt(1.0 - gap))
+    fixed = jnp.sum(w * lam * one_minus_x**2, -1)
+    movable = jnp.sum(w * lam * 2.0 * (1.0 - one_minus_x) * reply.one_minus_rho, -1)
     over = fixed + movable > distortion
     cut = jnp.where(over, (distortion - fixed) / jnp.where(over, movable, 1.0), 1.0)[..., None]
-    less_rho = reply.less_rho * cut
+    one_minus_rho = reply.one_minus_rho * cut
     # The rate of the reply itself where nothing was cut: recomputing it would lose digits near rate 0.
-    nats = jnp.where(cut < 1.0, -0.5 * jnp.log(less_rho * (2.0 - less_rho)), reply.nats)
+    nats = jnp.where(cut < 1.0, -0.5 * jnp.log(one_minus_rho * (2.0 - one_minus_rho)), reply.nats)
     return jnp.sum(jnp.where(w * lam > 0, w * nats, 0.0), -1)
 
 
@@ -325,13 +325,13 @@ def kkt_residual(
         return jnp.where(used, jnp.abs(multiplier * jnp.where(used, over, 0.0)), 0.0)
 
     b, m, x = 2.0 * beta[..., None] * lam, mu[..., None], reply.x
-    best_less_rho, _ = _coded(b * x)
+    best_one_minus_rho, _ = _coded(b * x)
     rho = 2.0 * b * x / (1.0 + jnp.sqrt(1.0 + 4.0 * (b * x) ** 2))
-    pull = 2.0 * lam * x * reply.less_x if divergence == "w2sq" else reply.less_x * (1.0 + x)
+    pull = 2.0 * lam * x * reply.one_minus_x if divergence == "w2sq" else reply.one_minus_x * (1.0 + x)
     # d/dx of the Lagrangian times x, relative to the larger of its parts.
     parts = b * x**2 + m * pull
     in_x = (b * x * (x - rho) - m * pull) / jnp.where(parts > 0, parts, 1.0)
     checked = (lam > 0) & jnp.isfinite(b) & jnp.isfinite(m) & (m > 0)
-    stationarity = jnp.where(checked, jnp.maximum(jnp.abs(reply.less_rho - best_less_rho), jnp.abs(in_x)), 0.0)
+    stationarity = jnp.where(checked, jnp.maximum(jnp.abs(reply.one_minus_rho - best_one_minus_rho), jnp.abs(in_x)), 0.0)
     worst = jnp.maximum(slackness(beta, over_d), slackness(mu, over_p))
     return jnp.maximum(jnp.maximum(jnp.maximum(violation, worst), jnp.max(stationarity, -1)), 0.0)

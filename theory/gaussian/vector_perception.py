@@ -32,6 +32,7 @@ from theory.gaussian.vector_dual import (
 )
 from theory.gaussian.vector_realism import perfect_filling, perfect_rate
 from theory.numerics.checks import check_choice, check_domain
+from theory.numerics.elementwise import broadcast
 from theory.numerics.units import bits_to_nats, nats_to_bits
 
 DIVERGENCES = ("w2sq", "kl")
@@ -111,9 +112,7 @@ def rate_distortion_perception(
     check_choice("divergence", divergence, DIVERGENCES)
     check_domain("perception", perception, minimum=0.0)
     check_domain("distortion", distortion, minimum=0.0)
-    distortion, perception = jnp.broadcast_arrays(
-        jnp.asarray(distortion, jnp.float64), jnp.asarray(perception, jnp.float64)
-    )
+    distortion, perception = broadcast(distortion, perception)
     distortion, eigenvalues, weights = broadcast_arguments(distortion, eigenvalues, weights)
     perception = jnp.broadcast_to(perception, distortion.shape)
     return _solve(distortion, perception, eigenvalues, weights, divergence)
@@ -148,7 +147,7 @@ def divergence_of_variances(
     check_domain("eigenvalues", eigenvalues, minimum=0.0, finite=True)
     weights = 1.0 if weights is None else weights
     check_domain("weights", weights, minimum=0.0, finite=True)
-    v, lam, w = jnp.broadcast_arrays(*(jnp.asarray(x, jnp.float64) for x in (variances, eigenvalues, weights)))
+    v, lam, w = broadcast(variances, eigenvalues, weights)
     valid = jnp.all((v >= 0) & (lam >= 0) & (w >= 0), -1)
     v, lam = jnp.where(v >= 0, v, 1.0), jnp.where(lam >= 0, lam, 1.0)
     if divergence == "w2sq":
@@ -167,7 +166,7 @@ def water_filling_perception(
     divergence: str = "w2sq",
     weights: ArrayLike | None = None,
 ) -> jax.Array:
-    """How far the reconstruction of reverse water-filling is from the source in law.
+    """How far the reconstruction of reverse water-filling is from the source in distribution.
 
     Under a looser constraint on perception than this, the rate-distortion-perception function equals R(D).
       w2sq: sum (sqrt(lam_i) - sqrt(lam_i - D_i))^2;
@@ -203,8 +202,8 @@ def _plain_reply(distortion: jax.Array, lam: jax.Array, w: jax.Array) -> BestRes
 def _perfect_reply(distortion: jax.Array, lam: jax.Array, w: jax.Array) -> tuple[BestResponse, jax.Array]:
     """The reply at perfect realism, x = 1, and the inverse of the water level."""
     inverse, nats, each = perfect_filling(distortion, lam, w)
-    less_rho = jnp.where(lam > 0, each / jnp.where(lam > 0, 2.0 * lam, 1.0), 1.0)
-    return BestResponse(jnp.ones_like(lam), jnp.zeros_like(lam), less_rho, nats), inverse
+    one_minus_rho = jnp.where(lam > 0, each / jnp.where(lam > 0, 2.0 * lam, 1.0), 1.0)
+    return BestResponse(jnp.ones_like(lam), jnp.zeros_like(lam), one_minus_rho, nats), inverse
 
 
 def _idle_reply(problem: Problem, divergence: str) -> BestResponse:
@@ -213,8 +212,8 @@ def _idle_reply(problem: Problem, divergence: str) -> BestResponse:
     if divergence == "w2sq":
         total = jnp.sum(w * lam, -1)
         share = jnp.where(total > 0, perception, 1.0) / jnp.where(total > 0, total, 1.0)
-        less_x = jnp.broadcast_to(jnp.minimum(jnp.sqrt(share), 1.0)[..., None], lam.shape)
-        x = 1.0 - less_x
+        one_minus_x = jnp.broadcast_to(jnp.minimum(jnp.sqrt(share), 1.0)[..., None], lam.shape)
+        x = 1.0 - one_minus_x
     else:
         # min sum w lam y subject to sum w (y - 1 - ln y)/2 <= P has y = 1/(1 + nu lam): bisect ln(nu lam_max).
         largest = jnp.max(jnp.where(w > 0, lam, 0.0), -1, keepdims=True)
@@ -233,8 +232,8 @@ def _idle_reply(problem: Problem, divergence: str) -> BestResponse:
         z = relative * jnp.exp(lax.fori_loop(0, 64, bisect, ends)[0])[..., None]
         y = jnp.where(jnp.isinf(perception)[..., None] & (relative > 0), 0.0, 1.0 / (1.0 + z))
         x = jnp.sqrt(y)
-        less_x = (1.0 - y) / (1.0 + x)
-    return BestResponse(x, less_x, jnp.ones_like(lam), jnp.zeros_like(lam))
+        one_minus_x = (1.0 - y) / (1.0 + x)
+    return BestResponse(x, one_minus_x, jnp.ones_like(lam), jnp.zeros_like(lam))
 
 
 @partial(jax.jit, static_argnames="divergence")

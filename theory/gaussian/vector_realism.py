@@ -1,4 +1,4 @@
-"""Gaussian vectors whose reconstruction has exactly the law of the source: closed form in the water level.
+"""Gaussian vectors whose reconstruction has exactly the distribution of the source: closed form in the water level.
 
 Conventions, weights and the treatment of gradients are those of `theory.gaussian.vector`.
 """
@@ -18,7 +18,7 @@ _MAX_NATS = 345.0
 def perfect_realism_rate_distortion(
     distortion: ArrayLike, eigenvalues: ArrayLike, *, weights: ArrayLike | None = None
 ) -> jax.Array:
-    """Rate-distortion function of a Gaussian vector whose reconstruction has the source's law (exact).
+    """Rate-distortion function of a Gaussian vector whose reconstruction has the source's distribution (exact).
 
     With unlimited common randomness (or for marginals only), R(D, 0) = sum_i -1/2 log2(1 - rho_i^2) with
     rho_i = 1 - D_i/(2 lam_i), D_i = 2 lam_i + theta - sqrt(theta^2 + 4 lam_i^2) and sum_i D_i = D; 0 for

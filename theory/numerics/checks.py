@@ -1,4 +1,4 @@
-"""Refusals in words: argument checks for calls made outside of a trace.
+"""Argument validation for calls made outside of a trace.
 
 Inside `jax.jit` or `jax.grad` values cannot be looked at; the functions of this package then return NaN
 where an argument lies outside its domain. Outside they raise a `ValueError` that names the argument,

@@ -1,4 +1,4 @@
-"""What elementwise closed forms share: broadcasting, the edge of a domain, and inverting a monotone function."""
+"""Elementwise numerics: broadcasting, the edge of a domain, the inverse of a monotone function."""
 
 from collections.abc import Callable
 
@@ -19,6 +19,19 @@ def broadcast(*values: ArrayLike) -> list[jax.Array]:
     values = [jnp.asarray(value, jnp.float64) for value in values]
     shape = jnp.broadcast_shapes(*(value.shape for value in values))
     return [jnp.broadcast_to(value, shape) for value in values]
+
+
+def squared_distances(x: jax.Array, y: jax.Array) -> jax.Array:
+    """Computes |x_i - y_j|^2 between two sets of points.
+
+    Args:
+      x: points, [n, d].
+      y: points, [m, d].
+
+    Returns:
+      Squared distances, [n, m].
+    """
+    return sum((x[:, None, k] - y[None, :, k]) ** 2 for k in range(x.shape[1]))
 
 
 def nan_unless(valid: jax.Array, value: jax.Array) -> jax.Array:

@@ -1,4 +1,4 @@
-"""What quantizers with ideal entropy coding reach: scalar, dithered, lattice."""
+"""Quantizers with ideal entropy coding: scalar, dithered, lattice."""
 
 from theory.quantization.entropy_coded import (
     OperationalBounds,

@@ -28,7 +28,7 @@ class DitheredQuantizer(NamedTuple):
       distortion: E(X - Z)^2 = step^2 / 12, the decoder that outputs Z as it is.
       distortion_wiener: of the best linear decoder, Var(X) s^2 / (12 Var(X) + s^2).
       distortion_mmse: of the best decoder, E[X | Z].
-      distortion_realism: of T(Z), the increasing map that gives the output the source's own law: the least
+      distortion_realism: of T(Z), the increasing map that gives the output the source's own distribution: the least
         mean squared error at perfect realism if E[X | Z] increases in Z, as it does for log-concave densities.
     """
 
@@ -72,9 +72,9 @@ def _at_step(density, step):
     estimate = first / safe
     explained = jnp.sum(weight * jnp.where(occupied, height * estimate**2, 0.0))
     # P(Z < z) = P(X < low) + E[(high - X) / s; low < X < high], and likewise above.
-    centerd = z - density.mean
-    below = tails_low[0][:, 0] + ((centerd + step / 2) * mass - first) / step
-    above = tails_high[1][:, 0] + (first - (centerd - step / 2) * mass) / step
+    centered = z - density.mean
+    below = tails_low[0][:, 0] + ((centered + step / 2) * mass - first) / step
+    above = tails_high[1][:, 0] + (first - (centered - step / 2) * mass) / step
     matched = _quantile(density, jnp.maximum(below, 0.0), jnp.maximum(above, 0.0)) - density.mean
     correlation = jnp.sum(weight * jnp.where(occupied, height * estimate * matched, 0.0))
     noise = step**2 / 12

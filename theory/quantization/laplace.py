@@ -2,7 +2,7 @@
 
 For the density exp(-|x|/b) / (2b) it has a dead zone [-t, t] with codeword 0, and beyond it cells of one
 length s whose codewords lie the same offset above their lower ends: the tail of a Laplacian beyond any threshold
-is the same exponential law. (Unit scale below; lengths times b, squares times b^2.)
+is the same exponential distribution. (Unit scale below; lengths times b, squares times b^2.)
 """
 
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Lattice quantizers: normalized second moments, what they lose against R(D), and the sphere bound.
+"""Lattice quantizers: normalized second moments, their loss against R(D), and the sphere bound.
 
 The normalized second moment of a lattice with Voronoi cell V in n dimensions is
 G = int_V |x|^2 dx / (n vol(V)^{1 + 2/n}), the mean squared error per dimension at unit volume.
@@ -148,8 +148,8 @@ def dithered_realism_rate_upper_bound(
 ) -> jax.Array:
     """The same bound when the decoder scales to the source's variance instead: R(D, P=0) + (1/2) log2(2 pi e G).
 
-    The output Z s / sqrt(s^2 + d) has the source's second moment, D = 2 s^2 (1 - s / sqrt(s^2 + d)); its law is the
-    Gaussian's up to the non-Gaussianity of the dither, so realism is nearly, not exactly, perfect.
+    The output Z s / sqrt(s^2 + d) has the source's second moment, D = 2 s^2 (1 - s / sqrt(s^2 + d)); its
+    distribution is the Gaussian's up to the non-Gaussianity of the dither, so realism is nearly, not exactly, perfect.
 
     Args:
       distortion: mean squared error per dimension, 0 <= D <= 2 variance.

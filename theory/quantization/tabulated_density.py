@@ -15,6 +15,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from theory.numerics.checks import check_domain, check_pmf
+from theory.numerics.elementwise import broadcast
 from theory.numerics.units import nats_to_bits
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
@@ -165,7 +166,7 @@ def gaussian_mixture_density(
 
 
 def laplace_density(scale: float = 1.0, *, panels: int = 512) -> ScalarDensity:
-    """The centerd Laplace density exp(-|x| / b) / (2 b), cut 39 scales from 0 (1e-17 of the mass outside).
+    """The centered Laplace density exp(-|x| / b) / (2 b), cut 39 scales from 0 (1e-17 of the mass outside).
 
     Args:
       scale: b > 0; the variance is 2 b^2.
@@ -276,7 +277,7 @@ def interval_moments(density: ScalarDensity, low: ArrayLike, high: ArrayLike) ->
     Returns:
       int_{low}^{high} (x - mean)^k p(x) dx for k = 0, 1, 2, broadcast shape + [3].
     """
-    low, high = jnp.broadcast_arrays(jnp.asarray(low, jnp.float64), jnp.asarray(high, jnp.float64))
+    low, high = broadcast(low, high)
     return difference_of_tails(density, tail_moments(density, low), tail_moments(density, high), low, high)
 
 

@@ -16,8 +16,8 @@ def test_samples_have_the_moments_within_five_standard_errors(source):
     assert x.shape == (COUNT, source.dimension) and x.dtype == np.float64
     error = np.maximum(x.std(0), 1e-12) / np.sqrt(COUNT)
     assert np.all(np.abs(x.mean(0) - source.mean) <= 5 * error)
-    centerd = x - source.mean
-    products = centerd[:, :, None] * centerd[:, None, :]
+    centered = x - source.mean
+    products = centered[:, :, None] * centered[:, None, :]
     error = np.maximum(products.std(0), 1e-12) / np.sqrt(COUNT)
     assert np.all(np.abs(products.mean(0) - source.covariance) <= 5 * error)
     np.testing.assert_array_equal(source.sample(jax.random.key(0), (COUNT,)), x)  # the key decides

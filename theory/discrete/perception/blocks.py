@@ -1,4 +1,4 @@
-"""How each divergence enters a Newton step of the realism-constrained problem.
+"""Parts of the Newton step that belong to a divergence: eliminations for the realism-constrained problem.
 
 Per divergence, the output pmf q and the constraint delta(p, q) <= P come with primal-dual pairs
 (x, z >= 0, x z -> 0). Given the step of the log-responses h(y) and of the price t of perception, a block
@@ -178,16 +178,16 @@ def transport_block(p: jax.Array, cost: jax.Array) -> Block:
         return weight, total, bias, c - mean_cost[:, None], mean_cost, mean_bias, missing
 
     def eliminate(state, h, t, targets):
-        weight, total, bias, centerd, mean_cost, mean_bias, missing = parts(state, h, t, targets)
+        weight, total, bias, centered, mean_cost, mean_bias, missing = parts(state, h, t, targets)
         scaled = weight / jnp.sqrt(total)[:, None]
         coupling = scaled.T @ scaled
         coupling = coupling - jnp.diag(jnp.diag(coupling))
         compliance = jnp.diag(coupling.sum(-1)) - coupling
         leaning = weight * (bias - mean_bias[:, None])
-        omega = (weight * centerd).sum(0)
+        omega = (weight * centered).sum(0)
         rho = leaning.sum(0) + (weight * (missing / total)[:, None]).sum(0)
-        theta = (weight * centerd**2).sum()
-        chi = (leaning * centerd).sum() + mean_cost @ missing
+        theta = (weight * centered**2).sum()
+        chi = (leaning * centered).sum() + mean_cost @ missing
         return Elimination(compliance, omega, rho, theta, chi)
 
     def back_substitute(state, h, t, targets, dh, dt):

@@ -1,4 +1,4 @@
-"""Divergences bound to a source, and what a dual point proves about R(D, P).
+"""Divergences bound to a source, and lower bounds on R(D, P) from dual points.
 
 Every convex divergence enters the certificate through its conjugate alone (the critic), and the solver through a
 block of its Newton step. Everything here is traced, in nats and in units of `Perception.scale`.

@@ -1,4 +1,4 @@
-"""From a solver's iterate to a certified point of the rate-distortion-perception function.
+"""Certified points of the rate-distortion-perception function, made of a solver's iterate.
 
 Everything here is traced; the public function is in `theory.discrete.perception`.
 """

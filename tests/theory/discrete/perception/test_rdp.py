@@ -254,8 +254,8 @@ def test_a_divergence_of_ones_own():
 
     def conjugate(p, critic):
         # max over q of <q, phi> - |p - q|^2 over all q that sum to one: at least the maximum over pmfs.
-        centerd = critic - critic.mean()
-        return p @ critic + 0.25 * jnp.sum(centerd**2)
+        centered = critic - critic.mean()
+        return p @ critic + 0.25 * jnp.sum(centered**2)
 
     own = Divergence(value, conjugate)
     answer = rate_distortion_perception(PMF, SQUARED, distortion=0.6, perception=1e-3, divergence=own)
