@@ -1,5 +1,6 @@
 """Look-up of the bounds known for a source, a distortion, a perception measure and shared randomness."""
 
+import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from theory.gaussian import absolute_error, common_randomness, upper_bounds
 from theory.gaussian import vector as gaussian_vector
 from theory.gaussian import vector_perception as gaussian_vector_perception
 from theory.numerics.checks import check_choice, check_domain
+from theory.numerics.elementwise import broadcast, decreasing_root
 from theory.quantization import laplace as laplace_quantizer
 from theory.quantization import tabulated_density
 from theory.quantization import uniform as uniform_quantizer
@@ -77,6 +79,23 @@ def _only_at_zero(function):
     return rate
 
 
+def _iid_output_rate(distortion, perception, shared, variance, kind):
+    """The rate at which a bound of `common_randomness.iid_output_distortion` meets a distortion."""
+    distortion, perception = broadcast(distortion, perception)
+    # At perfect realism both bounds are the exact rate, which no larger P needs more of.
+    most = common_randomness.strong_realism_rate(distortion, shared, 0.0, variance)
+    finite = jnp.isfinite(most)
+
+    def bound(rate):
+        return getattr(common_randomness.iid_output_distortion(rate, shared, perception, variance, divergence="kl"),
+                       kind)
+
+    rate = decreasing_root(bound, jnp.where(finite, distortion, variance), 0.0, jnp.where(finite, most, 1.0))
+    # The root is exact to rounding, and is moved to the side on which it is proved.
+    rate = jnp.minimum(rate + 1e-12, most) if kind == "upper" else jnp.maximum(rate - 1e-12, 0.0)
+    return jnp.where(finite, rate, jnp.inf)
+
+
 def _gaussian(source, distortion, perception, shared):
     variance = source.parameters["variance"]
     if distortion == "absolute_error":
@@ -124,10 +143,12 @@ def _gaussian(source, distortion, perception, shared):
             "rate-distortion-perception function with unlimited common randomness", "lower",
             lambda d, p: gaussian.rate_distortion_perception(d, p, variance, divergence="kl"),
             "", "theory.gaussian.rate_distortion_perception")
-        yield Bound(
-            "rate at perfect realism of whole blocks", "upper",
-            _plain(lambda d: common_randomness.strong_realism_rate(d, bits, 0.0, variance)),
-            f"{bits:g} bits per sample shared", "theory.gaussian.common_randomness.strong_realism_rate")
+        for kind in ("lower", "upper"):
+            yield Bound(
+                f"{kind} bound for outputs that are i.i.d.", kind,
+                lambda d, p, kind=kind: _iid_output_rate(d, p, bits, variance, kind),
+                f"{bits:g} bits per sample shared; the output is i.i.d., of a divergence of at most P",
+                "theory.gaussian.common_randomness.iid_output_distortion")
     elif perception in _RESTRICTED and shared == "unlimited":
         yield Bound("rate-distortion function", "lower", _plain(gaussian.rate_distortion, variance), "",
                     "theory.gaussian.rate_distortion")
@@ -180,11 +201,11 @@ def _bounded_density(module, scalar, parameter, name):
         value = parameter(source)
         if distortion == "absolute_error" and perception == "none":
             yield Bound("rate-distortion function", "exact", _plain(module.absolute_error_rate_distortion, value), "",
-                        f"theory.{name}.absolute_error_rate_distortion")
+                        f"theory.closed_form.{name}.absolute_error_rate_distortion")
         if distortion != "squared_error" or perception not in ("none", "w2sq", "kl"):
             return
         yield Bound("Shannon lower bound", "lower", _plain(module.squared_error_lower_bound, value), "",
-                    f"theory.{name}.squared_error_lower_bound")
+                    f"theory.closed_form.{name}.squared_error_lower_bound")
         if perception == "none":
             yield Bound("optimal entropy-coded scalar quantizer", "upper",
                         _plain(scalar.entropy_coded_rate_distortion, value), "ideal entropy coding",
@@ -192,7 +213,7 @@ def _bounded_density(module, scalar, parameter, name):
             return
         yield Bound("Shannon lower bound at perfect realism", "lower",
                     _only_at_zero(lambda d: module.perfect_realism_lower_bound(d, value)), "perception 0 only",
-                    f"theory.{name}.perfect_realism_lower_bound")
+                    f"theory.closed_form.{name}.perfect_realism_lower_bound")
         # With nothing shared perfect realism of blocks costs exactly R(D / 2): bounds on that.
         if shared == "nothing":
             yield Bound("half the distortion: Shannon lower bound", "lower",
@@ -301,6 +322,10 @@ def bounds_of(
     Raises:
       ValueError: if a word is unknown, or nothing is known of this combination.
     """
+    if not isinstance(source, Source) or source.name not in _BOUNDS_BY_SOURCE:
+        name = source.name if isinstance(source, Source) else source
+        raise ValueError(f"source must be made by one of theory.bounds.sources."
+                         f"{{{', '.join(_BOUNDS_BY_SOURCE)}}}, got {name!r}")
     check_choice("distortion", distortion, DISTORTIONS)
     check_choice("perception", perception, PERCEPTIONS)
     if isinstance(shared, str):
@@ -308,12 +333,22 @@ def bounds_of(
     else:
         check_domain("shared", shared, minimum=0.0)
         shared = "unlimited" if shared == np.inf else "nothing" if shared == 0 else float(shared)
-    check_choice("source.name", source.name, _BOUNDS_BY_SOURCE)
-    found = tuple(_BOUNDS_BY_SOURCE[source.name](source, distortion, perception, shared))
-    if not found:
+    bounds = _known(source, distortion, perception, shared)
+    if not bounds:
         raise ValueError(f"no bound is known for source {source.name!r} with distortion {distortion!r}, perception "
-                         f"{perception!r} and shared {shared!r}; it needs another combination")
-    return tuple(sorted(found, key=lambda bound: KINDS.index(bound.kind)))
+                         f"{perception!r} and shared {shared!r}; known are (distortion, perception, shared): "
+                         + ", ".join(str(combination) for combination in _combinations(source)))
+    return tuple(sorted(bounds, key=lambda bound: KINDS.index(bound.kind)))
+
+
+def _known(source, distortion, perception, shared):
+    return tuple(_BOUNDS_BY_SOURCE[source.name](source, distortion, perception, shared))
+
+
+def _combinations(source):
+    """The combinations of words for which something is known of a source."""
+    words = itertools.product(DISTORTIONS, PERCEPTIONS, SHARED)
+    return [combination for combination in words if _known(source, *combination)]
 
 
 def certified(

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from theory.gaussian.vector import eigenvalues_of
-from theory.numerics.checks import check_domain, check_pmf
+from theory.numerics.checks import check_domain, check_pmf, is_concrete, normalized_pmf
 from theory.numerics.elementwise import nan_unless
 from theory.numerics.units import bits_to_nats, nats_to_bits
 
@@ -93,6 +94,15 @@ def _single_point_excess(points, log_pmf, beta):
     return _certificate(points, log_pmf, beta)[0]
 
 
+def _source(points: ArrayLike, pmf: ArrayLike) -> tuple[jax.Array, jax.Array]:
+    """Checks a scalar source. Values that never occur neither count nor bound the hull of those that do."""
+    check_pmf("pmf", pmf)
+    if is_concrete(pmf) and is_concrete(points):
+        pmf, points = normalized_pmf("pmf", pmf), np.asarray(points, np.float64)
+        pmf, points = pmf[pmf > 0], points[pmf > 0]
+    return jnp.asarray(points, jnp.float64), jnp.asarray(pmf, jnp.float64)
+
+
 def single_point_excess(points: ArrayLike, pmf: ArrayLike, slope: ArrayLike) -> jax.Array:
     """sup_y log2 E exp(beta (2 <x, y> - y^2)), X centered: zero if and only if one point is optimal at the slope.
 
@@ -113,9 +123,8 @@ def single_point_excess(points: ArrayLike, pmf: ArrayLike, slope: ArrayLike) -> 
     Reference:
       Csiszar 1974 (optimality condition); Rose 1994.
     """
-    check_pmf("pmf", pmf)
+    points, pmf = _source(points, pmf)
     check_domain("slope", slope, minimum=0.0, finite=True)
-    points, pmf = jnp.asarray(points, jnp.float64), jnp.asarray(pmf, jnp.float64)
     centered = points - jnp.sum(pmf * points)
     return nats_to_bits(jnp.maximum(_single_point_excess(centered, jnp.log(pmf), bits_to_nats(slope)), 0.0))
 
@@ -138,22 +147,20 @@ def critical_slope(points: ArrayLike, pmf: ArrayLike) -> CriticalSlope:
 
     Args:
       points: values of X, shape [n], not all equal.
-      pmf: their probabilities, > 0, shape [n].
+      pmf: their probabilities, shape [n]; values of probability 0 do not matter.
 
     Returns:
       The slope to about 1e-6 of the local one (where the transition is continuous the supremum leaves zero
       with the square of the distance, so that rounding hides it), and the point that enters.
 
     Raises:
-      ValueError: if `pmf` is no probability mass function with positive entries, or X is constant.
+      ValueError: if `pmf` is no probability mass function, or X is constant.
 
     Reference:
       As `single_point_excess`. For a Laplacian density the supremum is infinite at every slope: R(D) > 0 for all D
       below the variance, with slope 0 there.
     """
-    check_pmf("pmf", pmf)
-    check_domain("pmf", pmf, minimum=0.0, open_minimum=True)
-    points, pmf = jnp.asarray(points, jnp.float64), jnp.asarray(pmf, jnp.float64)
+    points, pmf = _source(points, pmf)
     centered = points - jnp.sum(pmf * points)
     variance = jnp.sum(pmf * centered**2)
     check_domain("the variance of points", variance, minimum=0.0, open_minimum=True, finite=True)

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from theory.numerics.checks import check_domain, check_pmf
+from theory.numerics.checks import check_domain, check_pmf, normalized_pmf
 
 # Gauss-Legendre nodes per panel; a panel is one spacing wide.
 _ORDER = 12
@@ -278,10 +278,9 @@ def from_points(name: str, points: ArrayLike, pmf: ArrayLike) -> Density:
     """
     points = np.asarray(points, np.float64)
     points = points[:, None] if points.ndim == 1 else points
-    pmf = np.asarray(pmf, np.float64)
-    if points.ndim != 2 or points.shape[1] not in (1, 2) or pmf.shape != points.shape[:1]:
-        raise ValueError(f"points must have shape [n] or [n, 2] and pmf [n], got {points.shape} and {pmf.shape}")
-    check_pmf("pmf", pmf)
+    if points.ndim != 2 or points.shape[1] not in (1, 2) or np.shape(pmf) != points.shape[:1]:
+        raise ValueError(f"points must have shape [n] or [n, 2] and pmf [n], got {points.shape} and {np.shape(pmf)}")
+    pmf = normalized_pmf("pmf", pmf)
     check_domain("points", points, finite=True)
     fixed = QuadratureRule(jnp.asarray(points), jnp.asarray(pmf), jnp.ones(len(pmf), bool))
     return Density(name, points.shape[1], lambda spacing: fixed)

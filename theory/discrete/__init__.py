@@ -7,6 +7,11 @@ from theory.discrete.curves import (
     rate_distortion_curve,
     rate_distortion_perception_surface,
 )
+from theory.discrete.limited_common_randomness import (
+    LimitedCommonRandomness,
+    estimation_bound,
+    limited_common_randomness,
+)
 from theory.discrete.perception import rate_distortion_perception
 from theory.discrete.perception.divergences import Divergence
 from theory.discrete.perception.solver import RateDistortionPerception
@@ -14,9 +19,12 @@ from theory.discrete.perception.solver import RateDistortionPerception
 __all__ = [
     "DistortionRate",
     "Divergence",
+    "LimitedCommonRandomness",
     "RateDistortion",
     "RateDistortionPerception",
     "distortion_rate",
+    "estimation_bound",
+    "limited_common_randomness",
     "rate_distortion",
     "rate_distortion_curve",
     "rate_distortion_perception",

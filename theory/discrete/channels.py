@@ -13,7 +13,7 @@ from jax import lax
 ROUNDING = 8 * jnp.finfo(jnp.float64).eps
 
 
-class Problem(NamedTuple):
+class NormalizedProblem(NamedTuple):
     """A source and a distortion, brought to the scale that the solvers work on.
 
     Subtracting its smallest entry from every row of the distortion changes E[d] by a constant, whatever
@@ -34,7 +34,7 @@ class Problem(NamedTuple):
     scale: jax.Array
 
 
-def normalize(pmf: jax.Array, distortion_matrix: jax.Array) -> Problem:
+def normalize(pmf: jax.Array, distortion_matrix: jax.Array) -> NormalizedProblem:
     """Subtracts row minima and divides by a typical distortion.
 
     Args:
@@ -42,7 +42,7 @@ def normalize(pmf: jax.Array, distortion_matrix: jax.Array) -> Problem:
       distortion_matrix: d(x, y), [n, m], may hold +inf.
 
     Returns:
-      The `Problem`; its entries are NaN if a letter of positive probability has no finite distortion.
+      The `NormalizedProblem`; its entries are NaN if a letter of positive probability has no finite distortion.
     """
     pmf = pmf / pmf.sum()
     offset = distortion_matrix.min(-1)
@@ -56,16 +56,16 @@ def normalize(pmf: jax.Array, distortion_matrix: jax.Array) -> Problem:
     scale = pmf @ largest_finite
     scale = jnp.where(scale > 0, scale, 1.0)
     mean_offset = pmf @ offset
-    return Problem(pmf, excess / scale, offset, mean_offset, scale)
+    return NormalizedProblem(pmf, excess / scale, offset, mean_offset, scale)
 
 
-def keep_only_minima(problem: Problem, lossless: jax.Array) -> Problem:
+def keep_only_minima(problem: NormalizedProblem, lossless: jax.Array) -> NormalizedProblem:
     """Forbids, where `lossless`, all pairs but those at the minimum of their row."""
     forbidden = lossless & (problem.distortion > 0)
     return problem._replace(distortion=jnp.where(forbidden, jnp.inf, problem.distortion))
 
 
-def normalized_target(problem: Problem, distortion: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+def normalized_target(problem: NormalizedProblem, distortion: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """The distortion asked for, on the scale of the problem.
 
     Args:
@@ -82,7 +82,7 @@ def normalized_target(problem: Problem, distortion: jax.Array) -> tuple[jax.Arra
     return jnp.where(lossless, 1.0, target), lossless, target >= -rounding
 
 
-def best_constant_channel(problem: Problem) -> tuple[jax.Array, jax.Array]:
+def best_constant_channel(problem: NormalizedProblem) -> tuple[jax.Array, jax.Array]:
     """The channel to the single best letter, [n, m], and its mean distortion; rate zero needs no more."""
     occurs = problem.pmf > 0
     means = jnp.where(occurs[:, None], problem.distortion, 0.0)
@@ -152,8 +152,53 @@ def log_responses(
     return jax.nn.logsumexp(logits, axis=0)
 
 
+def finite_responses(
+    problem: NormalizedProblem, log_multiplier: jax.Array, slope: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """`log_responses` with a finite stand-in for letters that no channel uses, and the size of what was summed.
+
+    Whatever stands for the response of a letter that no letter of the source may be mapped to, a bound stays one.
+
+    Args:
+      problem: the normalized problem.
+      log_multiplier: nu, [n].
+      slope: nats per unit of normalized distortion, >= 0.
+
+    Returns:
+      h, [m], and the largest |nu| + s d that matters to it, scalar.
+    """
+    occurs = (problem.pmf > 0)[:, None]
+    h = log_responses(problem.pmf, log_multiplier, problem.distortion, slope)
+    used = jnp.isfinite(h)
+    h = jnp.where(used, h, jnp.where(used, h, 0.0).min() - 1e3)
+    cost = slope * finite_part(problem.distortion)
+    matters = occurs & used[None] & jnp.isfinite(problem.distortion) & (log_multiplier[:, None] - cost >= h[None] - 1.0)
+    return h, jnp.where(matters, jnp.abs(log_multiplier)[:, None] + cost, 0.0).max()
+
+
+def rounding_error(
+    problem: NormalizedProblem, log_multiplier: jax.Array, slope: jax.Array, target: jax.Array, size: jax.Array
+) -> jax.Array:
+    """An estimate, on the large side, of the rounding error of a dual bound.
+
+    Args:
+      problem: the normalized problem.
+      log_multiplier: nu, [n].
+      slope: nats per unit of normalized distortion, >= 0.
+      target: the distortion D of the bound, normalized.
+      size: of the responses, see `finite_responses`.
+
+    Returns:
+      The estimate in nats, scalar.
+    """
+    nu = jnp.where(problem.pmf > 0, problem.pmf * jnp.abs(log_multiplier), 0.0).sum()
+    # The target is a difference, divided by the scale.
+    distortion = slope * (target + problem.mean_offset / problem.scale)
+    return 4.0 * jnp.finfo(jnp.float64).eps * (nu + distortion + size)
+
+
 def rate_lower_bound(
-    problem: Problem, log_multiplier: jax.Array, slope: jax.Array, target: jax.Array
+    problem: NormalizedProblem, log_multiplier: jax.Array, slope: jax.Array, target: jax.Array
 ) -> jax.Array:
     """What (log_multiplier, slope) proves: R(D) >= sum p nu - slope D - max_y h(y), and R >= 0.
 
@@ -167,15 +212,16 @@ def rate_lower_bound(
       target: the distortion D of the bound, normalized.
 
     Returns:
-      A lower bound on R(D) in nats, scalar.
+      A lower bound on R(D) in nats, rounded outwards; scalar.
     """
-    response = log_responses(problem.pmf, log_multiplier, problem.distortion, slope)
+    response, size = finite_responses(problem, log_multiplier, slope)
     mean = jnp.sum(jnp.where(problem.pmf > 0, problem.pmf * log_multiplier, 0.0))
-    return jnp.maximum(mean - slope * target - response.max(), 0.0)
+    error = rounding_error(problem, log_multiplier, slope, target, size)
+    return jnp.maximum(mean - slope * target - response.max() - error, 0.0)
 
 
 def slope_meeting_distortion(
-    problem: Problem,
+    problem: NormalizedProblem,
     log_weights: jax.Array,
     target: jax.Array,
     start: jax.Array,

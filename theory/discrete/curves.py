@@ -5,19 +5,21 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
-from theory.discrete import channels
+from theory.discrete import channels, padding
 from theory.discrete.classical import RateDistortion
 from theory.discrete.classical import solver as classical
 from theory.discrete.gradients import with_gradient
-from theory.discrete.perception import rdp as perception
+from theory.discrete.perception import rdp
 from theory.discrete.perception.divergences import Divergence
-from theory.discrete.perception.duals import Options
+from theory.discrete.perception.problem import Options, Problem, pad
 from theory.discrete.perception.solver import RateDistortionPerception
-from theory.numerics.checks import check_domain, is_concrete
+from theory.discrete.programs import Programs
+from theory.numerics.checks import check_domain
+
+_programs = Programs()
 
 
 def rate_distortion_curve(
@@ -58,9 +60,13 @@ def rate_distortion_curve(
     grid = jnp.asarray(distortions if slopes is None else slopes, jnp.float64)
     if grid.ndim != 1:
         raise ValueError(f"{'distortions' if slopes is None else 'slopes'} must have shape [k], got {grid.shape}")
-    return _curve(pmf, distortion_matrix, grid, tolerance, slopes is None, max_iterations, at_once)
+    padded = padding.pad_source(pmf, distortion_matrix)
+    with _programs:
+        result = _curve(*padded, grid, tolerance, slopes is None, max_iterations, at_once)
+    return padding.unpad(result, ("multiplier",), ("output_pmf",), *distortion_matrix.shape)
 
 
+@_programs.compiled
 @partial(jax.jit, static_argnames=("by_distortion", "max_iterations", "at_once"))
 def _curve(pmf, distortion_matrix, grid, tolerance, by_distortion, max_iterations, at_once):
     solve = classical.differentiable_at_distortion if by_distortion else classical.undifferentiable_at_slope
@@ -105,36 +111,32 @@ def rate_distortion_perception_surface(
     Raises:
       ValueError: as `rate_distortion_perception`, but for pairs that no channel meets.
     """
-    pmf, distortion_matrix = classical.check_source(pmf, distortion_matrix)
-    n = pmf.shape[0]
-    if distortion_matrix.shape != (n, n):
-        raise ValueError(f"distortion_matrix must have shape [{n}, {n}], got {distortion_matrix.shape}")
+    pmf, distortion_matrix = rdp.check_square_source(pmf, distortion_matrix)
     classical.check_distortion(pmf, distortion_matrix, distortions)
     check_domain("perceptions", perceptions, minimum=0.0)
     check_domain("tolerance", tolerance, minimum=0.0, open_minimum=True)
-    cost, on_line = perception.transport_costs(n, divergence, points, transport_cost)
+    transport, on_line = rdp.transport_costs(pmf.shape[0], divergence, points, transport_cost)
+    options = Options(divergence, on_line, False, False, max_iterations)
+    regime = rdp.regime_of(perceptions, options)
     distortions, perceptions = jnp.asarray(distortions, jnp.float64), jnp.asarray(perceptions, jnp.float64)
     if distortions.ndim != 1 or perceptions.ndim != 1:
         raise ValueError(
             f"distortions and perceptions must have shapes [k] and [l], got {distortions.shape}, {perceptions.shape}"
         )
-    regime = "any"
-    if is_concrete(perceptions):
-        values = np.asarray(perceptions)
-        if np.all((values > 0) & np.isfinite(values)):
-            regime = "positive"
-    options = Options(divergence, on_line, False, False, max_iterations)
-    return _surface(
-        pmf, distortion_matrix, distortions, perceptions, cost, tolerance, options, regime, at_once
-    )
+    # The distortion and the perception of this problem are put in point by point.
+    nothing = jnp.zeros(())
+    problem = Problem(pmf, distortion_matrix, nothing, nothing, transport, jnp.asarray(tolerance, jnp.float64))
+    with _programs:
+        result = _surface(pad(problem, options), distortions, perceptions, options, regime, at_once)
+    return rdp.unpad(result, pmf.shape[0])
 
 
+@_programs.compiled
 @partial(jax.jit, static_argnames=("options", "regime", "at_once"))
-def _surface(pmf, distortion_matrix, distortions, perceptions, cost, tolerance, options, regime, at_once):
+def _surface(problem, distortions, perceptions, options, regime, at_once):
     def point(pair):
-        return perception.differentiable(
-            pmf, distortion_matrix, pair[0], pair[1], cost, tolerance, options, regime
-        )
+        here = problem._replace(distortion_or_slope=pair[0], perception_or_slope=pair[1])
+        return rdp.differentiable(here, options, regime)
 
     shape = (distortions.shape[0], perceptions.shape[0])
     pairs = jnp.stack(jnp.meshgrid(distortions, perceptions, indexing="ij"), -1).reshape(-1, 2)
@@ -198,15 +200,19 @@ def distortion_rate(
     pmf, distortion_matrix = classical.check_source(pmf, distortion_matrix)
     check_domain("rate", rate, minimum=0.0)
     check_domain("tolerance", tolerance, minimum=0.0, open_minimum=True)
-    return _distortion_rate(pmf, distortion_matrix, jnp.asarray(rate, jnp.float64), tolerance, max_iterations)
+    padded = padding.pad_source(pmf, distortion_matrix)
+    with _programs:
+        result = _distortion_rate(*padded, jnp.asarray(rate, jnp.float64), tolerance, max_iterations)
+    return padding.unpad(result, (), ("output_pmf",), *distortion_matrix.shape)
 
 
+@_programs.compiled
 @partial(jax.jit, static_argnames=("max_iterations",))
 def _distortion_rate(pmf, distortion_matrix, rate, tolerance, max_iterations):
     arguments = (pmf, distortion_matrix, rate)
     pmf, distortion_matrix, rate = lax.stop_gradient(arguments)
     problem = channels.normalize(pmf, distortion_matrix)
-    _, largest = channels.best_constant_channel(problem)
+    constant, largest = channels.best_constant_channel(problem)
     largest = jnp.where(jnp.isinf(largest), 2.0 * channels.finite_part(problem.distortion).max() + 1.0, largest)
 
     def at(excess):
@@ -237,6 +243,12 @@ def _distortion_rate(pmf, distortion_matrix, rate, tolerance, max_iterations):
         return (gap(state[3]) > tolerance) & (state[4] < 60)
 
     finest, coarsest = at(jnp.zeros(())), at(largest)
+    # The slope at rate 0 is that of a point nearby; the channel at rate 0 is known.
+    known = coarsest._replace(
+        rate=jnp.zeros(()), distortion=largest * problem.scale + problem.mean_offset, channel=constant,
+        output_pmf=problem.pmf @ constant)
+    finite = jnp.isfinite(channels.mean_distortion(problem.pmf, constant, problem.distortion))
+    coarsest = jax.tree.map(lambda new, old: jnp.where(finite, new, old), known, coarsest)
     enough = finest.rate <= rate
     none = rate <= 0
     best = jax.tree.map(lambda fine, coarse: jnp.where(enough, fine, coarse), finest, coarsest)

@@ -22,11 +22,12 @@ from jax.typing import ArrayLike
 from theory.continuous.densities import from_points
 from theory.continuous.rate_distortion import rate_distortion_curve
 from theory.discrete.perception import rate_distortion_perception
-from theory.numerics.checks import check_domain, check_pmf
+from theory.numerics.checks import check_domain, normalized_pmf
 from theory.numerics.elementwise import squared_distances
 from theory.numerics.units import bits_to_nats, nats_to_bits
 
 _SCALINGS = 30  # steps of iterative scaling per projection
+_STEEPEST = 2e4  # supporting lines of the classical curve, in bits per variance
 _WEIGHTS = 14  # bisections of the weight between the two rates
 
 
@@ -56,6 +57,11 @@ class LimitedCommonRandomness(NamedTuple):
     information_output: jax.Array
     encoder: jax.Array
     decoder: jax.Array
+
+    @property
+    def gap(self) -> jax.Array:
+        """`rate - rate_lower`, bits; it does not vanish for every C where the search succeeds."""
+        return self.rate - self.rate_lower
 
 
 def _information(log_joint: jax.Array, log_pmf: jax.Array) -> jax.Array:
@@ -128,34 +134,59 @@ def _descend(start: tuple[jax.Array, jax.Array], weight, slope, log_pmf, cost, s
     return jax.lax.fori_loop(0, steps, body, (start, jnp.asarray(0.5), value(start)))[0]
 
 
-@partial(jax.jit, static_argnames=("size", "restarts", "steps"))
-def _search(pmf, cost, slope, shared, key, size: int, restarts: int, steps: int):
-    """The best (rate + slope distortion) over restarts and weights; its channels."""
+class _Rates(NamedTuple):
+    """Both rates in nats and the distortion of a pair of channels."""
+
+    input: jax.Array
+    output: jax.Array
+    distortion: jax.Array
+
+
+def _rates(pair: tuple[jax.Array, jax.Array], pmf: jax.Array, cost: jax.Array) -> _Rates:
+    encoder, decoder = _repair(*pair, pmf)
+    log_pmf = jnp.log(pmf)
+    information_x = _information(_safe_log(pmf[:, None] * encoder), log_pmf)
+    information_y = _information(_safe_log(((pmf @ encoder)[:, None] * decoder).T), log_pmf)
+    return _Rates(information_x, information_y, jnp.sum(pmf[:, None] * cost * (encoder @ decoder)))
+
+
+def _random_pair(key: jax.Array, log_pmf: jax.Array, size: int) -> tuple[jax.Array, jax.Array]:
+    """Logarithms of joints of (X, U) and (Y, U), each [n, size]."""
+    first, second, scale = jax.random.split(key, 3)
+    n = log_pmf.shape[0]
+    spread = jax.random.uniform(scale, minval=0.5, maxval=4.0, dtype=jnp.float64)
+    logits = spread * jax.random.normal(first, (n, size), jnp.float64)
+    # X and Y should see about the same U: the second joint is a perturbed copy of the first.
+    other = logits + 0.3 * jax.random.normal(second, (n, size), jnp.float64)
+    return _project(log_pmf[:, None] + logits, log_pmf[:, None] + other, log_pmf)
+
+
+def _realism_pair(channel: jax.Array, pmf: jax.Array, size: int, blur: float) -> tuple[jax.Array, jax.Array]:
+    """The channel X -> Y of perfect realism as a pair with U = Y, a share `blur` of it independent of U."""
     n = pmf.shape[0]
+    more = ((0, 0), (0, size - n))
+    encoder = (1 - blur) * jnp.pad(channel, more) + blur / size
+    output = (1 - blur) * jnp.pad(jnp.eye(n), more) + blur / size
+    return _safe_log(pmf[:, None] * encoder), _safe_log(pmf[:, None] * output)
+
+
+@partial(jax.jit, static_argnames=("size", "restarts", "steps"))
+def _search(pmf, cost, realism, slope, shared, key, size: int, restarts: int, steps: int):
+    """The best (rate + slope distortion) over starts and weights; its channels and rates."""
     log_pmf = jnp.log(pmf)
 
-    def one(key):
-        first, second, scale = jax.random.split(key, 3)
-        spread = jax.random.uniform(scale, minval=0.5, maxval=4.0, dtype=jnp.float64)
-        logits = spread * jax.random.normal(first, (n, size), jnp.float64)
-        # X and Y should see about the same U: the second joint is a perturbed copy of the first.
-        other = logits + 0.3 * jax.random.normal(second, (n, size), jnp.float64)
-        pair = _project(log_pmf[:, None] + logits, log_pmf[:, None] + other, log_pmf)
+    def score(pair):
+        rates = _rates(pair, pmf, cost)
+        return jnp.maximum(rates.input, rates.output - shared) + slope * rates.distortion, rates
 
-        def score(pair):
-            encoder, decoder = _repair(*pair, pmf)
-            information_x = _information(_safe_log(pmf[:, None] * encoder), log_pmf)
-            information_y = _information(_safe_log(((pmf @ encoder)[:, None] * decoder).T), log_pmf)
-            distortion = jnp.sum(pmf[:, None] * cost * (encoder @ decoder))
-            return jnp.maximum(information_x, information_y - shared) + slope * distortion, information_x, information_y
-
+    def descend(pair):
         def body(_, state):
             low, high, pair, best, best_score = state
             weight = 0.5 * (low + high)
             pair = _descend(pair, weight, slope, log_pmf, cost, steps)
-            reached, information_x, information_y = score(pair)
+            reached, rates = score(pair)
             # The larger of the two rates deserves more weight.
-            more = information_x > information_y - shared
+            more = rates.input > rates.output - shared
             better = reached < best_score
             best = jax.tree.map(lambda new, old: jnp.where(better, new, old), pair, best)
             low, high = jnp.where(more, weight, low), jnp.where(more, high, weight)
@@ -165,13 +196,26 @@ def _search(pmf, cost, slope, shared, key, size: int, restarts: int, steps: int)
         *_, best, best_score = jax.lax.fori_loop(0, _WEIGHTS, body, start)
         return best, best_score
 
-    pairs, scores = jax.lax.map(one, jax.random.split(key, restarts))
-    winner = jnp.argmin(scores)
-    encoder, decoder = _repair(pairs[0][winner], pairs[1][winner], pmf)
-    information_x = _information(_safe_log(pmf[:, None] * encoder), log_pmf)
-    information_y = _information(_safe_log(((pmf @ encoder)[:, None] * decoder).T), log_pmf)
-    distortion = jnp.sum(pmf[:, None] * cost * (encoder @ decoder))
-    return encoder, decoder, information_x, information_y, distortion
+    starts = jax.vmap(lambda key: _random_pair(key, log_pmf, size))(jax.random.split(key, restarts))
+    if size >= pmf.shape[0]:
+        # With all randomness shared it is the answer; blurred, a descent can leave it.
+        known = [_realism_pair(realism, pmf, size, blur) for blur in (0.0, 0.02)]
+        starts = jax.tree.map(lambda *leaves: jnp.concatenate([leaves[0], jnp.stack(leaves[1:])]), starts, *known)
+    pairs, scores = jax.lax.map(descend, starts)
+    winner = jax.tree.map(lambda leaf: leaf[jnp.argmin(scores)], pairs)
+    return *_repair(*winner, pmf), _rates(winner, pmf, cost)
+
+
+def _supporting_slopes(places, pmf, variance, distortion, num_slopes) -> np.ndarray:
+    """Slopes of the lines that the bound needs at a distortion, bits per unit."""
+    gaps = squared_distances(places, places)
+    closest = float(np.min(gaps[gaps > 0.0], initial=4.0 * variance))
+    used = pmf[pmf > 0]
+    entropy = float(nats_to_bits(-np.sum(used * np.log(used))))
+    # Convexity gives slope * D <= R(0) at every point: from the second slope on the curve is below an eighth of the
+    # distortion asked for. Letters that nothing can tell apart at that distortion need no line of their own.
+    steepest = min(12.0 / closest, 8.0 * entropy / max(distortion, 1e-300), _STEEPEST / variance)
+    return np.geomspace(0.5 / variance, max(steepest, 2.0 / variance), num_slopes)
 
 
 def estimation_bound(
@@ -206,15 +250,12 @@ def estimation_bound(
     """
     check_domain("distortion", distortion, minimum=0.0)
     check_domain("common_randomness", common_randomness, minimum=0.0)
-    points = np.asarray(points, np.float64)
+    pmf, points = normalized_pmf("pmf", pmf), np.asarray(points, np.float64)
     places = points[:, None] if points.ndim == 1 else points
-    pmf = np.asarray(pmf, np.float64)
     variance = float(np.sum(pmf[:, None] * (places - pmf @ places) ** 2))
-    gaps = squared_distances(places, places)
-    closest = float(np.min(gaps[gaps > 0.0], initial=4.0 * max(variance, 1e-300)))
     if variance == 0.0:
         return jnp.asarray(0.0)
-    slopes = np.geomspace(0.5 / variance, max(12.0 / closest, 2.0 / variance), num_slopes)
+    slopes = _supporting_slopes(places, pmf, variance, float(distortion), num_slopes)
     curve = rate_distortion_curve(from_points("letters", points, pmf), slopes, rounds=6)
 
     def distortion_rate(rate):
@@ -236,6 +277,23 @@ def estimation_bound(
     return low
 
 
+def _check_source(pmf: ArrayLike, distortion_matrix: ArrayLike, points: ArrayLike | None):
+    """Refuses what is no source with positive probabilities, or no distortion that fits."""
+    pmf, cost = normalized_pmf("pmf", pmf), np.asarray(distortion_matrix, np.float64)
+    check_domain("pmf", pmf, minimum=0.0, open_minimum=True)
+    n = pmf.shape[0]
+    if pmf.ndim != 1 or cost.shape != (n, n):
+        raise ValueError(f"distortion_matrix must have shape [n, n] with pmf [n], got {cost.shape} and {pmf.shape}")
+    check_domain("distortion_matrix", cost, minimum=0.0, finite=True)
+    if points is not None:
+        places = np.asarray(points, np.float64)
+        places = places[:, None] if places.ndim == 1 else places
+        squared = squared_distances(places, places)
+        if squared.shape != cost.shape or not np.allclose(squared, cost, rtol=1e-9, atol=1e-12):
+            raise ValueError("distortion_matrix must be the squared distance between the points, got another matrix")
+    return pmf, cost
+
+
 def limited_common_randomness(
     pmf: ArrayLike,
     distortion_matrix: ArrayLike,
@@ -253,8 +311,8 @@ def limited_common_randomness(
     Upper bound: minimize max(I(X;U), I(Y;U) - C) + slope E d(X, Y) over X - U - Y with p_Y = p_X. For each weight w
     in [0, 1], w I(X;U) + (1 - w) I(Y;U) + slope E d is descended by alternating a mirror (multiplicative) step with the
     KL projection onto {p_X = p_Y = p, one distribution of U}; w is bisected until the two rates balance; the best of
-    several random starts is kept. The channels returned have p_Y = p_X to rounding. This is a local search: the
-    value is achieved, but a better U may exist.
+    several random starts, and of the optimum with unlimited common randomness, is kept. The channels returned have
+    p_Y = p_X to rounding. This is a local search: the value is achieved, but a better U may exist.
 
     Lower bound, at the distortion achieved: the larger of R(D, P=0) with unlimited common randomness, certified by
     `rate_distortion_perception`, and, when `points` are given, `estimation_bound`.
@@ -280,30 +338,20 @@ def limited_common_randomness(
       N. Saldi, T. Linder and S. Yuksel, IEEE Trans. Inform. Theory 61(9), 2015, arXiv 1411.5767; A. B. Wagner, The
       rate-distortion-perception tradeoff: the role of common randomness, arXiv 2202.04147.
     """
-    check_pmf("pmf", pmf)
-    pmf, cost = np.asarray(pmf, np.float64), np.asarray(distortion_matrix, np.float64)
-    check_domain("pmf", pmf, minimum=0.0, open_minimum=True)
-    n = pmf.shape[0]
-    if pmf.ndim != 1 or cost.shape != (n, n):
-        raise ValueError(f"distortion_matrix must have shape [n, n] with pmf [n], got {cost.shape} and {pmf.shape}")
-    check_domain("distortion_matrix", cost, minimum=0.0, finite=True)
+    pmf, cost = _check_source(pmf, distortion_matrix, points)
     check_domain("common_randomness", common_randomness, minimum=0.0)
     check_domain("slope", slope, minimum=0.0, open_minimum=True, finite=True)
-    size = 2 * n if auxiliary_size is None else auxiliary_size
+    size = 2 * pmf.shape[0] if auxiliary_size is None else auxiliary_size
     for name, number in (("auxiliary_size", size), ("restarts", restarts), ("steps", steps)):
         check_domain(name, number, minimum=1)
-    if points is not None:
-        places = np.asarray(points, np.float64)
-        places = places[:, None] if places.ndim == 1 else places
-        squared = squared_distances(places, places)
-        if squared.shape != cost.shape or not np.allclose(squared, cost, rtol=1e-9, atol=1e-12):
-            raise ValueError("distortion_matrix must be the squared distance between the points, got another matrix")
 
-    encoder, decoder, information_x, information_y, distortion = _search(
-        jnp.asarray(pmf), jnp.asarray(cost), bits_to_nats(slope), bits_to_nats(common_randomness),
+    realism = rate_distortion_perception(pmf, cost, slope=slope, perception=0.0, divergence="tv")
+    encoder, decoder, rates = _search(
+        jnp.asarray(pmf), jnp.asarray(cost), realism.channel, bits_to_nats(slope), bits_to_nats(common_randomness),
         jax.random.key(0) if key is None else key, int(size), int(restarts), int(steps),
     )  # fmt: skip
-    information_x, information_y = nats_to_bits(information_x), nats_to_bits(information_y)
+    information_x, information_y = nats_to_bits(rates.input), nats_to_bits(rates.output)
+    distortion = rates.distortion
     rate = jnp.maximum(jnp.maximum(information_x, information_y - common_randomness), 0.0)
     unlimited = rate_distortion_perception(
         pmf, cost, distortion=distortion, perception=0.0, divergence="tv"

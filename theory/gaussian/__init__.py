@@ -1,21 +1,16 @@
 """Gaussian sources: scalar, vector and stationary, with and without realism."""
 
-from theory.gaussian.scalar import (
-    DIVERGENCES,
-    conditional_rate_distortion_perception,
-    distortion_rate,
-    distortion_rate_perception,
-    rate_distortion,
-    rate_distortion_perception,
-    strong_realism_distortion,
+from theory._lazy import attach
+
+_SCALAR = (
+    "DIVERGENCES", "conditional_rate_distortion_perception", "distortion_rate", "distortion_rate_perception",
+    "rate_distortion", "rate_distortion_perception", "strong_realism_distortion",
+)
+_MODULES = (
+    "absolute_error", "common_randomness", "diffusion", "process", "scalar", "upper_bounds", "vector",
+    "vector_perception", "vector_realism",
 )
 
-__all__ = [
-    "DIVERGENCES",
-    "conditional_rate_distortion_perception",
-    "distortion_rate",
-    "distortion_rate_perception",
-    "rate_distortion",
-    "rate_distortion_perception",
-    "strong_realism_distortion",
-]
+__getattr__, __dir__, __all__ = attach(
+    __name__, {**{name: "scalar" for name in _SCALAR}, **{name: name for name in _MODULES}}
+)

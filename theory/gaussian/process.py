@@ -5,6 +5,11 @@ result for Gaussian vectors becomes an integral over frequency, that is, a sum o
 weights sum to 1. A spectrum is an array of S at such nodes, S >= 0, normalized so that its (weighted) mean
 is the variance of one sample. Rate, distortion and perception are per sample, or per pixel.
 
+The five functions below are those of `theory.gaussian.vector`, `vector_realism` and `vector_perception` with
+weights 1/n, the averages over frequency; `weights` [..., n] replaces them, to sum to 1. All take D, R and P >= 0 per
+sample, of any shape [...], and the spectrum S >= 0, [..., n]; arguments outside of the domain are refused, or give
+NaN inside a trace.
+
 For a spectrum that is smooth and periodic, `uniform_frequencies` (the trapezoid rule) converges faster
 than any power as long as no frequency is dropped; the kink of min(theta, S) slows it to second order.
 """
@@ -123,68 +128,58 @@ def _equal_weights(spectrum: ArrayLike, weights: ArrayLike | None) -> jax.Array:
 def rate_distortion(
     distortion: ArrayLike, spectrum: ArrayLike, *, weights: ArrayLike | None = None
 ) -> jax.Array:
-    """Rate-distortion function of a stationary Gaussian process (exact up to the quadrature).
+    """Computes R(D) = int [1/2 log2(S(f)/theta)]_+ df with D = int min(theta, S(f)) df.
 
-    R = int [1/2 log2(S(f)/theta)]_+ df with D = int min(theta, S(f)) df. For D <= min S this is
-    1/2 log2(innovation variance / D), whatever the spectrum (Kolmogorov, Szego).
+    For D <= min S this is 1/2 log2(innovation variance / D), whatever the spectrum (Kolmogorov, Szego).
 
     Args:
-      distortion: D >= 0, mean squared error per sample; shape [...].
-      spectrum: S >= 0 at the quadrature nodes; shape [..., n].
-      weights: quadrature weights, shape [..., n]; default 1/n each.
+      distortion: D, mean squared error per sample; [...].
+      spectrum: S, [..., n].
+      weights: quadrature weights, [..., n]; 1/n each when None.
 
     Returns:
-      Rate in bits per sample; shape [...]. NaN inside a trace for arguments outside the domain.
-
-    Raises:
-      ValueError: if D, S or a weight is negative (outside of a trace).
+      Bits per sample, [...].
 
     Reference: Kolmogorov 1956; Berger, Rate Distortion Theory, 1971, section 4.5.
     """
-    weights = _equal_weights(spectrum, weights)
-    return gaussian_vector.rate_distortion(distortion, spectrum, weights=weights)
+    return gaussian_vector.rate_distortion(distortion, spectrum, weights=_equal_weights(spectrum, weights))
 
 
 def distortion_rate(
     rate: ArrayLike, spectrum: ArrayLike, *, weights: ArrayLike | None = None
 ) -> jax.Array:
-    """Distortion-rate function of a stationary Gaussian process, the inverse of `rate_distortion`.
+    """Computes D(R), the inverse of `rate_distortion`.
+
+    The water level theta is solved for at the given rate.
 
     Args:
-      rate: R >= 0, bits per sample; shape [...].
-      spectrum: S >= 0 at the quadrature nodes; shape [..., n].
-      weights: quadrature weights, shape [..., n]; default 1/n each.
+      rate: R, bits per sample; [...].
+      spectrum: S, [..., n].
+      weights: quadrature weights, [..., n]; 1/n each when None.
 
     Returns:
-      Mean squared error per sample; shape [...].
-
-    Raises:
-      ValueError: if R, S or a weight is negative (outside of a trace).
+      Mean squared error per sample, [...].
 
     Reference: as `rate_distortion`.
     """
-    weights = _equal_weights(spectrum, weights)
-    return gaussian_vector.distortion_rate(rate, spectrum, weights=weights)
+    return gaussian_vector.distortion_rate(rate, spectrum, weights=_equal_weights(spectrum, weights))
 
 
 def perfect_realism_rate_distortion(
     distortion: ArrayLike, spectrum: ArrayLike, *, weights: ArrayLike | None = None
 ) -> jax.Array:
-    """Rate-distortion function of a process whose reconstruction has the same spectrum.
+    """Computes R(D) of a process whose reconstruction has the same spectrum, with unlimited common randomness.
 
-    R = int 1/2 log2((1 + sqrt(1 + 4 u^2))/2) df with u = S/theta, D = int 4 S/(1 + 2u + sqrt(1 + 4 u^2)) df;
-    with unlimited common randomness. Analytic in f if S is, since no frequency is dropped.
+    R = int 1/2 log2((1 + sqrt(1 + 4 u^2))/2) df with u = S/theta, D = int 4 S/(1 + 2u + sqrt(1 + 4 u^2)) df. It is
+    analytic in f if S is, since no frequency is dropped.
 
     Args:
-      distortion: D >= 0, mean squared error per sample; shape [...].
-      spectrum: S >= 0 at the quadrature nodes; shape [..., n].
-      weights: quadrature weights, shape [..., n]; default 1/n each.
+      distortion: D, mean squared error per sample; [...].
+      spectrum: S, [..., n].
+      weights: quadrature weights, [..., n]; 1/n each when None.
 
     Returns:
-      Rate in bits per sample; shape [...]. NaN inside a trace for arguments outside the domain.
-
-    Raises:
-      ValueError: if D, S or a weight is negative (outside of a trace).
+      Bits per sample, [...].
 
     Reference: the limit of long blocks of `theory.gaussian.vector_realism`.
     """
@@ -195,18 +190,17 @@ def perfect_realism_rate_distortion(
 def perfect_realism_distortion_rate(
     rate: ArrayLike, spectrum: ArrayLike, *, weights: ArrayLike | None = None
 ) -> jax.Array:
-    """Distortion-rate function at perfect realism, the inverse of `perfect_realism_rate_distortion`.
+    """Computes D(R) at perfect realism, the inverse of `perfect_realism_rate_distortion`.
+
+    The level theta is solved for at the given rate.
 
     Args:
-      rate: R >= 0, bits per sample; shape [...].
-      spectrum: S >= 0 at the quadrature nodes; shape [..., n].
-      weights: quadrature weights, shape [..., n]; default 1/n each.
+      rate: R, bits per sample; [...].
+      spectrum: S, [..., n].
+      weights: quadrature weights, [..., n]; 1/n each when None.
 
     Returns:
-      Mean squared error per sample; shape [...].
-
-    Raises:
-      ValueError: if R, S or a weight is negative (outside of a trace).
+      Mean squared error per sample, [...].
 
     Reference: as `perfect_realism_rate_distortion`.
     """
@@ -222,26 +216,21 @@ def rate_distortion_perception(
     divergence: str = "w2sq",
     weights: ArrayLike | None = None,
 ) -> VectorRateDistortionPerception:
-    """Rate-distortion-perception function of a stationary Gaussian process, per sample.
+    """Computes R(D, P) per sample; P is the rate of the divergence between long blocks.
 
-    Perception is the rate of the divergence between long blocks, per sample: W2 squared
-    int (sqrt(S) - sqrt(S_Y))^2 df, or KL(reconstruction || source) in bits.
+    W2 squared is int (sqrt(S) - sqrt(S_Y))^2 df; KL(reconstruction || source) is in bits.
 
     Args:
-      distortion: D >= 0, mean squared error per sample; shape [...].
-      perception: P >= 0 per sample; shape [...], broadcast.
-      spectrum: S >= 0 at the quadrature nodes; shape [..., n].
+      distortion: D, mean squared error per sample; [...].
+      perception: P per sample; [...], broadcast.
+      spectrum: S, [..., n].
       divergence: "w2sq" or "kl".
-      weights: quadrature weights, shape [..., n]; default 1/n each.
+      weights: quadrature weights, [..., n]; 1/n each when None.
 
     Returns:
-      `VectorRateDistortionPerception`, its rates in bits per sample, its components the frequencies.
-
-    Raises:
-      ValueError: if D, P, S or a weight is negative, or the divergence is unknown (outside of a trace).
+      A `VectorRateDistortionPerception`, its rates in bits per sample, its components the frequencies.
 
     Reference: the limit of long blocks of `theory.gaussian.vector_perception`.
     """
-    weights = _equal_weights(spectrum, weights)
     return gaussian_vector_perception.rate_distortion_perception(
-        distortion, perception, spectrum, divergence=divergence, weights=weights)
+        distortion, perception, spectrum, divergence=divergence, weights=_equal_weights(spectrum, weights))

@@ -332,6 +332,7 @@ def kkt_residual(
     parts = b * x**2 + m * pull
     in_x = (b * x * (x - rho) - m * pull) / jnp.where(parts > 0, parts, 1.0)
     checked = (lam > 0) & jnp.isfinite(b) & jnp.isfinite(m) & (m > 0)
-    stationarity = jnp.where(checked, jnp.maximum(jnp.abs(reply.one_minus_rho - best_one_minus_rho), jnp.abs(in_x)), 0.0)
+    in_rho = jnp.abs(reply.one_minus_rho - best_one_minus_rho)
+    stationarity = jnp.where(checked, jnp.maximum(in_rho, jnp.abs(in_x)), 0.0)
     worst = jnp.maximum(slackness(beta, over_d), slackness(mu, over_p))
     return jnp.maximum(jnp.maximum(jnp.maximum(violation, worst), jnp.max(stationarity, -1)), 0.0)

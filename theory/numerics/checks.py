@@ -24,6 +24,19 @@ def is_concrete(value: ArrayLike) -> bool:
     return not isinstance(value, jax.core.Tracer)
 
 
+def check_precision() -> None:
+    """Refuses to compute in 32-bit numbers.
+
+    Raises:
+      ValueError: if JAX's 64-bit mode, which importing `theory` switches on, was switched off.
+    """
+    if not jax.config.jax_enable_x64:
+        raise ValueError(
+            "jax_enable_x64 must be on for the functions of theory, got off: it was switched off after theory was "
+            "imported; call jax.config.update('jax_enable_x64', True), or leave the context that switches it off"
+        )
+
+
 def check_domain(
     name: str,
     value: ArrayLike,
@@ -44,8 +57,10 @@ def check_domain(
       finite: whether infinities are refused.
 
     Raises:
-      ValueError: if an element is NaN or outside of the interval, or `value` is not real numbers.
+      ValueError: if an element is NaN or outside of the interval, or `value` is not real numbers, or JAX's 64-bit
+        mode is off.
     """
+    check_precision()
     if not is_concrete(value):
         return
     values = np.asarray(value)
@@ -80,23 +95,54 @@ def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
 
 
-def check_pmf(name: str, pmf: ArrayLike, *, atol: float = 1e-9) -> None:
+def check_pmf(name: str, pmf: ArrayLike, *, atol: float | None = None) -> None:
     """Refuses what is not a probability mass function; does nothing inside a trace.
+
+    Sums are off by rounding in the precision that the numbers have: one of 32-bit numbers is accepted, and the caller
+    normalizes it in float64.
 
     Args:
       name: the argument's name, for the message.
       pmf: probabilities, shape [..., n].
-      atol: how far the sum over the last axis may be from 1.
+      atol: how far the sum over the last axis may be from 1; when None, 1e-9, and 4 units of rounding times
+        sqrt(n) + 1 of an array of lower precision.
 
     Raises:
       ValueError: if it is empty, has a negative or NaN entry, or does not sum to 1.
     """
+    check_precision()
     if not is_concrete(pmf):
         return
-    values = np.asarray(pmf, np.float64)
+    values = np.asarray(pmf)
     if values.ndim == 0 or values.shape[-1] == 0:
         raise ValueError(f"{name} must have shape [..., n] with n >= 1, got shape {values.shape}")
+    if atol is None:
+        atol = 1e-9
+        if jax.dtypes.issubdtype(values.dtype, np.floating):
+            unit = float(jax.numpy.finfo(values.dtype).eps)
+            atol = max(atol, 4.0 * unit * (1.0 + values.shape[-1] ** 0.5))
+    values = values.astype(np.float64) if values.dtype != object else values
     check_domain(name, values, minimum=0.0, maximum=1.0 + atol)
     worst = np.abs(values.sum(-1) - 1.0).max()
     if worst > atol:
         raise ValueError(f"{name} must sum to 1 over its last axis, got a sum that is off by {worst:g}")
+
+
+def normalized_pmf(name: str, pmf: ArrayLike) -> np.ndarray:
+    """Checks a probability mass function, and makes one of lower precision sum to 1 in float64.
+
+    Args:
+      name: the argument's name, for the message.
+      pmf: probabilities, shape [..., n], nothing traced.
+
+    Returns:
+      Float64, [..., n].
+
+    Raises:
+      ValueError: as `check_pmf`.
+    """
+    check_pmf(name, pmf)
+    values = np.asarray(pmf)
+    rounded = values.dtype != np.float64 and jax.dtypes.issubdtype(values.dtype, np.floating)
+    values = values.astype(np.float64)
+    return values / values.sum(-1, keepdims=True) if rounded else values

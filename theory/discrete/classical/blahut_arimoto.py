@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from theory.discrete.channels import (
-    Problem,
+    NormalizedProblem,
     kernel,
     mean_distortion,
     slope_meeting_distortion,
@@ -19,7 +19,7 @@ from theory.discrete.classical.interior_point import Iterate
 
 
 def blahut_arimoto(
-    problem: Problem, *, slope: jax.Array, tolerance: jax.Array, max_iterations: int
+    problem: NormalizedProblem, *, slope: jax.Array, tolerance: jax.Array, max_iterations: int
 ) -> Iterate:
     """At a given slope: q <- q c with c = K'(p / Kq), until ln max c <= tolerance.
 
@@ -57,7 +57,7 @@ def blahut_arimoto(
 
 
 def constrained_blahut_arimoto(
-    problem: Problem, *, slope: jax.Array, target: jax.Array, tolerance: jax.Array, max_iterations: int
+    problem: NormalizedProblem, *, slope: jax.Array, target: jax.Array, tolerance: jax.Array, max_iterations: int
 ) -> Iterate:
     """At a given distortion: before each update, Newton's method finds the slope that meets it.
 

@@ -8,12 +8,15 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
-from theory.discrete import channels
+from theory.discrete import channels, padding
+from theory.discrete.channels import NormalizedProblem
 from theory.discrete.classical import blahut_arimoto, interior_point
 from theory.discrete.gradients import with_gradient, without_gradient
+from theory.discrete.programs import Programs
 from theory.numerics.checks import check_choice, check_domain, check_pmf, is_concrete
 from theory.numerics.units import bits_to_nats, nats_to_bits
 
+_programs = Programs()
 METHODS = ("interior_point", "blahut_arimoto", "constrained_blahut_arimoto")
 
 
@@ -22,7 +25,8 @@ class RateDistortion(NamedTuple):
 
     With s = `slope`, nu = `multiplier` and D the distortion (the one asked for, if one was), `rate_lower` is
     sum_x p nu - s D - max_y log2 sum_x p(x) 2^(nu(x) - s d(x, y)), or 0 if that is less: it can be checked without
-    trusting the solver. At slope inf only pairs at the minimum of their row are left, and s d counts as 0 there.
+    trusting the solver. It is rounded outwards. At slope inf only pairs at the minimum of their row are left, and s d
+    counts as 0 there; at slope 0 so do s D and s d, also where D or d is infinite.
 
     Attributes:
       rate: I(X; Y) of `channel`, bits; scalar.
@@ -48,6 +52,16 @@ class RateDistortion(NamedTuple):
     iterations: jax.Array
     converged: jax.Array
 
+    @property
+    def gap(self) -> jax.Array:
+        """`rate - rate_lower`, bits: how far from the optimum the channel is at most."""
+        return self.rate - self.rate_lower
+
+    @property
+    def certified(self) -> jax.Array:
+        """Whether the channel was verified, whatever its gap: both bounds hold."""
+        return jnp.isfinite(self.rate)
+
 
 def rate_distortion(
     pmf: ArrayLike,
@@ -71,7 +85,7 @@ def rate_distortion(
     Solutions at a given slope refuse to be differentiated.
 
     Args:
-      pmf: probabilities of the source, [n]; zeros are allowed.
+      pmf: probabilities of the source, [n]; zeros are allowed. It is normalized, as one of 32-bit numbers needs.
       distortion_matrix: d(x, y) >= 0, [n, m]; +inf forbids a pair.
       slope: bits per unit of distortion, >= 0; scalar. Give this or `distortion`. At slope 0 the answer is
         the constant channel of smallest distortion; at inf the smallest reachable distortion.
@@ -99,17 +113,22 @@ def rate_distortion(
     if max_iterations is None:
         max_iterations = 100 if method == "interior_point" else 10_000
     check_domain("tolerance", tolerance, minimum=0.0, open_minimum=True)
+    padded = padding.pad_source(pmf, distortion_matrix)
     if slope is not None:
         if method == "constrained_blahut_arimoto":
             raise ValueError("method 'constrained_blahut_arimoto' needs a distortion, got a slope")
         check_domain("slope", slope, minimum=0.0)
         slope = jnp.asarray(slope, jnp.float64)
-        return _at_slope(pmf, distortion_matrix, slope, tolerance, method, max_iterations)
+        with _programs:
+            result = _at_slope(*padded, slope, tolerance, method, max_iterations)
+        return padding.unpad(result, ("multiplier",), ("output_pmf",), *distortion_matrix.shape)
     if method == "blahut_arimoto":
         raise ValueError("method 'blahut_arimoto' needs a slope, got a distortion")
     check_distortion(pmf, distortion_matrix, distortion)
     target = jnp.asarray(distortion, jnp.float64)
-    return _at_distortion(pmf, distortion_matrix, target, tolerance, method, max_iterations)
+    with _programs:
+        result = _at_distortion(*padded, target, tolerance, method, max_iterations)
+    return padding.unpad(result, ("multiplier",), ("output_pmf",), *distortion_matrix.shape)
 
 
 def check_source(pmf: ArrayLike, distortion_matrix: ArrayLike) -> tuple[jax.Array, jax.Array]:
@@ -181,8 +200,86 @@ def differentiable_at_distortion(pmf, distortion_matrix, distortion, tolerance, 
     return result._replace(rate=rate)
 
 
-_at_slope = jax.jit(undifferentiable_at_slope, static_argnames=("method", "max_iterations"))
-_at_distortion = jax.jit(differentiable_at_distortion, static_argnames=("method", "max_iterations"))
+_at_slope = _programs.compiled(jax.jit(undifferentiable_at_slope, static_argnames=("method", "max_iterations")))
+_at_distortion = _programs.compiled(
+    jax.jit(differentiable_at_distortion, static_argnames=("method", "max_iterations")))
+
+
+class Point(NamedTuple):
+    """A channel and a dual point of the normalized problem, in nats.
+
+    Attributes:
+      channel: W(y|x), [n, m].
+      log_multiplier: nu, [n].
+      slope: s of the dual point; scalar.
+      iterations: Newton steps or updates made; scalar integer.
+    """
+
+    channel: jax.Array
+    log_multiplier: jax.Array
+    slope: jax.Array
+    iterations: jax.Array
+
+
+def point_at_slope(
+    problem: NormalizedProblem, slope: jax.Array, nats: jax.Array, method: str, max_iterations: int
+) -> Point:
+    """Solves a normalized problem at a slope.
+
+    Args:
+      problem: the problem.
+      slope: nats per unit of normalized distortion, >= 0; scalar.
+      nats: gap to stop at.
+      method: of `METHODS`.
+      max_iterations: bound on steps.
+
+    Returns:
+      The solver's answer.
+    """
+    options = {"slope": slope, "tolerance": nats, "max_iterations": max_iterations}
+    if method == "blahut_arimoto":
+        iterate = blahut_arimoto.blahut_arimoto(problem, **options)
+    else:
+        iterate = interior_point.solve(problem, target=jnp.zeros(()), fixed_slope=True, **options)
+    log_weights = jnp.log(iterate.weights / iterate.weights.sum())
+    channel = channels.tilted_channel(log_weights, problem.distortion, slope)
+    constant, _ = channels.best_constant_channel(problem)
+    channel = jnp.where(slope > 0, channel, constant)
+    multiplier = jnp.where(slope > 0, _log_multiplier(problem, iterate, slope), 0.0)
+    return Point(channel, multiplier, slope, iterate.iterations)
+
+
+def point_at_distortion(
+    problem: NormalizedProblem, target: jax.Array, nats: jax.Array, method: str, max_iterations: int
+) -> Point:
+    """Solves a normalized problem at a distortion.
+
+    Args:
+      problem: the problem.
+      target: D, normalized, > 0; scalar.
+      nats: gap to stop at.
+      method: of `METHODS`.
+      max_iterations: bound on steps.
+
+    Returns:
+      The solver's answer; its channel has E[d] <= D. Where the best constant channel has, that one, with slope 0.
+    """
+    constant, smallest = channels.best_constant_channel(problem)
+    # A target above E[d] of the best constant channel has rate 0: the solver is given an easy one instead.
+    free = target >= smallest
+    easy = jnp.where(jnp.isinf(smallest), 1.0, jnp.maximum(smallest, 1e-300))
+    solved = jnp.where(free, easy, target)
+    options = {"target": solved, "tolerance": nats, "max_iterations": max_iterations}
+    if method == "constrained_blahut_arimoto":
+        iterate = blahut_arimoto.constrained_blahut_arimoto(problem, slope=1.0 / solved, **options)
+    else:
+        iterate = interior_point.solve(problem, slope=1.0 / solved, fixed_slope=False, **options)
+    log_weights = jnp.log(iterate.weights / iterate.weights.sum())
+    start = jnp.maximum(iterate.slope, 1e-12)
+    meeting = channels.slope_meeting_distortion(problem, log_weights, solved, start)
+    channel = jnp.where(free, constant, channels.tilted_channel(log_weights, problem.distortion, meeting))
+    multiplier = jnp.where(free, 0.0, _log_multiplier(problem, iterate, iterate.slope))
+    return Point(channel, multiplier, jnp.where(free, 0.0, iterate.slope), iterate.iterations)
 
 
 def solve_at_slope(
@@ -199,22 +296,12 @@ def solve_at_slope(
     # At slope inf only pairs at the row minimum are left; the slope within the solver is then immaterial.
     problem = channels.keep_only_minima(problem, lossless)
     s = jnp.where(lossless, 1.0, bits_to_nats(slope) * problem.scale)
-    options = {"slope": s, "tolerance": 0.5 * bits_to_nats(tolerance), "max_iterations": max_iterations}
-    if method == "blahut_arimoto":
-        iterate = blahut_arimoto.blahut_arimoto(problem, **options)
-    else:
-        iterate = interior_point.solve(problem, target=jnp.zeros(()), fixed_slope=True, **options)
-    log_weights = jnp.log(iterate.weights / iterate.weights.sum())
-    channel = channels.tilted_channel(log_weights, problem.distortion, s)
-    achieved = channels.mean_distortion(problem.pmf, channel, problem.distortion)
-    constant, smallest = channels.best_constant_channel(problem)
-    channel = jnp.where(slope > 0, channel, constant)
-    achieved = jnp.where(slope > 0, achieved, smallest)
-    multiplier = jnp.where(slope > 0, _log_multiplier(problem, iterate, s), 0.0)
-    lower = channels.rate_lower_bound(problem, multiplier, s, achieved)
+    point = point_at_slope(problem, s, 0.5 * bits_to_nats(tolerance), method, max_iterations)
+    achieved = channels.mean_distortion(problem.pmf, point.channel, problem.distortion)
+    lower = channels.rate_lower_bound(problem, point.log_multiplier, s, achieved)
     distortion = achieved * problem.scale + problem.mean_offset
     slope = jnp.where(slope >= 0, slope, jnp.nan)
-    return _result(problem, channel, lower, distortion, slope, multiplier, iterate, tolerance)
+    return _result(problem, point, lower, distortion, slope, jnp.isfinite(achieved), tolerance)
 
 
 def solve_at_distortion(
@@ -229,32 +316,17 @@ def solve_at_distortion(
     problem = channels.normalize(pmf, distortion_matrix)
     target, lossless, reachable = channels.normalized_target(problem, distortion)
     problem = channels.keep_only_minima(problem, lossless)
-    constant, smallest = channels.best_constant_channel(problem)
-    # A target above E[d] of the best constant channel has rate 0: the solver is given an easy one instead.
-    free = target >= smallest
-    easy = jnp.where(jnp.isinf(smallest), 1.0, jnp.maximum(smallest, 1e-300))
-    solved = jnp.where(free, easy, target)
-    options = {"target": solved, "tolerance": 0.5 * bits_to_nats(tolerance), "max_iterations": max_iterations}
-    if method == "constrained_blahut_arimoto":
-        iterate = blahut_arimoto.constrained_blahut_arimoto(problem, slope=1.0 / solved, **options)
-    else:
-        iterate = interior_point.solve(problem, slope=1.0 / solved, fixed_slope=False, **options)
-    log_weights = jnp.log(iterate.weights / iterate.weights.sum())
-    start = jnp.maximum(iterate.slope, 1e-12)
-    s = channels.slope_meeting_distortion(problem, log_weights, solved, start)
-    channel = jnp.where(free, constant, channels.tilted_channel(log_weights, problem.distortion, s))
-    achieved = jnp.where(free, smallest, channels.mean_distortion(problem.pmf, channel, problem.distortion))
-    multiplier = jnp.where(free, 0.0, _log_multiplier(problem, iterate, iterate.slope))
+    point = point_at_distortion(problem, target, 0.5 * bits_to_nats(tolerance), method, max_iterations)
+    achieved = channels.mean_distortion(problem.pmf, point.channel, problem.distortion)
     needed = jnp.where(lossless | jnp.isinf(target), 0.0, target)
-    s = jnp.where(free, 0.0, iterate.slope)
-    lower = jnp.where(free, 0.0, channels.rate_lower_bound(problem, multiplier, s, needed))
-
-    slope = nats_to_bits(jnp.where(lossless & ~free, jnp.inf, s) / problem.scale)
+    free = point.slope == 0
+    lower = jnp.where(free, 0.0, channels.rate_lower_bound(problem, point.log_multiplier, point.slope, needed))
+    slope = nats_to_bits(jnp.where(lossless & ~free, jnp.inf, point.slope) / problem.scale)
     # Undoing the scaling must not round a channel that meets the distortion to one that exceeds it.
     reported = achieved * problem.scale + problem.mean_offset
     reported = jnp.where((achieved <= target) & (reported > distortion) & ~lossless, distortion, reported)
     reported = jnp.where(reachable, reported, jnp.nan)
-    return _result(problem, channel, lower, reported, slope, multiplier, iterate, tolerance)
+    return _result(problem, point, lower, reported, slope, achieved <= target, tolerance)
 
 
 def _log_multiplier(problem, iterate, slope):
@@ -262,10 +334,15 @@ def _log_multiplier(problem, iterate, slope):
     return -jnp.log(jnp.where(problem.pmf > 0, total, 1.0))
 
 
-def _result(problem, channel, lower, distortion, slope, multiplier, iterate, tolerance):
+def _result(problem, point, lower, distortion, slope, met, tolerance):
+    """Undoes the scaling. A channel that is none, or misses the distortion, has rate NaN."""
     valid = ~(jnp.isnan(distortion) | jnp.isnan(slope))
-    rate = jnp.where(valid, nats_to_bits(channels.mutual_information(problem.pmf, channel)), jnp.nan)
-    lower = jnp.where(valid, nats_to_bits(lower), jnp.nan)
+    rate = nats_to_bits(channels.mutual_information(problem.pmf, point.channel))
+    lower = nats_to_bits(lower)
+    rows = jnp.all(point.channel >= 0) & jnp.all(jnp.abs(point.channel.sum(-1) - 1.0) <= 1e-12)
+    consistent = lower <= rate + 1e-12 * (1.0 + rate)
+    lower = jnp.where(valid & consistent, jnp.minimum(lower, rate), jnp.nan)
+    rate = jnp.where(valid & consistent & met & rows, rate, jnp.nan)
     # nu of the distortion before its row minima were subtracted.
     shift = jnp.where((problem.offset > 0) & jnp.isfinite(slope), slope * problem.offset, 0.0)
     return RateDistortion(
@@ -273,9 +350,9 @@ def _result(problem, channel, lower, distortion, slope, multiplier, iterate, tol
         rate_lower=lower,
         distortion=distortion,
         slope=slope,
-        channel=channel,
-        output_pmf=problem.pmf @ channel,
-        multiplier=nats_to_bits(multiplier) + shift,
-        iterations=iterate.iterations,
+        channel=point.channel,
+        output_pmf=problem.pmf @ point.channel,
+        multiplier=nats_to_bits(point.log_multiplier) + shift,
+        iterations=point.iterations,
         converged=rate - lower <= tolerance,
     )

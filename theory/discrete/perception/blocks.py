@@ -71,10 +71,15 @@ def _none(state, h, t):
     return jnp.zeros(())
 
 
-def separable_block(p: jax.Array, divergence: Separable) -> Block:
-    """delta = sum_y f(p, q): pairs are (q, z), optimality h = t f'(q) - z; C is diagonal."""
-    live = (p > 0) if divergence.forbids_new_letters else jnp.full(p.shape, True)
+def separable_block(p: jax.Array, divergence: Separable, usable: jax.Array | None = None) -> Block:
+    """delta = sum_y f(p, q): pairs are (q, z), optimality h = t f'(q) - z; C is diagonal.
+
+    Output letters outside of `usable`, [n] booleans, take no part.
+    """
+    usable = jnp.full(p.shape, True) if usable is None else usable
+    live = (p > 0) if divergence.forbids_new_letters else usable
     n = p.shape[0]
+    letters = usable.sum()
 
     def parts(state, h, t, targets):
         q, z = jnp.where(live, state.primal, 1.0), jnp.where(live, state.dual, 1.0)
@@ -95,7 +100,7 @@ def separable_block(p: jax.Array, divergence: Separable) -> Block:
         dz = jnp.where(live, (targets - q * z - z * dq) / q, 0.0)
         return PairState(dq, dz, jnp.zeros(n))
 
-    first = jnp.where(p > 0, p, jnp.where(live, 1e-2 / n, 0.0))
+    first = jnp.where(p > 0, p, jnp.where(live, 1e-2 / letters, 0.0))
     first = first / first.sum()
 
     def start():
@@ -105,22 +110,28 @@ def separable_block(p: jax.Array, divergence: Separable) -> Block:
         return jnp.where(live, divergence.terms(p, jnp.where(live, state.primal, 1.0)), 0.0).sum()
 
     # Relative to the first q: equal products would ask for enormous multipliers of rare letters.
-    return Block(start, lambda state: state.primal, value, eliminate, back_substitute, n * first, _none, False)
+    return Block(start, lambda state: state.primal, value, eliminate, back_substitute, letters * first, _none, False)
 
 
-def total_variation_block(p: jax.Array) -> Block:
-    """TV = sum (u + v) / 2 with q = p + u - v: pairs are q, u, v with their multipliers; C is diagonal."""
+def total_variation_block(p: jax.Array, usable: jax.Array | None = None) -> Block:
+    """TV = sum (u + v) / 2 with q = p + u - v: pairs are q, u, v with their multipliers; C is diagonal.
+
+    Output letters outside of `usable`, [n] booleans, take no part.
+    """
     n = p.shape[0]
+    usable = jnp.full(p.shape, True) if usable is None else usable
+    letters = usable.sum()
+    pairs = jnp.broadcast_to(usable, (3, n))
 
     def parts(state, h, t, targets):
         (q, u, v), (z, zu, zv) = state.primal, state.dual
-        a, b = u / zu, v / zv
+        a, b = jnp.where(usable, u / zu, 0.0), jnp.where(usable, v / zv, 0.0)
         pull = targets[0] / q - z
         up = h + z - 0.5 * t + targets[1] / u
         down = -h - z - 0.5 * t + targets[2] / v
         stiff = z / q
         damping = 1.0 / (1.0 + (a + b) * stiff)
-        rho = damping * ((a + b) * pull + a * up - b * down + p + u - v - q)
+        rho = damping * ((a + b) * pull + a * up - b * down + jnp.where(usable, p + u - v - q, 0.0))
         return a, b, pull, up, down, stiff, damping, rho
 
     def eliminate(state, h, t, targets):
@@ -135,25 +146,30 @@ def total_variation_block(p: jax.Array) -> Block:
         push = dh + pull - stiff * dq
         steps = jnp.stack([dq, a * (push - 0.5 * dt + up), b * (-push - 0.5 * dt + down)])
         dual_steps = (targets - state.primal * state.dual - state.dual * steps) / state.primal
-        return PairState(steps, dual_steps, jnp.zeros(n))
+        return PairState(steps, jnp.where(pairs, dual_steps, 0.0), jnp.zeros(n))
 
     def start():
-        q = 0.9 * p + 0.1 / n
+        q = 0.9 * p + 0.1 / letters
         excess = q - p
-        u = jnp.maximum(excess, 0.0) + 0.1 / n
-        return PairState(jnp.stack([q, u, u - excess]), jnp.ones((3, n)), jnp.zeros(n))
+        u = jnp.maximum(excess, 0.0) + 0.1 / letters
+        primal = jnp.stack([q, u, u - excess])
+        return PairState(jnp.where(pairs, primal, 1.0), jnp.ones((3, n)), jnp.zeros(n))
+
+    def output_pmf(state):
+        return jnp.where(usable, state.primal[0], 0.0)
 
     def value(state):
-        return 0.5 * state.primal[1:].sum()
+        return 0.5 * jnp.where(pairs[1:], state.primal[1:], 0.0).sum()
 
     def residual(state, h, t):
         z, zu, zv = state.dual
         q, u, v = state.primal
-        split = jnp.abs(p + u - v - q).sum()
-        return split + jnp.maximum(jnp.abs(h + z - 0.5 * t + zu).max(), jnp.abs(h + z + 0.5 * t - zv).max())
+        split = jnp.abs(jnp.where(usable, p + u - v - q, 0.0)).sum()
+        violation = jnp.maximum(jnp.abs(h + z - 0.5 * t + zu), jnp.abs(h + z + 0.5 * t - zv))
+        return split + jnp.where(usable, violation, 0.0).max()
 
     return Block(
-        start, lambda state: state.primal[0], value, eliminate, back_substitute, jnp.ones((3, n)), residual, True
+        start, output_pmf, value, eliminate, back_substitute, pairs.astype(jnp.float64), residual, True
     )
 
 
@@ -165,6 +181,7 @@ def transport_block(p: jax.Array, cost: jax.Array) -> Block:
     """
     n = p.shape[0]
     live = (p > 0)[:, None] & jnp.isfinite(cost)
+    letters = jnp.isfinite(cost).any(0).sum()
     c = jnp.where(live, cost, 0.0)
 
     def parts(state, h, t, targets):
@@ -199,7 +216,7 @@ def transport_block(p: jax.Array, cost: jax.Array) -> Block:
         return PairState(dplan, dual_steps, jnp.where(p > 0, df, 0.0))
 
     def start():
-        plan = p[:, None] * (0.5 * jnp.eye(n) + 0.5 / n)
+        plan = p[:, None] * (0.5 * jnp.eye(n) + 0.5 / letters)
         plan = jnp.where(live, plan, 0.0)
         plan = plan * jnp.where(p > 0, p / jnp.where(p > 0, plan.sum(-1), 1.0), 0.0)[:, None]
         return PairState(plan, jnp.ones((n, n)), jnp.zeros(n))
@@ -214,7 +231,7 @@ def transport_block(p: jax.Array, cost: jax.Array) -> Block:
         violation = h[None] - t * c - state.potential[:, None] + state.dual
         return jnp.abs(jnp.where(live, violation, 0.0)).max()
 
-    weights = jnp.where(live, n * p[:, None], 0.0)
+    weights = jnp.where(live, letters * p[:, None], 0.0)
     return Block(start, output_pmf, value, eliminate, back_substitute, weights, residual, True)
 
 
@@ -256,15 +273,15 @@ def smooth_block(p: jax.Array, divergence: Divergence) -> Block:
     )
 
 
-def perfect_realism_block(p: jax.Array) -> Block:
-    """q = p: nothing to eliminate."""
-    n = p.shape[0]
+def fixed_output_block(q: jax.Array) -> Block:
+    """The output pmf q is given (at perfect realism, that of the source): nothing to eliminate."""
+    n = q.shape[0]
     nothing = Elimination(jnp.zeros((n, n)), jnp.zeros(n), jnp.zeros(n), jnp.zeros(()), jnp.zeros(()))
     empty = PairState(jnp.ones(0), jnp.ones(0), jnp.zeros(n))
     still = PairState(jnp.zeros(0), jnp.zeros(0), jnp.zeros(n))
     return Block(
         lambda: empty,
-        lambda _: p,
+        lambda _: q,
         lambda _: jnp.zeros(()),
         lambda *_: nothing,
         lambda *_: still,

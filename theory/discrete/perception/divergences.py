@@ -13,7 +13,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.scipy.special import rel_entr, xlogy
+from jax.scipy.special import rel_entr, xlog1py
 
 
 class Divergence(NamedTuple):
@@ -38,6 +38,7 @@ class Separable(NamedTuple):
       curvature: (p, q) -> d2f/dq2, q > 0.
       conjugate_terms: (p, a) -> sup over q >= 0 of a q - f(p, q), elementwise; +inf outside of its domain.
       maximizer: (p, a) -> the q that attains it.
+      maximizer_change: (p, a) -> maximizer - p, without cancellation at a = 0.
       largest_slope: the domain is a < largest_slope.
       forbids_new_letters: whether q(y) > 0 needs p(y) > 0.
       information: whether the value is an information quantity.
@@ -48,17 +49,62 @@ class Separable(NamedTuple):
     curvature: Callable[[jax.Array, jax.Array], jax.Array]
     conjugate_terms: Callable[[jax.Array, jax.Array], jax.Array]
     maximizer: Callable[[jax.Array, jax.Array], jax.Array]
+    maximizer_change: Callable[[jax.Array, jax.Array], jax.Array]
     largest_slope: float
     forbids_new_letters: bool
     information: bool
 
 
-def _js_terms(p, q):
-    return 0.5 * (rel_entr(p, 0.5 * (p + q)) + rel_entr(q, 0.5 * (p + q)))
-
-
 def _ratio(p, q):
     return p / jnp.where(q > 0, q, 1.0)
+
+
+def _relative_change(p, q):
+    """(q - p) / p, or 0 where p is 0."""
+    return jnp.where(p > 0, (q - p) / jnp.where(p > 0, p, 1.0), 0.0)
+
+
+def _log_remainder(x):
+    """x - ln(1 + x) for x > -1, without cancellation at 0."""
+    small = jnp.abs(x) < 1e-2
+    y = jnp.where(small, x, 0.0)
+    series = y**2 * (1 / 2 + y * (-1 / 3 + y * (1 / 4 + y * (-1 / 5 + y * (1 / 6 + y * (-1 / 7 + y / 8))))))
+    safe = jnp.where(small | (x <= -1), 0.0, x)
+    return jnp.where(small, series, safe - jnp.log1p(safe))
+
+
+def _kl_terms(p, q):
+    # q ln(q/p) - q + p with x = p/q - 1: q (x - ln(1 + x)).
+    x = _relative_change(q, p)
+    usual = (p > 0) & (q > 0) & (jnp.abs(x) < 0.5)
+    return jnp.where(usual, q * _log_remainder(jnp.where(usual, x, 0.0)), rel_entr(q, p) - q + p)
+
+
+def _kl_slope(p, q):
+    x = _relative_change(p, q)
+    near = jnp.abs(x) < 0.5
+    far = jnp.where(p > 0, jnp.log(q / jnp.where(p > 0, p, 1.0)), 0.0)
+    return jnp.where(near, jnp.log1p(jnp.where(near, x, 0.0)), far)
+
+
+def _reverse_kl_terms(p, q):
+    return _kl_terms(q, p)
+
+
+def _js_terms(p, q):
+    middle = 0.5 * (p + q)
+    return 0.5 * (_kl_terms(middle, p) + _kl_terms(middle, q))
+
+
+def _chi2_terms(p, q):
+    # p^2/q - 2 p + q = (p - q)^2 / q.
+    return jnp.where(q > 0, (p - q) ** 2 / jnp.where(q > 0, q, 1.0), jnp.where(p > 0, jnp.inf, 0.0))
+
+
+def _hellinger_terms(p, q):
+    # (sqrt p - sqrt q)^2 / 2 = (p - q)^2 / (2 (sqrt p + sqrt q)^2).
+    total = jnp.sqrt(p) + jnp.sqrt(q)
+    return 0.5 * ((p - q) / jnp.where(total > 0, total, 1.0)) ** 2
 
 
 def _within(a, bound, value):
@@ -66,56 +112,60 @@ def _within(a, bound, value):
     return jnp.where(a < bound, value(jnp.where(a < bound, a, bound - 1.0)), jnp.inf)
 
 
-# Each f is chosen with f(p, p) = 0 and df/dq = 0 at q = p, by adding a multiple of q - p, which sums to zero.
+# Each f is chosen with f(p, p) = 0 and df/dq = 0 at q = p, by adding a multiple of q - p, which sums to zero. All
+# are written such that nothing cancels where q is near p, or a near 0: at a perception of 1e-20 they are still right.
 SEPARABLE = {
     "kl": Separable(
-        terms=lambda p, q: rel_entr(q, p) - q + p,
-        slope=lambda p, q: jnp.where(p > 0, jnp.log(q / jnp.where(p > 0, p, 1.0)), 0.0),
+        terms=_kl_terms,
+        slope=_kl_slope,
         curvature=lambda p, q: 1.0 / q,
         conjugate_terms=lambda p, a: jnp.where(p > 0, p * jnp.expm1(a), 0.0),
         maximizer=lambda p, a: p * jnp.exp(a),
+        maximizer_change=lambda p, a: p * jnp.expm1(a),
         largest_slope=jnp.inf,
         forbids_new_letters=True,
         information=True,
     ),
     "reverse_kl": Separable(
-        terms=lambda p, q: rel_entr(p, q) + q - p,
-        slope=lambda p, q: 1.0 - p / q,
+        terms=_reverse_kl_terms,
+        slope=lambda p, q: (q - p) / q,
         curvature=lambda p, q: p / q**2,
-        conjugate_terms=lambda p, a: _within(a, 1.0, lambda b: -xlogy(p, 1.0 - b)),
+        conjugate_terms=lambda p, a: _within(a, 1.0, lambda b: -xlog1py(p, -b)),
         maximizer=lambda p, a: p / (1.0 - a),
+        maximizer_change=lambda p, a: p * a / (1.0 - a),
         largest_slope=1.0,
         forbids_new_letters=False,
         information=True,
     ),
     "js": Separable(
         terms=_js_terms,
-        slope=lambda p, q: 0.5 * jnp.log(2.0 * q / (p + q)),
+        slope=lambda p, q: 0.5 * jnp.log1p((q - p) / (p + q)),
         curvature=lambda p, q: 0.5 * p / (q * (p + q)),
-        conjugate_terms=lambda p, a: _within(
-            a, 0.5 * jnp.log(2.0), lambda b: -0.5 * xlogy(p, 2.0 - jnp.exp(2.0 * b))
-        ),
+        conjugate_terms=lambda p, a: _within(a, 0.5 * jnp.log(2.0), lambda b: -0.5 * xlog1py(p, -jnp.expm1(2.0 * b))),
         maximizer=lambda p, a: p * jnp.exp(2.0 * a) / (2.0 - jnp.exp(2.0 * a)),
+        maximizer_change=lambda p, a: 2.0 * p * jnp.expm1(2.0 * a) / (1.0 - jnp.expm1(2.0 * a)),
         largest_slope=0.34657359027997264,
         forbids_new_letters=False,
         information=True,
     ),
     "chi2": Separable(
-        terms=lambda p, q: jnp.where(p > 0, _ratio(p, q), 0.0) * p - 2.0 * p + q,
-        slope=lambda p, q: 1.0 - (p / q) ** 2,
+        terms=_chi2_terms,
+        slope=lambda p, q: (q - p) * (q + p) / q**2,
         curvature=lambda p, q: 2.0 * p**2 / q**3,
-        conjugate_terms=lambda p, a: _within(a, 1.0, lambda b: 2.0 * p * (1.0 - jnp.sqrt(1.0 - b))),
+        conjugate_terms=lambda p, a: _within(a, 1.0, lambda b: 2.0 * p * b / (1.0 + jnp.sqrt(1.0 - b))),
         maximizer=lambda p, a: p / jnp.sqrt(1.0 - a),
+        maximizer_change=lambda p, a: p * a / (jnp.sqrt(1.0 - a) * (1.0 + jnp.sqrt(1.0 - a))),
         largest_slope=1.0,
         forbids_new_letters=False,
         information=False,
     ),
     "hellinger2": Separable(
-        terms=lambda p, q: 0.5 * (jnp.sqrt(p) - jnp.sqrt(q)) ** 2,
-        slope=lambda p, q: 0.5 - 0.5 * jnp.sqrt(p / q),
+        terms=_hellinger_terms,
+        slope=lambda p, q: 0.5 * (q - p) / (jnp.sqrt(q) * (jnp.sqrt(p) + jnp.sqrt(q))),
         curvature=lambda p, q: 0.25 * jnp.sqrt(p / q) / q,
         conjugate_terms=lambda p, a: _within(a, 0.5, lambda b: p * b / (1.0 - 2.0 * b)),
         maximizer=lambda p, a: p / (1.0 - 2.0 * a) ** 2,
+        maximizer_change=lambda p, a: p * 4.0 * a * (1.0 - a) / (1.0 - 2.0 * a) ** 2,
         largest_slope=0.5,
         forbids_new_letters=False,
         information=False,
@@ -133,10 +183,30 @@ def total_variation(p: jax.Array, q: jax.Array) -> jax.Array:
 
 def separable_value(name: str, p: jax.Array, q: jax.Array) -> jax.Array:
     """sum_y f(p(y), q(y)) of a named divergence, in nats where it is one; scalar."""
-    terms = SEPARABLE[name].terms(p, q)
-    if name in ("reverse_kl", "chi2"):
-        terms = jnp.where((p > 0) & (q <= 0), jnp.inf, terms)
-    return jnp.maximum(terms.sum(), 0.0)
+    return jnp.maximum(SEPARABLE[name].terms(p, q).sum(), 0.0)
+
+
+def _separable_multiplier(divergence: Separable, p: jax.Array, critic: jax.Array) -> jax.Array:
+    """The tau at which the letters' maximizers at critic - tau sum to one, by bisection; scalar."""
+    top = jnp.where(p > 0, critic, -jnp.inf).max() if divergence.forbids_new_letters else critic.max()
+
+    def excess_mass(tau):
+        return jnp.where(p > 0, divergence.maximizer_change(p, critic - tau), 0.0).sum()
+
+    # The mass decreases in tau. At tau = max critic no letter has slope above f'(p, p) = 0: mass <= 0.
+    spread = jnp.where(
+        jnp.isinf(divergence.largest_slope),
+        top - jnp.where(p > 0, critic, jnp.inf).min(),
+        divergence.largest_slope,
+    )
+
+    def halve(_, bracket):
+        low, high = bracket
+        middle = 0.5 * (low + high)
+        heavy = excess_mass(middle) > 0
+        return jnp.where(heavy, middle, low), jnp.where(heavy, high, middle)
+
+    return lax.fori_loop(0, 60, halve, (top - spread, top))[1]
 
 
 def separable_conjugate(name: str, p: jax.Array, critic: jax.Array) -> jax.Array:
@@ -146,27 +216,16 @@ def separable_conjugate(name: str, p: jax.Array, critic: jax.Array) -> jax.Array
     upper bound, so the value returned is one whether or not the search has converged.
     """
     divergence = SEPARABLE[name]
-    top = jnp.where(p > 0, critic, -jnp.inf).max() if divergence.forbids_new_letters else critic.max()
-
-    def mass(tau):
-        return jnp.where(p > 0, divergence.maximizer(p, critic - tau), 0.0).sum() - 1.0
-
-    # The mass decreases in tau. At tau = max critic no letter has slope above f'(p, p) = 0: mass <= 0.
-    spread = jnp.where(
-        jnp.isinf(divergence.largest_slope),
-        top - jnp.where(p > 0, critic, jnp.inf).min(),
-        divergence.largest_slope,
-    )
-    low, high = top - spread, top
-
-    def halve(_, bracket):
-        low, high = bracket
-        middle = 0.5 * (low + high)
-        heavy = mass(middle) > 0
-        return jnp.where(heavy, middle, low), jnp.where(heavy, high, middle)
-
-    _, tau = lax.fori_loop(0, 60, halve, (low, high))
+    tau = _separable_multiplier(divergence, p, critic)
     return tau + jnp.where(p > 0, divergence.conjugate_terms(p, critic - tau), 0.0).sum()
+
+
+def separable_maximizer(name: str, p: jax.Array, critic: jax.Array) -> jax.Array:
+    """The pmf q that maximizes <q, critic> - delta(p, q), as q - p; sums to 0 up to the search's accuracy; [n]."""
+    divergence = SEPARABLE[name]
+    tau = _separable_multiplier(divergence, p, critic)
+    change = jnp.where(p > 0, divergence.maximizer_change(p, critic - tau), 0.0)
+    return change - p * change.sum()
 
 
 def total_variation_conjugate(p: jax.Array, critic: jax.Array) -> jax.Array:
@@ -176,7 +235,7 @@ def total_variation_conjugate(p: jax.Array, critic: jax.Array) -> jax.Array:
 
 def transport_conjugate(p: jax.Array, critic: jax.Array, cost: jax.Array) -> jax.Array:
     """max over pmfs q of <q, critic> - W_c(p, q) = sum_x p(x) max_y (critic(y) - c(x, y)); scalar."""
-    return jnp.where(p > 0, p, 0.0) @ jnp.max(critic[None] - cost, -1)
+    return jnp.sum(jnp.where(p > 0, p * jnp.max(critic[None] - cost, -1), 0.0))
 
 
 def line_transport(points: jax.Array, p: jax.Array, q: jax.Array, power: int) -> jax.Array:

@@ -9,31 +9,15 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from theory.discrete import channels
-from theory.discrete.channels import Problem
+from theory.discrete.channels import NormalizedProblem
 from theory.discrete.perception import blocks as perception_blocks
 from theory.discrete.perception import divergences
 from theory.discrete.perception.divergences import SEPARABLE, TRANSPORT, Divergence
+from theory.discrete.perception.problem import Options, usable_outputs
 from theory.numerics.units import nats_to_bits
-
-
-class Options(NamedTuple):
-    """What is fixed at compile time.
-
-    Attributes:
-      divergence: a name or a `Divergence`.
-      on_line: whether the transport cost is convex in the distance of points on the line.
-      fixed_slope: whether the slope is given, else the distortion.
-      fixed_price: whether the perception slope is given, else the perception.
-      max_iterations: bound on Newton steps.
-    """
-
-    divergence: str | Divergence
-    on_line: bool
-    fixed_slope: bool
-    fixed_price: bool
-    max_iterations: int
 
 
 class Perception(NamedTuple):
@@ -41,10 +25,10 @@ class Perception(NamedTuple):
 
     Attributes:
       block: its part of a Newton step.
-      value: (q, block state) -> delta(p, q) / scale, or an upper bound on it that a coupling attains.
+      value: (q, plan) -> delta(p, q) / scale, or its upper bound by a plan whose marginals are nearly p and q.
       conjugate: critic -> max over pmfs q of <q, critic> - delta(p, q) / scale, or an upper bound on it.
-      source_derivative: (q, block state, h, price) -> price * d delta / d p(x), up to a constant, [n].
-      price_at_zero: h -> the finite -dR/dP at P = 0, in nats per unit here, or inf; scalar.
+      source_derivative: (q, block state, h, t) -> t * d delta / d p(x), up to a constant, [n].
+      multiplier_at_zero: h -> the finite -dR/dP at P = 0, in nats per unit here, or inf; scalar.
       scale: units of perception per unit here (bits per nat for information); scalar.
       gauge: whether the block leaves the mean of nu undetermined.
     """
@@ -53,64 +37,76 @@ class Perception(NamedTuple):
     value: Callable[..., jax.Array]
     conjugate: Callable[..., jax.Array]
     source_derivative: Callable[..., jax.Array]
-    price_at_zero: Callable[..., jax.Array]
+    multiplier_at_zero: Callable[..., jax.Array]
     scale: jax.Array
     gauge: bool
 
 
-def bind(p: jax.Array, options: Options, cost: tuple[jax.Array, ...]) -> Perception:
-    """Collects what the solver needs of a divergence on the alphabet of `p`."""
-    name = options.divergence
-    one = jnp.ones(())
+def bind_divergence(problem: NormalizedProblem, options: Options, transport: tuple[jax.Array, ...]) -> Perception:
+    """Collects what the solver needs of a divergence on the alphabet of a source.
+
+    Args:
+      problem: the normalized problem.
+      options: names the divergence.
+      transport: its cost and positions, or empty.
+
+    Returns:
+      The divergence bound to the source.
+    """
+    name, p, one = options.divergence, problem.pmf, jnp.ones(())
+    if name in TRANSPORT:
+        return _bind_transport(p, options, *transport)
     if name == "tv":
         return Perception(
-            perception_blocks.total_variation_block(p),
-            lambda q, state: divergences.total_variation(p, q),
+            perception_blocks.total_variation_block(p, usable_outputs(problem)),
+            lambda q, plan: divergences.total_variation(p, q),
             lambda critic: divergences.total_variation_conjugate(p, critic),
-            lambda q, state, h, price: -(h + state.dual[0]),
+            lambda q, state, h, multiplier: -(h + state.dual[0]),
             lambda h: h.max() - jnp.where(p > 0, h, jnp.inf).min(),
             one,
             False,
         )
-    if name in TRANSPORT:
-        costs, points = cost
-        scale = jnp.where(jnp.isfinite(costs), costs, 0.0).mean()
-        scale = jnp.where(scale > 0, scale, 1.0)
-        power = 1 if name == "w1" else 2
-
-        def value(q, state):
-            if options.on_line:
-                return divergences.line_transport(points, p, q, power) / scale
-            return _coupling_cost(state.primal, p, q, costs / scale)
-
-        return Perception(
-            perception_blocks.transport_block(p, costs / scale),
-            value,
-            lambda critic: divergences.transport_conjugate(p, critic, costs / scale),
-            lambda q, state, h, price: -state.potential,
-            lambda h: _steepest(p, h, costs / scale),
-            scale,
-            True,
-        )
     if isinstance(name, Divergence):
         return Perception(
             perception_blocks.smooth_block(p, name),
-            lambda q, state: name.value(p, q),
+            lambda q, plan: name.value(p, q),
             lambda critic: name.conjugate(p, critic),
-            lambda q, state, h, price: price * jax.grad(name.value)(p, q),
+            lambda q, state, h, multiplier: multiplier * jax.grad(name.value)(p, q),
             lambda h: jnp.asarray(jnp.nan),
             one,
             False,
         )
     terms = SEPARABLE[name].terms
     return Perception(
-        perception_blocks.separable_block(p, SEPARABLE[name]),
-        lambda q, state: divergences.separable_value(name, p, q),
+        perception_blocks.separable_block(p, SEPARABLE[name], usable_outputs(problem)),
+        lambda q, plan: divergences.separable_value(name, p, q),
         lambda critic: divergences.separable_conjugate(name, p, critic),
-        lambda q, state, h, price: price * jax.grad(lambda x: terms(x, q).sum())(p),
+        lambda q, state, h, multiplier: multiplier * jax.grad(lambda x: terms(x, q).sum())(p),
         lambda h: jnp.asarray(jnp.inf),
         nats_to_bits(one) if SEPARABLE[name].information else one,
         False,
+    )
+
+
+def _bind_transport(p: jax.Array, options: Options, costs: jax.Array, points: jax.Array) -> Perception:
+    letters = jnp.isfinite(costs).any(0).sum()
+    scale = jnp.where(jnp.isfinite(costs), costs, 0.0).sum() / letters**2
+    scale = jnp.where(scale > 0, scale, 1.0)
+    power = 1 if options.divergence == "w1" else 2
+
+    def value(q, plan):
+        if options.on_line:
+            return divergences.line_transport(points, p, q, power) / scale
+        return _coupling_cost(plan, p, q, costs / scale)
+
+    return Perception(
+        perception_blocks.transport_block(p, costs / scale),
+        value,
+        lambda critic: divergences.transport_conjugate(p, critic, costs / scale),
+        lambda q, state, h, multiplier: -state.potential,
+        lambda h: _steepest(p, h, costs / scale),
+        scale,
+        True,
     )
 
 
@@ -126,45 +122,95 @@ def _steepest(p, h, cost):
     return jnp.maximum(gain.max(), 0.0)
 
 
+class DualBound(NamedTuple):
+    """What a dual point proves.
+
+    Attributes:
+      value: the bound, in nats, rounded outwards by an estimate of its own rounding errors; scalar.
+      multiplier: the t that gives it: the one that was asked about, or 0; scalar.
+    """
+
+    value: jax.Array
+    multiplier: jax.Array
+
+
 def lower_bound(
-    problem: Problem,
+    problem: NormalizedProblem,
     perception: Perception,
     log_multiplier: jax.Array,
     slope: jax.Array,
-    price: jax.Array,
+    perception_multiplier: jax.Array,
     target: jax.Array,
-    allowance: jax.Array,
-) -> jax.Array:
+    perception_budget: jax.Array,
+) -> DualBound:
     """What the dual point (nu, s, t) proves about R(D, P), in nats.
 
-    R(D, P) >= sum p nu - s D - t P - t conjugate(h / t), and with t = 0 the classical bound; the larger one.
+    R(D, P) >= sum p nu - s D - t P - t conjugate(h / t), and with t = 0 the classical bound; the larger one. Critics
+    are taken less their mean, so that nothing is lost where t is large.
 
     Args:
       problem: the normalized problem.
       perception: the divergence.
       log_multiplier: nu, [n].
       slope: s >= 0.
-      price: t >= 0.
+      perception_multiplier: t >= 0.
       target: D, normalized.
-      allowance: P / scale.
+      perception_budget: P / scale.
 
     Returns:
-      The lower bound, nats, scalar.
+      The bound, which may be negative.
     """
-    h = channels.log_responses(problem.pmf, log_multiplier, problem.distortion, slope)
-    # A letter that no source letter may be mapped to has response -inf; any finite stand-in below is a bound.
-    h = jnp.where(jnp.isinf(h), -1e3, h)
-    mean = jnp.sum(jnp.where(problem.pmf > 0, problem.pmf * log_multiplier, 0.0)) - slope * target
-    safe = jnp.where(price > 0, price, 1.0)
-    with_critic = mean - safe * (allowance + perception.conjugate(h / safe))
-    usable = (price > 0) & jnp.isfinite(allowance) & ~jnp.isnan(with_critic)
-    return jnp.maximum(jnp.maximum(jnp.where(usable, with_critic, 0.0), mean - h.max()), 0.0)
+    p, t = problem.pmf, perception_multiplier
+    h, size = channels.finite_responses(problem, log_multiplier, slope)
+    mean = jnp.sum(jnp.where(p > 0, p * log_multiplier, 0.0)) - slope * target
+    mean_response = jnp.sum(p * h)
+    safe = jnp.where(t > 0, t, 1.0)
+    conjugate = perception.conjugate((h - mean_response) / safe)
+    with_critic = mean - mean_response - safe * perception_budget - safe * conjugate
+    error = channels.rounding_error(problem, log_multiplier, slope, target, size)
+    critic_error = 4.0 * jnp.finfo(jnp.float64).eps * safe * (perception_budget + jnp.abs(conjugate))
+    with_critic = with_critic - error - critic_error
+    usable = (t > 0) & jnp.isfinite(perception_budget) & ~jnp.isnan(with_critic)
+    classical = mean - h.max() - error
+    critical = usable & (with_critic >= classical)
+    return DualBound(jnp.where(critical, with_critic, classical), jnp.where(critical, t, 0.0))
 
 
 def perfect_lower_bound(
-    problem: Problem, log_multiplier: jax.Array, slope: jax.Array, target: jax.Array
+    problem: NormalizedProblem, log_multiplier: jax.Array, slope: jax.Array, target: jax.Array
 ) -> jax.Array:
-    """What (nu, s) proves about R(D, 0): sum_x p (nu - h) - s D, in nats; scalar."""
-    h = channels.log_responses(problem.pmf, log_multiplier, problem.distortion, slope)
-    margin = jnp.where(problem.pmf > 0, problem.pmf * (log_multiplier - jnp.where(jnp.isinf(h), 0.0, h)), 0.0)
-    return jnp.maximum(margin.sum() - slope * target, 0.0)
+    """What (nu, s) proves about R(D, 0): sum_x p (nu - h) - s D, in nats, rounded outwards; scalar."""
+    h, size = channels.finite_responses(problem, log_multiplier, slope)
+    margin = jnp.where(problem.pmf > 0, problem.pmf * (log_multiplier - h), 0.0)
+    return margin.sum() - slope * target - channels.rounding_error(problem, log_multiplier, slope, target, size)
+
+
+def best_multiplier(perception: Perception, pmf: jax.Array, h: jax.Array, perception_budget: jax.Array) -> jax.Array:
+    """The t that makes the most of given responses: it maximizes -t P - t conjugate(h / t), which is concave.
+
+    Args:
+      perception: the divergence.
+      pmf: the source, [n].
+      h: responses, nats, [n].
+      perception_budget: P / scale, > 0.
+
+    Returns:
+      t, by a golden-section search over 60 powers of e; scalar.
+    """
+    centered = h - jnp.sum(pmf * h)
+    top = jnp.maximum(jnp.abs(jnp.where(pmf > 0, centered, 0.0)).max(), 1e-300)
+
+    def value(log_t):
+        t = jnp.exp(log_t)
+        return -t * (perception_budget + perception.conjugate(centered / t))
+
+    ratio = 0.6180339887498949
+
+    def shrink(_, bracket):
+        low, high = bracket
+        left, right = high - ratio * (high - low), low + ratio * (high - low)
+        smaller = value(left) >= value(right)
+        return jnp.where(smaller, low, left), jnp.where(smaller, right, high)
+
+    low, high = lax.fori_loop(0, 75, shrink, (jnp.log(top) - 20.0, jnp.log(top) + 40.0))
+    return jnp.exp(0.5 * (low + high))

@@ -6,13 +6,15 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
+from theory.discrete import padding
 from theory.discrete.classical import solver as classical
 from theory.discrete.gradients import with_gradient, without_gradient
-from theory.discrete.perception import divergences
+from theory.discrete.perception import divergences, feasibility, search, solver
 from theory.discrete.perception.divergences import Divergence
-from theory.discrete.perception.duals import Options
-from theory.discrete.perception.solver import RateDistortionPerception, solve_regime
+from theory.discrete.perception.problem import Options, Problem, limits_of, pad
+from theory.discrete.perception.solver import RateDistortionPerception
 from theory.numerics.checks import check_choice, check_domain, is_concrete
+from theory.numerics.units import bits_to_nats, nats_to_bits
 
 
 def rate_distortion_perception(
@@ -44,7 +46,7 @@ def rate_distortion_perception(
     `distortion_matrix`, `distortion` and `perception`, by the envelope theorem; the other fields are constants.
 
     Args:
-      pmf: probabilities of the source, [n]; zeros are allowed.
+      pmf: probabilities of the source, [n]; zeros are allowed. It is normalized, as one of 32-bit numbers needs.
       distortion_matrix: d(x, y) >= 0, [n, n]; +inf forbids a pair.
       distortion: largest allowed mean distortion D; scalar. Give this or `slope`.
       perception: largest allowed divergence P; scalar; 0 is perfect realism, inf drops the constraint. In bits
@@ -68,49 +70,108 @@ def rate_distortion_perception(
     Reference: Y. Blau, T. Michaeli, "Rethinking lossy compression: the rate-distortion-perception tradeoff",
       ICML 2019, arXiv:1901.07821. Wasserstein perception is W2 squared here.
     """
-    pmf, distortion_matrix = classical.check_source(pmf, distortion_matrix)
-    n = pmf.shape[0]
-    if distortion_matrix.shape != (n, n):
-        raise ValueError(f"distortion_matrix must have shape [{n}, {n}], got {distortion_matrix.shape}")
-    if (slope is None) == (distortion is None):
-        raise ValueError("slope and distortion: give exactly one of them")
-    if (perception_slope is None) == (perception is None):
-        raise ValueError("perception_slope and perception: give exactly one of them")
+    pmf, distortion_matrix = check_square_source(pmf, distortion_matrix)
+    for first, second in (
+        ({"slope": slope}, {"distortion": distortion}),
+        ({"perception_slope": perception_slope}, {"perception": perception}),
+    ):
+        (left, right), values = (*first, *second), (*first.values(), *second.values())
+        if (values[0] is None) == (values[1] is None):
+            raise ValueError(f"{left} and {right}: give exactly one of them")
     check_domain("tolerance", tolerance, minimum=0.0, open_minimum=True)
     if slope is None:
         classical.check_distortion(pmf, distortion_matrix, distortion)
     else:
         check_domain("slope", slope, minimum=0.0, finite=True)
-    cost, on_line = transport_costs(n, divergence, points, transport_cost)
-
+    transport, on_line = transport_costs(pmf.shape[0], divergence, points, transport_cost)
     name, level = (
-        ("perception", perception) if perception is not None else ("perception_slope", perception_slope)
+        ("perception_slope", perception_slope) if perception is None else ("perception", perception)
     )
     check_domain(name, level, minimum=0.0)
-    regime = "any"
-    if is_concrete(level):
-        extremes = (
-            {0.0: "perfect", np.inf: "free"} if perception is not None else {0.0: "free", np.inf: "perfect"}
-        )
-        regime = extremes.get(float(np.asarray(level)), "constrained")
     options = Options(divergence, on_line, slope is not None, perception_slope is not None, max_iterations)
-    trade = jnp.asarray(distortion if slope is None else slope, jnp.float64)
-    arguments = (pmf, distortion_matrix, trade, jnp.asarray(level, jnp.float64), cost, tolerance, options)
-    result = _solve(*arguments, regime)
-    unsettled = is_concrete(result.rate) and bool(jnp.isfinite(result.rate) & ~result.converged)
-    if unsettled and regime == "constrained" and perception is not None:
-        # Hardly ever: a constraint that is slack, or nearly.
-        result = _solve(*arguments, "positive")
-    if (
-        is_concrete(result.rate)
-        and slope is None
-        and bool(jnp.isnan(result.rate))
-        and bool(result.rate_lower > 0)
-    ):
+    asked = (jnp.asarray(x, jnp.float64) for x in (distortion if slope is None else slope, level))
+    problem = Problem(pmf, distortion_matrix, *asked, transport, jnp.asarray(tolerance, jnp.float64))
+    padded, regime = pad(problem, options), regime_of(level, options)
+    if all(is_concrete(leaf) for leaf in jax.tree.leaves(problem)):
+        result = search.solve(padded, options, regime)
+        if np.isnan(result.rate) and slope is None and perception_slope is None:
+            refuse_if_impossible(padded, options, result)
+    else:
+        result = _traced(padded, options, regime)
+    return unpad(result, pmf.shape[0])
+
+
+def check_square_source(pmf: ArrayLike, distortion_matrix: ArrayLike) -> tuple[jax.Array, jax.Array]:
+    """Refuses what is no source, or no distortion between its own letters.
+
+    Args:
+      pmf: shape [n].
+      distortion_matrix: shape [n, n].
+
+    Returns:
+      Both as float64 arrays.
+
+    Raises:
+      ValueError: naming the argument, what it got and what it needs.
+    """
+    pmf, distortion_matrix = classical.check_source(pmf, distortion_matrix)
+    n = pmf.shape[0]
+    if distortion_matrix.shape != (n, n):
+        raise ValueError(f"distortion_matrix must have shape [{n}, {n}], got {distortion_matrix.shape}")
+    return pmf, distortion_matrix
+
+
+def regime_of(level: ArrayLike, options: Options) -> str:
+    """Says which solver a perception, or its multiplier, needs.
+
+    Args:
+      level: perception, or its slope if `options.fixed_multiplier`; any shape.
+      options: the options.
+
+    Returns:
+      "perfect", "free" or "constrained" if that is so for all of them, else, or inside a trace, "any".
+    """
+    if not is_concrete(level):
+        return "any"
+    values = np.asarray(level, np.float64)
+    none, all_ = (np.inf, 0.0) if options.fixed_multiplier else (0.0, np.inf)
+    for regime, where in (("perfect", values == none), ("free", values == all_),
+                          ("constrained", (values > 0) & (values < np.inf))):
+        if where.all():
+            return regime
+    return "any"
+
+
+def unpad(result: RateDistortionPerception, n: int) -> RateDistortionPerception:
+    """Takes letters that were added out of a result of n letters."""
+    return padding.unpad(result, ("multiplier",), ("output_pmf", "critic"), n, n)
+
+
+def refuse_if_impossible(problem: Problem, options: Options, result: RateDistortionPerception) -> None:
+    """Refuses a distortion and a perception that provably no channel meets.
+
+    Args:
+      problem: the problem, nothing in it traced.
+      options: its options.
+      result: without a channel; its dual point may be the proof.
+
+    Raises:
+      ValueError: if there is a proof.
+    """
+    scale = limits_of(problem, options).problem.scale
+    dual = (bits_to_nats(result.multiplier), bits_to_nats(result.slope) * scale)
+    # No channel needs more than the entropy of the source.
+    beyond = float(result.rate_lower) > entropy_bits(problem.pmf) * (1 + 1e-6) + 1e-6
+    if beyond or feasibility.is_impossible(problem, options, dual_points=[dual]):
         raise ValueError(
-            f"distortion and perception: no channel has E[d] <= {float(trade):g} and divergence <= {float(level):g}"
-        )
-    return result
+            f"distortion and perception: no channel has E[d] <= {float(problem.distortion_or_slope):g} and "
+            f"divergence <= {float(problem.perception_or_slope):g}")
+
+
+def entropy_bits(pmf: ArrayLike) -> float:
+    """Entropy of a pmf in bits, outside of a trace."""
+    p = np.asarray(pmf)
+    return float(nats_to_bits(-np.sum(p[p > 0] * np.log(p[p > 0]))))
 
 
 def transport_costs(
@@ -157,37 +218,37 @@ def transport_costs(
     return (distance if divergence == "w1" else distance**2, positions), True
 
 
-def differentiable(pmf, distortion_matrix, trade, level, cost, tolerance, options, regime):
-    """The traced part of `rate_distortion_perception`; in regime "any" the level decides which one applies."""
-    arguments = (pmf, distortion_matrix, trade, level)
-    if options.fixed_slope or options.fixed_price:
+def differentiable(problem: Problem, options: Options, regime: str) -> RateDistortionPerception:
+    """Solves inside a trace.
+
+    Args:
+      problem: the problem.
+      options: its options.
+      regime: of `regime_of`.
+
+    Returns:
+      The result; its rate has a gradient if both distortion and perception are given.
+    """
+    arguments = problem[:4]
+    if options.fixed_slope or options.fixed_multiplier:
         arguments = without_gradient(arguments)
-    constants = lax.stop_gradient((*arguments, cost))
-
-    def of(regime):
-        return lambda: solve_regime(*constants, tolerance, options, regime)
-
-    if regime != "any":
-        result, by_source = of(regime)()
-    else:
-        at_zero, above = ("free", "constrained") if options.fixed_price else ("perfect", "positive")
-        branches = [of(at_zero), of(above)]
-        which = jnp.where(level <= 0, 0, 1)
-        if options.fixed_price:
-            branches.append(of("perfect"))
-            which = jnp.where(jnp.isinf(level), 2, which)
-        result, by_source = lax.switch(which, branches)
-    if options.fixed_slope or options.fixed_price:
+    constants = lax.stop_gradient(problem._replace(**dict(zip(Problem._fields, arguments))))
+    solve = {
+        "perfect": solver.solve_perfect, "free": solver.solve_free, "constrained": solver.solve_constrained_traced,
+        "any": solver.solve_traced,
+    }[regime]
+    result, by_source = solve(constants, options)
+    if options.fixed_slope or options.fixed_multiplier:
         return result
-    joint = (constants[0] / constants[0].sum())[:, None] * result.channel
+    joint = (constants.pmf / constants.pmf.sum())[:, None] * result.channel
     rate = with_gradient(
         result.rate,
-        (pmf, by_source),
-        (distortion_matrix, jnp.where(joint > 0, result.slope * joint, 0.0)),
-        (trade, -result.slope),
-        (level, -result.perception_slope),
+        (problem.pmf, by_source),
+        (problem.distortion_matrix, jnp.where(joint > 0, result.slope * joint, 0.0)),
+        (problem.distortion_or_slope, -result.slope),
+        (problem.perception_or_slope, -result.perception_slope),
     )
     return result._replace(rate=rate)
 
 
-_solve = jax.jit(differentiable, static_argnames=("options", "regime"))
+_traced = jax.jit(differentiable, static_argnames=("options", "regime"))

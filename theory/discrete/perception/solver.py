@@ -1,8 +1,11 @@
-"""Certified points of the rate-distortion-perception function, made of a solver's iterate.
+"""Certified points of the rate-distortion-perception function: candidates, measured and compared.
 
-Everything here is traced; the public function is in `theory.discrete.perception`.
+Nothing of what a solver says about its candidates is believed: marginals, distortion, divergence and rate are those of
+the channel, the lower bound is that of the dual point. Everything here is traced; the public function is in
+`theory.discrete.perception.rdp`.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -10,16 +13,17 @@ import jax.numpy as jnp
 from jax import lax
 
 from theory.discrete import channels
-from theory.discrete.classical import solver as classical
-from theory.discrete.perception import blocks as perception_blocks
-from theory.discrete.perception import interior_point as perception_interior_point
-from theory.discrete.perception.divergences import SEPARABLE
-from theory.discrete.perception.duals import Options, bind, lower_bound, perfect_lower_bound
+from theory.discrete.perception import candidates as making
+from theory.discrete.perception.candidates import Candidate
+from theory.discrete.perception.duals import (
+    Perception,
+    best_multiplier,
+    bind_divergence,
+    lower_bound,
+    perfect_lower_bound,
+)
+from theory.discrete.perception.problem import Limits, Options, Problem, limits_of
 from theory.numerics.units import bits_to_nats, nats_to_bits
-
-# Constraints are solved for with this relative margin, so that the channel meets them in spite of rounding.
-# By convexity slope * D <= 2 R(D / 2) <= 2 H(X), so the margin costs at most 2 H(X) times itself.
-_MARGIN = 2e-11
 
 
 class RateDistortionPerception(NamedTuple):
@@ -27,10 +31,12 @@ class RateDistortionPerception(NamedTuple):
 
     With s = `slope`, t = `perception_slope`, nu = `multiplier`, phi = `critic` and the distortion D and
     perception P asked for, `rate_lower` is sum_x p nu - s D - t P - t conjugate(phi / t), where
-    phi(y) = log2 sum_x p(x) 2^(nu(x) - s d(x, y)): it can be checked without trusting the solver.
+    phi(y) = log2 sum_x p(x) 2^(nu(x) - s d(x, y)): it can be checked without trusting the solver. It is rounded
+    outwards. Terms with a multiplier of 0 are 0, also at D = inf, P = inf and for forbidden pairs; at perfect realism
+    the last two terms are replaced by -sum_x p phi.
 
     Attributes:
-      rate: I(X; Y) of `channel`, bits; scalar.
+      rate: I(X; Y) of `channel`, bits; scalar. NaN if no channel was found that meets both constraints.
       rate_lower: no channel with at most this distortion and perception has a smaller rate, bits; scalar.
       distortion: E[d(X, Y)] of `channel`; at most the distortion asked for; scalar.
       perception: delta(p_X, p_Y) of `channel`; at most the perception asked for; scalar; bits for "kl",
@@ -59,170 +65,105 @@ class RateDistortionPerception(NamedTuple):
     iterations: jax.Array
     converged: jax.Array
 
+    @property
+    def gap(self) -> jax.Array:
+        """`rate - rate_lower`, bits: how far from the optimum the channel is at most."""
+        return self.rate - self.rate_lower
 
-def solve_regime(
-    pmf: jax.Array,
-    distortion_matrix: jax.Array,
-    trade: jax.Array,
-    level: jax.Array,
-    cost: tuple[jax.Array, ...],
-    tolerance: jax.Array,
-    options: Options,
-    regime: str,
+    @property
+    def certified(self) -> jax.Array:
+        """Whether a channel was found, whatever its gap: both bounds hold."""
+        return jnp.isfinite(self.rate)
+
+
+class _Primal(NamedTuple):
+    """What was measured of a candidate's channel, normalized."""
+
+    rate: jax.Array
+    distortion: jax.Array
+    perception: jax.Array
+    valid: jax.Array
+
+
+class _Dual(NamedTuple):
+    """What a candidate's dual point proves, and that point."""
+
+    value: jax.Array
+    log_multiplier: jax.Array
+    slope: jax.Array
+    perception_multiplier: jax.Array
+    by_source: jax.Array
+
+
+class _Asked(NamedTuple):
+    """The limits that channels must meet, inf where none is asked for, and multipliers that are given, else 0."""
+
+    distortion: jax.Array
+    perception: jax.Array
+    slope: jax.Array
+    multiplier: jax.Array
+
+
+def certify(
+    problem: Problem, options: Options, candidates: Candidate, regime: str, *, search: bool = False
 ) -> tuple[RateDistortionPerception, jax.Array]:
-    """Solves in one regime and certifies.
+    """Measures candidates, and keeps the best channel that meets the constraints and the best dual point.
 
     Args:
-      pmf: the source, [n].
-      distortion_matrix: d, [n, n].
-      trade: the distortion, or the slope if `options.fixed_slope`; bits.
-      level: the perception, or its slope if `options.fixed_price`; bits.
-      cost: transport cost and positions, or empty.
-      tolerance: certified gap to reach, bits.
-      options: what is fixed at compile time.
-      regime: "constrained" (0 < P < inf), "perfect" (P = 0), "free" (P = inf) or "positive" (either of the first and
-        the third, whichever applies).
+      problem: the problem.
+      options: its options.
+      candidates: k candidates, each field with a leading axis [k].
+      regime: "perfect" (P = 0), "free" (P = inf or its multiplier 0) or "constrained".
+      search: whether multipliers of perception are searched for where the candidate's own prove less.
 
     Returns:
       The result, and dR/dp along the simplex up to a constant, bits, [n].
     """
-    arguments = (pmf, distortion_matrix, trade, cost, tolerance, options)
-    if regime == "free":
-        return _solve_free(*arguments)
-    if regime == "positive" and not options.fixed_price:
-        # Where the classical optimum is realistic enough, it is the answer. The system below has it as a limit
-        # of vanishing price, where rounding may keep the last digits from settling.
-        free = _solve_free(*arguments)
-        enough = (free[0].perception <= level) & (free[0].converged | jnp.isinf(level))
-        return lax.cond(enough, lambda: free, lambda: _solve_bound(*arguments, level, regime))
-    return _solve_bound(*arguments, level, regime)
+    limits = limits_of(problem, options)
+    perception = bind_divergence(limits.problem, options, problem.transport)
+    asked = _asked(problem, options, limits, perception, regime)
+    p = limits.problem.pmf
+    repaired = jax.vmap(lambda candidate: _repair(candidate, limits, perception, asked))(candidates)
+    first = jax.tree.map(lambda leaf: leaf[0], candidates)
+    zero_rate = jax.tree.map(lambda leaf: leaf[None], making.independent(p, first))
+    primals = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), candidates, repaired, zero_rate)
+    measured = jax.vmap(lambda candidate: _measure(candidate, limits, perception, asked))(primals)
+    priced = measured.rate + _price(measured, asked)
+    which = jnp.argmin(jnp.where(measured.valid, priced, jnp.inf))
+    best = jax.tree.map(lambda leaf: leaf[which], measured)
+    channel = primals.channel[which]
+
+    nothing = first._replace(
+        log_multiplier=jnp.zeros_like(p), slope=asked.slope, perception_multiplier=asked.multiplier,
+        by_source=jnp.zeros_like(p))
+    points = jax.tree.map(lambda leaves, leaf: jnp.concatenate([leaves, leaf[None]]), candidates, nothing)
+    proved = jax.vmap(lambda point: _prove(point, limits, perception, asked, regime, search))(points)
+    which = jnp.argmax(jnp.where(jnp.isnan(proved.value), -jnp.inf, proved.value))
+    dual = jax.tree.map(lambda leaf: leaf[which], proved)
+    lower = jnp.maximum(dual.value - _price(best, asked), 0.0)
+    return _report(problem, options, limits, perception, regime, best, channel, dual, lower, candidates.iterations)
 
 
-def _solve_bound(pmf, distortion_matrix, trade, cost, tolerance, options, level, regime):
-    """A positive price of perception, a given one, or perfect realism."""
-    problem = channels.normalize(pmf, distortion_matrix)
-    p = problem.pmf
-    perception = bind(p, options, cost)
-    perfect = regime == "perfect"
-    block = perception_blocks.perfect_realism_block(p) if perfect else perception.block
-    fixed_price = perfect or options.fixed_price
-
-    if options.fixed_slope:
-        s, target = bits_to_nats(trade) * problem.scale, jnp.ones(())
-        lossless, reachable = jnp.asarray(False), trade >= 0
+def _asked(problem, options, limits, perception, regime) -> _Asked:
+    nothing, unlimited = jnp.zeros(()), jnp.asarray(jnp.inf)
+    slope = limits.slope if options.fixed_slope else nothing
+    multiplier = nothing
+    if regime == "perfect":
+        budget = nothing
+    elif regime == "free":
+        budget = unlimited
+    elif options.fixed_multiplier:
+        budget, multiplier = unlimited, bits_to_nats(problem.perception_or_slope) * perception.scale
     else:
-        s = 2.0 * jnp.ones(())
-        target, lossless, reachable = channels.normalized_target(problem, trade)
-        problem = channels.keep_only_minima(problem, lossless)
-        # No channel exceeds the largest distortion: beyond it the constraint is void.
-        target = jnp.minimum(target, 2.0 * channels.finite_part(problem.distortion).max() + 1.0)
-    if fixed_price:
-        price, allowance = jnp.ones(()) if perfect else bits_to_nats(level) * perception.scale, jnp.zeros(())
-    else:
-        allowance = level / perception.scale
-        # Near perfect realism a smooth divergence is quadratic: q - p goes like sqrt(P), the price like 1 / sqrt(P).
-        price = jnp.ones(()) if block.linear else jnp.maximum(1.0, 0.3 / jnp.sqrt(allowance))
+        budget = problem.perception_or_slope / perception.scale
+    return _Asked(unlimited if options.fixed_slope else limits.target, budget, slope, multiplier)
 
-    point, iterations = perception_interior_point.solve(
-        problem,
-        block,
-        slope=s,
-        price=price,
-        target=target * (1.0 - _MARGIN),
-        allowance=allowance * (1.0 - _MARGIN),
-        fixed_slope=options.fixed_slope,
-        fixed_price=fixed_price,
-        tolerance=0.1 * bits_to_nats(tolerance),
-        max_iterations=options.max_iterations,
-        gauge=perfect or perception.gauge,
-    )
-    nu, s = point.log_multiplier, point.slope
-    _, h = perception_interior_point.posteriors(problem, nu, s)
-    q = block.output_pmf(point.block)
-    log_weights = jnp.where(q > 0, jnp.log(jnp.where(q > 0, q, 1.0)) - h, -jnp.inf)
-    channel = channels.tilted_channel(log_weights, problem.distortion, s)
-    if perfect:
-        # A rank-one correction would use forbidden pairs.
-        joint = lax.cond(
-            jnp.any(jnp.isinf(problem.distortion)), channels.match_marginals_on_support, channels.match_marginals,
-            p[:, None] * channel, p, p)
-        # Rounding of a joint pmf is large beside a rare letter's row: its row is made to sum to one by itself.
-        rows = joint.sum(-1, keepdims=True)
-        channel = jnp.where(rows > 0, joint / jnp.where(rows > 0, rows, 1.0), p)
 
-    # Where the constraints are missed by more than the margin, mix in the identity: it has neither distortion
-    # nor divergence, if every letter is its own best reproduction.
-    limit = jnp.inf if options.fixed_slope else target
-    ceiling = jnp.inf if fixed_price else allowance
-    state = point.block
-
-    def measure(channel, state):
-        achieved = channels.mean_distortion(p, channel, problem.distortion)
-        delta = jnp.zeros(()) if perfect else perception.value(p @ channel, state)
-        return achieved, delta
-
-    achieved, delta = measure(channel, state)
-    missed = jnp.maximum(_excess(achieved, limit), _excess(delta, ceiling))
-    own_best = jnp.all(jnp.where(p > 0, jnp.diag(problem.distortion), 0.0) == 0)
-    # A little more, because the cost of a coupling is only nearly linear in it; that costs 1e-3 missed H(X).
-    share = jnp.where(own_best & (missed > 0), jnp.minimum(missed * (1 + 1e-3) + 1e-13, 1.0), 0.0)
-    channel = (1 - share) * channel + share * jnp.eye(channel.shape[0])
-    if perception.gauge and not perfect:
-        # The transport plan moves along with the channel.
-        state = state._replace(primal=(1 - share) * state.primal + share * jnp.diag(p))
-    # At a distortion that independent samples of the source meet, they do: at rate zero.
-    independent = jnp.broadcast_to(p, channel.shape)
-    loose = channels.mean_distortion(p, independent, problem.distortion) <= limit
-    loose = jnp.asarray(False) if options.fixed_slope else loose
-    channel = jnp.where(loose, independent, channel)
-    achieved, delta = measure(channel, state)
-    delta = jnp.where(loose, 0.0, delta)
-    met = reachable & (achieved <= limit) & (delta <= ceiling * (1 + 4e-16))
-
-    needed = achieved if options.fixed_slope else jnp.where(lossless, 0.0, target)
-    allowed = delta if options.fixed_price else allowance
-    nu, s = jnp.where(loose, 0.0, nu), jnp.where(loose, 0.0, s)
-    price = jnp.where(loose, 0.0, perception.price_at_zero(h) if perfect else point.price)
-    if perfect:
-        lower = perfect_lower_bound(problem, nu, s, needed)
-    else:
-        lower = lower_bound(problem, perception, nu, s, price, needed, allowed)
-    slope = nats_to_bits(jnp.where(lossless, jnp.inf, s) / problem.scale)
-    price_bits = nats_to_bits(price) / perception.scale
-    # nu of the distortion before its row minima were subtracted.
-    shift = jnp.where((problem.offset > 0) & jnp.isfinite(slope), slope * problem.offset, 0.0)
-    multiplier = nats_to_bits(nu) + shift
-    critic = nats_to_bits(channels.log_responses(p, nu, problem.distortion, s))
-    rate = nats_to_bits(channels.mutual_information(p, channel))
-    reported = achieved * problem.scale + problem.mean_offset
-    if not options.fixed_slope:
-        reported = jnp.where((achieved <= limit) & (reported > trade) & ~lossless, trade, reported)
-    reported_delta = delta * perception.scale
-    if not fixed_price:
-        reported_delta = jnp.where(
-            delta <= ceiling * (1 + 4e-16), jnp.minimum(reported_delta, level), reported_delta
-        )
-    valid = reachable & (level >= 0)
-    lower = jnp.where(valid, nats_to_bits(lower), jnp.nan)
-    rate = jnp.where(valid & met, rate, jnp.nan)
-    result = RateDistortionPerception(
-        rate=rate,
-        rate_lower=lower,
-        distortion=jnp.where(valid, reported, jnp.nan),
-        perception=jnp.where(valid, reported_delta, jnp.nan),
-        slope=slope,
-        perception_slope=price_bits,
-        channel=channel,
-        output_pmf=p @ channel,
-        multiplier=multiplier,
-        critic=critic,
-        iterations=iterations,
-        converged=rate - lower <= tolerance,
-    )
-    by_source = -h if perfect else perception.source_derivative(p @ channel, state, h, point.price)
-    # The smallest reachable distortion moves with the pmf.
-    moving = lossless & (problem.offset > 0)
-    return result, jnp.where(loose, 0.0, multiplier + nats_to_bits(by_source) + jnp.where(moving, jnp.inf, 0.0))
+def _price(measured: _Primal, asked: _Asked) -> jax.Array:
+    """What given multipliers charge for distortion and perception; 0 for what is not valid."""
+    distortion = jnp.where(asked.slope > 0, asked.slope * measured.distortion, 0.0)
+    perception = jnp.where(asked.multiplier > 0, asked.multiplier * measured.perception, 0.0)
+    return jnp.where(measured.valid, distortion + perception, 0.0)
 
 
 def _excess(value, limit):
@@ -230,39 +171,140 @@ def _excess(value, limit):
     return jnp.where(value > limit, 1.0 - limit / jnp.where(value > 0, value, 1.0), 0.0)
 
 
-def _solve_free(pmf, distortion_matrix, trade, cost, tolerance, options):
-    """P = inf: the classical function, its divergence evaluated at the channel found."""
-    solve = classical.solve_at_slope if options.fixed_slope else classical.solve_at_distortion
-    found = solve(pmf, distortion_matrix, trade, tolerance, "interior_point", options.max_iterations)
-    p = pmf / pmf.sum()
-    perception = bind(p, options, cost)
-    state = perception.block.start()
-    if perception.gauge:
-        # The channel itself couples source and reconstruction.
-        state = state._replace(primal=p[:, None] * found.channel)
-    q = found.output_pmf
-    delta = perception.value(q, state)
-    if isinstance(options.divergence, str) and options.divergence in SEPARABLE:
-        forbidden = SEPARABLE[options.divergence].forbids_new_letters & jnp.any((p == 0) & (q > 0))
-        delta = jnp.where(forbidden, jnp.inf, delta)
-    # At slope inf only pairs at the minimum of their row are left.
-    lossless = jnp.isinf(found.slope)
-    forbidden = lossless & (distortion_matrix > distortion_matrix.min(-1, keepdims=True))
-    allowed = jnp.where(forbidden, jnp.inf, distortion_matrix)
-    slope = bits_to_nats(jnp.where(lossless, 0.0, found.slope))
-    critic = channels.log_responses(p, bits_to_nats(found.multiplier), allowed, slope)
+def _repair(candidate: Candidate, limits: Limits, perception: Perception, asked: _Asked) -> Candidate:
+    """Mixes in the identity, which has neither distortion nor divergence if every letter is its own best
+    reproduction, where a constraint is missed by more than the margin."""
+    p, distortion = limits.problem.pmf, limits.problem.distortion
+    achieved = channels.mean_distortion(p, candidate.channel, distortion)
+    delta = making.measured_divergence(perception, p, candidate)
+    missed = jnp.maximum(_excess(achieved, asked.distortion), _excess(delta, asked.perception))
+    own_best = jnp.all(jnp.where(p > 0, jnp.diag(distortion), 0.0) == 0)
+    # A little more, because the cost of a coupling is only nearly linear in it; that costs 1e-3 missed H(X).
+    share = jnp.where(own_best & (missed > 0), jnp.minimum(missed * (1 + 1e-3) + 1e-13, 1.0), 0.0)
+    return making.mix(candidate, share, p)
+
+
+def _measure(candidate: Candidate, limits: Limits, perception: Perception, asked: _Asked) -> _Primal:
+    p, channel = limits.problem.pmf, candidate.channel
+    achieved = channels.mean_distortion(p, channel, limits.problem.distortion)
+    delta = making.measured_divergence(perception, p, candidate)
+    rows = jnp.all((channel >= 0) & (channel <= 1 + 1e-12)) & jnp.all(jnp.abs(channel.sum(-1) - 1.0) <= 1e-12)
+    met = (achieved <= asked.distortion) & (delta <= asked.perception * (1 + 4e-16)) & jnp.isfinite(achieved)
+    # Where realism is asked for, or its multiplier given, the divergence must be finite; without, it need not be.
+    met &= jnp.isfinite(delta) | (jnp.isinf(asked.perception) & (asked.multiplier == 0))
+    rate = channels.mutual_information(p, channel)
+    return _Primal(rate, achieved, delta, rows & met & jnp.isfinite(rate) & limits.reachable)
+
+
+def _prove(candidate, limits: Limits, perception: Perception, asked: _Asked, regime: str, search: bool) -> _Dual:
+    problem, nu, s, t = limits.problem, candidate.log_multiplier, candidate.slope, candidate.perception_multiplier
+    h, _ = channels.finite_responses(problem, nu, s)
+    if regime == "perfect":
+        value, t = perfect_lower_bound(problem, nu, s, limits.needed), perception.multiplier_at_zero(h)
+        # With nothing left to gain by the critic the multiplier is immaterial.
+        t = jnp.where(jnp.all((nu == 0) & (s == 0)), 0.0, t)
+    elif regime == "free":
+        bound = lower_bound(problem, perception, nu, s, jnp.zeros(()), limits.needed, jnp.zeros(()))
+        value, t = bound
+    else:
+        budget = jnp.where(jnp.isinf(asked.perception), 0.0, asked.perception)
+        value, t = lower_bound(problem, perception, nu, s, t, limits.needed, budget)
+        if search:
+            better = best_multiplier(perception, problem.pmf, h, budget)
+            other = lower_bound(problem, perception, nu, s, better, limits.needed, budget)
+            t = jnp.where(other.value > value, other.multiplier, t)
+            value = jnp.fmax(other.value, value)
+    return _Dual(value, nu, s, t, candidate.by_source)
+
+
+def _report(
+    problem, options, limits, perception, regime, best, channel, dual, lower, iterations
+) -> tuple[RateDistortionPerception, jax.Array]:
+    """Undoes the scaling."""
+    normalized, p, s = limits.problem, limits.problem.pmf, dual.slope
+    nothing_proved = jnp.all(dual.log_multiplier == 0) & (s == 0)
+    slope = nats_to_bits(jnp.where(limits.lossless & ~nothing_proved, jnp.inf, s) / normalized.scale)
+    # nu of the distortion before its row minima were subtracted.
+    shift = jnp.where((normalized.offset > 0) & jnp.isfinite(slope), slope * normalized.offset, 0.0)
+    multiplier = nats_to_bits(dual.log_multiplier) + shift
+    critic = nats_to_bits(channels.log_responses(p, dual.log_multiplier, normalized.distortion, s))
+    rate, lower = nats_to_bits(best.rate), nats_to_bits(lower)
+    # Undoing the scaling must not round a channel that meets a limit to one that exceeds it.
+    distortion = best.distortion * normalized.scale + normalized.mean_offset
+    if not options.fixed_slope:
+        asked = problem.distortion_or_slope
+        distortion = jnp.where((distortion > asked) & ~limits.lossless, asked, distortion)
+    delta = best.perception * perception.scale
+    if regime == "constrained" and not options.fixed_multiplier:
+        delta = jnp.minimum(delta, problem.perception_or_slope)
+    allowed = limits.reachable & (problem.perception_or_slope >= 0)
+    # Two bounds that cross by more than rounding would say that one of them is wrong.
+    consistent = lower <= rate + 1e-12 * (1.0 + rate)
+    valid = allowed & best.valid & consistent
+    rate = jnp.where(valid, rate, jnp.nan)
+    lower = jnp.where(allowed & (consistent | ~best.valid), jnp.where(valid, jnp.minimum(lower, rate), lower), jnp.nan)
     result = RateDistortionPerception(
-        rate=found.rate,
-        rate_lower=found.rate_lower,
-        distortion=found.distortion,
-        perception=delta * perception.scale,
-        slope=found.slope,
-        perception_slope=jnp.zeros(()),
-        channel=found.channel,
-        output_pmf=q,
-        multiplier=found.multiplier,
-        critic=nats_to_bits(critic),
-        iterations=found.iterations,
-        converged=found.converged,
+        rate=rate,
+        rate_lower=lower,
+        distortion=jnp.where(valid, distortion, jnp.nan),
+        perception=jnp.where(valid, delta, jnp.nan),
+        slope=slope,
+        perception_slope=nats_to_bits(dual.perception_multiplier) / perception.scale,
+        channel=channel,
+        output_pmf=p @ channel,
+        multiplier=multiplier,
+        critic=critic,
+        iterations=iterations.sum(),
+        converged=rate - lower <= problem.tolerance,
     )
-    return result, found.multiplier
+    # The smallest reachable distortion moves with the pmf.
+    moving = limits.lossless & (normalized.offset > 0)
+    by_source = multiplier + nats_to_bits(dual.by_source) + jnp.where(moving, jnp.inf, 0.0)
+    return result, jnp.where(nothing_proved, 0.0, by_source)
+
+
+def _alone(candidate: Candidate) -> Candidate:
+    return jax.tree.map(lambda leaf: leaf[None], candidate)
+
+
+def stack(*candidates: Candidate) -> Candidate:
+    """Candidates with a leading axis, for `certify`."""
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *candidates)
+
+
+def solve_perfect(problem: Problem, options: Options) -> tuple[RateDistortionPerception, jax.Array]:
+    """P = 0."""
+    return certify(problem, options, _alone(making.fixed_output(problem, options)), "perfect")
+
+
+def solve_free(problem: Problem, options: Options) -> tuple[RateDistortionPerception, jax.Array]:
+    """P = inf, or a multiplier 0 of perception."""
+    return certify(problem, options, _alone(making.unconstrained(problem, options)), "free")
+
+
+def solve_constrained_traced(problem: Problem, options: Options) -> tuple[RateDistortionPerception, jax.Array]:
+    """A positive, finite budget of perception, or a positive, finite multiplier of it.
+
+    Where the first attempt is not good enough, the optima at P = 0 and at P = inf are candidates, too: below the
+    resolution of the arithmetic, and where the constraint is slack or nearly, they are the answer.
+    """
+    first = making.constrained(problem, options)
+    result, by_source = certify(problem, options, _alone(first), "constrained")
+    if options.fixed_multiplier:
+        return result, by_source
+
+    def more():
+        others = making.fixed_output(problem, options), making.unconstrained(problem, options)
+        return certify(problem, options, stack(first, *others), "constrained", search=True)
+
+    return lax.cond(result.converged, lambda: (result, by_source), more)
+
+
+def solve_traced(problem: Problem, options: Options) -> tuple[RateDistortionPerception, jax.Array]:
+    """Any perception, by what is known when the program runs."""
+    level = problem.perception_or_slope
+    solvers = [solve_perfect, solve_constrained_traced, solve_free]
+    which = jnp.where(level <= 0, 0, jnp.where(jnp.isinf(level), 2, 1))
+    if options.fixed_multiplier:
+        solvers = solvers[::-1]
+    return lax.switch(which, [partial(solve, problem, options) for solve in solvers])

@@ -93,5 +93,5 @@ def test_a_block_starts_inside_and_at_its_source():
         start = block.start()
         assert bool(jnp.all(start.primal > 0)) and bool(jnp.all(start.dual > 0))
         np.testing.assert_allclose(block.output_pmf(start).sum(), 1.0, rtol=1e-14)
-    perfect = blocks.perfect_realism_block(jnp.asarray(P))
+    perfect = blocks.fixed_output_block(jnp.asarray(P))
     np.testing.assert_array_equal(perfect.output_pmf(perfect.start()), P)

@@ -8,7 +8,7 @@ from scipy.special import rel_entr
 
 from theory.discrete import channels
 from theory.discrete.perception import duals as perception_duals
-from theory.discrete.perception.duals import Options
+from theory.discrete.perception.problem import Options
 from theory.discrete.perception.rdp import transport_costs
 
 N = 4
@@ -40,7 +40,7 @@ def test_no_feasible_channel_is_below_any_dual_point(name):
     rng = np.random.default_rng(0)
     problem = channels.normalize(jnp.asarray(PMF), jnp.asarray(MATRIX))
     cost, on_line = transport_costs(N, name, None, None)
-    bound = perception_duals.bind(problem.pmf, Options(name, on_line, False, False, 1), cost)
+    bound = perception_duals.bind_divergence(problem, Options(name, on_line, False, False, 1), cost)
     scale = float(bound.scale) if name in ("w1", "w2sq") else 1.0
     tightest = np.inf
     for trial in range(30):
@@ -49,13 +49,13 @@ def test_no_feasible_channel_is_below_any_dual_point(name):
         joint = PMF[:, None] * channel
         rate = rel_entr(joint, np.outer(PMF, q)).sum()
         target = (joint * np.asarray(problem.distortion)).sum()
-        allowance = VALUES[name](PMF, q) / scale
+        budget = VALUES[name](PMF, q) / scale
         # Random dual points, and one made from the channel itself, which is nearly as good as they come.
         nu = rng.standard_normal(N) * 0.3 if trial % 2 else -np.log(q)
-        slope, price = rng.uniform(0.0, 4.0), rng.uniform(0.01, 3.0)
+        slope, multiplier = rng.uniform(0.0, 4.0), rng.uniform(0.01, 3.0)
         lower = perception_duals.lower_bound(
-            problem, bound, jnp.asarray(nu), jnp.asarray(slope), jnp.asarray(price), jnp.asarray(target),
-            jnp.asarray(allowance))
+            problem, bound, jnp.asarray(nu), jnp.asarray(slope), jnp.asarray(multiplier), jnp.asarray(target),
+            jnp.asarray(budget)).value
         assert lower <= rate + 1e-12
         tightest = min(tightest, rate - float(lower))
     assert tightest < rate
@@ -74,11 +74,12 @@ def test_at_perfect_realism_no_channel_with_the_sources_marginal_is_below():
         assert lower <= rate + 1e-12
 
 
-def test_price_at_perfect_realism_is_the_steepest_gain():
+def test_multiplier_at_perfect_realism_is_the_steepest_gain():
     # Moving mass m from x to y gains m (h(y) - h(x)) and costs m |x - y|, or m in total variation.
     h = np.array([0.0, 0.3, 1.1, 1.2])
+    problem = channels.normalize(jnp.asarray(PMF), jnp.asarray(MATRIX))
     cost, on_line = transport_costs(N, "w1", None, None)
-    bound = perception_duals.bind(jnp.asarray(PMF), Options("w1", on_line, False, False, 1), cost)
-    np.testing.assert_allclose(bound.price_at_zero(jnp.asarray(h)) / bound.scale, 0.8, rtol=1e-14)
-    bound = perception_duals.bind(jnp.asarray(PMF), Options("tv", False, False, False, 1), ())
-    np.testing.assert_allclose(bound.price_at_zero(jnp.asarray(h)), 1.2, rtol=1e-14)
+    bound = perception_duals.bind_divergence(problem, Options("w1", on_line, False, False, 1), cost)
+    np.testing.assert_allclose(bound.multiplier_at_zero(jnp.asarray(h)) / bound.scale, 0.8, rtol=1e-14)
+    bound = perception_duals.bind_divergence(problem, Options("tv", False, False, False, 1), ())
+    np.testing.assert_allclose(bound.multiplier_at_zero(jnp.asarray(h)), 1.2, rtol=1e-14)

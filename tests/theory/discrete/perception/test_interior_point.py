@@ -34,25 +34,25 @@ def test_conditions_hold_at_the_answer(name):
     block = perception_blocks.total_variation_block(PROBLEM.pmf) if name == "tv" else (
         perception_blocks.separable_block(PROBLEM.pmf, SEPARABLE[name]))
     # The constraint binds: without it the optimum at this distortion diverges by about 0.1.
-    allowance, target = 1e-3, 0.25
+    budget, target = 1e-3, 0.25
     point, steps = perception_interior_point.solve(
-        PROBLEM, block, slope=jnp.asarray(2.0), price=jnp.asarray(1.0), target=jnp.asarray(target),
-        allowance=jnp.asarray(allowance), fixed_slope=False, fixed_price=False, tolerance=jnp.asarray(1e-10),
+        PROBLEM, block, slope=jnp.asarray(2.0), perception_multiplier=jnp.asarray(1.0), target=jnp.asarray(target),
+        perception_budget=jnp.asarray(budget), fixed_slope=False, fixed_multiplier=False, tolerance=jnp.asarray(1e-10),
         max_iterations=100, gauge=False)
     s, h = posteriors(np.asarray(point.log_multiplier), float(point.slope))
     q = np.asarray(block.output_pmf(point.block))
     np.testing.assert_allclose(s @ q, PMF, atol=1e-9)  # posteriors average to the source
     np.testing.assert_allclose(((s * np.asarray(PROBLEM.distortion)).sum(0) * q).sum(), target, atol=1e-9)
     divergence = 0.5 * np.abs(q - PMF).sum() if name == "tv" else (q * np.log(q / PMF)).sum()
-    np.testing.assert_allclose(divergence, allowance, atol=1e-9)
-    price = float(point.price)
-    assert price > 0.01
+    np.testing.assert_allclose(divergence, budget, atol=1e-9)
+    multiplier = float(point.perception_multiplier)
+    assert multiplier > 0.01
     if name == "kl":
         # Stationarity in q: h = t (ln q / p + 1) + constant on the support.
-        np.testing.assert_allclose(h - price * np.log(q / PMF), (h - price * np.log(q / PMF))[0], atol=1e-6)
+        np.testing.assert_allclose(h - multiplier * np.log(q / PMF), (h - multiplier * np.log(q / PMF))[0], atol=1e-6)
     else:
-        # The price is the spread of h between letters that gain mass and letters that lose it.
+        # The multiplier is the spread of h between letters that gain mass and letters that lose it.
         gains, loses = q > PMF + 1e-7, q < PMF - 1e-7
         assert gains.any() and loses.any()
-        np.testing.assert_allclose(h[gains].min() - h[loses].max(), price, atol=1e-6)
+        np.testing.assert_allclose(h[gains].min() - h[loses].max(), multiplier, atol=1e-6)
     assert int(steps) < 60

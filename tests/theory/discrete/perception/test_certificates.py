@@ -1,0 +1,337 @@
+"""Every result recomputed in extended precision from its channel and its dual point, outside of the solver."""
+
+import jax
+import numpy as np
+import pytest
+from scipy.optimize import linprog
+
+from theory.discrete import rate_distortion, rate_distortion_perception
+
+LD = np.longdouble
+LN2 = np.log(LD(2))
+NAMES = ("tv", "kl", "reverse_kl", "js", "chi2", "hellinger2", "w1", "w2sq")
+IN_BITS = ("kl", "reverse_kl", "js")
+
+
+def xlogy(x, y):
+    return np.where(x > 0, x * np.log(np.where(x > 0, y, 1)), 0)
+
+
+def extended_divergence(name, p, q, x):
+    """delta(p, q) in the units of the public function, in extended precision."""
+    p, q, x = (np.asarray(a, LD) for a in (p, q, x))
+    if name == "tv":
+        return np.abs(p - q).sum() / 2
+    if name in ("w1", "w2sq"):
+        order = np.argsort(x, kind="stable")
+        p, q, x = p[order], q[order], x[order]
+        if name == "w1":
+            return (np.abs(np.cumsum(p - q))[:-1] * np.diff(x)).sum()
+        cost, i, j, a, b = LD(0), 0, 0, p[0], q[0]
+        while i < len(p) and j < len(q):
+            moved = min(a, b)
+            cost += moved * (x[i] - x[j]) ** 2
+            a, b = a - moved, b - moved
+            if a <= 0:
+                i += 1
+                a = p[i] if i < len(p) else LD(0)
+            if b <= 0:
+                j += 1
+                b = q[j] if j < len(q) else LD(0)
+        return cost
+    r = np.where(p > 0, (q - p) / np.where(p > 0, p, 1), 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if name == "kl":
+            inside = np.where(q > 0, p * ((1 + r) * np.log1p(r) - r), p)
+            return np.where(p > 0, inside, np.where(q > 0, np.inf, 0)).sum() / LN2
+        if name == "reverse_kl":
+            return np.where(p > 0, p * (r - np.log1p(r)), q).sum() / LN2  # inf where q is 0
+        if name == "js":
+            m = np.where(p > 0, r / 2, 0)
+            of_p = np.where(p > 0, p * (m - np.log1p(m)), q / 2)
+            inside = np.where(q > 0, p * ((1 + r) * (np.log1p(r) - np.log1p(m)) - (r - m)), p / 2)
+            of_q = np.where(p > 0, inside, q * np.log(LD(2)) - q / 2)
+            return (of_p + of_q).sum() / 2 / LN2
+        if name == "chi2":
+            return np.where(q > 0, (p - q) ** 2 / np.where(q > 0, q, 1), np.where(p > 0, np.inf, 0)).sum()
+    return ((np.sqrt(p) - np.sqrt(q)) ** 2).sum() / 2
+
+
+def extended_conjugate(name, p, critic, cost):
+    """An upper bound on max over pmfs q of <q, critic> - delta(p, q), in nats or units of the cost."""
+    live = p > 0
+    if name == "tv":
+        return (p * np.maximum(critic, critic.max() - 1)).sum()
+    if name in ("w1", "w2sq"):
+        return (p[live] * (critic[None] - cost[live]).max(-1)).sum()
+    conjugates = {  # f*, the ratio q / p - 1 that attains it, and where the domain ends
+        "kl": (lambda a: np.expm1(a), lambda a: np.expm1(a), np.inf),
+        "reverse_kl": (lambda a: -np.log1p(-a), lambda a: a / (1 - a), LD(1)),
+        "js": (lambda a: -np.log1p(-np.expm1(2 * a)) / 2, lambda a: 2 * np.expm1(2 * a) / (1 - np.expm1(2 * a)), LN2 / 2),
+        "chi2": (lambda a: 2 * a / (1 + np.sqrt(1 - a)), lambda a: 1 / np.sqrt(1 - a) - 1, LD(1)),
+        "hellinger2": (lambda a: a / (1 - 2 * a), lambda a: 4 * a * (1 - a) / (1 - 2 * a) ** 2, LD(0.5)),
+    }
+    value, change, end = conjugates[name]
+    top = critic[live].max() if name == "kl" else critic.max()
+    low = top - (end if np.isfinite(end) else top - critic[live].min())
+    high = top
+    with np.errstate(all="ignore"):
+        for _ in range(90):
+            middle = (low + high) / 2
+            heavy = (p[live] * change(critic[live] - middle)).sum() > 0
+            low, high = (middle, high) if heavy else (low, middle)
+        return high + (p[live] * value(critic[live] - high)).sum()
+
+
+def extended_lower_bound(pmf, matrix, answer, name, distortion, perception, cost):
+    """`rate_lower` as its documentation says, in bits, in extended precision."""
+    p, d = np.asarray(pmf, LD), np.asarray(matrix, LD)
+    p = p / p.sum()
+    nu, s, t = (np.asarray(x, LD) * LN2 for x in (answer.multiplier, answer.slope, answer.perception_slope))
+    if name in IN_BITS:
+        t = t / LN2  # bits per bit
+    live = p > 0
+    row = d[live].min(-1)
+    excess = d[live] - row[:, None]
+    nu = nu[live]
+    if np.isinf(s):
+        excess, price = np.where(excess > 0, np.inf, 0), LD(0)
+    else:
+        # Taken less the minimum of each row, which changes nothing but rounding.
+        nu = nu - s * row
+        price = s * (LD(distortion) - (p[live] * row).sum()) if s > 0 else LD(0)
+        excess = np.where(np.isinf(excess), np.inf, s * np.where(np.isinf(excess), 0, excess))
+    logits = np.log(p[live])[:, None] + nu[:, None] - excess
+    top = np.maximum(logits.max(0), LD(-1e9))
+    with np.errstate(divide="ignore"):
+        phi = top + np.log(np.exp(logits - top).sum(0))
+    phi = np.where(np.isfinite(phi), phi, np.where(np.isfinite(phi), phi, 0).min() - 1000)
+    mean = (p[live] * nu).sum() - price
+    center = (p * phi).sum()
+    classical = mean - phi.max()
+    if perception == 0:
+        return max(float((mean - center) / LN2), float(classical / LN2), 0.0)
+    if not t > 0 or np.isinf(perception) or np.isinf(t):
+        return max(float(classical / LN2), 0.0)
+    budget = LD(perception) * (LN2 if name in IN_BITS else 1)
+    bound = mean - center - t * budget - t * extended_conjugate(name, p, (phi - center) / t, cost)
+    return max(float(bound / LN2), float(classical / LN2), 0.0)
+
+
+def faults_of(pmf, matrix, answer, name, distortion, perception, x):
+    """What is wrong with an answer that claims something: sentences."""
+    pmf, matrix = np.asarray(pmf, float), np.asarray(matrix, float)
+    wrong, n = [], len(pmf)
+    channel = np.asarray(answer.channel)
+    p, w = np.asarray(pmf, LD) / np.asarray(pmf, LD).sum(), np.asarray(channel, LD)
+    cost = np.abs(x[:, None] - x[None]) ** (1 if name == "w1" else 2)
+    if np.isfinite(answer.rate):
+        if not (channel >= 0).all() or np.abs(w.sum(1) - 1).max() > 1e-12:
+            wrong.append("not a channel")
+        joint = p[:, None] * w
+        if (joint[np.isinf(matrix)] > 0).any():
+            wrong.append("a forbidden pair is used")
+        achieved = (joint * np.where(np.isinf(matrix), 0, matrix)).sum()
+        if achieved > distortion * (1 + 1e-12) + 1e-300:
+            wrong.append(f"distortion {achieved} above {distortion}")
+        q = joint.sum(0)
+        if perception == 0 and np.abs(q - p).sum() > 1e-15 * (4 + n):
+            wrong.append(f"the output is not distributed as the source: {np.abs(q - p).sum()}")
+        reached = extended_divergence(name, p, q, x)
+        # A float64 channel says its output only to 1e-16, which a distance feels at first order.
+        blur = {"tv": 1, "w1": np.ptp(x), "w2sq": np.ptp(x) ** 2}.get(name, 0) * 1e-15 * (4 + n)
+        if not reached <= perception * (1 + 1e-7) + blur + 1e-26 / p[p > 0].min():
+            wrong.append(f"divergence {reached} above {perception}")
+        rate = xlogy(joint, w / np.where(q > 0, q, 1)[None]).sum() / LN2
+        if abs(rate - float(answer.rate)) > 1e-11 * (1 + abs(float(rate))):
+            wrong.append(f"rate {float(rate)} claimed {answer.rate}")
+        if not answer.rate_lower <= answer.rate:
+            wrong.append(f"bounds cross: {answer.rate_lower} {answer.rate}")
+    if np.isfinite(answer.rate_lower):
+        lower = extended_lower_bound(pmf, matrix, answer, name, distortion, perception, cost)
+        if answer.rate_lower > lower + 1e-12 * (1 + abs(lower)):
+            wrong.append(f"lower bound {answer.rate_lower}, its dual point proves {lower}")
+    elif not np.isnan(answer.rate):
+        wrong.append("a rate without a lower bound")
+    if bool(answer.converged) and not float(answer.rate) - float(answer.rate_lower) <= 1e-8:
+        wrong.append("converged without a gap below the tolerance")
+    return wrong
+
+
+def least_distortion(pmf, matrix, name, perception, x):
+    """min E[d] over channels within P by linear programming: exact for "tv", "w1", "w2sq" and at P = 0."""
+    n = len(pmf)
+    live = (pmf > 0)[:, None] & np.isfinite(matrix)
+    size = 0 if perception == 0 else 2 * n if name == "tv" else n * n
+    value = np.r_[np.where(live, matrix, 0).ravel(), np.zeros(size)]
+    rows, columns = np.kron(np.eye(n), np.ones(n)), np.kron(np.ones(n), np.eye(n))
+    bounds = [(0, None if ok else 0) for ok in live.ravel()] + [(0, None)] * size
+    if perception == 0:
+        equal, right, less, limit = np.vstack([rows, columns]), np.r_[pmf, pmf], None, None
+    elif name == "tv":
+        equal = np.block([[rows, np.zeros((n, size))], [columns, -np.eye(n), np.eye(n)]])
+        right, less, limit = np.r_[pmf, pmf], np.r_[np.zeros(n * n), np.full(size, 0.5)][None], [perception]
+    else:
+        cost = np.abs(x[:, None] - x[None]) ** (1 if name == "w1" else 2)
+        zero = np.zeros((n, n * n))
+        equal = np.block([[rows, zero], [columns, -columns], [zero, rows]])
+        right, less = np.r_[pmf, np.zeros(n), pmf], np.r_[np.zeros(n * n), cost.ravel()][None]
+        limit = [perception]
+    answer = linprog(value, A_ub=less, b_ub=limit, A_eq=equal, b_eq=right, bounds=bounds, method="highs")
+    return answer.fun if answer.status == 0 else np.inf
+
+
+def random_instance(rng, sizes):
+    """A source, a distortion, D, P and a divergence, pathologies included; and whether it is an ordinary one."""
+    n = int(rng.choice(sizes))
+    name, x = str(rng.choice(NAMES)), np.sort(rng.standard_normal(n))
+    kind = rng.integers(6)
+    pmf = rng.dirichlet(np.full(n, rng.choice([0.2, 1.0, 5.0])))
+    if kind == 0 and n > 1:
+        pmf[rng.integers(n)] = 0.0
+    if kind == 1:
+        pmf = np.maximum(pmf, 1e-12)
+    if kind in (2, 3, 4):
+        pmf = 0.9 * pmf + 0.1 / n
+    pmf = pmf / pmf.sum()
+    shape = rng.integers(6)
+    matrix = [np.abs(x[:, None] - x) ** 2, 1.0 - np.eye(n), rng.random((n, n)) * (1 - np.eye(n)),
+              np.abs(np.arange(n)[:, None] - np.arange(n)) ** 2.0, rng.random((n, n)),
+              rng.integers(0, 3, (n, n)) * 1.0][shape]
+    if rng.random() < 0.1 and n > 1:  # a letter that is there twice
+        matrix[:, 1], matrix[1] = matrix[:, 0], matrix[0]
+    if rng.random() < 0.15:
+        matrix = np.where((rng.random((n, n)) < 0.3) & ~(np.eye(n, dtype=bool) & (rng.random() < 0.8)), np.inf, matrix)
+        matrix[np.isinf(matrix).all(1), 0] = 1.0
+    scale = 10.0 ** rng.uniform(-6, 6) if rng.random() < 0.3 else 1.0
+    matrix = matrix * scale
+    smallest = pmf @ matrix.min(1)
+    finite = np.where(np.isinf(matrix), 0, matrix)
+    most = max((pmf @ finite).min(), pmf @ finite @ pmf, smallest)
+    share = rng.choice([0.0, 1.0, rng.uniform(), rng.uniform(), rng.uniform(), 10.0 ** -rng.uniform(1, 8)])
+    distortion = smallest + share * (most - smallest)
+    perception = float(rng.choice([0.0, 1e-300, 10.0 ** rng.uniform(-30, -6), 10.0 ** rng.uniform(-6, 0),
+                                   10.0 ** rng.uniform(-4, 0), np.inf]))
+    ordinary = (kind in (2, 3, 4) and shape < 4 and np.isfinite(matrix).all() and 0.01 < share <= 1
+                and perception > 1e-6 and 1e-3 < scale < 1e3)
+    return pmf, matrix, float(distortion), perception, name, x, ordinary
+
+
+def sweep(count, sizes, seed):
+    """Counts of what is wrong over random instances, with the first few examples."""
+    rng = np.random.default_rng(seed)
+    counts = {"instances": 0, "refused": 0, "false certificates": [], "false refusals": [], "unconverged": [],
+              "unconverged ordinary": []}
+    for index in range(count):
+        pmf, matrix, distortion, perception, name, x, ordinary = random_instance(rng, sizes)
+        counts["instances"] += 1
+        points = {"points": x} if name in ("w1", "w2sq") else {}
+        label = (seed, index, len(pmf), name, distortion, perception)
+        try:
+            answer = rate_distortion_perception(
+                pmf, matrix, distortion=distortion, perception=perception, divergence=name, **points)
+        except ValueError as error:
+            counts["refused"] += 1
+            assert "no channel" in str(error), (label, error)
+            if perception == 0 or name in ("tv", "w1", "w2sq"):
+                least = least_distortion(pmf, matrix, name, perception, x)
+                if least <= distortion * (1 - 1e-9):
+                    counts["false refusals"].append((label, least))
+            elif np.all(np.diag(matrix)[pmf > 0] == matrix[pmf > 0].min(1)):
+                counts["false refusals"].append((label, "the identity is feasible"))
+            elif least_distortion(pmf, matrix, name, 0.0, x) <= distortion * (1 - 1e-9):
+                counts["false refusals"].append((label, "perfect realism is feasible"))
+            continue
+        wrong = faults_of(pmf, matrix, answer, name, distortion, perception, x)
+        if wrong:
+            counts["false certificates"].append((label, wrong))
+        if not bool(answer.converged):
+            counts["unconverged"].append((label, float(answer.rate), float(answer.rate_lower)))
+            if ordinary:
+                counts["unconverged ordinary"].append(label)
+    return counts
+
+
+def assert_no_fault(pmf, matrix, name, distortion, perception, converged=True):
+    """Solves and verifies one instance with letters at 0, 1, ..."""
+    x = np.arange(float(len(pmf)))
+    answer = rate_distortion_perception(pmf, matrix, distortion=distortion, perception=perception, divergence=name)
+    assert faults_of(pmf, matrix, answer, name, distortion, perception, x) == []
+    assert bool(answer.converged) == converged and bool(answer.certified)
+    return answer
+
+
+HAMMING = 1.0 - np.eye(2)
+SWAP = np.eye(2)  # the letter that is not the source's has distortion 0
+
+
+def test_perfect_realism_without_a_coupling_is_refused_not_certified():
+    """Fault 1: the only channel of distortion 0 swaps the letters; it was certified as perfectly realistic."""
+    for name in ("tv", "kl", "w1"):
+        with pytest.raises(ValueError, match="no channel has E"):
+            rate_distortion_perception([0.7, 0.3], SWAP, distortion=0.0, perception=0.0, divergence=name)
+    # Where values are traced it cannot be refused.
+    traced = jax.jit(lambda d: rate_distortion_perception(
+        [0.7, 0.3], SWAP, distortion=d, perception=0.0, divergence="tv"))(0.0)
+    assert np.isnan(traced.rate) and not bool(traced.converged)
+    # At a slope the forbidden pairs leave nothing either.
+    with np.errstate(invalid="ignore"):
+        answer = rate_distortion_perception(
+            [0.7, 0.3], [[np.inf, 0.0], [0.0, np.inf]], slope=1.0, perception=0.0, divergence="tv")
+    assert np.isnan(answer.rate) and not bool(answer.converged)
+    # The same distortion has a coupling where both letters are equally likely.
+    answer = assert_no_fault([0.5, 0.5], SWAP, "tv", 0.0, 0.0)
+    np.testing.assert_allclose(answer.rate, 1.0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_lower_bounds_stay_below_the_truth_as_perception_vanishes(name):
+    """Fault 2 and Fault 3: rounding times the multiplier of perception; refusals although the identity is feasible."""
+    pmf = [0.7, 0.3]
+    truth = rate_distortion_perception(pmf, HAMMING, distortion=0.1, perception=0.0, divergence=name)
+    before = None
+    for perception in (1e-300, 1e-30, 1e-24, 1e-18, 1e-16, 1e-14, 1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 1.0):
+        answer = assert_no_fault(pmf, HAMMING, name, 0.1, perception)
+        assert answer.rate_lower <= truth.rate + 1e-13 and answer.rate <= truth.rate + 1e-9
+        assert before is None or answer.rate_lower <= before + 1e-13
+        before = float(answer.rate)
+
+
+def test_ordinary_sources_that_did_not_converge():
+    """Fault 4: gaps of .18 and .45 bit where the optimum, or that at P = 0, is an ordinary point."""
+    pmf = np.array([0.02263, 0.95625, 0.02112])
+    matrix = np.abs(np.arange(3)[:, None] - np.arange(3)) ** 2.0
+    for share in (0.1, 0.5, 0.9):
+        for perception in (1e-12, 1e-3, 0.05):
+            assert_no_fault(pmf / pmf.sum(), matrix, "w2sq", share * (pmf @ matrix).min(), perception)
+    assert_no_fault([0.7, 0.3], HAMMING, "tv", 0.1, 1e-18)
+
+
+def test_a_certificate_can_be_recomputed_where_the_distortion_is_unlimited():
+    """Fault 8: at D = inf multipliers are 0, and terms with a multiplier of 0 count as 0."""
+    matrix = np.array([[0.0, 1.0, np.inf], [1.0, 0.0, 1.0], [np.inf, 1.0, 0.5]])
+    pmf = np.array([0.5, 0.2, 0.3])
+    classical = rate_distortion(pmf, matrix, distortion=np.inf)
+    assert float(classical.slope) == 0.0 and float(classical.rate) == 0.0 and float(classical.rate_lower) == 0.0
+    np.testing.assert_array_equal(classical.multiplier, 0.0)
+    for name in ("tv", "kl", "w2sq"):
+        answer = rate_distortion_perception(
+            pmf, np.where(np.isinf(matrix), 9.0, matrix), distortion=np.inf, perception=0.1, divergence=name)
+        assert float(answer.slope) == 0.0 and float(answer.rate) == 0.0 and bool(answer.converged)
+        np.testing.assert_array_equal(answer.multiplier, 0.0)
+        np.testing.assert_allclose(answer.critic, 0.0, atol=1e-15)
+
+
+def test_random_instances_and_pathologies():
+    """A sample of what the stress test does, in sizes that share their programs."""
+    counts = sweep(40, (2, 3, 4), seed=3)
+    assert counts["false certificates"] == [] and counts["false refusals"] == []
+    assert counts["unconverged ordinary"] == []
+
+
+@pytest.mark.stress
+def test_twenty_thousand_instances():
+    """No false certificate, no false refusal, at most one in a thousand without convergence, none of them ordinary."""
+    counts = sweep(20_000, np.arange(1, 31), seed=0)
+    assert counts["false certificates"] == [] and counts["false refusals"] == []
+    assert counts["unconverged ordinary"] == [] and len(counts["unconverged"]) <= 20

@@ -1,0 +1,162 @@
+"""The search for a certified point when values are known: one attempt, and others where it is not good enough.
+
+The first attempt is Newton's method for the budget asked for. Below the resolution of the arithmetic, at the edge of
+what is feasible and where a constraint is nearly slack it may fail; then the optimum at P = 0, which meets every
+budget, the classical one, tilted outputs near the source's pmf, and other starting points are tried. Each attempt is
+measured by itself (`solver.certify`), and the best channel and the best dual point of all are kept.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from theory.discrete import channels
+from theory.discrete.perception import candidates as making
+from theory.discrete.perception import divergences, solver
+from theory.discrete.perception.candidates import Candidate
+from theory.discrete.perception.duals import best_multiplier, bind_divergence
+from theory.discrete.perception.problem import Options, Problem, limits_of
+from theory.discrete.perception.solver import RateDistortionPerception
+from theory.discrete.programs import Programs
+
+_TILTS = 4
+_programs = Programs()
+
+
+@_programs.compiled
+@partial(jax.jit, static_argnames="options")
+def _perfect(problem: Problem, options: Options) -> Candidate:
+    return making.fixed_output(problem, options)
+
+
+@_programs.compiled
+@partial(jax.jit, static_argnames="options")
+def _at_output(problem: Problem, options: Options, q: jax.Array) -> Candidate:
+    return making.fixed_output(problem, options, q)
+
+
+@_programs.compiled
+@partial(jax.jit, static_argnames="options")
+def _classical(problem: Problem, options: Options) -> Candidate:
+    return making.unconstrained(problem, options)
+
+
+@_programs.compiled
+@partial(jax.jit, static_argnames="options")
+def _attempt(problem: Problem, options: Options, slope: jax.Array, multiplier: jax.Array):
+    """Newton's method from given starting values (NaN: its own), certified; the candidate, too."""
+    candidate = making.constrained(problem, options, slope, multiplier)
+    result, _ = solver.certify(problem, options, solver.stack(candidate), "constrained")
+    return result, candidate
+
+
+@_programs.compiled
+@partial(jax.jit, static_argnames=("options", "regime"))
+def _certified(problem: Problem, options: Options, candidate: Candidate, regime: str) -> RateDistortionPerception:
+    search = regime == "constrained" and not options.fixed_multiplier
+    return solver.certify(problem, options, solver.stack(candidate), regime, search=search)[0]
+
+
+class _Tilt(NamedTuple):
+    """The multiplier of perception that suits a dual point, and the output pmf that it asks for."""
+
+    multiplier: jax.Array
+    output: jax.Array
+
+
+@_programs.compiled
+@partial(jax.jit, static_argnames="options")
+def _tilted(problem: Problem, options: Options, candidate: Candidate) -> _Tilt:
+    limits = limits_of(problem, options)
+    perception = bind_divergence(limits.problem, options, problem.transport)
+    p, budget = limits.problem.pmf, problem.perception_or_slope / perception.scale
+    h, _ = channels.finite_responses(limits.problem, candidate.log_multiplier, candidate.slope)
+    t = best_multiplier(perception, p, h, budget)
+    if options.divergence not in divergences.SEPARABLE:
+        return _Tilt(t, p)
+    change = divergences.separable_maximizer(options.divergence, p, (h - jnp.sum(p * h)) / t)
+
+    def toward(share):
+        return perception.value(p + share * change, candidate.plan)
+
+    # The divergence is quadratic near p, and convex everywhere: the first share is better, the second always enough.
+    ratio = (1 - 1e-9) * budget / jnp.maximum(toward(1.0), 1e-300)
+    near = jnp.minimum(jnp.sqrt(ratio), 1.0)
+    share = jnp.where(toward(near) <= budget, near, jnp.minimum(ratio, 1.0))
+    return _Tilt(t, jnp.maximum(p + share * change, 0.0))
+
+
+def _merge(a: RateDistortionPerception, b: RateDistortionPerception, tolerance: float) -> RateDistortionPerception:
+    """The better channel and the better dual point of two results."""
+    upper = a if not np.isfinite(b.rate) or a.rate <= b.rate else b
+    lower = a if np.isnan(b.rate_lower) or a.rate_lower >= b.rate_lower else b
+    consistent = not np.isfinite(upper.rate) or lower.rate_lower <= upper.rate + 1e-12 * (1.0 + upper.rate)
+    bound = jnp.minimum(lower.rate_lower, upper.rate) if np.isfinite(upper.rate) else lower.rate_lower
+    bound = bound if consistent else jnp.asarray(jnp.nan)
+    return upper._replace(
+        rate_lower=bound, slope=lower.slope, perception_slope=lower.perception_slope, multiplier=lower.multiplier,
+        critic=lower.critic, iterations=a.iterations + b.iterations, converged=upper.rate - bound <= tolerance)
+
+
+def solve(problem: Problem, options: Options, regime: str) -> RateDistortionPerception:
+    """Solves for known values.
+
+    Args:
+      problem: the problem, padded, nothing in it traced.
+      options: its options.
+      regime: "perfect", "free" or "constrained".
+
+    Returns:
+      The result; its rate is NaN where no channel was found that meets both constraints.
+    """
+    with _programs:
+        if regime != "constrained":
+            make = _perfect if regime == "perfect" else _classical
+            return _certified(problem, options, make(*_shared(problem, options)), regime)
+        unknown = jnp.asarray(jnp.nan)
+        result, candidate = _attempt(problem, options, unknown, unknown)
+        if result.converged or options.fixed_multiplier:
+            return result
+        return _search(problem, options, result, candidate)
+
+
+def _shared(problem: Problem, options: Options) -> tuple[Problem, Options]:
+    """What does not know the divergence is one program for all of them, but for those that need a plan."""
+    if making.needs_plan(options):
+        return problem, options
+    return (problem._replace(transport=(), perception_or_slope=jnp.zeros(())),
+            options._replace(divergence="tv", on_line=False, fixed_multiplier=False))
+
+
+def _search(
+    problem: Problem, options: Options, result: RateDistortionPerception, first: Candidate
+) -> RateDistortionPerception:
+    tolerance = float(problem.tolerance)
+    plain = _shared(problem, options)
+
+    def join(result, candidate):
+        return _merge(result, _certified(problem, options, candidate, "constrained"), tolerance)
+
+    perfect, classical = _perfect(*plain), _classical(*plain)
+    for candidate in (perfect, classical, first):
+        result = join(result, candidate)
+        if result.converged:
+            return result
+    nearest, tilt = perfect, _tilted(problem, options, perfect)
+    if options.divergence in divergences.SEPARABLE:
+        for _ in range(_TILTS):
+            nearest = _at_output(*plain, tilt.output)
+            result = join(result, nearest)
+            if result.converged:
+                return result
+            tilt = _tilted(problem, options, nearest)
+    for start in ((nearest.slope, tilt.multiplier), (classical.slope, 0.1 * tilt.multiplier)):
+        again, candidate = _attempt(problem, options, *start)
+        result = join(_merge(result, again, tolerance), candidate)
+        if result.converged:
+            return result
+    return result
+
