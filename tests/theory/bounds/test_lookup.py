@@ -165,3 +165,24 @@ def test_the_layered_dither_is_an_upper_bound_at_perfect_realism():
     rate = found["exactly Gaussian noise by a layered dither"].rate
     assert float(rate(2 * (1 - np.sqrt(0.75)), 0.0)) == pytest.approx(1.5071564227, abs=1e-9)
     assert np.isnan(rate(0.3, 0.1)) and float(rate(0.0, 0.0)) == np.inf and float(rate(2.0, 0.0)) == 0
+
+
+def test_the_look_up_says_what_it_knows():
+    with pytest.raises(ValueError, match=r"source must be made by one of theory.bounds.sources.\{gaussian, .*got 'cauchy'"):
+        bounds.bounds_of("cauchy")
+    with pytest.raises(ValueError, match=r"known are .*\('squared_error', 'none', 'nothing'\)"):
+        bounds.bounds_of(sources.circle(), distortion="hamming")
+
+
+def test_kl_realism_with_little_common_randomness_uses_the_bounds_for_outputs_that_are_independent():
+    """Fault 8: the looser bounds at unlimited common randomness and at perfect realism were all that was used."""
+    source, d = sources.gaussian(0.0, 2.0), np.array([0.1, 0.5, 1.0, 2.0])
+    for bits, p in ((0.5, 0.1), (2.0, 0.02)):
+        ends = bounds.interval(bounds.bounds_of(source, perception="kl", shared=bits), d, p)
+        # Oracle: read the other way, the rates meet the distortions.
+        forward = common_randomness.iid_output_distortion
+        np.testing.assert_allclose(forward(ends.upper, bits, p, 2.0, divergence="kl").upper, d, rtol=1e-9)
+        np.testing.assert_allclose(forward(ends.lower, bits, p, 2.0, divergence="kl").lower, d, rtol=1e-9)
+        assert np.all(ends.lower <= ends.upper)
+        assert np.all(ends.upper[:3] < common_randomness.strong_realism_rate(d[:3], bits, 0.0, 2.0) - 1e-3)
+        assert np.all(ends.lower[:3] > gaussian.rate_distortion_perception(d[:3], p, 2.0, divergence="kl") + 1e-3)

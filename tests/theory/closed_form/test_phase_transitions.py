@@ -86,3 +86,14 @@ def test_traced_variances_outside_of_the_domain_give_nan():
     assert np.isnan(local(-1.0)) and np.isnan(local(0.0)) and np.isfinite(local(2.0))
     found = jax.jit(pt.gaussian_critical_slopes)(np.array([1.0, -1.0]))
     np.testing.assert_allclose(found, [0.5 / np.log(2), np.nan], rtol=1e-14)
+
+
+def test_values_of_probability_zero_do_not_matter():
+    """Fault 8: they were refused."""
+    points, pmf = np.array([-1.0, 0.2, 1.0]), np.array([0.3, 0.5, 0.2])
+    plain = pt.critical_slope(points, pmf)
+    wide = pt.critical_slope(np.r_[points, 9.0], np.r_[pmf, 0.0])
+    np.testing.assert_array_equal(plain, wide)
+    np.testing.assert_array_equal(
+        pt.single_point_excess(np.r_[points, 9.0], np.r_[pmf, 0.0], 3.0),
+        pt.single_point_excess(points, pmf, 3.0))

@@ -134,3 +134,11 @@ def test_gradient_of_the_distortion():
 def test_bad_input_is_refused_in_words(call, said):
     with pytest.raises(ValueError, match=said):
         call()
+
+
+def test_rate_zero_is_zero():
+    """Fault 8: the rate reported at rate 0 was 3.5e-11."""
+    answer = distortion_rate(PMF, SQUARED, rate=0.0)
+    assert float(answer.rate) == 0.0 and bool(answer.converged)
+    np.testing.assert_allclose(answer.distortion, (PMF @ SQUARED).min(), rtol=1e-14)
+    assert float(answer.distortion_lower) <= float(answer.distortion)

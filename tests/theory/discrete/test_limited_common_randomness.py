@@ -2,12 +2,16 @@
 independent minimization for two letters.
 """
 
+import importlib
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from theory import continuous
-from theory.discrete.limited_common_randomness import estimation_bound, limited_common_randomness
+from theory.discrete import estimation_bound, limited_common_randomness, rate_distortion_perception
+
+module = importlib.import_module("theory.discrete.limited_common_randomness")
 
 PMF = np.array([0.2, 0.5, 0.3])
 POINTS = np.array([0.0, 1.0, 2.0])
@@ -110,3 +114,25 @@ def test_bad_arguments_are_refused(change, match):
     arguments = dict(pmf=PMF, distortion_matrix=COST, common_randomness=1.0, slope=1.0) | change
     with pytest.raises(ValueError, match=match):
         limited_common_randomness(arguments.pop("pmf"), arguments.pop("distortion_matrix"), **arguments)
+
+
+def test_unlimited_common_randomness_is_the_classical_optimum_at_perfect_realism():
+    """Fault 5: a local search returned .6397 where R(D, 0) is .5729."""
+    pmf, places = np.array([0.5, 0.3, 0.2]), np.array([0.0, 1.0, 3.0])
+    cost = (places[:, None] - places) ** 2
+    answer = limited_common_randomness(pmf, cost, common_randomness=np.inf, slope=1.0, restarts=1, steps=20)
+    assert answer.gap < 1e-6
+    unlimited = rate_distortion_perception(
+        pmf, cost, distortion=float(answer.distortion), perception=0.0, divergence="tv")
+    np.testing.assert_allclose(answer.rate, unlimited.rate, atol=1e-6)
+
+
+def test_slopes_of_the_estimation_bound_are_those_that_the_rate_needs():
+    """Fault 7: letters at a distance of 1e-5 asked for slopes of 1e11, and the bound took for ever."""
+    pmf, places = np.full(3, 1 / 3), np.array([0.0, 1.0, 1.00001])[:, None]
+    variance = float(np.sum(pmf[:, None] * (places - pmf @ places) ** 2))
+    slopes = module._supporting_slopes(places, pmf, variance, 0.1, 12)
+    assert slopes.size == 12 and slopes.max() < 8 * np.log2(3) / 0.1 + 1e-9 and slopes.max() < 1000
+    assert module._supporting_slopes(places, pmf, variance, 0.0, 12).max() <= 2e4 / variance * (1 + 1e-12)
+    # Letters that are far apart are resolved as before.
+    assert module._supporting_slopes(POINTS[:, None], PMF, 0.49, 1e-3, 12).max() == pytest.approx(12.0)

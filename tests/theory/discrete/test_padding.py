@@ -15,7 +15,8 @@ def test_few_sizes_and_none_too_small():
 def test_letters_that_were_added_cannot_be_used():
     pmf, matrix = padding.pad_source(np.array([0.4, 0.6]), np.ones((2, 3)))
     assert pmf.shape == (4,) and matrix.shape == (4, 4)
-    assert np.all(np.isinf(matrix[:, 3])) and np.all(np.asarray(matrix)[2:, :3] == 0) and np.all(np.asarray(pmf[2:]) == 0)
+    matrix = np.asarray(matrix)
+    assert np.isinf(matrix[:, 3]).all() and (matrix[2:, :3] == 0).all() and (np.asarray(pmf)[2:] == 0).all()
 
 
 @pytest.mark.parametrize("n, m", [(3, 3), (2, 4), (4, 3)])

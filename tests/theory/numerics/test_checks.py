@@ -44,3 +44,26 @@ def test_a_pmf():
 def test_unknown_word_lists_the_known_ones():
     with pytest.raises(ValueError, match="divergence must be one of 'w2sq', 'kl', got 'tv'"):
         checks.check_choice("divergence", "tv", ("w2sq", "kl"))
+
+
+def test_pmfs_of_32_bit_numbers_are_accepted_and_normalized():
+    """Fault 8: the sum of three float32 thirds is off by 3e-8, and was refused."""
+    thirds = np.full(3, 1 / 3, np.float32)
+    checks.check_pmf("pmf", thirds)
+    np.testing.assert_allclose(checks.normalized_pmf("pmf", thirds).sum(), 1.0, atol=1e-16)
+    checks.check_pmf("pmf", np.full(1000, 1e-3, np.float16))
+    with pytest.raises(ValueError, match="pmf must sum to 1"):
+        checks.check_pmf("pmf", thirds.astype(np.float64))
+    with pytest.raises(ValueError, match="pmf must sum to 1"):
+        checks.check_pmf("pmf", thirds * np.float32(1.001))
+    exact = np.array([0.1, 0.2, 0.7])
+    np.testing.assert_array_equal(checks.normalized_pmf("pmf", exact), exact)
+
+
+def test_32_bit_mode_is_refused_with_what_to_do():
+    """Fault 8: switched off after the import, it gave false refusals and bounds that crossed."""
+    with jax.enable_x64(False), pytest.raises(ValueError, match="jax_enable_x64 must be on .*jax.config.update"):
+        checks.check_domain("x", 1.0)
+    with jax.enable_x64(False), pytest.raises(ValueError, match="jax_enable_x64 must be on"):
+        checks.check_pmf("pmf", [1.0])
+    checks.check_domain("x", 1.0)

@@ -67,7 +67,8 @@ def extended_conjugate(name, p, critic, cost):
     conjugates = {  # f*, the ratio q / p - 1 that attains it, and where the domain ends
         "kl": (lambda a: np.expm1(a), lambda a: np.expm1(a), np.inf),
         "reverse_kl": (lambda a: -np.log1p(-a), lambda a: a / (1 - a), LD(1)),
-        "js": (lambda a: -np.log1p(-np.expm1(2 * a)) / 2, lambda a: 2 * np.expm1(2 * a) / (1 - np.expm1(2 * a)), LN2 / 2),
+        "js": (lambda a: -np.log1p(-np.expm1(2 * a)) / 2, lambda a: 2 * np.expm1(2 * a) / (1 - np.expm1(2 * a)),
+               LN2 / 2),
         "chi2": (lambda a: 2 * a / (1 + np.sqrt(1 - a)), lambda a: 1 / np.sqrt(1 - a) - 1, LD(1)),
         "hellinger2": (lambda a: a / (1 - 2 * a), lambda a: 4 * a * (1 - a) / (1 - 2 * a) ** 2, LD(0.5)),
     }
