@@ -110,7 +110,7 @@ def water_filling_table(config: Config) -> dict[str, np.ndarray]:
     total = 0.25 * EIGENVALUES.sum()
     idle = float(gaussian_vector_perception.water_filling_perception(total, EIGENVALUES))
     perception = np.array([np.inf, 0.2 * idle, 0.0])
-    found = gaussian_vector_perception.rate_distortion_perception(total, perception, EIGENVALUES)
+    result = gaussian_vector_perception.rate_distortion_perception(total, perception, EIGENVALUES)
     shape = (len(perception), len(EIGENVALUES))
 
     def spread(values) -> np.ndarray:
@@ -118,11 +118,11 @@ def water_filling_table(config: Config) -> dict[str, np.ndarray]:
 
     return {
         "perception": spread(perception[:, None]), "component": spread(np.arange(1, shape[1] + 1)),
-        "eigenvalue": spread(EIGENVALUES), "distortion": spread(found.component_distortions),
-        "reconstruction_variance": spread(found.reconstruction_variances),
-        "rate_bits": spread(found.component_rates), "total_distortion": spread(total),
-        "total_rate_bits": spread(found.rate_upper[:, None]),
-        "kkt_residual": spread(found.kkt_residual[:, None]),
+        "eigenvalue": spread(EIGENVALUES), "distortion": spread(result.component_distortions),
+        "reconstruction_variance": spread(result.reconstruction_variances),
+        "rate_bits": spread(result.component_rates), "total_distortion": spread(total),
+        "total_rate_bits": spread(result.rate_upper[:, None]),
+        "kkt_residual": spread(result.kkt_residual[:, None]),
     }
 
 
@@ -141,19 +141,19 @@ def image_table(config: Config) -> dict[str, np.ndarray]:
     rows: dict[str, list] = {name: [] for name in (
         "perception", "psnr_db", "distortion", "bits_per_pixel", "bits_per_pixel_upper", "kkt_residual")}
     for perception in IMAGE_PERCEPTIONS:
-        found = gaussian_process.rate_distortion_perception(distortion, perception, spectrum, weights=weights)
+        result = gaussian_process.rate_distortion_perception(distortion, perception, spectrum, weights=weights)
         rows["perception"] += [perception] * len(distortion)
         rows["psnr_db"] += list(-np.asarray(power_to_db(distortion)))
         rows["distortion"] += list(distortion)
-        rows["bits_per_pixel"] += list(np.asarray(found.rate))
-        rows["bits_per_pixel_upper"] += list(np.asarray(found.rate_upper))
-        rows["kkt_residual"] += list(np.asarray(found.kkt_residual))
+        rows["bits_per_pixel"] += list(np.asarray(result.rate))
+        rows["bits_per_pixel_upper"] += list(np.asarray(result.rate_upper))
+        rows["kkt_residual"] += list(np.asarray(result.kkt_residual))
     # The two ends have closed forms of their own.
     ends = (gaussian_vector.rate_distortion, gaussian_vector_realism.perfect_realism_rate_distortion)
     for function, start in zip(ends, (0, -len(distortion))):
         exact = np.asarray(function(distortion, spectrum, weights=weights))
-        mine = np.array(rows["bits_per_pixel"][start:][: len(distortion)])
-        if not np.allclose(mine, exact, rtol=1e-12, atol=1e-14):
+        computed = np.array(rows["bits_per_pixel"][start:][: len(distortion)])
+        if not np.allclose(computed, exact, rtol=1e-12, atol=1e-14):
             raise ValueError("the solver's end disagrees with the closed form")
     return {name: np.array(values) for name, values in rows.items()}
 

@@ -74,13 +74,13 @@ def rows(config: Config) -> list[tuple]:
               for r, d, e in zip(rates, distortions, excess)]
 
     steps = np.geomspace(config.largest_step, config.smallest_step, config.rates)
-    found = dithered.dithered_scalar_quantizer(density, steps)
-    cases = (("dithered", found.distortion_wiener, gaussian.rate_distortion(found.distortion_wiener)),
-             ("dithered_realism", found.distortion_realism,
-              gaussian.rate_distortion_perception(found.distortion_realism, 0.0)))
+    result = dithered.dithered_scalar_quantizer(density, steps)
+    cases = (("dithered", result.distortion_wiener, gaussian.rate_distortion(result.distortion_wiener)),
+             ("dithered_realism", result.distortion_realism,
+              gaussian.rate_distortion_perception(result.distortion_realism, 0.0)))
     for series, distortion, bound in cases:
         table += [(series, "Z", 1, float(r), float(d), nan, float(r - b))
-                  for r, d, b in zip(found.rate, distortion, bound)]
+                  for r, d, b in zip(result.rate, distortion, bound)]
     return table
 
 

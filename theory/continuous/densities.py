@@ -19,6 +19,9 @@ from jax.typing import ArrayLike
 from theory.numerics.checks import check_domain, check_pmf, normalized_pmf
 
 # Gauss-Legendre nodes per panel; a panel is one spacing wide.
+_REFERENCE_PANELS = (997, 4999)  # of the finer rules that masses are compared with
+_MASS_TOLERANCE = 1e-4
+_HALVINGS = 4  # of the spacing, until the masses agree
 _ORDER = 12
 # Mass beyond which the rules of unbounded densities end.
 _INVISIBLE_MASS = 1e-18
@@ -66,6 +69,25 @@ def _composite_gauss_legendre(breakpoints: list[float], spacing: float) -> tuple
     return (center + half * t).ravel(), (half * w).ravel()
 
 
+def _agrees(rule, references) -> bool:
+    """Whether a rule finds the mass that finer ones find."""
+    return all(abs(rule[1].sum() - fine.sum()) <= _MASS_TOLERANCE * fine.sum() for _, fine in references)
+
+
+def _refuse_mass(name, spacing, rule, references) -> None:
+    """Says where the mass is that a rule does not find."""
+    nodes, weights = rule
+    fine_nodes, fine = max(references, key=lambda reference: abs(reference[1].sum() - weights.sum()))
+    edges = np.linspace(nodes[0], nodes[-1], 65)
+    missed = np.histogram(fine_nodes, edges, weights=fine)[0] - np.histogram(nodes, edges, weights=weights)[0]
+    worst = int(np.abs(missed).argmax())
+    raise ValueError(
+        f"breakpoints must enclose every narrow part of the pdf of {name}: panels of width {spacing:g} find a mass of "
+        f"{weights.sum():g}, finer ones {fine.sum():g}; most of the difference lies between {edges[worst]:g} and "
+        f"{edges[worst + 1]:g}"
+    )
+
+
 def from_pdf(
     name: str,
     pdf: Callable[[jax.Array], jax.Array],
@@ -86,20 +108,36 @@ def from_pdf(
       The density; composite Gauss-Legendre rules of order 12 per panel.
 
     Raises:
-      ValueError: if the breakpoints do not increase, or the pdf is negative or not finite at a node.
+      ValueError: if the breakpoints do not increase or are not finite, or the pdf is negative or not finite at a node.
+        From `rule`: if finer rules find another mass, as they do where a narrow spike lies between breakpoints.
     """
     points = np.asarray(breakpoints, np.float64)
-    if points.ndim != 1 or points.size < 2 or not np.all(np.diff(points) > 0):
-        raise ValueError(f"breakpoints must be at least two increasing numbers, got {breakpoints!r}")
+    if points.ndim != 1 or points.size < 2 or not np.all(np.isfinite(points)) or not np.all(np.diff(points) > 0):
+        raise ValueError(
+            f"breakpoints must be at least two increasing, finite numbers, got {breakpoints!r}; where a density has "
+            "tails, cut them where less than 1e-12 of the mass is outside"
+        )
     low, high = (points[0], points[-1]) if core is None else core
     edges = np.unique(np.concatenate([points, [low, high]]))
     edges = list(edges[(edges >= points[0]) & (edges <= points[-1])])
 
-    def rule(spacing: float) -> QuadratureRule:
+    def masses(spacing: float) -> tuple[np.ndarray, np.ndarray]:
         nodes, widths = _composite_gauss_legendre(edges, spacing)
         values = np.asarray(pdf(jnp.asarray(nodes)), np.float64)
         check_domain(f"the pdf of {name}", values, minimum=0.0, finite=True)
-        weights = values * widths
+        return nodes, values * widths
+
+    # Two finer rules that have no nodes in common see what a coarse one may step over.
+    references = [masses((points[-1] - points[0]) / panels) for panels in _REFERENCE_PANELS]
+
+    def rule(spacing: float) -> QuadratureRule:
+        for _ in range(_HALVINGS):
+            nodes, weights = masses(spacing)
+            if _agrees((nodes, weights), references):
+                break
+            spacing = spacing / 2.0
+        else:
+            _refuse_mass(name, 2.0 * spacing, (nodes, weights), references)
         inside = (nodes >= low) & (nodes <= high)
         return QuadratureRule(
             jnp.asarray(nodes)[:, None], jnp.asarray(weights / weights.sum()), jnp.asarray(inside)

@@ -42,6 +42,17 @@ class PerfectRealism(NamedTuple):
     discretization_error: jax.Array
     iterations: jax.Array
 
+    @property
+    def gap(self) -> jax.Array:
+        """`rate - rate_lower`, bits, of the finest rule."""
+        return self.rate - self.rate_lower
+
+    @property
+    def intercept_lower(self) -> jax.Array:
+        """Bits; R(D, 0) >= intercept_lower - slope D for every D, of the finest rule."""
+        # A bound that was raised to 0 says nothing of the line through it.
+        return jnp.where(self.rate_lower > 0, self.rate_lower + self.slope * self.distortion, 0.0)
+
 
 @partial(jax.jit, static_argnames="iterations")
 def _sinkhorn(cost: jax.Array, pmf: jax.Array, slopes: jax.Array, iterations: int, tolerance: float):

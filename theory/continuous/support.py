@@ -23,6 +23,8 @@ from theory.numerics.elementwise import squared_distances
 
 _MERGE_DISTANCE = 1e-3  # in units of 1/sqrt(slope)
 _NEGLIGIBLE = 1e-11  # largest posterior of an atom that may be removed
+_WINDOW = 48  # atoms beside a chunk of nodes on the line
+_NODES = 48  # nodes of a chunk: four panels of a quadrature rule, each about 1/sqrt(slope) wide
 _NEW_POSTERIOR = 0.1  # largest posterior that an inserted atom starts with
 
 
@@ -75,7 +77,7 @@ def _newton_direction(
     scale = jnp.where(active, jnp.exp(-0.5 * jnp.where(active, atoms.log_weights, 0.0)), 0.0)
     basis = jnp.concatenate([posterior[:, :, None], posterior[:, :, None] * score], axis=-1)
     basis = (basis * scale[None, :, None] * jnp.sqrt(pmf)[:, None, None]).reshape(n, m * (1 + d))
-    hessian = basis.T @ basis
+    hessian = basis.T @ basis if d > 1 or m <= 2 * _WINDOW else _banded_gram(basis, nodes[:, 0], atoms)
     curvature = 2.0 * mass[:, None, None] * jnp.eye(d)[None] - jnp.einsum("nmd,nme->mde", weighted, score)
     eigenvalues, vectors = jnp.linalg.eigh(curvature)
     curvature = jnp.einsum("mde,me,mfe->mdf", vectors, jnp.maximum(eigenvalues, 0.0), vectors)
@@ -92,6 +94,34 @@ def _newton_direction(
     residual = jnp.max(jnp.where(active, jnp.abs(1.0 - mass * scale**2), 0.0))
     step = jnp.clip(step.reshape(m, 1 + d) * scale[:, None], -1.0, 1.0)
     return step, predicted, residual
+
+
+def _banded_gram(basis: jax.Array, nodes: jax.Array, atoms: Atoms) -> jax.Array:
+    """B'B on the line, where a node's posterior lies on the atoms near it: [2 m, 2 m].
+
+    Nodes come in order and are taken in chunks, each with a window of atoms around its own. What is left out is the
+    product of posteriors that are far from their node; it changes Newton's direction, if anything, not what is
+    descended.
+    """
+    n, m = nodes.shape[0], atoms.positions.shape[0]
+    positions = jnp.where(jnp.isfinite(atoms.log_weights), atoms.positions[:, 0], jnp.inf)
+    order = jnp.argsort(positions)
+    columns = basis.reshape(n, m, 2)[:, order].reshape(n, 2 * m)
+    chunks = -(-n // _NODES)
+    columns = jnp.pad(columns, ((0, chunks * _NODES - n), (0, 0))).reshape(chunks, _NODES, 2 * m)
+    middles = jnp.pad(nodes, (0, chunks * _NODES - n), mode="edge").reshape(chunks, _NODES)[:, _NODES // 2]
+    first = jnp.clip(jnp.searchsorted(positions[order], middles) - _WINDOW // 2, 0, m - _WINDOW)
+
+    def add(gram, chunk):
+        rows, start = chunk
+        part = jax.lax.dynamic_slice(rows, (0, 2 * start), (_NODES, 2 * _WINDOW))
+        corner = (2 * start, 2 * start)
+        there = jax.lax.dynamic_slice(gram, corner, (2 * _WINDOW, 2 * _WINDOW))
+        return jax.lax.dynamic_update_slice(gram, there + part.T @ part, corner), None
+
+    gram, _ = jax.lax.scan(add, jnp.zeros((2 * m, 2 * m)), (columns, first))
+    back = jnp.argsort(order)
+    return gram.reshape(m, 2, m, 2)[back][:, :, back].reshape(2 * m, 2 * m)
 
 
 def newton(
@@ -148,10 +178,11 @@ def merge_and_remove(nodes: jax.Array, atoms: Atoms, slope: jax.Array) -> Atoms:
     first = jnp.where(first[first] == first, first, slots)
     total = jnp.zeros_like(weights).at[first].add(weights)
     center = jnp.zeros_like(atoms.positions).at[first].add(weights[:, None] * atoms.positions)
-    kept = active & (first == slots) & (total > 0.0)
-    safe = jnp.where(kept, total, 1.0)
+    retained = active & (first == slots) & (total > 0.0)
+    safe = jnp.where(retained, total, 1.0)
     return Atoms(
-        jnp.where(kept[:, None], center / safe[:, None], atoms.positions), jnp.where(kept, jnp.log(safe), -jnp.inf)
+        jnp.where(retained[:, None], center / safe[:, None], atoms.positions),
+        jnp.where(retained, jnp.log(safe), -jnp.inf),
     )
 
 

@@ -251,8 +251,8 @@ def _solve(
     if divergence == "kl":
         # KL is infinite where a component is not coded at all; a share e^-60 of its variance makes it 30 nats
         # and changes the rate by less than rounding does.
-        kept = jnp.where(jnp.isinf(fixed.perception)[..., None], 0.0, _MIN_SHARE)
-        plain_reply = plain_reply._replace(x=jnp.maximum(plain_reply.x, kept))
+        smallest = jnp.where(jnp.isinf(fixed.perception)[..., None], 0.0, _MIN_SHARE)
+        plain_reply = plain_reply._replace(x=jnp.maximum(plain_reply.x, smallest))
     perfect_reply, inverse = _perfect_reply(fixed.distortion, fixed.eigenvalues, fixed.weights)
     idle = valid & (fixed.distortion >= jnp.sum(w * distortions(idle_reply, fixed.eigenvalues), -1))
     plain_perception = total_perception(plain_reply, fixed.eigenvalues, fixed.weights, divergence)
@@ -287,11 +287,11 @@ def _solve(
 
     level = reverse_water_filling(fixed.distortion, fixed.eigenvalues, fixed.weights)[0]
     none = jnp.zeros_like(level)
-    found = _select(plain, Multipliers(0.5 / level, none), lax.stop_gradient(multipliers))
-    found = _select(idle, Multipliers(none, none), _select(perfect, Multipliers(0.5 * inverse, slope), found))
+    result = _select(plain, Multipliers(0.5 / level, none), lax.stop_gradient(multipliers))
+    result = _select(idle, Multipliers(none, none), _select(perfect, Multipliers(0.5 * inverse, slope), result))
     # Next to P = 0 the reply is that of P = 0: mu is only good for the rate, and is not held against it.
     residual = kkt_residual(
-        reply, found._replace(perception=jnp.where(perfect, jnp.inf, found.perception)), fixed, divergence)
+        reply, result._replace(perception=jnp.where(perfect, jnp.inf, result.perception)), fixed, divergence)
     component_perceptions = perceptions(reply, fixed.eigenvalues, divergence)
     if divergence == "kl":
         component_perceptions = nats_to_bits(component_perceptions)
@@ -299,8 +299,8 @@ def _solve(
         rate=nats_to_bits(nats),
         rate_upper=nats_to_bits(upper),
         kkt_residual=residual,
-        slope_distortion=nats_to_bits(found.distortion),
-        slope_perception=found.perception if divergence == "kl" else nats_to_bits(found.perception),
+        slope_distortion=nats_to_bits(result.distortion),
+        slope_perception=result.perception if divergence == "kl" else nats_to_bits(result.perception),
         component_rates=nats_to_bits(reply.nats),
         component_distortions=distortions(reply, fixed.eigenvalues),
         component_perceptions=component_perceptions,

@@ -118,5 +118,5 @@ def dithered_scalar_quantizer(density: ScalarDensity, step: ArrayLike) -> Dither
     check_domain("step", step, minimum=0.0, open_minimum=True, finite=True)
     step = jnp.asarray(step, jnp.float64)
     valid = step > 0
-    found = _at_steps(density, jnp.where(valid, step, 1.0).ravel())
-    return DitheredQuantizer(*(jnp.where(valid, field.reshape(step.shape), jnp.nan) for field in found))
+    result = _at_steps(density, jnp.where(valid, step, 1.0).ravel())
+    return DitheredQuantizer(*(jnp.where(valid, field.reshape(step.shape), jnp.nan) for field in result))

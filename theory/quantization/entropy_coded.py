@@ -142,8 +142,8 @@ def _hull(density, targets, given_rate, finest):
         def body(state):
             step, fine, coarse, *_ = state
             slope = (coarse[1] - fine[1]) / (fine[0] - coarse[0])
-            found = _quantizer(fixed, pairs, nats_to_bits(slope))
-            point = jnp.stack([found.rate, found.distortion])
+            result = _quantizer(fixed, pairs, nats_to_bits(slope))
+            point = jnp.stack([result.rate, result.distortion])
             gap = coarse[1] + slope * coarse[0] - (point[1] + slope * point[0])
             inside = (point[0] < fine[0]) & (point[0] > coarse[0])
             finer = jnp.where(given_rate, point[0] >= target, point[1] <= target)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from theory import continuous
+from theory import continuous, gaussian
 
 # The package exports a function of the module's name.
 module = importlib.import_module("theory.continuous.rate_distortion")
@@ -166,10 +166,10 @@ def test_two_letters_reproduced_on_the_line():
 
 
 def test_a_curve_compiles_once():
-    before = module._solve_curve._cache_size()
+    before = module.solve_slope._cache_size()
     for slopes in ([3.0, 4.0, 5.0], [2.5, 4.5, 5.0]):
         continuous.rate_distortion_curve(continuous.from_points("two", [-1.0, 1.0], [0.4, 0.6]), slopes)
-    assert module._solve_curve._cache_size() - before == 1
+    assert module.solve_slope._cache_size() - before == 1
 
 
 @pytest.mark.parametrize(
@@ -185,3 +185,45 @@ def test_a_curve_compiles_once():
 def test_bad_arguments_are_refused(call, match):
     with pytest.raises(ValueError, match=match):
         call(continuous.uniform())
+
+
+LOGISTIC = continuous.from_pdf("logistic", lambda x: 0.25 / jnp.cosh(0.5 * x) ** 2, [-40.0, 0.0, 40.0])
+
+
+def test_a_coarse_bracket_at_given_distortions_with_progress():
+    """Fault 28: a logistic density took minutes in silence, and slopes only."""
+    said = []
+    one = continuous.gaussian_mixture([0.0], [1.0], [1.0])
+    for density, distortion in ((one, 0.1), (LOGISTIC, 0.5)):
+        point = continuous.rate_distortion(density, distortion=distortion, quality="coarse", progress=said.append)
+        assert bool(point.converged) and point.distortion <= distortion
+        assert 0.0 <= point.gap <= 1e-3
+        if density is one:
+            assert point.rate_lower <= 0.5 * np.log2(10.0) <= point.rate
+        else:
+            # Shannon's lower bound: h = 2 nats.
+            assert point.rate >= 2.0 / LN2 - 0.5 * np.log2(2 * np.pi * np.e * distortion)
+    assert said and all("steps" in line and "bits" in line for line in said)
+    none = continuous.rate_distortion(one, distortion=1.5, quality="coarse")
+    assert float(none.rate) < 1e-9 and float(none.rate_lower) == 0.0
+
+
+def test_brackets_from_a_curve_at_perfect_realism():
+    """Fault 28: `rate_at` knew the fields of one of the two kinds of curve only."""
+    one = continuous.gaussian_mixture([0.0], [1.0], [1.0])
+    curve = continuous.perfect_realism_curve(one, [0.5, 1.0, 2.0])
+    for i in range(3):
+        low, high = continuous.rate_at(curve, curve.distortion[i])
+        np.testing.assert_allclose([low, high], [curve.rate_lower[i], curve.rate[i]], atol=1e-9)
+    middle = 0.5 * (curve.distortion[0] + curve.distortion[1])
+    low, high = continuous.rate_at(curve, middle)
+    assert low < gaussian.rate_distortion_perception(float(middle), 0.0) < high
+
+
+def test_a_distortion_or_a_slope():
+    with pytest.raises(ValueError, match="slope and distortion: give exactly one"):
+        continuous.rate_distortion(continuous.uniform())
+    with pytest.raises(ValueError, match="quality must be one of 'fine', 'coarse'"):
+        continuous.rate_distortion(continuous.uniform(), slope=1.0, quality="best")
+    with pytest.raises(ValueError, match="distortion must be > 0"):
+        continuous.rate_distortion(continuous.uniform(), distortion=0.0)

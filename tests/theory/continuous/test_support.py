@@ -78,3 +78,13 @@ def test_inflation_raises_weights_only_near_violations():
     values, places = jnp.array([0.9, 1.1]), jnp.array([[-0.3], [0.36]])
     raised = support.inflate(ATOMS, SLOPE, values, places).log_weights - ATOMS.log_weights
     np.testing.assert_allclose(raised, [0.0, np.log1p(0.15), np.log1p(0.15)], atol=1e-12)
+
+
+def test_a_banded_product_is_the_product_where_posteriors_are_narrow():
+    rng = np.random.default_rng(0)
+    nodes = jnp.sort(jnp.asarray(rng.uniform(0.0, 60.0, 600)))
+    places = jnp.asarray(rng.permutation(np.arange(0.0, 60.0, 0.5)))
+    atoms = Atoms(places[:, None], jnp.where(jnp.arange(120) < 110, -np.log(110.0), -jnp.inf))
+    _, posterior = support.log_partition(nodes[:, None], atoms, jnp.asarray(2.0))
+    basis = jnp.stack([posterior, posterior * (nodes[:, None] - places[None])], -1).reshape(600, 240)
+    np.testing.assert_allclose(support._banded_gram(basis, nodes, atoms), basis.T @ basis, atol=1e-12)

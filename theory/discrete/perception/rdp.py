@@ -71,13 +71,10 @@ def rate_distortion_perception(
       ICML 2019, arXiv:1901.07821. Wasserstein perception is W2 squared here.
     """
     pmf, distortion_matrix = check_square_source(pmf, distortion_matrix)
-    for first, second in (
-        ({"slope": slope}, {"distortion": distortion}),
-        ({"perception_slope": perception_slope}, {"perception": perception}),
-    ):
-        (left, right), values = (*first, *second), (*first.values(), *second.values())
-        if (values[0] is None) == (values[1] is None):
-            raise ValueError(f"{left} and {right}: give exactly one of them")
+    if (slope is None) == (distortion is None):
+        raise ValueError("slope and distortion: give exactly one of them")
+    if (perception_slope is None) == (perception is None):
+        raise ValueError("perception_slope and perception: give exactly one of them")
     check_domain("tolerance", tolerance, minimum=0.0, open_minimum=True)
     if slope is None:
         classical.check_distortion(pmf, distortion_matrix, distortion)
