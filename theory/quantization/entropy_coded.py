@@ -150,7 +150,7 @@ def _hull(density, targets, given_rate, finest):
             done = ~inside | (gap <= 1e-12 * point[1])
             fine = jnp.where(inside & finer, point, fine)
             coarse = jnp.where(inside & ~finer, point, coarse)
-            return step + 1, fine, coarse, slope, gap, found.thresholds, done
+            return step + 1, fine, coarse, slope, gap, result.thresholds, done
 
         unset = jnp.zeros(search.threshold_count(fixed))
         state = (0, finest, coarsest, jnp.asarray(0.0), jnp.asarray(0.0), unset, jnp.asarray(False))
