@@ -259,15 +259,15 @@ def _distortion_rate(pmf, distortion_matrix, rate, tolerance, max_iterations):
     exact = enough | none
     lower = jnp.where(exact, best.distortion, best.distortion - gap(best) / best.slope)
     lower = jnp.maximum(lower, problem.mean_offset)
-    price = 1.0 / best.slope
+    by_rate = 1.0 / best.slope
     joint = problem.pmf[:, None] * best.channel
-    by_source = jnp.where(enough, problem.offset, best.multiplier * price)
+    by_source = jnp.where(enough, problem.offset, best.multiplier * by_rate)
     by_source = jnp.where(none, jnp.sum(best.channel * channels.finite_part(distortion_matrix), -1), by_source)
     distortion = with_gradient(
         jnp.where(rate >= 0, best.distortion, jnp.nan),
         (arguments[0], by_source),
         (arguments[1], joint),
-        (arguments[2], jnp.where(enough, 0.0, -price)),
+        (arguments[2], jnp.where(enough, 0.0, -by_rate)),
     )
     return DistortionRate(
         distortion=distortion,

@@ -1,7 +1,7 @@
 """Parts of the Newton step that belong to a divergence: eliminations for the realism-constrained problem.
 
 Per divergence, the output pmf q and the constraint delta(p, q) <= P come with primal-dual pairs
-(x, z >= 0, x z -> 0). Given the step of the log-responses h(y) and of the price t of perception, a block
+(x, z >= 0, x z -> 0). Given the step of the log-responses h(y) and of the multiplier t of perception, a block
 eliminates its own variables from the linearized optimality conditions:
 
     dq = C dh - omega dt + rho,        d delta = omega' dh - theta dt + chi,

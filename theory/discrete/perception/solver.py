@@ -128,8 +128,8 @@ def certify(
     zero_rate = jax.tree.map(lambda leaf: leaf[None], making.independent(p, first))
     primals = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), candidates, repaired, zero_rate)
     measured = jax.vmap(lambda candidate: _measure(candidate, limits, perception, asked))(primals)
-    priced = measured.rate + _price(measured, asked)
-    which = jnp.argmin(jnp.where(measured.valid, priced, jnp.inf))
+    penalized = measured.rate + _penalty(measured, asked)
+    which = jnp.argmin(jnp.where(measured.valid, penalized, jnp.inf))
     best = jax.tree.map(lambda leaf: leaf[which], measured)
     channel = primals.channel[which]
 
@@ -140,7 +140,7 @@ def certify(
     proved = jax.vmap(lambda point: _prove(point, limits, perception, asked, regime, search))(points)
     which = jnp.argmax(jnp.where(jnp.isnan(proved.value), -jnp.inf, proved.value))
     dual = jax.tree.map(lambda leaf: leaf[which], proved)
-    lower = jnp.maximum(dual.value - _price(best, asked), 0.0)
+    lower = jnp.maximum(dual.value - _penalty(best, asked), 0.0)
     return _report(problem, options, limits, perception, regime, best, channel, dual, lower, candidates.iterations)
 
 
@@ -159,7 +159,7 @@ def _asked(problem, options, limits, perception, regime) -> _Asked:
     return _Asked(unlimited if options.fixed_slope else limits.target, budget, slope, multiplier)
 
 
-def _price(measured: _Primal, asked: _Asked) -> jax.Array:
+def _penalty(measured: _Primal, asked: _Asked) -> jax.Array:
     """What given multipliers charge for distortion and perception; 0 for what is not valid."""
     distortion = jnp.where(asked.slope > 0, asked.slope * measured.distortion, 0.0)
     perception = jnp.where(asked.multiplier > 0, asked.multiplier * measured.perception, 0.0)
