@@ -1,5 +1,6 @@
 """Look-up of the bounds known for a source, a distortion, a perception measure and shared randomness."""
 
+import functools
 import itertools
 from collections.abc import Callable
 from typing import NamedTuple
@@ -269,9 +270,12 @@ def _curve(source, distortion, perception, shared):
                 "ideal entropy coding and time sharing; the continuum's is exact among deterministic one-shot "
                 "quantizers, here with an allowance for the source's grid",
                 "theory.closed_form.manifolds.hull_rate_distortion")
-    eigenvalues = np.maximum(np.linalg.eigvalsh(source.covariance), 0.0)
+    @functools.cache
+    def eigenvalues():
+        return np.maximum(np.linalg.eigvalsh(source.covariance), 0.0)
+
     yield Bound("reverse water-filling of the linear transform", "upper",
-                _plain(gaussian_vector.rate_distortion, eigenvalues),
+                _plain(lambda d: gaussian_vector.rate_distortion(d, eigenvalues())),
                 "R(D) of the Gaussian vector of the same covariance", "theory.gaussian.vector.rate_distortion")
 
 
