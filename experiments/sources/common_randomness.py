@@ -126,11 +126,6 @@ def train(config: Config, directory: pathlib.Path) -> Any:
             total = rate + price * (1.0 + ratio / (1.0 + ratio)) * distortion
         return total, {"rate": rate, "distortion": distortion, "w2sq": w2}
 
-    def sample(key, batch):
-        # One sample from each of `batch` equally likely slices of N(0,1), with less noise in the means.
-        level = (jnp.arange(batch, dtype=jnp.float32) + jax.random.uniform(key, (batch,), jnp.float32)) / batch
-        return jax.scipy.special.ndtri(jnp.clip(level, 1e-7, 1.0 - 1e-7))[:, None]
-
     params = jax.vmap(codec.init)(jax.random.split(key, price.size))
     # The step of high-rate theory: rate -log2(step) + weight step^2 / 12 is least at step^2 = 6 / (weight ln 2).
     weight = price * jnp.float32(1.0 + ratio / (1.0 + ratio))
@@ -138,8 +133,8 @@ def train(config: Config, directory: pathlib.Path) -> Any:
     params["analysis"]["line"] = jnp.ones_like(params["analysis"]["line"])
     params["synthesis"]["line"] = jnp.ones_like(params["synthesis"]["line"])
     return harness.train_grid(
-        config.schedule(), params, (values, price), loss=loss, sample=sample, key=key, directory=directory,
-        description="common randomness", frozen_when_hard=("analysis", "log_step"))
+        config.schedule(), params, (values, price), loss=loss, sample=harness.stratified_normal, key=key,
+        directory=directory, description="common randomness", frozen_when_hard=("analysis", "log_step"))
 
 
 def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:

@@ -179,17 +179,12 @@ def train_family(config: Config, family: str, directory: pathlib.Path) -> Any:
         w2 = sorted_w2_squared(y[:, 0], target)
         return rate + weight_d * distortion + weight_p * w2, {"rate": rate, "distortion": distortion, "w2sq": w2}
 
-    def sample(key, batch):
-        # One sample from each of `batch` equally likely slices of N(0,1), with less noise in the means.
-        level = (jnp.arange(batch, dtype=jnp.float32) + jax.random.uniform(key, (batch,), jnp.float32)) / batch
-        return jax.scipy.special.ndtri(jnp.clip(level, 1e-7, 1.0 - 1e-7))[:, None]
-
     params = jax.vmap(codec.init)(jax.random.split(key, weight_d.size))
     # The step of high-rate theory: rate -log2(step) + weight step^2 / 12 is least at step^2 = 6 / (weight ln 2).
     log_slope = 0.5 * jnp.log(encoder_weight * jnp.float32(np.log(2.0) / 6.0))
     params["analysis"]["log_slope"], params["synthesis"]["log_slope"] = log_slope, -log_slope
     return harness.train_grid(config.schedule(family), params, (encoder_weight, weight_d, weight_p), loss=loss,
-                              sample=sample, key=key, directory=directory, description=family,
+                              sample=harness.stratified_normal, key=key, directory=directory, description=family,
                               frozen_when_hard=() if family == "dithered" else ("analysis",))
 
 

@@ -67,6 +67,32 @@ class Schedule:
             raise ValueError(f"hard_fraction must be in [0, 1], got {self.hard_fraction}")
 
 
+def stratified_uniform(key: jax.Array, count: int) -> jax.Array:
+    """Draws one uniform variable from each of `count` equal parts of [0, 1): means over them have less noise.
+
+    Args:
+      key: of the draws.
+      count: how many.
+
+    Returns:
+      float32 [count], rising.
+    """
+    return (jnp.arange(count, dtype=jnp.float32) + jax.random.uniform(key, (count,), jnp.float32)) / count
+
+
+def stratified_normal(key: jax.Array, count: int) -> jax.Array:
+    """Draws one sample from each of `count` equally likely slices of N(0,1).
+
+    Args:
+      key: of the draws.
+      count: how many.
+
+    Returns:
+      float32 [count, 1], rising.
+    """
+    return jax.scipy.special.ndtri(jnp.clip(stratified_uniform(key, count), 1e-7, 1.0 - 1e-7))[:, None]
+
+
 def train_grid(schedule: Schedule, params: Any, grid: Any, *, loss: Callable, sample: Callable, key: jax.Array,
                directory: pathlib.Path, description: str, frozen_when_hard: tuple[str, ...] = (),
                frozen: tuple[str, ...] = ()) -> Any:

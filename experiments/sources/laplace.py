@@ -116,8 +116,7 @@ def train_family(config: Config, family: str, directory: pathlib.Path) -> Any:
     params = jax.vmap(codec.init)(jax.random.split(key, price.size))
 
     def sample(key, batch):
-        # One sample from each of `batch` equally likely slices, with less noise in the means.
-        level = (jnp.arange(batch, dtype=jnp.float32) + jax.random.uniform(key, (batch,), jnp.float32)) / batch
+        level = harness.stratified_uniform(key, batch)
         away = -jnp.log(jnp.clip(1.0 - jnp.abs(2.0 * level - 1.0), 1e-7, 1.0))
         return (jnp.sign(level - 0.5) * away)[:, None]
 

@@ -49,11 +49,6 @@ def vertex_prices(source: str, cells: tuple[int, ...]) -> np.ndarray:
     return np.array(prices, np.float32)
 
 
-def spread_turns(key: jax.Array, count: int) -> jax.Array:
-    """One uniform variable in each of `count` equal parts of [0, 1), with less noise in the means."""
-    return (jnp.arange(count, dtype=jnp.float32) + jax.random.uniform(key, (count,), jnp.float32)) / count
-
-
 def realize(source: str, points: int, turns: jax.Array) -> jax.Array:
     """Realizations of a source from its uniform variable, as `theory.bounds.sources` makes them, in float32.
 
@@ -112,7 +107,7 @@ def train(schedule: harness.Schedule, source: str, cells: tuple[int, ...], *, po
         return rate + weight * distortion, {"rate": rate, "distortion": distortion}
 
     def sample(key, batch):
-        return realize(source, points, spread_turns(key, batch))
+        return realize(source, points, harness.stratified_uniform(key, batch))
 
     trained = harness.train_grid(schedule, params, {"price": price}, loss=loss, sample=sample, key=key,
                                         directory=directory, description=source, frozen=("log_weight",))

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.sources import manifold_codecs
+from experiments.sources import harness, manifold_codecs
 from theory.bounds import sources
 from theory.closed_form import manifolds
 
@@ -24,7 +24,7 @@ def test_numbers_that_are_no_vertices_are_refused():
 
 def test_realizations_have_the_sources_geometry():
     """Oracles: of the sawbridge |X_u - X_v|^2 = |u - v|; covariances of `theory.bounds.sources` for all three."""
-    turns = manifold_codecs.spread_turns(jax.random.key(0), 4096)
+    turns = harness.stratified_uniform(jax.random.key(0), 4096)
     assert (np.floor(np.asarray(turns) * 4096) == np.arange(4096)).all()
     x = np.asarray(manifold_codecs.realize("sawbridge", 512, jnp.array([0.1, 0.35, 0.8], jnp.float32)), np.float64)
     found = np.square(x[:, None] - x[None]).sum(-1)
