@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import logging
 import os
 import pathlib
 import struct
@@ -156,10 +157,17 @@ def _check_file(path: pathlib.Path) -> None:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Without Pillow's warnings, among them those of large images, which are refused at twice that size."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    """Without the decoders' warnings, among them those of large images, which are refused at twice that size."""
+    loggers = {logging.getLogger(name): logging.getLogger(name).level for name in ("PIL", "tifffile")}
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in loggers.items():
+            logger.setLevel(level)
 
 
 def _open(path: pathlib.Path) -> Image.Image:

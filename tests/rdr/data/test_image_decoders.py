@@ -5,6 +5,7 @@ or the few lines of PNG here), or, of lossy formats, Pillow's own decoding.
 """
 
 import struct
+import time
 import zlib
 
 import numpy as np
@@ -357,6 +358,34 @@ def test_damaged_files_are_refused_in_a_sentence(tmp_path, suffix):
             assert str(path) in str(error) and "\n" not in str(error)
             refused += 1
     assert refused >= 10
+
+
+@pytest.mark.stress
+def test_five_thousand_mutated_images_are_read_or_refused_in_a_sentence(tmp_path):
+    """Fault 12: whatever a damaged file makes a decoder do, it ends in two seconds and one sentence."""
+    pixels = np.kron((DEEP[:, :, :3] >> 8).astype(np.uint8), np.ones((3, 3, 1), np.uint8))
+    whole, rng = {"deep.png": png(pixels.astype(np.uint16) * 257, 16, 2)}, np.random.default_rng(2)
+    for suffix in ("png", "jpg", "tif", "webp", "avif", "jp2", "bmp", "gif", "ppm"):
+        Image.fromarray(pixels).save(tmp_path / f"a.{suffix}")
+        whole[suffix] = (tmp_path / f"a.{suffix}").read_bytes()
+    tifffile.imwrite(tmp_path / "a.deep.tif", pixels.astype(np.uint16) * 257, photometric="rgb", compression="zlib")
+    whole["deep.tif"] = (tmp_path / "a.deep.tif").read_bytes()
+    for trial in range(5000):
+        suffix = list(whole)[trial % len(whole)]
+        data, kind = bytearray(whole[suffix]), rng.integers(3)
+        if kind == 0:
+            data = data[: rng.integers(len(data))]
+        else:
+            for place in rng.integers(0, len(data) if kind == 1 else min(len(data), 120), rng.integers(1, 6)):
+                data[place] = rng.integers(256)
+        path = tmp_path / f"x.{suffix}"
+        path.write_bytes(bytes(data))
+        started = time.process_time()
+        try:
+            read_image(path)
+        except ValueError as error:
+            assert str(path) in str(error) and "\n" not in str(error)
+        assert time.process_time() - started < 2
 
 
 def test_the_policy_is_checked(tmp_path):
