@@ -26,10 +26,11 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
-from PIL import Image
 
 from rdr import command_line, files
 from rdr.command_line import option
+from rdr.data.image_io import read_image
+from rdr.data.image_pairs import as_float
 from rdr.evaluation import tables
 from rdr.features import color, vgg, weights
 from rdr.losses.dists import dists, with_published_weights
@@ -93,7 +94,7 @@ def dead_leaves(seed: int, size: int) -> np.ndarray:
     return np.clip(image, 0.0, 1.0).astype(np.float32)
 
 
-def read_image(config: Config) -> np.ndarray:
+def load_image(config: Config) -> np.ndarray:
     """Reads or synthesizes the image.
 
     Args:
@@ -107,8 +108,7 @@ def read_image(config: Config) -> np.ndarray:
     """
     if not config.image:
         return dead_leaves(config.seed, config.size)
-    with Image.open(config.image) as file:
-        pixels = np.asarray(file.convert("RGB"), np.float32) / 255.0
+    pixels = as_float(read_image(config.image, channels=3))
     height, width = pixels.shape[:2]
     if min(height, width) < config.size:
         raise ValueError(f"image must have at least {config.size} pixels each way, got {height} x {width}")
@@ -164,7 +164,7 @@ def run(config: Config, workdir: pathlib.Path) -> None:
     workdir = pathlib.Path(workdir)
     if config.size < 41:
         raise ValueError(f"size must be at least 41 (three scales of MS-SSIM), got {config.size}")
-    image = jnp.asarray(read_image(config))
+    image = jnp.asarray(load_image(config))
     losses = {name: make_loss(name, config.sigma) for name in config.losses}
     rows = {key: [] for key in ("distortion_of", "kind", "curvature", "residual", "steps")}
     arrays = [image]

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.images.image_realism import crop, load_pictures
+from experiments.images.image_realism import crop, load_images
 from rdr import command_line
 from rdr.bitstream import coder, container
 from rdr.bitstream.tables import table_bits
@@ -84,7 +84,7 @@ def photograph(config: Config) -> np.ndarray:
       uint8 [size, size, 1].
     """
     source = dataclasses.replace(_Pictures(), images=config.images, names=(config.name,))
-    picture = load_pictures(source)[config.name].astype(np.float64)
+    picture = load_images(source)[config.name].astype(np.float64)
     gray = picture.mean(-1, keepdims=True)
     height, width = (side // config.shrink * config.shrink for side in gray.shape[:2])
     blocks = gray[:height, :width].reshape(height // config.shrink, config.shrink, -1, config.shrink, 1)

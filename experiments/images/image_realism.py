@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from experiments.images.bitstream_cache import Fit, messages
-from experiments.images.image_realism_figures import draw_curves, draw_pictures
+from experiments.images.image_realism_figures import draw_curves, draw_images
 from rdr import command_line
 from rdr.codecs import overfitted
 from rdr.codecs.conventional import CODECS, encode_at_most
@@ -89,7 +89,7 @@ PRESETS = {
 }  # fmt: skip
 
 
-def load_pictures(config: Config) -> dict[str, np.ndarray]:
+def load_images(config: Config) -> dict[str, np.ndarray]:
     """Reads the images.
 
     Args:
@@ -118,14 +118,14 @@ def load_pictures(config: Config) -> dict[str, np.ndarray]:
         if name not in PHOTOGRAPHS + TEXTURES:
             raise ValueError(f"--names: choose among {', '.join(PHOTOGRAPHS + TEXTURES)}, or give --images")
     pictures = {name: np.asarray(getattr(data, name)()) for name in names}
-    return {name: picture[:, :, None] if picture.ndim == 2 else picture for name, picture in pictures.items()}
+    return {name: image[:, :, None] if image.ndim == 2 else image for name, image in pictures.items()}
 
 
-def crop(picture: np.ndarray, size: int) -> np.ndarray:
+def crop(image: np.ndarray, size: int) -> np.ndarray:
     """Cuts a square from the middle.
 
     Args:
-      picture: [height, width, channels].
+      image: [height, width, channels].
       size: its side, 0 for everything.
 
     Returns:
@@ -137,44 +137,44 @@ def crop(picture: np.ndarray, size: int) -> np.ndarray:
     if size < 0:
         raise ValueError(f"--size must be at least 0, got {size}")
     if not size:
-        return picture
-    height, width, _ = picture.shape
+        return image
+    height, width, _ = image.shape
     if min(height, width) < size:
         raise ValueError(f"--size must be at most the pictures' sides, got {size} for {height} x {width} pixels")
     top, left = (height - size) // 2, (width - size) // 2
-    return picture[top : top + size, left : left + size]
+    return image[top : top + size, left : left + size]
 
 
-def mse_fits(config: Config, name: str, picture: np.ndarray) -> list[Fit]:
+def mse_fits(config: Config, name: str, image: np.ndarray) -> list[Fit]:
     """The fits for squared error, a file for each lambda.
 
     Args:
       config: of the experiment.
       name: of the image.
-      picture: uint8.
+      image: uint8.
 
     Returns:
       The fits.
     """
-    return [Fit(f"{name}-mse-{rd_lambda:g}", picture, overfitted.Options(
+    return [Fit(f"{name}-mse-{rd_lambda:g}", image, overfitted.Options(
         rd_lambda=rd_lambda, schedule=overfitted.Schedule(steps=config.steps), seed=config.seed))
         for rd_lambda in config.trade_offs]
 
 
-def realism_fits(config: Config, name: str, picture: np.ndarray, bits_per_pixel: float) -> dict[str, Fit]:
+def realism_fits(config: Config, name: str, image: np.ndarray, bits_per_pixel: float) -> dict[str, Fit]:
     """The fits at one number of bytes: for squared error and Wasserstein distortion, without and with shared noise.
 
     Args:
       config: of the experiment.
       name: of the image.
-      picture: uint8.
+      image: uint8.
       bits_per_pixel: of each file.
 
     Returns:
       Method -> fit.
     """
-    size = math.floor(bits_per_pixel * picture.shape[0] * picture.shape[1] / 8)
-    return {method: Fit(f"{name}-{method.replace(' ', '_').replace('+', 'and')}-{size}", picture, overfitted.Options(
+    size = math.floor(bits_per_pixel * image.shape[0] * image.shape[1] / 8)
+    return {method: Fit(f"{name}-{method.replace(' ', '_').replace('+', 'and')}-{size}", image, overfitted.Options(
         objective=config.realism_objective if realistic else "mse", size=size,
         schedule=overfitted.Schedule(steps=config.realism_steps), seed=config.seed,
         noise_levels=config.noise_levels if noisy else 0, sigma=config.sigma, features=config.features,
@@ -207,10 +207,10 @@ def bd_rates(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
       A row for each image and codec that has at least four rates.
     """
     result = []
-    for picture in dict.fromkeys(row["picture"] for row in rows):
+    for image in dict.fromkeys(row["picture"] for row in rows):
         curves = {}
         for row in rows:
-            if row["picture"] == picture and row["part"] == "rates":
+            if row["picture"] == image and row["part"] == "rates":
                 curves.setdefault(row["codec"], []).append((row["bytes"], row["psnr"]))
         curves = {codec: sorted(set(points)) for codec, points in curves.items()}
         curves = {codec: points for codec, points in curves.items() if len(points) >= FEWEST}
@@ -220,9 +220,9 @@ def bd_rates(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
                 try:
                     deltas = bd_rate([p[0] for p in pair], [p[1] for p in pair])
                 except ValueError as error:  # curves that do not rise or do not overlap have none
-                    print(f"{picture}, {codec}: no BD-rate ({error})")
+                    print(f"{image}, {codec}: no BD-rate ({error})")
                     continue
-                result.append({"picture": picture, "codec": codec, "bd_rate_percent": float(deltas.values[1]),
+                result.append({"picture": image, "codec": codec, "bd_rate_percent": float(deltas.values[1]),
                               "overlap": deltas.overlap})
     for codec in dict.fromkeys(row["codec"] for row in result):
         values = [row["bd_rate_percent"] for row in result if row["codec"] == codec]
@@ -248,10 +248,10 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
         raise ValueError("--trade_offs is empty: say which pictures to fit for realism, and --realism_bpp")
     if len({f"{rd_lambda:g}" for rd_lambda in config.trade_offs}) < len(config.trade_offs):
         raise ValueError(f"--trade_offs must differ, got {', '.join(map(str, config.trade_offs))}")
-    started, pictures = time.time(), load_pictures(config)
-    unknown = [name for name in config.realism_names if name != "none" and name not in pictures]
+    started, images = time.time(), load_images(config)
+    unknown = [name for name in config.realism_names if name != "none" and name not in images]
     if unknown:
-        sentence = f"{', '.join(unknown)}: not among the pictures ({', '.join(pictures)})"
+        sentence = f"{', '.join(unknown)}: not among the pictures ({', '.join(images)})"
         if config.realism_names != Config().realism_names or not config.trade_offs:
             raise ValueError(f"--realism_names: {sentence}")
         print(f"nothing is fitted for realism, --realism_names={sentence}", file=sys.stderr)
@@ -261,12 +261,12 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
         rows.append({"part": part, "picture": name, "codec": codec, "bytes": len(data),
                      "bits_per_pixel": 8 * len(data) / math.prod(picture.shape[:2]), **suite.measure(decoded, picture)})
 
-    rated = {name: crop(picture, config.size) for name, picture in pictures.items() if config.trade_offs}
+    rated = {name: crop(picture, config.size) for name, picture in images.items() if config.trade_offs}
     wanted = {name: mse_fits(config, name, picture) for name, picture in rated.items()}
     made = messages([fit for fits in wanted.values() for fit in fits], workdir, batch=config.batch)
     files = {name: [made[fit.stem] for fit in fits] for name, fits in wanted.items()}
-    real = {name: crop(picture, config.realism_size) for name, picture in pictures.items()
-            if name in (config.realism_names or pictures)}
+    real = {name: crop(picture, config.realism_size) for name, picture in images.items()
+            if name in (config.realism_names or images)}
     rate = {name: config.realism_bpp or min(8 * len(m) / math.prod(rated[name].shape[:2]) for m in files[name])
             for name in real}
     wished = {name: realism_fits(config, name, picture, rate[name]) for name, picture in real.items()}
@@ -293,7 +293,7 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
         for method, message in real_files[name].items():
             shown[method] = overfitted.decode(message), len(message)
             note("realism", name, method, picture, message, shown[method][0])
-        draw_pictures(workdir / f"{name}.png", shown)
+        draw_images(workdir / f"{name}.png", shown)
         kept_pictures |= {f"{name} {title}": image for title, (image, _) in shown.items()}
     write_arrays(workdir / "pictures.npz", kept_pictures, compressed=True)
     header = {"units": "bytes of whole files; psnr in dB; bits per pixel", "seed": config.seed,

@@ -48,7 +48,7 @@ def draw_curves(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
     files.write_figure(path, figure, dpi=150, metadata={"Software": None})
 
 
-def draw_pictures(path: pathlib.Path, shown: Mapping[str, tuple[np.ndarray, int]]) -> None:
+def draw_images(path: pathlib.Path, shown: Mapping[str, tuple[np.ndarray, int]]) -> None:
     """Draws images side by side, with the bytes under each.
 
     Args:
@@ -61,8 +61,8 @@ def draw_pictures(path: pathlib.Path, shown: Mapping[str, tuple[np.ndarray, int]
     axes = figure.subplots(lines, columns, squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
-    for axis, (title, (picture, size)) in zip(axes.flat, shown.items()):
-        axis.imshow(picture if picture.shape[2] == 3 else picture[:, :, 0], cmap="gray", vmin=0, vmax=255,
+    for axis, (title, (image, size)) in zip(axes.flat, shown.items()):
+        axis.imshow(image if image.shape[2] == 3 else image[:, :, 0], cmap="gray", vmin=0, vmax=255,
                     interpolation="nearest")
         axis.text(0.5, -0.03, f"{title}\n{size} bytes" if size else title, fontsize=8, ha="center", va="top",
                   transform=axis.transAxes)

@@ -105,32 +105,32 @@ def load_color(name: str, halvings: int) -> np.ndarray:
     if name == "waves":
         y, x = np.mgrid[:96, :96] / 8
         waves = [np.sin(2 * np.pi * (x + 0.3 * np.sin(y))), np.cos(2 * np.pi * (y - 0.5 * x)), np.sin(x * y / 6)]
-        picture = 0.5 + 0.2 * np.stack(waves, -1) + 0.15 * (np.hypot(x - 6, y - 6) < 3)[..., None]
+        image = 0.5 + 0.2 * np.stack(waves, -1) + 0.15 * (np.hypot(x - 6, y - 6) < 3)[..., None]
     elif pathlib.Path(name).suffix:
-        picture = as_float(read_image(name, channels=3))
+        image = as_float(read_image(name, channels=3))
     else:
         try:
             from skimage import data
 
-            picture = getattr(data, name)() / 255
+            image = getattr(data, name)() / 255
         except (ImportError, AttributeError):
             raise ValueError(
                 f"pictures: there is no {name!r}; scikit-image's need `pip install rdr-jax[textures]`, others are "
                 "'waves' or files"
             ) from None
-    if picture.ndim == 2:
-        picture = np.repeat(picture[..., None], 3, 2)
+    if image.ndim == 2:
+        image = np.repeat(image[..., None], 3, 2)
     for _ in range(halvings):
-        height, width = (n - n % 2 for n in picture.shape[:2])
-        picture = picture[:height, :width].reshape(height // 2, 2, width // 2, 2, 3).mean((1, 3))
-    return picture.astype(np.float32)
+        height, width = (n - n % 2 for n in image.shape[:2])
+        image = image[:height, :width].reshape(height // 2, 2, width // 2, 2, 3).mean((1, 3))
+    return image.astype(np.float32)
 
 
-def cut_middle(picture: np.ndarray, size: int, name: str) -> np.ndarray:
+def cut_middle(image: np.ndarray, size: int, name: str) -> np.ndarray:
     """Cuts the middle out of a image and rounds it to 8 bits.
 
     Args:
-      picture: [height, width, 3].
+      image: [height, width, 3].
       size: side of the square.
       name: for messages.
 
@@ -140,10 +140,10 @@ def cut_middle(picture: np.ndarray, size: int, name: str) -> np.ndarray:
     Raises:
       ValueError: if the image is smaller.
     """
-    top, left = ((n - size) // 2 for n in picture.shape[:2])
+    top, left = ((n - size) // 2 for n in image.shape[:2])
     if min(top, left) < 0:
-        raise ValueError(f"size must be at most that of every picture, {name} has {picture.shape[:2]}, got {size}")
-    return as_float(np.uint8(np.round(255 * picture[top : top + size, left : left + size])))
+        raise ValueError(f"size must be at most that of every picture, {name} has {image.shape[:2]}, got {size}")
+    return as_float(np.uint8(np.round(255 * image[top : top + size, left : left + size])))
 
 
 def search(suite: MetricSuite, config: Config, image: np.ndarray) -> tuple[dict[str, list], dict[str, np.ndarray]]:
@@ -228,9 +228,9 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
     if config.scores:
         subjective_scores.read_scores(config.scores)
     whole = {name: load_color(name, config.halvings) for name in config.pictures}
-    cut = {name: cut_middle(picture, config.size, name) for name, picture in whole.items()}
+    cut = {name: cut_middle(image, config.size, name) for name, image in whole.items()}
     suite = make_suite(config)
-    records = [r for name, picture in cut.items() for r in score_image(suite, config, name, picture, workdir)]
+    records = [r for name, image in cut.items() for r in score_image(suite, config, name, image, workdir)]
     fit = None
     if config.natural:
         result = [niqe.compiled_patch_statistics(x[None], patch_size=NATURAL_PATCH)

@@ -22,8 +22,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from experiments.images.bitstream_cache import Fit, messages
-from experiments.images.image_realism import crop, load_pictures, make_suite
-from experiments.images.image_realism_figures import draw_pictures
+from experiments.images.image_realism import crop, load_images, make_suite
+from experiments.images.image_realism_figures import draw_images
 from rdr import command_line
 from rdr.codecs import overfitted
 from rdr.command_line import option
@@ -91,27 +91,27 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
     """
     started = time.time()
     names = config.names or (() if config.images else TEXTURES)
-    pictures = load_pictures(dataclasses.replace(config, names=names))
+    pictures = load_images(dataclasses.replace(config, names=names))
     pictures = {name: crop(whole, config.size) for name, whole in pictures.items()}
-    fits = {(name, size, method): Fit(f"{name}-{method.replace(' + ', '-')}-{size}", picture,
+    fits = {(name, size, method): Fit(f"{name}-{method.replace(' + ', '-')}-{size}", image,
                                       options._replace(size=size))
             for size in config.sizes for method, options in methods(config).items()
-            for name, picture in pictures.items()}
+            for name, image in pictures.items()}
     files = messages(list(fits.values()), workdir, batch=config.batch)
     suite, rows, retained = make_suite(config), [], {}
-    for name, picture in pictures.items():
-        retained[f"{name} original"] = picture
+    for name, image in pictures.items():
+        retained[f"{name} original"] = image
         for size in config.sizes:
-            shown = {"original": (picture, 0)}
+            shown = {"original": (image, 0)}
             for method in methods(config):
                 message = files[fits[name, size, method].stem]
                 decoded = overfitted.decode(message)
                 shown[method] = decoded, len(message)
                 retained[f"{name} {method} {size}"] = decoded
                 rows.append({"picture": name, "method": method, "wanted_bytes": size, "bytes": len(message),
-                             "bits_per_pixel": 8 * len(message) / math.prod(picture.shape[:2]),
-                             **suite.measure(decoded, picture)})
-            draw_pictures(workdir / f"{name}-{size}.png", shown)
+                             "bits_per_pixel": 8 * len(message) / math.prod(image.shape[:2]),
+                             **suite.measure(decoded, image)})
+            draw_images(workdir / f"{name}-{size}.png", shown)
     write_arrays(workdir / "textures.npz", retained, compressed=True)
     write_table(workdir / "textures.csv", {column: [row[column] for row in rows] for column in rows[0]},
                 {"units": "bytes of whole files; psnr in dB; bits per pixel", "seed": config.seed})

@@ -106,7 +106,7 @@ PRESETS = {
 }
 
 
-def load_picture(name: str, size: int, halvings: int = 0) -> np.ndarray:
+def load_image(name: str, size: int, halvings: int = 0) -> np.ndarray:
     """Loads a gray image.
 
     Args:
@@ -122,7 +122,7 @@ def load_picture(name: str, size: int, halvings: int = 0) -> np.ndarray:
     """
     if name == "waves":
         y, x = np.mgrid[:size, :size] / 8
-        picture = 0.5 + 0.25 * np.sin(2 * np.pi * (x + 0.3 * np.sin(y))) + 0.15 * np.cos(2 * np.pi * (y - 0.5 * x))
+        image = 0.5 + 0.25 * np.sin(2 * np.pi * (x + 0.3 * np.sin(y))) + 0.15 * np.cos(2 * np.pi * (y - 0.5 * x))
     elif name in ("brick", "grass", "gravel", *PHOTOGRAPHS):
         try:
             from skimage import data
@@ -131,20 +131,20 @@ def load_picture(name: str, size: int, halvings: int = 0) -> np.ndarray:
                 f"picture {name} comes with scikit-image: install it with `pip install rdr-jax[textures]`, or give "
                 "--pictures=waves or a path to an image file"
             ) from None
-        picture = getattr(data, name)() / 255.0
+        image = getattr(data, name)() / 255.0
     else:
         pixels = read_image(name, channels=3)
-        picture = pixels / np.float64(np.iinfo(pixels.dtype).max)
-    if picture.ndim == 3:
-        picture = picture @ np.array([0.299, 0.587, 0.114])  # luma of sRGB values (Rec. 601)
+        image = pixels / np.float64(np.iinfo(pixels.dtype).max)
+    if image.ndim == 3:
+        image = image @ np.array([0.299, 0.587, 0.114])  # luma of sRGB values (Rec. 601)
     for _ in range(halvings):
-        height, width = (n - n % 2 for n in picture.shape)
-        picture = picture[:height, :width].reshape(height // 2, 2, width // 2, 2).mean((1, 3))
+        height, width = (n - n % 2 for n in image.shape)
+        image = image[:height, :width].reshape(height // 2, 2, width // 2, 2).mean((1, 3))
     place = PHOTOGRAPHS.get(name, (0.5, 0.5))
-    top, left = (math.floor((n - size) * f) for n, f in zip(picture.shape, place))
+    top, left = (math.floor((n - size) * f) for n, f in zip(image.shape, place))
     if min(top, left) < 0:
-        raise ValueError(f"size must be at most the picture's, {name} has {picture.shape}, got {size}")
-    return picture[top : top + size, left : left + size].astype(np.float32)[None, :, :, None]
+        raise ValueError(f"size must be at most the picture's, {name} has {image.shape}, got {size}")
+    return image[top : top + size, left : left + size].astype(np.float32)[None, :, :, None]
 
 
 def feature_maps(network: str, scales: int, blocks: int = 5) -> Callable[[jax.Array], dict[str, jax.Array]]:
@@ -217,18 +217,18 @@ def make_descent(
     return descend
 
 
-def sigma_maps(config: Config, picture: str) -> dict[float | str, np.ndarray]:
+def sigma_maps(config: Config, image: str) -> dict[float | str, np.ndarray]:
     """Lists the sigma maps that an image is matched under: constants and foveated ones, only these for a photograph.
 
     Args:
       config: settings.
-      picture: name of the image.
+      image: name of the image.
 
     Returns:
       Label -> [size, size], pixels.
     """
     shape, maps = (config.size, config.size), {}
-    for sigma in ("eccentricity",) if picture in PHOTOGRAPHS else map(_sigma, config.sigmas):
+    for sigma in ("eccentricity",) if image in PHOTOGRAPHS else map(_sigma, config.sigmas):
         if sigma == "eccentricity":
             fixated = config.fixation or ((config.size - 1) / 2,) * 2
             foveated = sigma_from_eccentricity(shape, fixated, pixels_per_degree=config.pixels_per_degree)
@@ -287,7 +287,7 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list[Any]]:
     finished = {(row["picture"], row["sigma"]) for row in rows}
     for picture_number, name in enumerate(config.pictures):
         halvings = config.photograph_halvings if name in PHOTOGRAPHS else config.halvings
-        picture = load_picture(name, config.size, halvings)
+        picture = load_image(name, config.size, halvings)
         key = jax.random.fold_in(jax.random.key(config.seed), picture_number)
         # Noise of the image's mean and a realistic spread; the same for every sigma.
         start = picture.mean() + 0.1 * jax.random.normal(key, picture.shape, jnp.float32)

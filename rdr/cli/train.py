@@ -59,7 +59,7 @@ def image_source(config: Config, data_dir: pathlib.Path) -> Any:
     if not config.images:
         from rdr.data import patches
 
-        source, skipped = patches.prepare_pictures(data_dir, size=config.patch)
+        source, skipped = patches.prepare_sample_images(data_dir, size=config.patch)
     elif pathlib.Path(config.images).exists() or config.images.startswith(("/", ".")):
         from rdr.data import patches
 

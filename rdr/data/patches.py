@@ -104,7 +104,7 @@ def prepare_folder(folder: str | pathlib.Path, data_dir: str | pathlib.Path, *, 
     return _prepare(images, f"folder_{mark}_{size}{'_strict' if strict else ''}", data_dir, size, strict)
 
 
-def prepare_pictures(data_dir: str | pathlib.Path, *, size: int = 256) -> tuple[Any, list[Skipped]]:
+def prepare_sample_images(data_dir: str | pathlib.Path, *, size: int = 256) -> tuple[Any, list[Skipped]]:
     """Makes a data set of the photographs and textures that come with scikit-image: an input without network.
 
     Args:
@@ -114,10 +114,10 @@ def prepare_pictures(data_dir: str | pathlib.Path, *, size: int = 256) -> tuple[
     Returns:
       As `prepare_folder`.
     """
-    return _prepare(pictures, f"pictures_{size}", data_dir, size, False)
+    return _prepare(sample_images, f"pictures_{size}", data_dir, size, False)
 
 
-def pictures() -> Iterator[tuple[str, np.ndarray]]:
+def sample_images() -> Iterator[tuple[str, np.ndarray]]:
     """The images that scikit-image holds in its package.
 
     Yields:

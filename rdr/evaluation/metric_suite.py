@@ -29,8 +29,9 @@ from rdr.sharding import call_sharded, data_mesh, replicate
 
 # Patches that one call of an embedding takes on each device.
 _PATCHES_PER_CALL = 64
-# What a metric may be given as.
+# What a metric and an embedding may be given as.
 MetricLike = str | Metric | Callable[[ArrayLike, ArrayLike], jax.Array]
+EmbeddingLike = str | Embedding | Callable[[ArrayLike], jax.Array]
 
 
 class MetricSuite:
@@ -45,14 +46,14 @@ class MetricSuite:
 
     def __init__(
         self, metrics: Iterable[MetricLike] | Mapping[str, MetricLike] = (), *,
-        embeddings: Iterable[str | Embedding] = (), patch_size: int = 64, natural_patch: int = 0, sliced: bool = False,
+        embeddings: Iterable[EmbeddingLike] = (), patch_size: int = 64, natural_patch: int = 0, sliced: bool = False,
         display: Display | None = None, sigma: float = 8.0, seed: int = 0, skip_missing: bool = False,
     ):
         """Builds the metrics; networks come with their parameters.
 
         Args:
           metrics: names, metrics, or functions of images and reference; by other names than their own if a mapping.
-          embeddings: names, or embeddings.
+          embeddings: names, embeddings, or functions of images; see `rdr.metrics.embeddings.embedding`.
           patch_size: side of the patches that embeddings see, pixels; 0 for whole images.
           natural_patch: side of the patches of natural statistics, pixels; 0 for none.
           sliced: whether `features` holds neighborhoods of a Laplacian pyramid.
@@ -70,8 +71,7 @@ class MetricSuite:
         self.notes = tuple(missing.values())
         self.metrics = {name: full_reference(metric, display=display, sigma=sigma) for name, metric in wanted.items()
                         if not (isinstance(metric, str) and metric in missing)}
-        built = [embedding(e) if isinstance(e, str) else e for e in embeddings]
-        self.embeddings = {e.name: e for e in built}
+        self.embeddings = {e.name: e for e in map(embedding, embeddings)}
         self.patch_size, self.natural_patch, self.sliced = patch_size, natural_patch, sliced
         self.mesh = data_mesh()
         self._params = {name: replicate(m.params, self.mesh) for name, m in self.metrics.items()}

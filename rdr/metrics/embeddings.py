@@ -36,11 +36,13 @@ class Embedding(NamedTuple):
     options: dict[str, Any]
 
 
-def embedding(name: str) -> Embedding:
+def embedding(name: str | Embedding | Callable[[ArrayLike], jax.Array], *, least_side: int = 1) -> Embedding:
     """Builds an embedding.
 
     Args:
-      name: one of `EMBEDDINGS`.
+      name: one of `EMBEDDINGS`; or an embedding, which is returned as it is; or a function from images
+        [batch, height, width, 3] in [0, 1] to vectors [batch, dimension], whose name is the embedding's.
+      least_side: pixels that images must have each way, of a function.
 
     Returns:
       The embedding.
@@ -49,6 +51,10 @@ def embedding(name: str) -> Embedding:
       ValueError: if there is none of this name.
       FileNotFoundError: if the weights that it needs are not installed.
     """
+    if isinstance(name, Embedding):
+        return name
+    if callable(name):
+        return _from_function(name, least_side)
     if name not in EMBEDDINGS:
         raise ValueError(f"embedding must be one of {', '.join(map(repr, EMBEDDINGS))}, got {name!r}")
     return _build(name)
@@ -58,6 +64,16 @@ def embedding(name: str) -> Embedding:
 def _build(name: str) -> Embedding:
     # The same embedding again is compiled and read once.
     return EMBEDDINGS[name]()
+
+
+def _from_function(function: Callable[[ArrayLike], jax.Array], least_side: int) -> Embedding:
+    side = max(least_side, 32)
+    shape = jax.eval_shape(function, jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)).shape
+    if len(shape) != 2 or shape[0] != 1:
+        raise ValueError(f"an embedding must map [batch, height, width, 3] to [batch, dimension], got {shape} for one "
+                         "image")
+    call = jax.jit(lambda _, images: function(images))
+    return Embedding(getattr(function, "__name__", type(function).__name__), call, None, shape[1], least_side, None, {})
 
 
 def embedding_available(name: str) -> bool:

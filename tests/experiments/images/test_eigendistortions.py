@@ -50,9 +50,9 @@ def test_a_file_is_cut_at_its_center_and_refused_if_small(tmp_path):
     pixels = np.arange(60 * 50 * 3, dtype=np.uint32).reshape(60, 50, 3).astype(np.uint8)
     Image.fromarray(pixels).save(tmp_path / "x.png")
     config = dataclasses.replace(TINY, image=str(tmp_path / "x.png"))
-    np.testing.assert_allclose(experiment.read_image(config), pixels[9:50, 4:45] / np.float32(255))
+    np.testing.assert_allclose(experiment.load_image(config), pixels[9:50, 4:45] / np.float32(255))
     with pytest.raises(ValueError, match="image must have at least 64 pixels each way, got 60 x 50"):
-        experiment.read_image(dataclasses.replace(config, size=64))
+        experiment.load_image(dataclasses.replace(config, size=64))
 
 
 def test_unknown_losses_and_small_sizes_are_refused(tmp_path):

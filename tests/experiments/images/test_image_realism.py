@@ -79,6 +79,6 @@ def test_wrong_choices_are_named(tmp_path, unfitted, change, words):
 
 def test_unknown_pictures_are_named(tmp_path):
     with pytest.raises(ValueError, match="choose among"):
-        image_realism.load_pictures(dataclasses.replace(CONFIG, names=("lena",)))
+        image_realism.load_images(dataclasses.replace(CONFIG, names=("lena",)))
     with pytest.raises(ValueError, match="there is no folder"):
-        image_realism.load_pictures(dataclasses.replace(CONFIG, images=str(tmp_path / "none")))
+        image_realism.load_images(dataclasses.replace(CONFIG, images=str(tmp_path / "none")))

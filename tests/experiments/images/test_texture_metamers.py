@@ -23,7 +23,7 @@ def finished(tmp_path_factory):
 def test_sigma_zero_finds_the_picture_and_infinity_only_its_statistics(finished):
     _, columns = finished
     assert columns["sigma"] == [0.0, 2.0, math.inf]
-    spread = texture_metamers.load_picture("waves", SMOKE.size).std()
+    spread = texture_metamers.load_image("waves", SMOKE.size).std()
     fidelity = np.sqrt(columns["fidelity_mse"])
     # Pixels alone are matched to a twentieth of the picture's spread; at infinity they stay unrelated to it.
     assert fidelity[0] < 0.05 * spread < spread < fidelity[2]
@@ -41,7 +41,8 @@ def test_tables_and_images_are_what_was_returned(finished):
         difference = (images[f"waves {sigma}"].astype(float) - images["waves"]) / 255
         # Rounding to 8 bits: two errors of variance 1/(12 255^2) each.
         np.testing.assert_allclose(np.sqrt((difference**2).mean()), np.sqrt(mse), atol=0.002)
-    assert json.loads((workdir / "run.json").read_text())["command"].startswith("python -m experiments.images.texture_met")
+    command = json.loads((workdir / "run.json").read_text())["command"]
+    assert command.startswith("python -m experiments.images.texture_metamers")
 
 
 def test_a_stopped_run_goes_on_after_the_last_finished_image(finished, tmp_path, monkeypatch):
@@ -118,12 +119,12 @@ def test_pictures_come_from_files_too(tmp_path):
     image = pytest.importorskip("PIL.Image")
     pixels = np.random.default_rng(0).integers(0, 256, (50, 64, 3), np.uint8)
     image.fromarray(pixels).save(tmp_path / "a.png")
-    picture = texture_metamers.load_picture(str(tmp_path / "a.png"), 20, halvings=1)
+    picture = texture_metamers.load_image(str(tmp_path / "a.png"), 20, halvings=1)
     luma = pixels / 255 @ [0.299, 0.587, 0.114]
     half = luma.reshape(25, 2, 32, 2).mean((1, 3))
     np.testing.assert_allclose(picture[0, :, :, 0], half[2:22, 6:26], atol=1e-6)
     with pytest.raises(ValueError, match="size must be at most the picture's"):
-        texture_metamers.load_picture(str(tmp_path / "a.png"), 60)
+        texture_metamers.load_image(str(tmp_path / "a.png"), 60)
 
 
 def test_unknown_features_are_refused_in_words():

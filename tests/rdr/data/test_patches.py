@@ -60,5 +60,5 @@ def test_a_changed_folder_is_another_data_set(tmp_path):
 
 
 def test_the_default_pictures_need_no_network(tmp_path):
-    source, skipped = patches.prepare_pictures(tmp_path, size=200)
+    source, skipped = patches.prepare_sample_images(tmp_path, size=200)
     assert not skipped and len(source) >= 20
