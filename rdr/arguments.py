@@ -7,7 +7,10 @@ Where values are concrete, outside of a trace, images of values from 0 to 255 an
 refused, which takes a look at all values. The environment variable RDR_CHECKS=0 switches that off.
 """
 
+import functools
+import operator
 import os
+from collections.abc import Iterable
 
 import jax
 import jax.numpy as jnp
@@ -160,4 +163,16 @@ def sample_pair(samples: ArrayLike, reference: ArrayLike) -> tuple[jax.Array, ja
             raise ValueError(f"{name} must have shape [samples, dimension], no 0, got {value.shape}")
     if samples.shape[1:] != reference.shape[1:]:
         raise ValueError(f"reference must have vectors of shape {samples.shape[1:]}, got {reference.shape}")
-    return tuple(value.reshape(value.shape[0], -1) for value in (samples, reference))
+    return samples.reshape(samples.shape[0], -1), reference.reshape(reference.shape[0], -1)
+
+
+def total(arrays: Iterable[jax.Array]) -> jax.Array:
+    """Adds arrays up one after the other, beginning with the first.
+
+    Args:
+      arrays: at least one, of shapes that broadcast.
+
+    Returns:
+      The sum.
+    """
+    return functools.reduce(operator.add, arrays)

@@ -9,11 +9,10 @@ import pathlib
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 _SUFFIX = ".partial"
 _MAX_NAME = 200  # bytes of a name that a temporary one repeats; systems allow 255
@@ -90,7 +89,7 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     write_bytes(path, text.encode("utf-8", "surrogateescape"))
 
 
-def write_arrays(path: str | os.PathLike, arrays: dict[str, ArrayLike], *, compressed: bool = False) -> None:
+def write_arrays(path: str | os.PathLike, arrays: Mapping[str, Any], *, compressed: bool = False) -> None:
     """Writes arrays as an .npz archive, whole or not at all.
 
     Args:
@@ -102,7 +101,8 @@ def write_arrays(path: str | os.PathLike, arrays: dict[str, ArrayLike], *, compr
       OSError: if it cannot be written; the message names the file.
     """
     with open_atomic(path) as stream:
-        (np.savez_compressed if compressed else np.savez)(stream, **arrays)
+        write: Any = np.savez_compressed if compressed else np.savez
+        write(stream, **arrays)
 
 
 def write_figure(path: str | os.PathLike, figure: Any, **options: Any) -> None:

@@ -130,7 +130,8 @@ class Profile:
         Raises:
           ValueError: if the profile is of another color model, or damaged.
         """
-        mode = {"gray": "L", "rgb": "RGB", "cmyk": "CMYK", "lab": "LAB"}.get(self.color)
+        modes = {"gray": "L", "rgb": "RGB", "cmyk": "CMYK", "lab": "LAB"}
+        mode = None if self.color is None else modes.get(self.color)
         if mode is None or pixels.shape[2] != {"L": 1, "CMYK": 4}.get(mode, 3):
             raise ValueError(f"its color profile ({self.name}) is of another color model")
         array = pixels[:, :, 0] if mode == "L" else pixels

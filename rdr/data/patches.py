@@ -159,8 +159,8 @@ def _prepare(images: Callable, config: str, data_dir: str | pathlib.Path, size: 
 
 def _cause(error: BaseException, kind: type) -> BaseException | None:
     """The innermost exception of a kind: TFDS wraps what its generators raise."""
-    result = None
-    while error is not None:
-        result = error if isinstance(error, kind) else result
-        error = error.__cause__ or error.__context__
+    result, inner = None, error
+    while inner is not None:
+        result = inner if isinstance(inner, kind) else result
+        inner = inner.__cause__ or inner.__context__
     return result

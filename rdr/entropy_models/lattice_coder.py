@@ -69,11 +69,12 @@ def _walk_cosets(lattice: Lattice, prior: LatticePrior, dither: np.ndarray, deci
         return index
     size = max(1, _CHUNK // cosets)
     alike = len(dither) > 0 and (dither == dither[:1]).all()
+    tree = coset_weights(lattice, prior, dither[:1]) if alike else np.zeros((0, cosets))
     for start in range(0, len(dither), size):
         rows = slice(start, min(start + size, len(dither)))
         blocks = np.arange(rows.stop - rows.start)
-        if not alike or start == 0:
-            tree = coset_weights(lattice, prior, dither[:1] if alike else dither[rows])
+        if not alike:
+            tree = coset_weights(lattice, prior, dither[rows])
         below = np.broadcast_to(tree, (blocks.size, cosets))
         for depth in range(cosets.bit_length() - 1):
             halves = below.reshape(blocks.size, 2, -1)
@@ -92,12 +93,12 @@ def _walk_parities(lattice: Lattice, prior: LatticePrior, position: np.ndarray, 
     # E - O over E + O for even and odd z instead of z + shift.
     signed = np.where(shift & 1, -1, 1) * prior.ratios[axis_classes(lattice)[1][None], position]
     rest = np.zeros((n, blocks), np.int64)  # the same for the sum of all later coordinates; 0 if that is free
+    needed = np.zeros(blocks, np.int64) if target is None else target.copy()
     if target is not None:
         product = np.full(blocks, one, np.int64)
         for i in reversed(range(n)):
             rest[i] = product
             product = fixed_point_multiply(product, signed[:, i])
-        needed = target.copy()
     parity = np.zeros((blocks, n), np.int64)
     for i in range(n if target is None else n - 1):
         after = rest[i] if target is None else np.where(needed == 0, rest[i], -rest[i])

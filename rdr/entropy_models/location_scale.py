@@ -115,7 +115,7 @@ def interval_bits(upper: ArrayLike, location: ArrayLike, scale: ArrayLike, *, fa
 
     Reference: Ballé et al. (balle2018variational), for the use.
     """
-    return -nats_to_bits(_log_probability(family, upper, width, location, scale))
+    return -nats_to_bits(_log_probability(family, jnp.asarray(upper), width, location, scale))
 
 
 def mixture_bits(upper: ArrayLike, log_weights: ArrayLike, location: ArrayLike, scale: ArrayLike, *,

@@ -117,7 +117,7 @@ class MetricSuite:
         images = np.asarray(images)
         references = np.broadcast_to(references, images.shape)
         return {
-            name: call_sharded(metric.call, self._params[name], images, references, mesh=self.mesh,
+            str(name): call_sharded(metric.call, self._params[name], images, references, mesh=self.mesh,
                                batch_size=batch_size)
             for name, metric in self.metrics.items()
         }

@@ -65,7 +65,7 @@ def between_sets(
         for kind in kinds:
             try:
                 entries, settings = set_distances(
-                    kind, *sets, groups, seed=plan.seed, max_samples=plan.max_samples
+                    kind, sets[0], sets[1], groups, seed=plan.seed, max_samples=plan.max_samples
                 )
             except ValueError as error:
                 notes.append(f"left out: {kind}_{name} ({error})")

@@ -145,7 +145,7 @@ def write_run_record(workdir: pathlib.Path, *, name: str, config: Any, duration_
     import dataclasses
     import importlib.metadata
 
-    versions = {}
+    versions: dict[str, str | None] = {}
     for package in ("jax", "jaxlib", "flax", "optax", "numpy", "constriction", "orbax-checkpoint"):
         try:
             versions[package] = importlib.metadata.version(package)

@@ -40,7 +40,7 @@ def _check_program(stream: BinaryIO) -> None:
     try:
         for opcode, argument, _ in pickletools.genops(stream):
             steps += 1
-            if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and not 0 <= argument <= steps:
+            if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and not 0 <= int(argument or 0) <= steps:
                 raise pickle.UnpicklingError(f"refused: the file asks for {argument} places in {steps} steps")
     except (ValueError, IndexError, struct.error, OverflowError) as error:
         raise pickle.UnpicklingError(f"not a whole pickle ({error})") from None
@@ -66,7 +66,7 @@ class _PickledArray:
     """An array as pickles state it: first nothing, then shape, type and bytes."""
 
     def __init__(self, *_: Any):
-        self.value = np.zeros(0, np.float32)
+        self.value: np.ndarray = np.zeros(0, np.float32)
 
     def __setstate__(self, state: Any) -> None:
         if not isinstance(state, tuple) or len(state) != 5:
@@ -136,7 +136,7 @@ def load_numpy_pickle(path: pathlib.Path) -> Any:
     Raises:
       pickle.UnpicklingError: if the file is not a pickle, asks for any other name, or for more memory than it is long.
     """
-    table = {("numpy", "ndarray"): "numpy.ndarray", ("numpy", "dtype"): _PickledType}
+    table: dict[tuple[str, str], Any] = {("numpy", "ndarray"): "numpy.ndarray", ("numpy", "dtype"): _PickledType}
     for package in ("numpy.core", "numpy._core"):  # the package was renamed in NumPy 2
         table[f"{package}.multiarray", "_reconstruct"] = _PickledArray
     # In memory, where what is asked for beyond the end is not allocated.

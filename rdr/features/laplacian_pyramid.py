@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from rdr.arguments import image_batch
+from rdr.arguments import image_batch, total
 from rdr.gradients import absolute
 
 NUM_LEVELS = 6
@@ -130,7 +130,7 @@ def _reduce(x: jax.Array) -> jax.Array:
         size = x.shape[axis]
         index = np.pad(np.arange(size), 2, mode="symmetric")
         count = (size + 1) // 2
-        x = sum(
+        x = total(
             weight * jnp.take(x, index[tap : tap + 2 * count - 1 : 2], axis=axis)
             for tap, weight in enumerate((0.05, 0.25, 0.4, 0.25, 0.05))
         )
@@ -151,7 +151,7 @@ def _expand(x: jax.Array, shape: tuple[int, ...]) -> jax.Array:
 def _neighbor_sum(x: jax.Array, weights: dict[tuple[int, int], float]) -> jax.Array:
     padded = jnp.pad(x, ((0, 0), (2, 2), (2, 2), (0, 0)))
     height, width = x.shape[1:3]
-    return sum(
+    return total(
         weight * padded[:, 2 + row : 2 + row + height, 2 + column : 2 + column + width]
         for (row, column), weight in weights.items()
     )

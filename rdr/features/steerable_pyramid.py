@@ -73,7 +73,7 @@ def steerable_pyramid(
         raise ValueError(f"num_scales must be at least 1, got {num_scales}")
     if num_orientations < 2:
         raise ValueError(f"num_orientations must be at least 2, got {num_orientations}")
-    size = images.shape[1:3]
+    size = (images.shape[1], images.shape[2])
     spectrum = jnp.fft.fft2(images, axes=(1, 2))
     highpass = _filtered(spectrum, _high_mask(size)).real
     bands = []
@@ -96,7 +96,7 @@ def reconstruct(pyramid: SteerablePyramid) -> jax.Array:
     Returns:
       The images, [batch, height, width, channels].
     """
-    size = pyramid.highpass.shape[1:3]
+    size = (pyramid.highpass.shape[1], pyramid.highpass.shape[2])
     spectrum = _mask(_high_mask(size), pyramid.highpass) * jnp.fft.fft2(pyramid.highpass, axes=(1, 2))
     for scale, band in enumerate(pyramid.bands):
         real = jnp.fft.fft2(band.real, axes=(1, 2))
@@ -256,7 +256,8 @@ def _frequencies(size: tuple[int, int], scale: int) -> tuple[np.ndarray, np.ndar
     for n, m in zip(size, scaled_size(size, scale)):
         index = np.fft.fftfreq(m, 1.0 / m).round()
         axes.append(2.0 * np.pi * index / n)
-    return np.meshgrid(*axes, indexing="ij")
+    vertical, horizontal = np.meshgrid(*axes, indexing="ij")
+    return vertical, horizontal
 
 
 def _radial(size: tuple[int, int], scale: int, cutoff: float) -> np.ndarray:

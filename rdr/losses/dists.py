@@ -104,7 +104,7 @@ def dists(params: DISTSParams, images: ArrayLike, reference: ArrayLike) -> jax.A
     maps, reference_maps = (
         (x, *vgg.features(params.network, x, pooling="l2").values()) for x in (images, reference)
     )
-    distance = 0.0
+    distance = jnp.zeros(images.shape[0], dtype)
     for x, y, alpha, beta in zip(maps, reference_maps, alphas, betas, strict=True):
         texture, structure = _dissimilarities(x, y)
         distance += jnp.sum(alpha[None, :] * texture + beta[None, :] * structure, axis=1)
@@ -114,8 +114,8 @@ def dists(params: DISTSParams, images: ArrayLike, reference: ArrayLike) -> jax.A
 def _dissimilarities(x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
     """1 minus each similarity, [batch, channels], without the cancellation of subtracting from 1."""
     mean_x, mean_y = jnp.mean(x, axis=(1, 2)), jnp.mean(y, axis=(1, 2))
-    centerd_x, centerd_y = x - mean_x[:, None, None, :], y - mean_y[:, None, None, :]
-    power = jnp.mean(jnp.square(centerd_x) + jnp.square(centerd_y), axis=(1, 2))
+    centered_x, centered_y = x - mean_x[:, None, None, :], y - mean_y[:, None, None, :]
+    power = jnp.mean(jnp.square(centered_x) + jnp.square(centered_y), axis=(1, 2))
     texture = jnp.square(mean_x - mean_y) / (mean_x**2 + mean_y**2 + 1e-6)
-    structure = jnp.mean(jnp.square(centerd_x - centerd_y), axis=(1, 2)) / (power + 1e-6)
+    structure = jnp.mean(jnp.square(centered_x - centered_y), axis=(1, 2)) / (power + 1e-6)
     return texture, structure

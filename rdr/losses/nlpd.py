@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from rdr.arguments import image_pair
+from rdr.arguments import image_pair, total
 from rdr.features.laplacian_pyramid import NUM_LEVELS, normalized_laplacian_pyramid
 from rdr.gradients import safe_sqrt
 
@@ -34,4 +34,4 @@ def nlpd(images: ArrayLike, reference: ArrayLike, *, num_levels: int = NUM_LEVEL
     images, reference = image_pair(images, reference)
     levels = [normalized_laplacian_pyramid(x, num_levels=num_levels) for x in (images, reference)]
     roots = [safe_sqrt(jnp.mean(jnp.square(x - y), axis=(1, 2, 3))) for x, y in zip(*levels)]
-    return sum(roots) / len(roots)
+    return total(roots) / len(roots)

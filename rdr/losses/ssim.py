@@ -54,7 +54,7 @@ def ssim(
     _check_spread(images, reference, data_range)
     _check_window(images.shape, window_size, 1)
     constants = _check_constants(data_range, window_sigma, k1, k2)
-    luminance, contrast = _terms(*map(_planes, (images, reference)), _window(window_size, window_sigma), constants)
+    luminance, contrast = _terms(_planes(images), _planes(reference), _window(window_size, window_sigma), constants)
     return jnp.mean(luminance * contrast, axis=(1, 2, 3))
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from rdr.arguments import image_batch, image_pair
+from rdr.arguments import image_batch, image_pair, total
 from rdr.features import steerable_pyramid
 from rdr.gradients import safe_sqrt
 
@@ -79,17 +79,17 @@ def texture_statistics(
     images = image_batch(images)
     if neighborhood < 1 or neighborhood % 2 == 0:
         raise ValueError(f"neighborhood must be odd and positive, got {neighborhood}")
-    size = images.shape[1:3]
+    size = (images.shape[1], images.shape[2])
     pyramid = steerable_pyramid.steerable_pyramid(
         images, num_scales=num_scales, num_orientations=num_orientations
     )
     spectrum = jnp.fft.fft2(images, axes=(1, 2))
     lowpasses = [steerable_pyramid.lowpass_image(spectrum, size, s) for s in range(num_scales + 1)]
     magnitudes = [steerable_pyramid.magnitude(band) for band in pyramid.bands]
-    centerd = [m - jnp.mean(m, axis=(1, 2), keepdims=True) for m in magnitudes]
+    centered = [m - jnp.mean(m, axis=(1, 2), keepdims=True) for m in magnitudes]
     parents, phases = [], []
     for scale in range(num_scales - 1):
-        coarse = _enlarged(pyramid.bands[scale + 1], pyramid.bands[scale].shape[1:3])
+        coarse = _enlarged(pyramid.bands[scale + 1], (pyramid.bands[scale].shape[1], pyramid.bands[scale].shape[2]))
         parent = steerable_pyramid.magnitude(coarse)
         # z^2 / |z|: the phase doubled, the magnitude kept; 0 at 0.
         scaled = coarse / jnp.where(parent > 0, parent, 1.0)
@@ -98,7 +98,7 @@ def texture_statistics(
             [parent * (real**2 - imaginary**2), parent * 2.0 * real * imaginary], axis=-1
         )
         parent -= jnp.mean(parent, axis=(1, 2), keepdims=True)
-        parents.append(_correlations(centerd[scale], parent))
+        parents.append(_correlations(centered[scale], parent))
         phases.append(_correlations(pyramid.bands[scale].real, doubled))
     colors = (images - jnp.mean(images, axis=(1, 2), keepdims=True))[:, :, :, None, :]
     return TextureStatistics(
@@ -109,7 +109,7 @@ def texture_statistics(
         lowpass_autocorrelations=tuple(_autocorrelation(x, neighborhood) for x in lowpasses),
         magnitudes=tuple(jnp.mean(m, axis=(1, 2)) for m in magnitudes),
         magnitude_autocorrelations=tuple(_autocorrelation(m, neighborhood) for m in magnitudes),
-        magnitude_correlations=tuple(_correlations(c, c) for c in centerd),
+        magnitude_correlations=tuple(_correlations(c, c) for c in centered),
         parent_magnitude_correlations=tuple(parents),
         parent_phase_correlations=tuple(phases),
     )
@@ -147,7 +147,7 @@ def texture_distance(
     }  # fmt: skip
     groups = zip(*(jax.tree.leaves(texture_statistics(x, **options)) for x in (images, reference)))
     means = [jnp.mean(jnp.square(x - y), axis=tuple(range(1, x.ndim))) for x, y in groups]
-    return sum(means) / len(means)
+    return total(means) / len(means)
 
 
 def _deviation(variance: jax.Array) -> jax.Array:

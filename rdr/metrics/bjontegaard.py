@@ -59,11 +59,11 @@ def bd_rate(
       (2001). Herglotz et al., The Bjontegaard Bible: why your way of comparing video codecs may be wrong, IEEE TIP
       2024, arXiv 2304.12852, for Akima interpolation. For two curves equal to the package `bjontegaard`.
     """
-    rates = [np.asarray(rate, np.float64) for rate in rates]
-    for name, rate in zip(_names(names, len(rates)), rates):
+    arrays = [np.asarray(rate, np.float64) for rate in rates]
+    for name, rate in zip(_names(names, len(arrays)), arrays):
         if not ((rate > 0) & np.isfinite(rate)).all():
             raise ValueError(f"{name} must have positive finite rates, got {rate}")
-    deltas = bd_difference(metrics, [np.log(rate) for rate in rates], method=method, names=names)
+    deltas = bd_difference(metrics, [np.log(rate) for rate in arrays], method=method, names=names)
     return deltas._replace(values=100.0 * np.expm1(deltas.values))
 
 
@@ -87,11 +87,11 @@ def bd_metric(
     Raises:
       ValueError: as `bd_rate`.
     """
-    rates = [np.asarray(rate, np.float64) for rate in rates]
-    for name, rate in zip(_names(names, len(rates)), rates):
+    arrays = [np.asarray(rate, np.float64) for rate in rates]
+    for name, rate in zip(_names(names, len(arrays)), arrays):
         if not ((rate > 0) & np.isfinite(rate)).all():
             raise ValueError(f"{name} must have positive finite rates, got {rate}")
-    return bd_difference([np.log(rate) for rate in rates], metrics, method=method, names=names)
+    return bd_difference([np.log(rate) for rate in arrays], metrics, method=method, names=names)
 
 
 def bd_difference(

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from rdr.arguments import image_pair, working_arrays
+from rdr.arguments import image_pair, total, working_arrays
 from rdr.features.color import linear_from_srgb
 from rdr.gradients import safe_sqrt
 
@@ -76,7 +76,7 @@ def display_luminance(images: ArrayLike, display: Display) -> jax.Array:
         power = jnp.maximum(images, 0.0) ** (32.0 / 2523.0)  # 1/m2
         linear = jnp.maximum(power - 107.0 / 128.0, 0.0) / (2413.0 / 128.0 - 2392.0 / 128.0 * power)
         linear = linear ** (8192.0 / 1305.0) * 10_000.0  # 1/m1
-    y = sum(w * linear[..., k] for k, w in enumerate(_LUMINANCE[display.transfer]))
+    y = total(w * linear[..., k] for k, w in enumerate(_LUMINANCE[display.transfer]))
     if display.transfer == "srgb":
         return display.black_luminance + (display.peak_luminance - display.black_luminance) * y
     return jnp.clip(y, display.black_luminance, display.peak_luminance)

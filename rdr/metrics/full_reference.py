@@ -47,7 +47,7 @@ class Metric(NamedTuple):
         Returns:
           [batch].
         """
-        return self.call(self.params, images, reference)
+        return self.call(self.params, jnp.asarray(images), jnp.asarray(reference))
 
     @property
     def is_similarity(self) -> bool:

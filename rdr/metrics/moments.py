@@ -82,8 +82,8 @@ def moments(features: ArrayLike) -> Moments:
     """
     features = feature_array(features)
     mean = features.mean(0)
-    centerd = features - mean
-    return Moments(len(features), mean, centerd.T @ centerd)
+    centered = features - mean
+    return Moments(len(features), mean, centered.T @ centered)
 
 
 def merge(parts: list[Moments]) -> Moments:
@@ -96,8 +96,8 @@ def merge(parts: list[Moments]) -> Moments:
       The union's moments, as if computed at once (Chan, Golub and LeVeque 1983).
     """
     count = sum(part.count for part in parts)
-    mean = sum(part.count / count * part.mean for part in parts)
-    scatter = sum(part.scatter for part in parts)
+    mean = np.sum([part.count / count * part.mean for part in parts], axis=0)
+    scatter = np.sum([part.scatter for part in parts], axis=0)
     for part in parts:
         away = part.mean - mean
         scatter = scatter + part.count * np.outer(away, away)

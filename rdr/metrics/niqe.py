@@ -13,7 +13,7 @@ from jax.scipy.special import gammaln
 from jax.typing import ArrayLike
 from scipy.special import gammaln as host_gammaln
 
-from rdr.arguments import image_batch
+from rdr.arguments import image_batch, total
 from rdr.features.multiscale import half_resolution
 from rdr.metrics.moments import feature_array, moments
 
@@ -70,17 +70,16 @@ def patch_statistics(images: ArrayLike, *, patch_size: int = 96) -> tuple[jax.Ar
     if not rows * columns:
         raise ValueError(f"images must measure at least patch_size = {patch_size} each way, got {images.shape}")
     images = images[:, : rows * patch_size, : columns * patch_size]
-    luma = sum(w * images[..., k] for k, w in enumerate((0.299, 0.587, 0.114)))[..., None] * 255.0
-    result, sharpness = [], None
+    luma = total(w * images[..., k] for k, w in enumerate((0.299, 0.587, 0.114)))[..., None] * 255.0
+    result, sharpness = [], []
     for scale in range(2):
         if scale:
             luma = half_resolution(luma)
         normalized, deviation = _normalized(luma)
         size = patch_size >> scale
-        if sharpness is None:
-            sharpness = jnp.mean(_split(deviation, size), axis=(2, 3)) / 255.0
+        sharpness.append(jnp.mean(_split(deviation, size), axis=(2, 3)) / 255.0)
         result.append(_asymmetric_fits(normalized, size))
-    return jnp.concatenate(result, axis=-1), sharpness
+    return jnp.concatenate(result, axis=-1), sharpness[0]
 
 
 def fit_natural_model(
@@ -142,8 +141,8 @@ def _normalized(luma: jax.Array) -> tuple[jax.Array, jax.Array]:
     def blur(x):
         height, width = x.shape[1:3]
         x = jnp.pad(x, ((0, 0), (3, 3), (3, 3), (0, 0)), mode="edge")
-        x = sum(w * x[:, k : k + height] for k, w in enumerate(window))
-        return sum(w * x[:, :, k : k + width] for k, w in enumerate(window))
+        x = total(w * x[:, k : k + height] for k, w in enumerate(window))
+        return total(w * x[:, :, k : k + width] for k, w in enumerate(window))
 
     middle = jnp.mean(luma, axis=(1, 2), keepdims=True)  # keeps the squares small
     mean = blur(luma - middle)

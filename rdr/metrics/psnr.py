@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 from jax.typing import ArrayLike
 
 from rdr.losses.pointwise import squared_error
@@ -62,7 +63,7 @@ def image_psnr(image: ArrayLike, reference: ArrayLike) -> float:
     return psnr_of_mean([total / image.size])
 
 
-def psnr_of_mean(mean_squared_errors: ArrayLike, *, data_range: float = 1.0) -> float:
+def psnr_of_mean(mean_squared_errors: npt.ArrayLike, *, data_range: float = 1.0) -> float:
     """Computes the peak signal-to-noise ratio that belongs to the mean of several squared errors.
 
     The mean squared error is averaged over images first, then turned into decibels. This is a monotone function

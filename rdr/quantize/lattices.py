@@ -205,4 +205,5 @@ def _search(x: jax.Array, name: str) -> tuple[jax.Array, jax.Array]:
                 jnp.where(better, cost, best[0]),
                 *(jnp.where(better[:, None], new, old) for new, old in zip((point, coset), best[1:])),
             )
+    assert best is not None
     return best[1], best[2]

@@ -7,7 +7,7 @@ from jax import lax
 
 @jax.custom_vjp
 def pool_blocks(mean: jax.Array, variance: jax.Array | None) -> tuple[jax.Array, jax.Array]:
-    """Pools local means and variances with the window a = (1, 3, 3, 1)/8 centerd on blocks of two by two.
+    """Pools local means and variances with the window a = (1, 3, 3, 1)/8 centered on blocks of two by two.
 
     mean'     = sum_k a_k mean_k
     variance' = sum_k a_k [variance_k + (mean_k - mean')^2]        (law of total variance)

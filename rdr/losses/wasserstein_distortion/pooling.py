@@ -2,7 +2,7 @@
 
 One level of pooling halves the resolution with the window (1, 3, 3, 1)/8 along each axis, the image being
 continued by reflection about its edge. Level i then pools with three-fold convolved boxes of 2^i pixels (a
-quadratic B-spline, near to a Gaussian) centerd on blocks of 2^i x 2^i pixels, and so
+quadratic B-spline, near to a Gaussian) centered on blocks of 2^i x 2^i pixels, and so
 
     pooling window of level i: standard deviation s_i = sqrt(4^i - 1) / 2 pixels along each axis,
     i = 0, 1, 2, ...:          0, 0.866, 1.94, 3.97, 7.98, 15.99, ...
@@ -111,7 +111,7 @@ def interpolation_matrix(size: int) -> np.ndarray:
 def dense_interpolation_matrix(size: int) -> np.ndarray:
     """Builds the linear interpolation from the windows at every half block to the pixels of the level below.
 
-    A pixel lies half way between two of the windows 0, ..., n, which are centerd on the edges between pixels.
+    A pixel lies half way between two of the windows 0, ..., n, which are centered on the edges between pixels.
 
     Args:
       size: number of pixels n.

@@ -63,7 +63,7 @@ def test_several_maps_of_odd_sizes_equal_a_numpy_version():
                     spread = np.sqrt(xx - x**2) - np.sqrt(yy - y**2)
                     total += (np.maximum(1 - np.abs(s - level), 0) * ((x - y) ** 2 + spread**2)).mean()
                     x, y, xx, yy = (z[::2, ::2] for z in (x, y, xx, yy))
-                    # "same" with stride 2: windows centerd on every second sample, from the second one
+                    # "same" with stride 2: windows centered on every second sample, from the second one
                     # where the side is even.
                     smooth = scipy.signal.convolve2d(s, kernel, "same")
                     s = smooth[1 - s.shape[0] % 2 :: 2, 1 - s.shape[1] % 2 :: 2]
