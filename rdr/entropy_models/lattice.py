@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rdr.bitstream.tables import Tables, make_tables
+from rdr.bitstream.tables import Tables, make_tables, tables_from_tree
 from rdr.quantize.lattices import Lattice
 
 FRACTION = 24  # fractional bits of logarithms
@@ -143,7 +143,7 @@ def prior_from_tree(tree: dict[str, Any]) -> LatticePrior:
       The prior.
     """
     parts = {name: np.asarray(value) for name, value in tree.items() if name != "integers"}
-    return LatticePrior(integers=Tables(**{k: np.asarray(v) for k, v in tree["integers"].items()}), **parts)
+    return LatticePrior(integers=tables_from_tree(tree["integers"]), **parts)
 
 
 def fixed_point_multiply(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rdr.bitstream.tables import BIT_PROBABILITY_PRECISION, Tables, make_tables
+from rdr.bitstream.tables import BIT_PROBABILITY_PRECISION, Tables, make_tables, tables_from_tree
 from rdr.entropy_models.lattice import reach
 
 
@@ -81,4 +81,4 @@ def prior_from_tree(tree: dict[str, Any]) -> TrellisPrior:
     Returns:
       The prior.
     """
-    return TrellisPrior(np.asarray(tree["chances"]), Tables(**{k: np.asarray(v) for k, v in tree["integers"].items()}))
+    return TrellisPrior(np.asarray(tree["chances"]), tables_from_tree(tree["integers"]))
