@@ -29,6 +29,7 @@ from scipy import stats
 from rdr import command_line, files
 from rdr.bitstream import container
 from rdr.codecs.channel.base import ChannelCodec
+from rdr.codecs.channel.block import block_channel
 from rdr.codecs.channel.lattice import lattice_channel
 from rdr.codecs.channel.layered import layered_channel
 from rdr.command_line import option
@@ -63,6 +64,13 @@ SCHEMES = {
     "E8": Scheme(lambda: lattice_channel("E8"), 0.125, 0.1, 8.0),
     "E8-adaptive": Scheme(lambda: lattice_channel("E8", acceptance="adaptive"), 0.0625, 0.1, 1.0),
     "BW16": Scheme(lambda: lattice_channel("BW16"), 0.03125, 0.5, 8.0),
+    "greedy-32": Scheme(lambda: block_channel("greedy", dimension=32), 0.015625, 0.01, 0.1),
+    "greedy-8": Scheme(lambda: block_channel("greedy", dimension=8), 0.015625, 0.1, 0.25),
+    "gprs-8": Scheme(lambda: block_channel("gprs", dimension=8), 0.015625, 0.1, 0.25),
+    "poisson-8": Scheme(lambda: block_channel("poisson", dimension=8), 0.015625, 0.1, 0.25),
+    "ordered-8": Scheme(lambda: block_channel("ordered", dimension=8, most_candidates=2**12), 0.015625, 0.1, 0.25),
+    "importance-8": Scheme(lambda: block_channel("importance", dimension=8, most_candidates=2**12), 0.015625, 0.1,
+                           0.25),
 }
 
 

@@ -220,7 +220,9 @@ class _ImageCodec:
         head = b"" if step is None else step.to_bytes(2, "little")
         return (head, *payloads), symbols
 
-    def _dither(self, shared_key: jax.Array | None, shape: tuple[int, ...]) -> np.ndarray | None:
+    def _dither(self, shared_key: jax.Array | None, shape: tuple[int, ...]) -> Any:
+        if self.model.draw is not None:
+            return self.model.draw(shared_key, shape)
         dither = draw_dither(shared_key, shape, levels=self.model.dither_levels)
         return None if dither is None else np.asarray(dither)
 

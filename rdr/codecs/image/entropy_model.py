@@ -20,8 +20,10 @@ class EntropyModel(NamedTuple):
       finalize: `finalize(params) -> coding`, the integers that both sides need.
       encode: `encode(params, coding, y, dither) -> (payloads, symbols)`, symbols a dictionary of int32 arrays.
       decode: `decode(coding, payloads, shape, dither) -> y_hat` for the shape of y; `dither` is int32 of that shape,
-        from 0 to dither_levels - 1, or None.
+        from 0 to dither_levels - 1, or None; or what `draw` returns.
       coding_layout: what `coding` is like, for what comes from a file.
+      draw: `draw(shared_key, shape)` -> what `encode` and `decode` take as dither, for a model that shares more than
+        the integers of a dither.
     """
 
     name: str
@@ -33,3 +35,4 @@ class EntropyModel(NamedTuple):
     encode: Callable[..., Any]
     decode: Callable[..., Any]
     coding_layout: CodingLayout
+    draw: Callable[..., Any] | None = None

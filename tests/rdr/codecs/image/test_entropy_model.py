@@ -24,7 +24,8 @@ def test_it_says_what_it_is(case):
     assert isinstance(model, EntropyModel) and model.name in NAMES and model.dither_levels == levels
     assert model.stride == (1 if model.name == NAMES[0] else 4)
     assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {np.dtype(np.float32)}
-    assert EntropyModel._fields == ("name", "stride", "dither_levels", "init", "bits", "finalize", "encode", "decode")
+    assert EntropyModel._fields == ("name", "stride", "dither_levels", "init", "bits", "finalize", "encode", "decode",
+                                    "coding_layout", "draw")
 
 
 @pytest.mark.parametrize("noisy", [False, True])

@@ -1,0 +1,96 @@
+"""Latents through an exact Gaussian channel: noise, rate, and streams."""
+
+import jax
+import numpy as np
+import pytest
+from scipy import stats
+
+from rdr.bitstream.coder import escape_bits
+from rdr.bitstream.tables import table_bits, tables_from_tree
+from rdr.codecs.image.factorized import channel_ids
+from rdr.codecs.image.layered import layered_model
+from rdr.codecs.image.models import make_codec, make_model
+from rdr.randomness import shared_key
+
+SCALE = 12.0**-0.5
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["scales", "means"])
+def case(request, laws):
+    model = layered_model(channels=3, latents=4, means=request.param)
+    params = laws.draw_parameters(model._replace(name=model.name.removesuffix("-layered")))
+    return model, params, model.finalize(params)
+
+
+def test_the_decoder_has_exactly_gaussian_noise(case):
+    model, params, coding = case
+    y = (6.0 * np.random.default_rng(2).standard_normal((4, 16, 24, 4))).astype(np.float32)
+    y[0, 0, 0] = [300.0, -1e4, 0.0, 1e-3]  # nothing that the model expects
+    key = model.draw(shared_key(3), y.shape)
+    payloads, symbols = model.encode(params, coding, y, key)
+    y_hat = np.asarray(model.decode(coding, payloads, y.shape, key), np.float64)
+    error = (y_hat - y).ravel() / SCALE
+    # float32 latents of 1e4 are known to a 500th of a noise scale.
+    assert stats.kstest(error, "norm").pvalue > 1e-3 and set(symbols) == {"z"}
+    half = error[np.argsort(y.ravel())].reshape(2, -1)
+    assert min(stats.kstest(part, "norm").pvalue for part in half) > 1e-3
+
+
+@pytest.mark.parametrize("means", [False, True])
+def test_the_rate_is_the_estimate_and_near_the_least_possible(means):
+    model = layered_model(channels=3, latents=4, means=means)
+    params = jax.tree.map(np.array, model.init(jax.random.key(0)))
+    params["synthesis"]["Convolution_2"]["kernel"][:] = 0.0
+    params["synthesis"]["Convolution_2"]["bias"][:4] = 2.0  # every latent has mean 0 and scale 2
+    y = (2.0 * np.random.default_rng(2).standard_normal((4, 32, 48, 4))).astype(np.float32)
+    key = model.draw(shared_key(3), y.shape)
+    coding = model.finalize(params)
+    payloads, symbols = model.encode(params, coding, y, key)
+    size = 8 * sum(map(len, payloads))
+    # With hyper-latents rounded, as they are sent.
+    assert size == pytest.approx(float(np.sum(model.bits(params, y, None)[1])), rel=0.01)
+    # Without these: functional information at I = log2(1 + 4 * 12) / 2 = 2.8074 bits, where it is I + 0.5206.
+    tables = tables_from_tree(coding["hyper_tables"])
+    z = symbols["z"]
+    rest = size - np.sum(table_bits(z, tables, channel_ids(z.shape)) + escape_bits(z, tables, channel_ids(z.shape)))
+    assert rest / y.size == pytest.approx(2.8074 + 0.5206, abs=4 * 1.2 / np.sqrt(y.size) + 0.003)
+
+
+def test_estimated_latents_have_the_same_noise(case):
+    model, params, _ = case
+    y = np.zeros((2, 16, 16, 4), np.float32)  # stride 4: hyper-latents [2, 4, 4, 3]
+    for key in (jax.random.key(1), None):
+        y_hat, bits = model.bits(params, y, key)
+        assert stats.kstest(np.asarray(y_hat).ravel() / SCALE, "norm").pvalue > 1e-3 and np.all(np.asarray(bits) > 0)
+    gradient = jax.grad(lambda y: model.bits(params, y, jax.random.key(1))[1].sum())(y + 1.0)
+    assert np.isfinite(gradient).all() and np.any(gradient != 0)
+
+
+def test_an_image_codec_with_the_channel_decodes_and_needs_the_key():
+    codec = make_codec("mbt2018-mean", channels=4, latents=6, channel="layered")
+    assert codec is make_codec("mbt2018-mean", channel="layered", latents=6, channels=4)
+    params = codec.finalize(codec.init(jax.random.key(0)))
+    x = np.random.default_rng(0).random((1, 40, 70, 3), np.float32)
+    message = codec.encode(params, x, shared_key=shared_key(1))
+    first, again, other = (np.asarray(codec.decode(codec.encode(params, x, shared_key=shared_key(k)), params=params,
+                                                   shared_key=shared_key(k))) for k in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert first.shape == x.shape and np.any(first != other)
+    for call in (lambda: codec.encode(params, x), lambda: codec.decode(message, params=params)):
+        with pytest.raises(ValueError, match="needs the shared_key"):
+            call()
+    plain = make_codec("mbt2018-mean", channels=4, latents=6)
+    with pytest.raises(ValueError, match="was written by codec 'mbt2018-mean-layered'"):
+        plain.decode(message, params=plain.finalize(plain.init(jax.random.key(0))))
+
+
+def test_refusals():
+    with pytest.raises(ValueError, match="channel must be one of rounding, layered"):
+        make_model("mbt2018-mean", channel="noise")
+    for wrong in ({"name": "bmshj2018-factorized"}, {"name": "mbt2018-mean", "dither_levels": 4}):
+        with pytest.raises(ValueError, match="channel 'layered' is for"):
+            make_model(channel="layered", **wrong)
+    with pytest.raises(ValueError, match="noise_scale must be positive"):
+        layered_model(channels=3, latents=4, means=True, noise_scale=0.0)
+    with pytest.raises(ValueError, match="latents must be even"):
+        layered_model(channels=3, latents=5, means=True)
