@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from paper_figures import command_line
+from paper_figures import drawing
 from paper_figures.style import COLORS, LINES, MARKERS
 from paper_figures.tables import read_table
 from theory.channel_simulation import entropy_upper_bound
@@ -68,7 +68,7 @@ def _draw_bounds(axes, schemes):
             drawn[n] = rows
     for line, (n, rows) in zip(LINES, sorted(drawn.items())):
         information = rows["information_bits"]
-        axes.plot(information, rows["functional_information_bits"] / information, linestyle=line, color="0.45",
+        axes.plot(information, rows["functional_information_bits"] / information, linestyle=line, color="0.4",
                   linewidth=1.0, label=f"least possible, n = {n}")
     information = np.geomspace(0.01, 4, 60)
     upper = np.asarray(entropy_upper_bound(information, bound="ring_toss_2026"))
@@ -85,10 +85,10 @@ def make_figure(data: Data) -> Figure:
       The figure.
     """
     schemes = data.schemes()
-    figure, (left, right) = plt.subplots(1, 2, figsize=(7.4, 3.6), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.4, 4.6), layout="constrained")
     _draw_bounds(left, schemes)
     for i, (name, rows) in enumerate(schemes.items()):
-        color, marker = COLORS[i % len(COLORS)], MARKERS[i % len(MARKERS)]
+        color, marker = COLORS[i % len(COLORS)], MARKERS[(i + i // len(COLORS)) % len(MARKERS)]
         exact = str(rows["exact"][0]) == "True"
         look = {"marker": marker, "color": color, "markerfacecolor": color if exact else "white"}
         label = f"{name} (n = {int(rows['dimension'][0])})" + ("" if exact else ", approximate")
@@ -101,11 +101,11 @@ def make_figure(data: Data) -> Figure:
         ticks = [0.01, 0.03, 0.1, 0.3, 1, 3]
         axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
         axes.minorticks_off()
-    left.set(ylabel="rate / mutual information", title="Exact Gaussian noise: what it costs", ylim=(0.95, 30))
+    left.set(ylabel="rate / mutual information", title="Gaussian noise: what it costs", ylim=(0.95, 30))
     ticks = [1, 1.5, 2, 3, 5, 10, 20]
     left.set_yticks(ticks, [f"{t:g}" for t in ticks])
     left.minorticks_off()
-    left.legend(fontsize=6.5, loc="upper right")
+    figure.legend(*left.get_legend_handles_labels(), fontsize=7, ncols=4, loc="outside lower center")
     right.set(ylabel="samples per CPU second", title="Speed: encode (—), decode (···)")
     return figure
 
@@ -119,7 +119,7 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
       The exit status.
     """
-    return command_line.main("channel_simulation", load, {"channel_simulation": make_figure}, argv)
+    return drawing.main("channel_simulation", load, {"channel_simulation": make_figure}, argv)
 
 
 if __name__ == "__main__":
