@@ -1,4 +1,4 @@
-"""Who knows which random numbers: shared by encoder and decoder, or private to one side.
+"""Randomness by who knows it: shared by encoder and decoder, or private to one side.
 
 Shared randomness must come out the same on every device and in every version, or nothing decodes. It is
 therefore made of integers: the bits of an explicitly named counter-based generator, mapped to values by a
@@ -8,7 +8,17 @@ table.
 import jax
 import jax.numpy as jnp
 
+from rdr.program_cache import ProgramCache
+
 _GENERATOR = "threefry2x32"
+
+
+def _draw(key: jax.Array, shape: tuple[int, ...], bits: int) -> jax.Array:
+    words = jax.random.bits(key, shape, jnp.uint32)
+    return words if bits == 32 else (words >> (32 - bits)).astype(jnp.int32)
+
+
+_drawn = ProgramCache(_draw, maxsize=128, static_argnums=(1, 2))  # decoders of many images see many shapes
 
 
 def shared_key(seed: int) -> jax.Array:
@@ -41,11 +51,15 @@ def shared_words(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     Raises:
       ValueError: if the key is of another generator.
     """
+    return _shared(key, tuple(shape), 32)
+
+
+def _shared(key: jax.Array, shape: tuple[int, ...], bits: int) -> jax.Array:
     typed = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
     if not typed or str(jax.random.key_impl(key)) != _GENERATOR:
         raise ValueError(f"shared_key must be a typed {_GENERATOR} key (see rdr.randomness.shared_key), got {key!r}")
     with jax.threefry_partitionable(True):  # the flag changes the bits, so it is not left to the process
-        return jax.random.bits(key, shape, jnp.uint32)
+        return (_draw if isinstance(key, jax.core.Tracer) else _drawn)(key, shape, bits)
 
 
 def shared_integers(key: jax.Array, shape: tuple[int, ...], *, levels: int) -> jax.Array:
@@ -64,10 +78,10 @@ def shared_integers(key: jax.Array, shape: tuple[int, ...], *, levels: int) -> j
     """
     if levels < 1 or levels > 2**16 or levels & (levels - 1):
         raise ValueError(f"levels must be a power of two between 1 and 2^16, got {levels}")
-    bits = shared_words(key, shape)
     if levels == 1:
+        _shared(key, (), 32)  # refuses a key of another generator
         return jnp.zeros(shape, jnp.int32)
-    return (bits >> (32 - (levels.bit_length() - 1))).astype(jnp.int32)
+    return _shared(key, tuple(shape), levels.bit_length() - 1)
 
 
 def dither_offsets(levels: int) -> jax.Array:

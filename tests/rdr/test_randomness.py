@@ -20,6 +20,15 @@ def test_shared_words_begin_with_the_bits_of_shared_integers():
     np.testing.assert_array_equal(np.asarray(words) >> 24, RECORDED)
 
 
+def test_draws_of_many_shapes_keep_a_few_programs():
+    """Fault 30: every shape of noise was compiled and kept, some 30 pieces of memory for each image decoded."""
+    key, most = randomness.shared_key(12345), randomness._drawn.maxsize
+    for n in range(3, 3 + most // 8):
+        np.testing.assert_array_equal(randomness.shared_integers(key, (n,), levels=256), (RECORDED * 3)[:n]
+                                      if n <= 12 else randomness.shared_integers(key, (n, 1), levels=256)[:, 0])
+    assert len(randomness._drawn) <= most
+
+
 @pytest.mark.parametrize("setting, value", [("jax_threefry_partitionable", False), ("jax_enable_x64", False),
                                             ("jax_default_prng_impl", "rbg")])
 def test_shared_integers_do_not_depend_on_the_process(setting, value):
