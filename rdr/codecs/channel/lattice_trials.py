@@ -32,7 +32,7 @@ def packing_radius(lattice: Lattice) -> float:
     Returns:
       The radius.
 
-    Reference: Conway and Sloane, "Sphere packings, lattices and groups", 3rd ed., table 1.2.
+    Reference: Conway and Sloane [conway1999sphere], table 1.2.
     """
     return 0.5 * _MINIMUM[lattice.name] ** 0.5
 

@@ -26,11 +26,12 @@ import numpy as np
 
 from rdr.codecs.channel import survival
 from rdr.codecs.channel.proposals import GROUP, candidates
+from rdr.codecs.channel.survival import MOST_CANDIDATES
 
 EXACT = ("greedy", "gprs", "poisson")
 RULES = (*EXACT, "ordered", "importance")
 _NUMBERS = 2**21  # of shared words that are made in one go
-_MANY = 16  # groups, once the first few did not suffice
+_STRETCHES = ((4, 1), (64, 16), (MOST_CANDIDATES // GROUP, 128))  # below so many groups, so many in one go
 _FEW = 64  # blocks
 _REST = 1 << 31  # names the words of samples without an index
 
@@ -166,7 +167,7 @@ def _search(key: jax.Array, z: np.ndarray, norm: np.ndarray, waiting: np.ndarray
                    np.zeros(blocks, np.int32))
     first = 0
     while waiting.size and first * GROUP < most:
-        groups = 1 if first < _MANY // 4 else _MANY
+        groups = next(count for below, count in _STRETCHES if first < below)
         undone = []
         size = max(1, _NUMBERS // (groups * GROUP * (n + 2)))
         for start in range(0, waiting.size, size):

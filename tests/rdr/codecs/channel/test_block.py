@@ -44,8 +44,8 @@ FUNCTIONAL = {(1, 2.0): 2.5198745094, (2, 1.0): 2.8116668, (2, 2.0): 4.8313825, 
 @pytest.mark.parametrize("dimension, rate", [(1, 2.0), (2, 1.0), (2, 2.0), (8, 0.25)])
 def test_cost_is_between_functional_information_and_its_bound(rule, dimension, rate):
     """Less than the functional information would be a mistake; greedy rejection's bound is log2(e + 1) more."""
-    codec = block_channel(rule, dimension=dimension)
-    x = np.random.default_rng(1).standard_normal((4000, dimension))
+    codec = block_channel(rule, dimension=dimension, fit_blocks=1500)
+    x = np.random.default_rng(1).standard_normal((2500, dimension))
     message, y = sent(codec, x, noise_scale(rate))
     measured, functional = 8 * len(message) / len(x), FUNCTIONAL[dimension, rate]
     assert functional < measured < functional + 1.9
