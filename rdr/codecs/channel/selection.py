@@ -31,7 +31,7 @@ from rdr.codecs.channel.survival import MOST_CANDIDATES
 EXACT = ("greedy", "gprs", "poisson")
 RULES = (*EXACT, "ordered", "importance")
 _NUMBERS = 2**21  # of shared words that are made in one go
-_STRETCHES = ((4, 1), (64, 16), (MOST_CANDIDATES // GROUP, 128))  # below so many groups, so many in one go
+_STRETCHES = ((4, 1), (16, 12), (128, 16), (MOST_CANDIDATES // GROUP, 128))  # below so many groups, so many in one go
 _FEW = 64  # blocks
 _REST = 1 << 31  # names the words of samples without an index
 
@@ -167,7 +167,8 @@ def _search(key: jax.Array, z: np.ndarray, norm: np.ndarray, waiting: np.ndarray
                    np.zeros(blocks, np.int32))
     first = 0
     while waiting.size and first * GROUP < most:
-        groups = next(count for below, count in _STRETCHES if first < below)
+        # Never beyond the last: what a rule leaves over depends on where it stopped.
+        groups = min(next(count for below, count in _STRETCHES if first < below), most // GROUP - first)
         undone = []
         size = max(1, _NUMBERS // (groups * GROUP * (n + 2)))
         for start in range(0, waiting.size, size):

@@ -97,7 +97,7 @@ def test_exact_rules_are_exact_however_few_candidates_they_look_at(rule, most):
     found = selection.select(KEY, z, TARGET, rule=rule, most=most)
     error = samples(z, found) - z
     share = (found.index < 0).mean()
-    assert share > 0.01 if most == 128 else share < 0.01
+    assert share > 0.03 if most == 128 else share < 0.03  # the rest is beyond the tables
     assert stats.kstest(error.ravel(), "norm").pvalue > 1e-4
     assert stats.kstest(0.5 * (error**2).sum(1), "expon").pvalue > 1e-4
     towards = (error * z).sum(1) / np.linalg.norm(z, axis=1)  # along x, where candidates are denser on one side
