@@ -125,12 +125,9 @@ def _gaussian(source, distortion, perception, shared):
             lambda d, p: gaussian.rate_distortion_perception(d, p, variance, divergence=perception),
             "exact with nothing shared, too, if realism is asked of single samples only",
             "theory.gaussian.rate_distortion_perception")
-        yield Bound(
-            "exactly Gaussian noise by a layered dither", "upper",
-            _only_at_zero(lambda d: gaussian_functional_information(
-                gaussian.rate_distortion_perception(d, 0.0, variance))),
-            "one sample at a time; perception 0 only; a dither with a monotone map is cheaper if only realism counts",
-            "theory.channel_simulation.gaussian_functional_information")
+        yield Bound("exactly Gaussian noise by a layered dither", "upper", _only_at_zero(
+            lambda d: gaussian_functional_information(gaussian.rate_distortion_perception(d, 0.0, variance))),
+            "one at a time, perception 0 only", "theory.channel_simulation.gaussian_functional_information")
     elif perception == "w2sq" and shared != "unlimited":
         bits = _bits(shared)
         yield Bound(

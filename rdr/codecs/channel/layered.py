@@ -31,6 +31,7 @@ from rdr.codecs.channel.layered_tables import TableIndex, make_layered_tables, s
 from rdr.codecs.channel.noises import Noise, Source, gaussian_noise, gaussian_source, half_widths, layer_sampler
 from rdr.randomness import shared_words
 
+_MAX_SURPLUS = 2048  # bits that a message's symbols may cost beyond its bytes: a few bytes cannot announce millions
 _BLOCK = 2**15  # numbers whose words are drawn together; part of the format
 
 
@@ -73,7 +74,7 @@ def layered_channel(noise: Noise | None = None, *, max_elements: int = base.MAX_
         scale, key = base.check_noise_scale(noise_scale), base.check_shared_key(shared_key)
         parts = base.open_message(message, name=name, params=params, noise_scale=scale, payloads=2,
                                   max_elements=max_elements)
-        decoder = StepDecoder(*parts.payloads)
+        decoder = StepDecoder(*parts.payloads, max_surplus=_MAX_SURPLUS)
         y = read_layered(decoder, params, parts.shape, noise=noise, noise_scale=scale, shared_key=key)
         decoder.finish()
         return y

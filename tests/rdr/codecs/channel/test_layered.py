@@ -177,7 +177,7 @@ def test_damaged_and_foreign_messages_are_refused():
     # With the checksum mended, too: words or escape codes too many, and shapes that cannot be.
     for changed in ({"payloads": (parts.payloads[0] + b"\1\0\0\0", b"")}, {"payloads": (parts.payloads[0], b"\x80")},
                     {"payloads": (parts.payloads[0][:-1], b"")}, {"payloads": parts.payloads[:1]}, {"shape": (20,)},
-                    {"shape": (2**23, 2**23)}):
+                    {"shape": (2**23, 2**23)}, {"shape": (2**20,)}):
         with pytest.raises(ValueError, match=r"damaged|announces"):
             codec.decode(container.pack(parts._replace(**changed)), params=params, **given)
     other = layered.layered_channel(noises.laplace_noise())
