@@ -91,8 +91,11 @@ def read_array(name: str, path: str) -> np.ndarray:
             lines = file.read_text(encoding="utf-8-sig").translate(_SEPARATORS).splitlines()
             rows = [line.split() for line in lines if line.strip() and not line.lstrip().startswith("#")]
             array = np.array([[float(cell) for cell in row] for row in rows], np.float64)
-    except (ValueError, OSError, EOFError) as error:
-        raise ValueError(f"{name}: {path!r} does not hold rows of numbers of one length ({error})") from None
+    except Exception as error:  # NumPy lets through whatever the parser of a header raises
+        raise ValueError(f"{name}: {path!r} does not hold rows of numbers of one length "
+                         f"({' '.join(str(error).split())})") from None
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"{name}: {path!r} must hold one array, not an archive")
     if array.dtype.kind not in "biuf" or array.size == 0:
         raise ValueError(f"{name}: {path!r} must hold real numbers, got {array.size} of type {array.dtype}")
     return array.astype(np.float64)

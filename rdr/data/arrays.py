@@ -39,8 +39,10 @@ def read_array(path: str | pathlib.Path) -> ArraySource:
         raise ValueError(f"images: there is no file {path}")
     try:
         images = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise ValueError(f"images: {path} is no whole NumPy file: {error}") from None
+    except Exception as error:  # NumPy lets through whatever the parser of a header raises
+        raise ValueError(f"images: {path} is no whole NumPy file: {' '.join(str(error).split())}") from None
+    if not isinstance(images, np.ndarray):
+        raise ValueError(f"images: {path} must hold one array, not an archive")
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3 or 0 in images.shape:
         raise ValueError(f"images: {path} must hold uint8 [patches, height, width, 3], got {images.dtype} of shape "
                          f"{images.shape}")

@@ -83,7 +83,7 @@ def _named_lines(lines: list[str]) -> list[Opinion]:
 def _table(path: pathlib.Path, lines: list[str]) -> tuple[list[Opinion], bool | None]:
     """Opinions of a table, and whether higher numbers are better, if that is known."""
     rows = list(csv.DictReader(lines))
-    names = {name.strip().lower(): name for name in rows[0]} if rows else {}
+    names = {name.strip().lower(): name for name in rows[0] if name is not None} if rows else {}
 
     def column(candidates: tuple[str, ...], what: str) -> str:
         for candidate in candidates:

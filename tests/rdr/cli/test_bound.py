@@ -81,6 +81,26 @@ def test_tables_of_spreadsheets_are_read(tmp_path):
     np.testing.assert_array_equal(bound.read_array("pmf", str(tmp_path / "pmf.csv")), [[0.25, 0.75]])
 
 
+def test_damaged_arrays_are_refused_in_a_sentence(tmp_path):
+    np.save(tmp_path / "pmf.npy", np.array([0.5, 0.5]))
+    whole, rng = (tmp_path / "pmf.npy").read_bytes(), np.random.default_rng(0)
+    np.savez(tmp_path / "archive.npz", np.ones(2))
+    cases = [whole[:40] + b"[" + whole[41:], (tmp_path / "archive.npz").read_bytes(), whole[:-9], b""]
+    for _ in range(200):
+        data = bytearray(whole)
+        data[rng.integers(10, 80)] = rng.integers(32, 127)
+        cases.append(bytes(data))
+    refused = 0
+    for case in cases:
+        (tmp_path / "pmf.npy").write_bytes(case)
+        try:
+            bound.read_array("pmf", str(tmp_path / "pmf.npy"))
+        except ValueError as error:
+            assert str(error).startswith("pmf: ") and "\n" not in str(error)
+            refused += 1
+    assert refused > 50
+
+
 def test_json_and_the_other_name_of_squared(tmp_path, capsys):
     pmf = write(tmp_path / "pmf.csv", [[0.25, 0.5, 0.25]])
     rates = []

@@ -93,3 +93,9 @@ def test_a_metric_that_agrees_beats_one_that_does_not_beyond_their_intervals():
     assert good["spearman"] > 0.9 and reverse["spearman"] < -0.9 and reverse["forced_choice"] < 0.05
     assert good["rmse_high"] < random["rmse_low"] and reverse["pearson"] < -0.9
     assert random["spearman_low"] < 0 < random["spearman_high"]
+
+
+def test_rows_that_are_longer_than_the_heading_do_no_harm(tmp_path):
+    path = tmp_path / "s.csv"
+    path.write_text("dist_img,ref_img,mos\na.png,r.png,3,,5\nb.png,r.png,2\n")
+    assert [opinion.score for opinion in read_scores(path)] == [3.0, 2.0]
