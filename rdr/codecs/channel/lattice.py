@@ -67,8 +67,8 @@ def lattice_channel(name: str = "E8", *, acceptance: str = "geometric", layer_co
     Raises:
       ValueError: if an argument is none of these.
 
-    Reference: Ling and Li [ling2024rejection]; the layers are those of Wilson [wilson2000layered] and of Hegazy and Li
-      [hegazy2022randomized].
+    Reference: Ling and Li [ling2024]; the layers are those of Wilson [wilson2000] and of Hegazy and Li
+      [hegazy2022].
     """
     if acceptance not in ACCEPTANCE:
         raise ValueError(f"acceptance must be one of {', '.join(map(repr, ACCEPTANCE))}, got {acceptance!r}")
