@@ -70,7 +70,7 @@ def block_channel(rule: str = "greedy", *, dimension: int = 2, most_candidates: 
     Raises:
       ValueError: if an argument is none of these.
 
-    Reference: [harsha2010communication, flamich2023adaptive, flamich2023greedy, li2018strong, theis2022algorithms,
+    Reference: [harsha2010communication, flamich2023adaptive, flamich2023gprs, li2018strong, theis2022algorithms,
       havasi2019minimal].
     """
     if rule not in RULES:

@@ -13,7 +13,7 @@ it is Q in proportion to (1 - L / r)_+, L being how far they have come. For pois
 candidates to come with t_k / r_k < s are Poisson with the mean s S(t / s); their least s is drawn from that, and if
 it is less than the least so far, the candidate is Q given r >= t / s.
 
-Reference: harsha2010communication, flamich2023adaptive, flamich2023greedy, li2018strong, theis2022algorithms,
+Reference: harsha2010communication, flamich2023adaptive, flamich2023gprs, li2018strong, theis2022algorithms,
   havasi2019minimal.
 """
 

@@ -9,7 +9,7 @@ A rule that has removed from Q what lies below the level h of r still has S(h) =
 which is the integral of P(r >= h') over h' >= h; in time, h' = S(h), so that it reaches h at t(h), the integral of 1
 / S below h. P(r >= h) is a noncentral chi-square probability. ln S / r_max and ln t are tabulated over |z| and w.
 
-Reference: [harsha2010communication] (greedy rejection), [flamich2023greedy] (t is its stretch function).
+Reference: [harsha2010communication] (greedy rejection), [flamich2023gprs] (t is its stretch function).
 """
 
 from typing import NamedTuple
