@@ -1,10 +1,10 @@
 """Gaussian noise by choosing among shared candidates: one index for a block of a few samples.
 
 Good for: the lowest rates, hundredths of a bit per sample, where single numbers cost 1.22 sqrt(I) bit and a block of
-32 or 64 samples a third of that; and as what everything else is compared with. At a quarter of a bit, blocks of 8 by
-"poisson" still cost a little less than E8 with adaptive acceptance (`rdr.codecs.channel.lattice`), at a small part of
-its speed; from half a bit on lattices are the better choice. The average number of candidates is at least
-2^information times up to 2 for every sample, so that blocks of more than 8 to 10 bits are slow. Which rule:
+32 or 64 samples a third of that; and as what everything else is compared with. At a quarter and half a bit, blocks of
+8 by "poisson" cost 4 or 5 % less than E8 (`rdr.codecs.channel.lattice`), at a tenth to a thirtieth of its speed; at a
+bit and more lattices are cheaper and faster. The average number of candidates is at least 2^information times up to 2
+for every sample, so that blocks of more than 8 to 10 bits are slow. Which rule:
 
 * "greedy" (greedy rejection sampling) and "gprs" (greedy Poisson rejection sampling, its form in continuous time) are
   exact, stop soonest, and cost I_F + log2(e + 1) bits at most, for greedy.
