@@ -64,7 +64,7 @@ def read_scores(path: str | pathlib.Path, *, higher_is_better: bool | None = Non
     direction = known if higher_is_better is None else higher_is_better
     if direction is None:
         raise ValueError(f"--scores: {path} has degradations (dmos), of which larger numbers may mean worse or better "
-                         "images: say which (higher_is_better)")
+                         "images: say which (higher_is_better, --better=higher or lower)")
     return opinions if direction else [opinion._replace(score=-opinion.score) for opinion in opinions]
 
 
