@@ -50,7 +50,7 @@ def unfitted(monkeypatch):
         weights = {name: exact_inference.quantize_weights(w, 6) for name, w in pretrained_weights(arch).items()}
         latents = [np.rint(rng.laplace(size=shape)).astype(np.int32) for shape in arch.latent_shapes]
         seed = options.seed if arch.noise_levels else None
-        return format.write(format.Description(arch, dict.fromkeys(shapes(arch), 6), weights, latents, seed))
+        return format.write(format.Description(arch, dict.fromkeys(shapes(arch), 6), weights, latents, seed)).message
 
     def encode_batch(images, options, *, directory=None):
         return [encode(image, options) for image in images]

@@ -38,7 +38,7 @@ def messages(fits: Sequence[Fit], workdir: pathlib.Path, *, batch: int = 1) -> d
       Stem -> message, in the order asked for.
 
     Raises:
-      ValueError: if batch is smaller than 1, or a image or an option is refused.
+      ValueError: if batch is smaller than 1, or an image or an option is refused.
     """
     if batch < 1:
         raise ValueError(f"--batch must be at least 1, got {batch}")

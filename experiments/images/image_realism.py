@@ -99,7 +99,7 @@ def load_images(config: Config) -> dict[str, np.ndarray]:
       Name -> uint8 [height, width, 1 or 3].
 
     Raises:
-      ValueError: if a image is missing, or too small.
+      ValueError: if an image is missing, or too small.
     """
     if config.images:
         files = images_by_name(config.images)
@@ -242,7 +242,7 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
       The rows of `pictures.csv`.
 
     Raises:
-      ValueError: if a image or an option is refused.
+      ValueError: if an image or an option is refused.
     """
     if not config.trade_offs and (config.realism_names == ("none",) or not config.realism_bpp):
         raise ValueError("--trade_offs is empty: say which pictures to fit for realism, and --realism_bpp")

@@ -90,7 +90,7 @@ PRESETS = {
 
 
 def load_color(name: str, halvings: int) -> np.ndarray:
-    """Loads a image.
+    """Loads an image.
 
     Args:
       name: of scikit-image, "waves", or a file.
@@ -127,7 +127,7 @@ def load_color(name: str, halvings: int) -> np.ndarray:
 
 
 def cut_middle(image: np.ndarray, size: int, name: str) -> np.ndarray:
-    """Cuts the middle out of a image and rounds it to 8 bits.
+    """Cuts the middle out of an image and rounds it to 8 bits.
 
     Args:
       image: [height, width, 3].
@@ -218,7 +218,7 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
       The columns of `blindness.csv`.
 
     Raises:
-      ValueError: if a image, metric or table cannot be used.
+      ValueError: if an image, metric or table cannot be used.
     """
     began = time.perf_counter()
     workdir = pathlib.Path(workdir)

@@ -87,7 +87,7 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
       The rows of `textures.csv`.
 
     Raises:
-      ValueError: if a image or an option is refused.
+      ValueError: if an image or an option is refused.
     """
     started = time.time()
     names = config.names or (() if config.images else TEXTURES)

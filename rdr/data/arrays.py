@@ -1,6 +1,7 @@
 """Patches that are in one array already: a NumPy file instead of a folder."""
 
 import pathlib
+from typing import Any
 
 import numpy as np
 
@@ -49,7 +50,7 @@ def read_array(path: str | pathlib.Path) -> ArraySource:
     return ArraySource(images)
 
 
-def stack_images(source: object) -> np.ndarray:
+def stack_images(source: Any) -> np.ndarray:
     """Reads a whole data set into one array.
 
     Args:

@@ -10,7 +10,7 @@ import sys
 import warnings
 import zlib
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -95,7 +95,7 @@ def read_image_data(
     return ImageData(pixels, profile, (*notes, *([samples.note] if samples.note else [])))
 
 
-def read_image(path: str | pathlib.Path, *, channels: int | None = None, **policy: str) -> np.ndarray:
+def read_image(path: str | pathlib.Path, *, channels: int | None = None, **policy: Any) -> np.ndarray:
     """Reads the pixels of an image file; says on standard error, once, what was changed on the way.
 
     Args:

@@ -157,7 +157,7 @@ def _prepare(images: Callable, config: str, data_dir: str | pathlib.Path, size: 
     return builder.as_data_source(split="train"), skipped
 
 
-def _cause(error: BaseException, kind: type) -> BaseException | None:
+def _cause(error: BaseException | None, kind: type) -> BaseException | None:
     """The innermost exception of a kind: TFDS wraps what its generators raise."""
     result, inner = None, error
     while inner is not None:

@@ -66,7 +66,8 @@ class MetricSuite:
           ValueError: if there is no such metric, or an option is out of range.
           FileNotFoundError: if weights are not installed; the message says what to install.
         """
-        wanted = dict(metrics) if isinstance(metrics, Mapping) else {_name(metric): metric for metric in metrics}
+        named: Any = metrics.items() if isinstance(metrics, Mapping) else ((_name(one), one) for one in metrics)
+        wanted: dict[str, MetricLike] = dict(named)
         missing = available([m for m in wanted.values() if isinstance(m, str)]) if skip_missing else {}
         self.notes = tuple(missing.values())
         self.metrics = {name: full_reference(metric, display=display, sigma=sigma) for name, metric in wanted.items()
@@ -199,7 +200,7 @@ class MetricSuite:
           Statistics [batch, patches, 36] and sharpness [batch, patches].
         """
         call = functools.partial(_natural_statistics, patch_size=self.natural_patch)
-        return call_sharded(call, None, images, mesh=self.mesh, batch_size=batch_size)
+        return call_sharded(call, None, np.asarray(images), mesh=self.mesh, batch_size=batch_size)
 
     def fit_natural_model(self, files: Iterable[pathlib.Path]) -> niqe.NaturalModel:
         """Fits a model of natural images to photographs.

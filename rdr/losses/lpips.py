@@ -97,7 +97,7 @@ def unit_distance(
     Returns:
       [batch].
     """
-    total = 0.0
+    total = jnp.zeros(maps[0].shape[:1], maps[0].dtype)
     for x, y, head in zip(maps, reference_maps, heads, strict=True):
         weighted = jnp.square(_unit(x) - _unit(y)) * head.astype(x.dtype)[None, None, None, :]
         total += jnp.mean(jnp.sum(weighted, axis=3), axis=(1, 2))

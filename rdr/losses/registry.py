@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import numpy as np
 from jax.typing import ArrayLike
 
 from rdr.registry import Registry
@@ -74,7 +75,7 @@ def _wasserstein_distortion(sigma: ArrayLike, features: str | Callable[[ArrayLik
     maps = all_features.get(features)
 
     def loss(images: ArrayLike, reference: ArrayLike) -> jax.Array:
-        return wasserstein_distortion(maps(reference), maps(images), sigma, image_shape=images.shape[1:3])
+        return wasserstein_distortion(maps(reference), maps(images), sigma, image_shape=np.shape(images)[1:3])
 
     return loss
 

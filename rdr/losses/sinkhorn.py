@@ -81,14 +81,14 @@ def entropic_transport(
     log_b = _log_weights("reference_weights", reference_weights, y)
     if not isinstance(epsilon, jax.core.Tracer) and not epsilon > 0:
         raise ValueError(f"epsilon must be > 0, got {epsilon}")
-    epsilon = jnp.asarray(epsilon, x.dtype)
+    temperature = jnp.asarray(epsilon, x.dtype)
 
     fixed = jax.lax.stop_gradient
-    final = fixed(epsilon)
+    final = fixed(temperature)
     iterations, f, g, error = _solve(fixed(squared_distances(x, y)), fixed(log_a), fixed(log_b), final, tolerance,
                                      max_iterations)
     # One more update of each side, each taking only its own side's derivatives, and epsilon's once.
-    f_out = _soft_minimum(squared_distances(x, fixed(y)), g, fixed(log_b), epsilon)
+    f_out = _soft_minimum(squared_distances(x, fixed(y)), g, fixed(log_b), temperature)
     g_out = _soft_minimum(squared_distances(y, fixed(x)), f, fixed(log_a), final)
     value = jnp.sum(jnp.exp(log_a) * f_out) + jnp.sum(jnp.exp(log_b) * g_out)
     return SinkhornOutput(value, fixed(f_out), fixed(g_out), error, iterations)

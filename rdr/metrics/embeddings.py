@@ -91,7 +91,7 @@ def embedding_available(name: str) -> bool:
 
 
 def steerable_statistics(images: ArrayLike) -> jax.Array:
-    """Computes how much of each scale and orientation a image has, without a network.
+    """Computes how much of each scale and orientation an image has, without a network.
 
     Args:
       images: [batch, height, width, 3], in [0, 1].

@@ -67,7 +67,7 @@ def mad_competition(
     if steps < 1 or not step_size > 0:
         raise ValueError(f"steps must be >= 1 and step_size > 0, got {steps} and {step_size}")
     # Up and down are one program.
-    return _walk(start, jnp.asarray(1.0 if maximize else -1.0, start.dtype), hold, vary, int(steps), float(step_size))
+    return _walk(start, jnp.asarray(1.0 if maximize else -1.0, start.dtype), hold, vary, steps, float(step_size))
 
 
 @functools.partial(jax.jit, static_argnums=(2, 3, 4, 5))

@@ -60,7 +60,7 @@ def image_psnr(image: ArrayLike, reference: ArrayLike) -> float:
     for top in range(0, len(image), step):
         rows = slice(top, top + step)
         total += np.sum((image[rows] / ranges[0] - reference[rows] / ranges[1]) ** 2)
-    return psnr_of_mean([total / image.size])
+    return psnr_of_mean(np.array([total / image.size]))
 
 
 def psnr_of_mean(mean_squared_errors: npt.ArrayLike, *, data_range: float = 1.0) -> float:

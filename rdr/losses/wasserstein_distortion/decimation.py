@@ -32,10 +32,13 @@ def _pool(mean: jax.Array, variance: jax.Array | None) -> tuple[jax.Array, jax.A
     for axis in (1, 2):
         # The barrier keeps XLA from computing the first axis anew for every use by the second.
         mean, variance = lax.optimization_barrier(_pool_axis(mean, variance, axis))
+    assert variance is not None  # after the first axis
     return mean, variance
 
 
-def _pool_axis(mean, variance, axis):
+def _pool_axis(
+    mean: jax.Array, variance: jax.Array | None, axis: int
+) -> tuple[jax.Array, jax.Array]:
     halves = _window(mean, axis)
     spreads = None if variance is None else _window(variance, axis)
     while len(halves) > 1:
@@ -44,6 +47,7 @@ def _pool_axis(mean, variance, axis):
         spreads = between if spreads is None else [
             c + 0.5 * (a + b) for c, a, b in zip(between, spreads, spreads[1:])]
         halves = [0.5 * (a + b) for a, b in pairs]
+    assert spreads is not None  # there are four pixels to a window
     return halves[0], spreads[0]
 
 

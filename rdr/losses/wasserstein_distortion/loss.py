@@ -183,7 +183,7 @@ def distance(statistics: Statistics, image: Any) -> jax.Array:
     for x, y in zip(leaves, like):
         if x.shape != y.shape[:-1]:
             raise ValueError(f"image must have the reference's shape {y.shape[:-1]}, got {x.shape}")
-    total = 0.0
+    total = jnp.zeros(leaves[0].shape[:1], leaves[0].dtype)
     for prepared, group in zip(statistics.groups, _of_one_size(like)):
         # Each map is averaged over its channels.
         channels = [leaves[i].shape[-1] for i in group]
@@ -211,8 +211,9 @@ def _prepare_maps(maps: jax.Array, variance: Any, frame: tuple[int, int], num_le
     center = jax.lax.stop_gradient(maps.mean((1, 2), keepdims=True))
     means, deviations = [], []
     for w, moments in zip(weights, _moments(maps - center, [w is not None for w in weights])):
-        means.append(None if w is None else moments[0])
-        deviations.append(None if w is None or moments[1] is None else pooling.safe_std(moments[1]))
+        means.append(None if w is None or moments is None else moments[0])
+        variances = None if w is None or moments is None else moments[1]
+        deviations.append(None if variances is None else pooling.safe_std(variances))
     return MapStatistics(center, tuple(means), tuple(deviations), tuple(weights))
 
 
@@ -222,7 +223,7 @@ def _moments(maps: jax.Array, needed: list[bool]) -> list[tuple[jax.Array, jax.A
     highest = max((i for i, need in enumerate(levels) if need), default=0)
     mean, variance = maps, None
     result: list = [(mean, None)]
-    lowest = result[0]
+    lowest: tuple[jax.Array, jax.Array | None] = result[0]
     for level in range(1, highest + 1):
         if levels[level]:
             # Windows at every half block are compared; every second one of them goes on.
@@ -239,7 +240,7 @@ def _moments(maps: jax.Array, needed: list[bool]) -> list[tuple[jax.Array, jax.A
             lowest = (mean, variance)
     result += [None] * (len(levels) - len(result))
     if len(needed) > 1:
-        result.append(_whole_moments(*lowest, maps.shape[1:3]) if whole else None)
+        result.append(_whole_moments(lowest[0], lowest[1], (maps.shape[1], maps.shape[2])) if whole else None)
     return result
 
 
@@ -260,13 +261,13 @@ def _whole_moments(mean: jax.Array, variance: jax.Array | None, shape: tuple[int
 
 def _distance_of_maps(statistics: MapStatistics, maps: jax.Array, share: np.ndarray) -> jax.Array:
     moments = _moments(maps - statistics.center.astype(maps.dtype), [w is not None for w in statistics.weights])
-    share = jnp.asarray(share, maps.dtype)[None, None, None]
-    total = 0.0
+    shares = jnp.asarray(share, maps.dtype)[None, None, None]
+    total = jnp.zeros(maps.shape[:1], maps.dtype)
     for mean, spread, weight, ours in zip(statistics.means, statistics.deviations, statistics.weights, moments):
-        if weight is None:
+        if weight is None or mean is None or ours is None:
             continue
         squares = jnp.square(ours[0] - mean)
-        if spread is not None:
+        if spread is not None and ours[1] is not None:
             squares = squares + jnp.square(pooling.safe_std(ours[1]) - spread)
-        total = total + jnp.sum(weight[..., None] * share * squares, (1, 2, 3))
+        total = total + jnp.sum(weight[..., None] * shares * squares, (1, 2, 3))
     return total

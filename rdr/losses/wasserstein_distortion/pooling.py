@@ -172,8 +172,8 @@ def apply_along_both_axes(rows: np.ndarray, maps: Any, columns: np.ndarray) -> A
     """
     if isinstance(maps, np.ndarray):
         return rows @ maps @ columns.T
-    rows, columns = jnp.asarray(rows, maps.dtype), jnp.asarray(columns, maps.dtype)
-    return jnp.einsum("ih,bhw,jw->bij", rows, maps, columns, precision=lax.Precision.HIGHEST)
+    left, right = jnp.asarray(rows, maps.dtype), jnp.asarray(columns, maps.dtype)
+    return jnp.einsum("ih,bhw,jw->bij", left, maps, right, precision=lax.Precision.HIGHEST)
 
 
 @jax.custom_vjp
@@ -213,6 +213,7 @@ def _pool(mean: jax.Array, variance: jax.Array | None) -> tuple[jax.Array, jax.A
                 spread = spread + 0.5 * sum(_pairs(variance, axis))
             # Without the barrier XLA computes each stage anew for every use of the next.
             mean, variance = lax.optimization_barrier((0.5 * (ahead + behind), spread))
+    assert variance is not None  # after the first stage
     return mean, variance
 
 

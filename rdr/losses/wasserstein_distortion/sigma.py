@@ -153,7 +153,7 @@ def intrinsic_sigma(maps: ArrayLike, *, threshold: float = 0.1) -> jax.Array:
     for _ in range(len(knots) - 2):
         mean, variance = blocks.pool_blocks(mean, variance)
         rows, columns = (a @ pooling.interpolation_matrix(a.shape[1]) for a in (rows, columns))
-        moments.append(tuple(_interpolate(x, rows, columns) for x in (mean, variance)))
+        moments.append((_interpolate(mean, rows, columns), _interpolate(variance, rows, columns)))
     if len(knots) > 1:
         mean, variance = moments[0]
         whole = mean.mean((1, 2), keepdims=True)
@@ -220,5 +220,5 @@ def _check_saliency(saliency: ArrayLike) -> jax.Array:
 
 def _interpolate(maps: jax.Array, rows: np.ndarray, columns: np.ndarray) -> jax.Array:
     """Brings [batch, rows, columns, channels] back to all pixels."""
-    rows, columns = jnp.asarray(rows, maps.dtype), jnp.asarray(columns, maps.dtype)
-    return jnp.einsum("hi,bijc,wj->bhwc", rows, maps, columns, precision=lax.Precision.HIGHEST)
+    up, along = jnp.asarray(rows, maps.dtype), jnp.asarray(columns, maps.dtype)
+    return jnp.einsum("hi,bijc,wj->bhwc", up, maps, along, precision=lax.Precision.HIGHEST)
