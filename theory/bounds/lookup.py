@@ -82,7 +82,13 @@ def _only_at_zero(function):
 
 def _iid_output_rate(distortion, perception, shared, variance, kind):
     """The rate at which a bound of `common_randomness.iid_output_distortion` meets a distortion."""
-    distortion, perception = broadcast(distortion, perception)
+    check_domain("distortion", distortion, minimum=0.0)
+    check_domain("perception", perception, minimum=0.0)
+    return _invert_iid_output(*broadcast(distortion, perception, shared, variance), kind)
+
+
+@functools.partial(jax.jit, static_argnames="kind")
+def _invert_iid_output(distortion, perception, shared, variance, kind):
     # At perfect realism both bounds are the exact rate, which no larger P needs more of.
     most = common_randomness.strong_realism_rate(distortion, shared, 0.0, variance)
     finite = jnp.isfinite(most)

@@ -116,8 +116,10 @@ def tilted_channel(log_weights: jax.Array, distortion: jax.Array, slope: jax.Arr
     largest = logits.max(-1, keepdims=True)
     weights = jnp.exp(logits - jnp.where(jnp.isinf(largest), 0.0, largest))
     total = weights.sum(-1, keepdims=True)
-    # A letter that never occurs may have nowhere to go; its row does not matter, as long as it is a pmf.
-    return jnp.where(total > 0, weights / jnp.where(total > 0, total, 1.0), 1.0 / weights.shape[-1])
+    # A letter that never occurs may have nowhere to go; its row does not matter, as long as it is a pmf on letters
+    # that have weight.
+    elsewhere = jax.nn.softmax(log_weights)[None]
+    return jnp.where(total > 0, weights / jnp.where(total > 0, total, 1.0), elsewhere)
 
 
 def mean_distortion(pmf: jax.Array, channel: jax.Array, distortion: jax.Array) -> jax.Array:

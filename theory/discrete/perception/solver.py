@@ -301,10 +301,29 @@ def solve_constrained_traced(problem: Problem, options: Options) -> tuple[RateDi
 
 
 def solve_traced(problem: Problem, options: Options) -> tuple[RateDistortionPerception, jax.Array]:
-    """Any perception, by what is known when the program runs."""
+    """Any perception, by what is known when the program runs; each solver is in the program once."""
     level = problem.perception_or_slope
-    solvers = [solve_perfect, solve_constrained_traced, solve_free]
-    which = jnp.where(level <= 0, 0, jnp.where(jnp.isinf(level), 2, 1))
     if options.fixed_multiplier:
-        solvers = solvers[::-1]
-    return lax.switch(which, [partial(solve, problem, options) for solve in solvers])
+        which = jnp.where(level <= 0, 0, jnp.where(jnp.isinf(level), 2, 1))
+        solvers = [solve_free, solve_constrained_traced, solve_perfect]
+        return lax.switch(which, [partial(solve, problem, options) for solve in solvers])
+
+    def attempt():
+        candidate = making.constrained(problem, options)
+        return candidate, certify(problem, options, _alone(candidate), "constrained")
+
+    def skip():
+        return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(attempt))
+
+    between = (level > 0) & (level < jnp.inf)
+    first, done = lax.cond(between, attempt, skip)
+
+    def others():
+        perfect, classical = making.fixed_output(problem, options), making.unconstrained(problem, options)
+        return lax.switch(jnp.where(between, 1, jnp.where(level > 0, 2, 0)), [
+            lambda: certify(problem, options, _alone(perfect), "perfect"),
+            lambda: certify(problem, options, stack(first, perfect, classical), "constrained", search=True),
+            lambda: certify(problem, options, _alone(classical), "free"),
+        ])
+
+    return lax.cond(between & done[0].converged, lambda: done, others)

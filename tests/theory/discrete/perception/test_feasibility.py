@@ -27,7 +27,7 @@ CYCLE = np.array([[1.0, 0.0, 1.0], [1.0, 1.0, 0.0], [0.0, 1.0, 1.0]])  # every l
     ("tv", 0.5, 0.0), ("tv", 0.2, 0.3),
 ])
 def test_least_distortion_of_a_cycle(name, perception, least):
-    problem, options = problem_of(PMF, CYCLE, 0.0, perception, name)
+    problem, options = problem_of(PMF, CYCLE, 0.3, perception, name)
     scale = float(rdp.limits_of(problem, options).problem.scale)
     answer = feasibility.least_distortion(problem, options)
     np.testing.assert_allclose(answer.lower * scale, least, atol=1e-8)
@@ -47,7 +47,7 @@ def test_refused_below_and_solved_above(name):
 
 def test_no_multipliers_prove_too_much():
     rng = np.random.default_rng(0)
-    problem, options = problem_of(PMF, CYCLE, 0.0, 0.0, "tv")
+    problem, options = problem_of(PMF, CYCLE, 0.3, 0.0, "tv")
     for _ in range(50):
         f = jnp.asarray(np.r_[rng.standard_normal(3), 0.0])
         assert feasibility._proved(problem, options, f) <= 0.5 + 1e-12
