@@ -124,8 +124,8 @@ def shape(distance: np.ndarray) -> np.ndarray:
     Returns:
       1 at distance 0, 0 at distance 1.
 
-    Reference: Freirich, Michaeli, Meir, "A theory of the distortion-perception tradeoff in Wasserstein space", NeurIPS
-      2021, theorem 1.
+    Reference: [freirich2021theory] Freirich, Michaeli, Meir, "A theory of the distortion-perception tradeoff in
+      Wasserstein space", NeurIPS 2021, theorem 1.
     """
     return np.square(1.0 - distance)
 

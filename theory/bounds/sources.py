@@ -189,7 +189,7 @@ def banana() -> Source:
       The source.
 
     Reference:
-      Balle et al. 2021, "Nonlinear transform coding" (arXiv 2007.03034).
+      [balle2021nonlinear] Balle et al. 2021, "Nonlinear transform coding" (arXiv 2007.03034).
     """
     angle = np.deg2rad(240.0)
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -247,7 +247,8 @@ def sawbridge(points: int = 1024) -> Source:
       ValueError: if `points` is below 1.
 
     Reference:
-      Donoho, Vetterli, DeVore and Daubechies 1998 ("ramp" there); Wagner and Balle 2021 (arXiv 2011.05065).
+      [wagner2021neural, donoho1998data] Donoho, Vetterli, DeVore and Daubechies 1998 ("ramp" there); Wagner and Balle
+      2021 (arXiv 2011.05065).
     """
     return _process("sawbridge", points, lambda t, u: t - (t >= u), lambda s, t: np.minimum(s, t) - s * t)
 
@@ -265,7 +266,7 @@ def ramp(points: int = 1024) -> Source:
       ValueError: if `points` is below 1.
 
     Reference:
-      Bhadane, Wagner and Balle 2022 (arXiv 2205.08518).
+      [bhadane2022ramp, wagner2021neural] Bhadane, Wagner and Balle 2022 (arXiv 2205.08518).
     """
     def covariance(s, t):
         gap = np.abs(s - t)

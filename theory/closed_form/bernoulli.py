@@ -62,7 +62,7 @@ def rate_distortion(distortion: ArrayLike, probability: ArrayLike = 0.5) -> jax.
     Raises:
       ValueError: if D < 0 or p is outside of [0, 1] (outside of a trace).
 
-    Reference: Cover and Thomas, Elements of Information Theory, 2nd ed., Theorem 10.3.1.
+    Reference: [cover2006elements] Cover and Thomas, Elements of Information Theory, 2nd ed., Theorem 10.3.1.
     """
     check_domain("distortion", distortion, minimum=0.0)
     check_domain("probability", probability, minimum=0.0, maximum=1.0)
@@ -100,7 +100,7 @@ def uniform_rate_distortion(distortion: ArrayLike, alphabet_size: ArrayLike) -> 
     Raises:
       ValueError: if D < 0 or M is not a whole number >= 1 (outside of a trace).
 
-    Reference: Cover and Thomas, Elements of Information Theory, 2nd ed., Problem 10.5.
+    Reference: [cover2006elements] Cover and Thomas, Elements of Information Theory, 2nd ed., Problem 10.5.
     """
     check_domain("distortion", distortion, minimum=0.0)
     check_domain("alphabet_size", alphabet_size, minimum=1.0, finite=True)
@@ -135,7 +135,7 @@ def erasure_rate_distortion(distortion: ArrayLike) -> jax.Array:
     Raises:
       ValueError: if D < 0 (outside of a trace).
 
-    Reference: Cover and Thomas, Elements of Information Theory, 2nd ed., Problem 10.7.
+    Reference: [cover2006elements] Cover and Thomas, Elements of Information Theory, 2nd ed., Problem 10.7.
     """
     check_domain("distortion", distortion, minimum=0.0)
     distortion = jnp.asarray(distortion, jnp.float64)
@@ -166,8 +166,8 @@ def rate_distortion_perception(
     Raises:
       ValueError: if D < 0, P < 0 or p is outside of [0, 1] (outside of a trace).
 
-    Reference: Blau and Michaeli, Rethinking Lossy Compression: The Rate-Distortion-Perception Tradeoff,
-      ICML 2019, arXiv 1901.07821 (who state it with logarithms to any base; here to base 2).
+    Reference: [blau2019rethinking] Blau and Michaeli, Rethinking Lossy Compression: The Rate-Distortion-Perception
+      Tradeoff, ICML 2019, arXiv 1901.07821 (who state it with logarithms to any base; here to base 2).
     """
     check_domain("distortion", distortion, minimum=0.0)
     check_domain("perception", perception, minimum=0.0)
@@ -232,7 +232,7 @@ def one_shot_rate_common_randomness(
     Raises:
       ValueError: if D < 0, P < 0 or p is outside of [0, 1] (outside of a trace).
 
-    Reference: Xie, Li, Chen and Zhang, Output-Constrained Lossy Source Coding With Application to
+    Reference: [xie2024output] Xie, Li, Chen and Zhang, Output-Constrained Lossy Source Coding With Application to
       Rate-Distortion-Perception Theory, 2024, arXiv 2403.14849.
     """
     return _one_shot_common(*_check_one_shot(distortion, perception, probability))
@@ -267,7 +267,7 @@ def one_shot_rate_private_randomness(
     Raises:
       ValueError: if D < 0, P < 0 or p is outside of [0, 1] (outside of a trace).
 
-    Reference: Xie, Li, Chen and Zhang, Output-Constrained Lossy Source Coding With Application to
+    Reference: [xie2024output] Xie, Li, Chen and Zhang, Output-Constrained Lossy Source Coding With Application to
       Rate-Distortion-Perception Theory, 2024, arXiv 2403.14849.
     """
     return _one_shot_private(*_check_one_shot(distortion, perception, probability))

@@ -32,8 +32,8 @@ def distortion_perception(perception: ArrayLike, mse: ArrayLike, w2sq: ArrayLike
     Raises:
       ValueError: if an argument is negative (outside of a trace).
 
-    Reference: Freirich, Michaeli, Meir, A Theory of the Distortion-Perception Tradeoff in Wasserstein
-      Space, NeurIPS 2021, arXiv 2107.02555, whose P is W2, not its square.
+    Reference: [freirich2021theory] Freirich, Michaeli, Meir, A Theory of the Distortion-Perception Tradeoff in
+      Wasserstein Space, NeurIPS 2021, arXiv 2107.02555, whose P is W2, not its square.
     """
     check_domain("perception", perception, minimum=0.0)
     check_domain("mse", mse, minimum=0.0)

@@ -64,7 +64,7 @@ def absolute_error_rate_distortion(distortion: ArrayLike, scale: ArrayLike = 1.0
       ValueError: if an argument lies outside of its domain.
 
     Reference:
-      Berger, "Rate Distortion Theory", 1971, section 4.3.
+      [berger1971rate] Berger, "Rate Distortion Theory", 1971, section 4.3.
     """
     check_domain("distortion", distortion, minimum=0.0)
     _check_scale(scale)
@@ -115,7 +115,7 @@ def absolute_error_reproduction_distribution(distortion: ArrayLike, scale: Array
       ValueError: if an argument lies outside of its domain.
 
     Reference:
-      Berger 1971, section 4.3.
+      [berger1971rate] Berger 1971, section 4.3.
     """
     check_domain("distortion", distortion, minimum=0.0)
     _check_scale(scale)

@@ -53,8 +53,9 @@ def cell_distortion(length: ArrayLike, source: str) -> jax.Array:
       ValueError: if an argument lies outside of its domain.
 
     Reference:
-      Wagner and Balle, DCC 2021 (arXiv 2011.05065); Bhadane, Wagner and Balle 2022 (arXiv 2205.08518); Theis and
-      Agustsson 2021 (arXiv 2102.09270) for the circle. Derived in docs/derivations/curved_sources.md.
+      [wagner2021neural, bhadane2022ramp, theis2021advantages] Wagner and Balle, DCC 2021 (arXiv 2011.05065); Bhadane,
+      Wagner and Balle 2022 (arXiv 2205.08518); Theis and Agustsson 2021 (arXiv 2102.09270) for the circle. Derived in
+      docs/derivations/curved_sources.md.
     """
     check_choice("source", source, SOURCES)
     check_domain("length", length, minimum=0.0, maximum=1.0)
@@ -94,8 +95,8 @@ def sawbridge_minimum_entropy(distortion: ArrayLike) -> jax.Array:
       ValueError: if `distortion` is negative.
 
     Reference:
-      Wagner and Balle 2021 (arXiv 2011.05065); least entropy at a given sum of squares: Harremoes and Topsoe, IEEE
-      T-IT 47(7), 2001.
+      [wagner2021neural, harremoes2001inequalities] Wagner and Balle 2021 (arXiv 2011.05065); least entropy at a given
+      sum of squares: Harremoes and Topsoe, IEEE T-IT 47(7), 2001.
     """
     check_domain("distortion", distortion, minimum=0.0)
     return _sawbridge_minimum_entropy(distortion)
@@ -252,7 +253,8 @@ def linear_rate_distortion(distortion: ArrayLike, source: str) -> jax.Array:
       ValueError: if an argument lies outside of its domain.
 
     Reference:
-      Kolmogorov 1956 (water-filling); Wagner and Balle 2021 for the comparison.
+      [kolmogorov1956shannon, wagner2021neural] Kolmogorov 1956 (water-filling); Wagner and Balle 2021 for the
+      comparison.
     """
     check_choice("source", source, SOURCES)
     check_domain("distortion", distortion, minimum=0.0)
@@ -302,7 +304,7 @@ def circle_reproductions(arcs: ArrayLike) -> tuple[jax.Array, jax.Array, jax.Arr
       ValueError: if `arcs` is below 1.
 
     Reference:
-      Theis and Agustsson 2021 (arXiv 2102.09270).
+      [theis2021advantages] Theis and Agustsson 2021 (arXiv 2102.09270).
     """
     check_domain("arcs", arcs, minimum=1.0, finite=True)
     arcs = jnp.asarray(arcs, jnp.float64)
@@ -322,7 +324,7 @@ def banana_entropy() -> float:
       Bits.
 
     Reference:
-      Balle et al. 2021, "Nonlinear transform coding" (arXiv 2007.03034).
+      [balle2021nonlinear] Balle et al. 2021, "Nonlinear transform coding" (arXiv 2007.03034).
     """
     return float(np.log2(2 * np.pi * np.e * 1.5))
 

@@ -50,7 +50,7 @@ def local_critical_slope(covariance: ArrayLike) -> jax.Array:
       ValueError: if a variance is not positive, or a matrix is not square or not symmetric.
 
     Reference:
-      Rose, IEEE T-IT 40(6), 1994; Rose, Proc. IEEE 86(11), 1998.
+      [rose1994mapping, rose1998annealing] Rose, IEEE T-IT 40(6), 1994; Rose, Proc. IEEE 86(11), 1998.
     """
     covariance = jnp.asarray(covariance, jnp.float64)
     if covariance.ndim == 0:
@@ -121,7 +121,7 @@ def single_point_excess(points: ArrayLike, pmf: ArrayLike, slope: ArrayLike) -> 
       ValueError: if `pmf` is no probability mass function or `slope` is negative.
 
     Reference:
-      Csiszar 1974 (optimality condition); Rose 1994.
+      [csiszar1974extremum, rose1994mapping] Csiszar 1974 (optimality condition); Rose 1994.
     """
     points, pmf = _source(points, pmf)
     check_domain("slope", slope, minimum=0.0, finite=True)
@@ -185,7 +185,7 @@ def gaussian_critical_slopes(eigenvalues: ArrayLike) -> jax.Array:
       ValueError: if an eigenvalue is not positive.
 
     Reference:
-      Rose 1998; Kolmogorov 1956 (water-filling).
+      [kolmogorov1956shannon, rose1998annealing] Rose 1998; Kolmogorov 1956 (water-filling).
     """
     check_domain("eigenvalues", eigenvalues, minimum=0.0, open_minimum=True, finite=True)
     eigenvalues = jnp.atleast_1d(jnp.asarray(eigenvalues, jnp.float64))

@@ -36,7 +36,7 @@ def maximum_entropy(distortion: ArrayLike, *, power: float = 2.0, dimension: int
       ValueError: if an argument lies outside of its domain.
 
     Reference:
-      Cover and Thomas, "Elements of Information Theory", chapter 12.
+      [cover2006elements] Cover and Thomas, "Elements of Information Theory", chapter 12.
     """
     check_domain("distortion", distortion, minimum=0.0)
     check_domain("power", power, minimum=0.0, open_minimum=True, finite=True)
@@ -65,7 +65,8 @@ def squared_error(distortion: ArrayLike, entropy: ArrayLike, *, dimension: int =
       ValueError: if an argument lies outside of its domain.
 
     Reference:
-      Shannon 1959; Linder and Zamir, IEEE T-IT 40(6), 1994: asymptotically tight as D -> 0.
+      [linder1994asymptotic, shannon1959coding] Shannon 1959; Linder and Zamir, IEEE T-IT 40(6), 1994: asymptotically
+      tight as D -> 0.
     """
     return norm_power_error(distortion, entropy, power=2.0, dimension=dimension)
 
@@ -86,7 +87,7 @@ def norm_power_error(distortion: ArrayLike, entropy: ArrayLike, *, power: float,
       ValueError: if an argument lies outside of its domain.
 
     Reference:
-      Yamada, Tazaki and Gray, IEEE T-IT 26(1), 1980.
+      [yamada1980asymptotic] Yamada, Tazaki and Gray, IEEE T-IT 26(1), 1980.
     """
     check_domain("distortion", distortion, minimum=0.0)
     check_domain("entropy", entropy)
@@ -120,7 +121,7 @@ def difference_distortion(
       ValueError: if an argument lies outside of its domain.
 
     Reference:
-      Berger 1971, section 4.3.
+      [berger1971rate] Berger 1971, section 4.3.
     """
     check_domain("distortion", distortion, minimum=0.0, open_minimum=True)
     check_domain("entropy", entropy)
@@ -160,8 +161,8 @@ def perfect_realism_squared_error(distortion: ArrayLike, entropy: ArrayLike, var
       ValueError: if an argument lies outside of its domain.
 
     Reference:
-      Derived in docs/derivations/perfect_realism_lower_bound.md; cf. Serra, Stavrou and Kountouris 2024
-      (copula form of the same problem).
+      [serra2024computation] Derived in docs/derivations/perfect_realism_lower_bound.md; cf. Serra, Stavrou and
+      Kountouris 2024 (copula form of the same problem).
     """
     check_domain("distortion", distortion, minimum=0.0)
     check_domain("entropy", entropy)

@@ -25,7 +25,8 @@ def binary_slepian_wolf_rate(crossover: ArrayLike) -> jax.Array:
     Raises:
       ValueError: if q is outside of [0, 1] (outside of a trace).
 
-    Reference: Slepian and Wolf, Noiseless coding of correlated information sources, IEEE T-IT 1973.
+    Reference: [slepian1973noiseless] Slepian and Wolf, Noiseless coding of correlated information sources, IEEE T-IT
+      1973.
     """
     check_domain("crossover", crossover, minimum=0.0, maximum=1.0)
     return binary_entropy(crossover)
@@ -49,8 +50,8 @@ def gaussian_wyner_ziv_rate(
     Raises:
       ValueError: if D < 0, the variance is not positive, or |rho| >= 1 (outside of a trace).
 
-    Reference: Wyner and Ziv, The rate-distortion function for source coding with side information at the
-      decoder, IEEE T-IT 1976.
+    Reference: [wyner1976rate, ziv1985universal] Wyner and Ziv, The rate-distortion function for source coding with
+      side information at the decoder, IEEE T-IT 1976.
     """
     check_domain("variance", variance, minimum=0.0, open_minimum=True, finite=True)
     if is_concrete(correlation):

@@ -49,8 +49,8 @@ def absolute_error_rate_distortion(distortion: ArrayLike, width: ArrayLike = 1.0
       ValueError: if an argument lies outside of its domain.
 
     Reference:
-      Yao and Tan, "Absolute error rate-distortion functions for sources with constrained magnitudes", IEEE
-      T-IT 24(4), 1978. Derived, with the distribution of Y, in docs/derivations/absolute_error.md.
+      [yao1978absolute] Yao and Tan, "Absolute error rate-distortion functions for sources with constrained
+      magnitudes", IEEE T-IT 24(4), 1978. Derived, with the distribution of Y, in docs/derivations/absolute_error.md.
     """
     check_domain("distortion", distortion, minimum=0.0)
     _check_width(width)

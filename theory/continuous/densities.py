@@ -282,8 +282,8 @@ def banana(*, tail_mass: float = 1e-6) -> Density:
       ValueError: if `tail_mass` is not in (1e-18, 1/2].
 
     Reference:
-      J. Balle, P. A. Chou, D. Minnen, S. Singh, N. Johnston, E. Agustsson, S. J. Hwang and G. Toderici, Nonlinear
-      Transform Coding, IEEE J. Sel. Topics Signal Process. 15(2), 2021, arXiv 2007.03034.
+      [balle2021nonlinear] J. Balle, P. A. Chou, D. Minnen, S. Singh, N. Johnston, E. Agustsson, S. J. Hwang and G.
+      Toderici, Nonlinear Transform Coding, IEEE J. Sel. Topics Signal Process. 15(2), 2021, arXiv 2007.03034.
     """
     radius = _core_radius(tail_mass)
     angle = math.radians(240.0)

@@ -141,9 +141,9 @@ def perfect_realism_curve(
       ValueError: if a slope or the spacing is not positive and finite, or `slopes` is not one-dimensional.
 
     Reference:
-      Y. Blau and T. Michaeli, Rethinking lossy compression: the rate-distortion-perception tradeoff, ICML 2019,
-      arXiv 1901.07821 (the definition); G. Serra, P. A. Stavrou and M. Kountouris, 2024 (the transport problem).
-      Marginals and rates there are in nats.
+      [blau2019rethinking, serra2024computation] Y. Blau and T. Michaeli, Rethinking lossy compression: the
+      rate-distortion-perception tradeoff, ICML 2019, arXiv 1901.07821 (the definition); G. Serra, P. A. Stavrou and
+      M. Kountouris, 2024 (the transport problem). Marginals and rates there are in nats.
     """
     check_domain("slopes", slopes, minimum=0.0, open_minimum=True, finite=True)
     slopes = np.asarray(slopes, np.float64)

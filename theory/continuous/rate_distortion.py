@@ -161,9 +161,9 @@ def rate_distortion_curve(
       ValueError: if a slope is not positive and finite, or `slopes` is not one-dimensional.
 
     Reference:
-      K. Rose, A mapping approach to rate-distortion computation and analysis, IEEE Trans. Inform. Theory 40(6), 1994;
-      I. Csiszar, On an extremum problem of information theory, Studia Sci. Math. Hungar. 9, 1974 (the dual). Rates
-      and slopes there are in nats.
+      [csiszar1974extremum, rose1994mapping] K. Rose, A mapping approach to rate-distortion computation and analysis,
+      IEEE Trans. Inform. Theory 40(6), 1994; I. Csiszar, On an extremum problem of information theory, Studia Sci.
+      Math. Hungar. 9, 1974 (the dual). Rates and slopes there are in nats.
     """
     check_domain("slopes", slopes, minimum=0.0, open_minimum=True, finite=True)
     slopes = np.asarray(slopes, np.float64)

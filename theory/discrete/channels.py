@@ -292,7 +292,8 @@ def match_marginals(joint: jax.Array, rows: jax.Array, columns: jax.Array) -> ja
     Returns:
       The corrected joint pmf, [n, m].
 
-    Reference: J. Altschuler, J. Weed, P. Rigollet, NeurIPS 2017, arXiv:1705.09634, algorithm 2.
+    Reference: [altschuler2017nearlinear] J. Altschuler, J. Weed, P. Rigollet, NeurIPS 2017, arXiv:1705.09634,
+      algorithm 2.
     """
 
     def shrink(wanted, got):

@@ -245,8 +245,9 @@ def estimation_bound(
       ValueError: if an argument is out of its domain.
 
     Reference:
-      N. Saldi, T. Linder and S. Yuksel, Output constrained lossy source coding with limited common randomness, IEEE
-      Trans. Inform. Theory 61(9), 2015, arXiv 1411.5767 (the region; rates in nats there are bits here).
+      [saldi2015output] N. Saldi, T. Linder and S. Yuksel, Output constrained lossy source coding with limited common
+      randomness, IEEE Trans. Inform. Theory 61(9), 2015, arXiv 1411.5767 (the region; rates in nats there are bits
+      here).
     """
     check_domain("distortion", distortion, minimum=0.0)
     check_domain("common_randomness", common_randomness, minimum=0.0)
@@ -335,8 +336,9 @@ def limited_common_randomness(
       ValueError: if an argument is out of its domain, shapes disagree, or the matrix is not what `points` say.
 
     Reference:
-      N. Saldi, T. Linder and S. Yuksel, IEEE Trans. Inform. Theory 61(9), 2015, arXiv 1411.5767; A. B. Wagner, The
-      rate-distortion-perception tradeoff: the role of common randomness, arXiv 2202.04147.
+      [saldi2015output, wagner2022role] N. Saldi, T. Linder and S. Yuksel, IEEE Trans. Inform. Theory 61(9), 2015,
+      arXiv 1411.5767; A. B. Wagner, The rate-distortion-perception tradeoff: the role of common randomness, arXiv
+      2202.04147.
     """
     pmf, cost = _check_source(pmf, distortion_matrix, points)
     check_domain("common_randomness", common_randomness, minimum=0.0)

@@ -70,8 +70,8 @@ def gaussian_point(end: ArrayLike, variance: ArrayLike = 1.0) -> GaussianPoint:
       ValueError: if an argument lies outside of its domain.
 
     Reference:
-      Tan and Yao, "Evaluation of rate-distortion functions for a class of independent identically distributed
-      sources under an absolute-magnitude criterion", IEEE T-IT 21(1), 1975.
+      [tan1975evaluation] Tan and Yao, "Evaluation of rate-distortion functions for a class of independent identically
+      distributed sources under an absolute-magnitude criterion", IEEE T-IT 21(1), 1975.
     """
     check_domain("end", end, minimum=0.0, finite=True)
     check_domain("variance", variance, minimum=0.0, open_minimum=True, finite=True)
@@ -102,7 +102,7 @@ def gaussian_rate_distortion(distortion: ArrayLike, variance: ArrayLike = 1.0) -
       ValueError: if an argument lies outside of its domain.
 
     Reference:
-      Tan and Yao 1975.
+      [tan1975evaluation] Tan and Yao 1975.
     """
     check_domain("distortion", distortion, minimum=0.0)
     check_domain("variance", variance, minimum=0.0, open_minimum=True, finite=True)

@@ -58,8 +58,8 @@ def strong_realism_rate(
     Raises:
       ValueError: if an argument is outside of its domain (outside of a trace).
 
-    Reference: P = 0: Saldi, Linder, Yuksel, IEEE T-IT 2015, arXiv 1411.5767; P > 0: the setting of Qu, Chen,
-      Yu, Xu 2025, arXiv 2504.17236.
+    Reference: [saldi2015output, qu2025limited] P = 0: Saldi, Linder, Yuksel, IEEE T-IT 2015, arXiv 1411.5767; P > 0:
+      the setting of Qu, Chen, Yu, Xu 2025, arXiv 2504.17236.
     """
     check_domain("distortion", distortion, minimum=0.0)
     check_domain("common_randomness", common_randomness, minimum=0.0)
@@ -140,8 +140,9 @@ def output_constrained_distortion(
     Raises:
       ValueError: if an argument is outside of its domain (outside of a trace).
 
-    Reference: Saldi, Linder, Yuksel, Output constrained lossy source coding with limited common randomness,
-      IEEE T-IT 2015, arXiv 1411.5767; Xie, Li, Chen, Zhang 2024, arXiv 2403.14849, for unequal distributions.
+    Reference: [saldi2015output, xie2024output] Saldi, Linder, Yuksel, Output constrained lossy source coding with
+      limited common randomness, IEEE T-IT 2015, arXiv 1411.5767; Xie, Li, Chen, Zhang 2024, arXiv 2403.14849, for
+      unequal distributions.
     """
     check_domain("rate", rate, minimum=0.0)
     check_domain("common_randomness", common_randomness, minimum=0.0)
@@ -259,7 +260,7 @@ def iid_output_distortion(
     Raises:
       ValueError: if an argument is outside of its domain, or the divergence unknown (outside of a trace).
 
-    Reference: Xie, Li, Chen, Zhang 2024, arXiv 2403.14849.
+    Reference: [xie2024output] Xie, Li, Chen, Zhang 2024, arXiv 2403.14849.
     """
     check_choice("divergence", divergence, ("w2sq", "kl"))
     check_domain("rate", rate, minimum=0.0)

@@ -66,7 +66,7 @@ def diffusion_compression(
       ValueError: if the noise variance is outside of [0, 1], or an eigenvalue or weight is negative
         (outside of a trace).
 
-    Reference: Theis, Salimans, Hoffman, Mentzer, Lossy Compression with Gaussian Diffusion, 2022,
+    Reference: [theis2022lossy] Theis, Salimans, Hoffman, Mentzer, Lossy Compression with Gaussian Diffusion, 2022,
       arXiv 2206.08889 (their sigma^2 is s2; rates there are in nats or bits as said).
     """
     check_domain("noise_variance", noise_variance, minimum=0.0, maximum=1.0)
@@ -130,7 +130,7 @@ def optimal_noise_variances(
     Raises:
       ValueError: if R < 0, or an eigenvalue or weight is negative (outside of a trace).
 
-    Reference: Theis, Salimans, Hoffman, Mentzer 2022, arXiv 2206.08889, who find the optimal noise for the
+    Reference: [theis2022lossy] Theis, Salimans, Hoffman, Mentzer 2022, arXiv 2206.08889, who find the optimal noise for the
       flow; the closed form is that of `perfect_realism_rate_distortion`.
     """
     distortion = perfect_realism_distortion_rate(rate, eigenvalues, weights=weights)

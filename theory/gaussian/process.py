@@ -98,8 +98,8 @@ def image_spectrum(
     Raises:
       ValueError: if size < 2, variance <= 0 or exponent < 0 (the last two outside of a trace).
 
-    Reference: Field, Relations between the statistics of natural images and the response properties of
-      cortical cells, 1987.
+    Reference: [field1987relations] Field, Relations between the statistics of natural images and the response
+      properties of cortical cells, 1987.
     """
     if size < 2:
         raise ValueError(f"size must be >= 2, got {size}")
@@ -140,7 +140,8 @@ def rate_distortion(
     Returns:
       Bits per sample, [...].
 
-    Reference: Kolmogorov 1956; Berger, Rate Distortion Theory, 1971, section 4.5.
+    Reference: [berger1971rate, kolmogorov1956shannon] Kolmogorov 1956; Berger, Rate Distortion Theory, 1971, section
+      4.5.
     """
     return gaussian_vector.rate_distortion(distortion, spectrum, weights=_equal_weights(spectrum, weights))
 

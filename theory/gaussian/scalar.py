@@ -74,7 +74,7 @@ def rate_distortion(distortion: ArrayLike, variance: ArrayLike = 1.0) -> jax.Arr
     Raises:
       ValueError: if an argument lies outside its domain.
 
-    Reference: Shannon, "Coding theorems for a discrete source with a fidelity criterion", 1959.
+    Reference: [shannon1959coding] Shannon, "Coding theorems for a discrete source with a fidelity criterion", 1959.
     """
     check_domain("distortion", distortion, minimum=0.0)
     check_domain("variance", variance, minimum=0.0, open_minimum=True, finite=True)
@@ -101,7 +101,7 @@ def distortion_rate(rate: ArrayLike, variance: ArrayLike = 1.0) -> jax.Array:
     Raises:
       ValueError: if an argument lies outside its domain.
 
-    Reference: Shannon 1959.
+    Reference: [shannon1959coding] Shannon 1959.
     """
     check_domain("rate", rate, minimum=0.0)
     check_domain("variance", variance, minimum=0.0, open_minimum=True, finite=True)
@@ -146,9 +146,9 @@ def rate_distortion_perception(
     Raises:
       ValueError: if an argument lies outside its domain, or the divergence is unknown.
 
-    Reference: Zhang, Qian, Chen, Khisti, "Universal rate-distortion-perception representations for lossy
-      compression", NeurIPS 2021 (arXiv 2106.10311), who write W2^2 as we do; the problem is Blau & Michaeli's
-      (ICML 2019, arXiv 1901.07821).
+    Reference: [zhang2021universal, blau2019rethinking] Zhang, Qian, Chen, Khisti, "Universal
+      rate-distortion-perception representations for lossy compression", NeurIPS 2021 (arXiv 2106.10311), who write
+      W2^2 as we do; the problem is Blau & Michaeli's (ICML 2019, arXiv 1901.07821).
     """
     check_domain("distortion", distortion, minimum=0.0)
     _check_divergence_arguments(perception, variance, divergence)
@@ -195,7 +195,7 @@ def distortion_rate_perception(
     Raises:
       ValueError: if an argument lies outside its domain, or the divergence is unknown.
 
-    Reference: Zhang, Qian, Chen, Khisti, NeurIPS 2021 (arXiv 2106.10311).
+    Reference: [zhang2021universal] Zhang, Qian, Chen, Khisti, NeurIPS 2021 (arXiv 2106.10311).
     """
     check_domain("rate", rate, minimum=0.0)
     _check_divergence_arguments(perception, variance, divergence)
@@ -246,10 +246,10 @@ def strong_realism_distortion(
     Raises:
       ValueError: if an argument lies outside its domain.
 
-    Reference: P = 0: Saldi, Linder, Yüksel, "Output constrained lossy source coding with limited common
-      randomness", IEEE T-IT 2015 (arXiv 1411.5767); P > 0: the setting of Qu, Chen, Yu, Xu 2025 (arXiv
-      2504.17236). The form above follows from the triangle inequality of W2 applied to
-      E[X^n | message, seed], whose second moment is at most n s^2 a^2, with at most e^{n(R+C)} values.
+    Reference: [saldi2015output, qu2025limited] P = 0: Saldi, Linder, Yüksel, "Output constrained lossy source coding
+      with limited common randomness", IEEE T-IT 2015 (arXiv 1411.5767); P > 0: the setting of Qu, Chen, Yu, Xu 2025
+      (arXiv 2504.17236). The form above follows from the triangle inequality of W2 applied to E[X^n | message, seed],
+      whose second moment is at most n s^2 a^2, with at most e^{n(R+C)} values.
     """
     check_domain("rate", rate, minimum=0.0)
     check_domain("common_randomness", common_randomness, minimum=0.0)
@@ -304,8 +304,8 @@ def conditional_rate_distortion_perception(
     Raises:
       ValueError: if an argument lies outside its domain.
 
-    Reference: Salehkalaibar, Chen, Khisti, Yu 2024 (arXiv 2401.12207), who state the conditional constraint;
-      solving D = g + [sqrt(g) - sqrt(P)]_+^2 for g = s^2 2^{-2R} gives the form above.
+    Reference: [salehkalaibar2024conditional] Salehkalaibar, Chen, Khisti, Yu 2024 (arXiv 2401.12207), who state the
+      conditional constraint; solving D = g + [sqrt(g) - sqrt(P)]_+^2 for g = s^2 2^{-2R} gives the form above.
     """
     check_domain("distortion", distortion, minimum=0.0)
     _check_divergence_arguments(perception, variance, "w2sq")

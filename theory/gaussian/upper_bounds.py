@@ -112,8 +112,8 @@ def gaussian_rate_upper_bound(
       ValueError: if D < 0, P < 0, the variance is not positive, or the divergence is unknown (outside of
         a trace).
 
-    Reference: Serra, Stavrou, Kountouris 2024, arXiv 2311.09190, who compute the problem restricted to
-      jointly Gaussian reconstructions.
+    Reference: [serra2024computation] Serra, Stavrou, Kountouris 2024, arXiv 2311.09190, who compute the problem
+      restricted to jointly Gaussian reconstructions.
     """
     check_domain("distortion", distortion, minimum=0.0)
     _check_rest(perception, variance, divergence)

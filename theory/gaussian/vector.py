@@ -89,7 +89,8 @@ def rate_distortion(
     Raises:
       ValueError: if D < 0, or an eigenvalue or weight is negative (outside of a trace).
 
-    Reference: Kolmogorov 1956; Cover and Thomas, Elements of Information Theory, 2nd ed., Theorem 10.3.3.
+    Reference: [cover2006elements, kolmogorov1956shannon] Kolmogorov 1956; Cover and Thomas, Elements of Information
+      Theory, 2nd ed., Theorem 10.3.3.
     """
     return _rate_distortion(*broadcast_arguments(distortion, eigenvalues, weights))
 
@@ -162,7 +163,7 @@ def conditional_rate_distortion_perception(
     Raises:
       ValueError: if D < 0, P < 0, or an eigenvalue or weight is negative (outside of a trace).
 
-    Reference: Salehkalaibar, Chen, Khisti, Yu 2024, arXiv 2401.12207; derived in
+    Reference: [salehkalaibar2024conditional] Salehkalaibar, Chen, Khisti, Yu 2024, arXiv 2401.12207; derived in
       docs/derivations/conditional_perception.md.
     """
     check_domain("perception", perception, minimum=0.0)

@@ -106,8 +106,9 @@ def rate_distortion_perception(
       ValueError: if D < 0, P < 0, an eigenvalue or weight is negative, or the divergence is unknown
         (outside of a trace).
 
-    Reference: Qian, Salehkalaibar, Chen, Khisti, Yu, et al. 2024, arXiv 2406.18008, and Serra, Stavrou,
-      Kountouris 2024, arXiv 2311.09190 (who take KL(source || reconstruction) too, not offered here).
+    Reference: [qian2024gaussian, serra2024computation] Qian, Salehkalaibar, Chen, Khisti, Yu, et al. 2024, arXiv
+      2406.18008, and Serra, Stavrou, Kountouris 2024, arXiv 2311.09190 (who take KL(source || reconstruction) too,
+      not offered here).
     """
     check_choice("divergence", divergence, DIVERGENCES)
     check_domain("perception", perception, minimum=0.0)

@@ -37,7 +37,7 @@ def perfect_realism_rate_distortion(
     Raises:
       ValueError: if D < 0, or an eigenvalue or weight is negative (outside of a trace).
 
-    Reference: Qian, Salehkalaibar, Chen, Khisti, Yu, et al. 2024, arXiv 2406.18008; derived in
+    Reference: [qian2024gaussian] Qian, Salehkalaibar, Chen, Khisti, Yu, et al. 2024, arXiv 2406.18008; derived in
       docs/derivations/gaussian_vector_perception.md.
     """
     return _perfect_rate(*broadcast_arguments(distortion, eigenvalues, weights))

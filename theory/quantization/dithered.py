@@ -112,8 +112,9 @@ def dithered_scalar_quantizer(density: ScalarDensity, step: ArrayLike) -> Dither
       ValueError: if `step` is not positive and finite.
 
     Reference:
-      Ziv, IEEE T-IT 31(3), 1985; Zamir and Feder, IEEE T-IT 38(2), 1992; Zamir, "Lattice Coding for Signals and
-      Networks", 2014, chapter 5. The realistic decoder: Theis and Agustsson 2021 (arXiv 2102.09270).
+      [theis2021advantages, zamir2014lattice, zamir1992universal, ziv1985universal] Ziv, IEEE T-IT 31(3), 1985; Zamir
+      and Feder, IEEE T-IT 38(2), 1992; Zamir, "Lattice Coding for Signals and Networks", 2014, chapter 5. The
+      realistic decoder: Theis and Agustsson 2021 (arXiv 2102.09270).
     """
     check_domain("step", step, minimum=0.0, open_minimum=True, finite=True)
     step = jnp.asarray(step, jnp.float64)

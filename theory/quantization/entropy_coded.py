@@ -96,9 +96,10 @@ def entropy_coded_scalar_quantizer(density: ScalarDensity, slope: ArrayLike) -> 
       ValueError: if `slope` is infinite or smaller than the tabulated density resolves.
 
     Reference:
-      Muresan and Effros, "Quantization as histogram segmentation", IEEE T-IT 54(1), 2008 (shortest path);
-      Chou, Lookabaugh and Gray, "Entropy-constrained vector quantization", IEEE T-ASSP 37(1), 1989
-      (necessary conditions); Gyorgy and Linder, IEEE T-IT 48(2), 2002 (cells are intervals).
+      [chou1989entropy, gyorgy2002structure, muresan2008quantization] Muresan and Effros, "Quantization as histogram
+      segmentation", IEEE T-IT 54(1), 2008 (shortest path); Chou, Lookabaugh and Gray, "Entropy-constrained vector
+      quantization", IEEE T-ASSP 37(1), 1989 (necessary conditions); Gyorgy and Linder, IEEE T-IT 48(2), 2002 (cells
+      are intervals).
     """
     check_domain("slope", slope, minimum=0.0, open_minimum=True, finite=True)
     slope = jnp.asarray(slope, jnp.float64)

@@ -110,8 +110,8 @@ def entropy_coded_scalar_quantizer(step: ArrayLike, scale: ArrayLike = 1.0) -> L
       ValueError: if an argument is not positive.
 
     Reference:
-      Sullivan, "Efficient scalar quantization of exponential and Laplacian random variables", IEEE T-IT 42(5),
-      1996. Derived in docs/derivations/entropy_coded_laplacian.md.
+      [sullivan1996efficient] Sullivan, "Efficient scalar quantization of exponential and Laplacian random variables",
+      IEEE T-IT 42(5), 1996. Derived in docs/derivations/entropy_coded_laplacian.md.
     """
     check_domain("step", step, minimum=0.0, open_minimum=True, finite=True)
     check_domain("scale", scale, minimum=0.0, open_minimum=True, finite=True)

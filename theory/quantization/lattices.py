@@ -62,7 +62,8 @@ def space_filling_loss(normalized_second_moment: ArrayLike) -> jax.Array:
       ValueError: if G is not positive.
 
     Reference:
-      Gersho, IEEE T-IT 25(4), 1979; Conway and Sloane, "Sphere Packings, Lattices and Groups", chapter 2.
+      [conway1999sphere, gersho1979asymptotically] Gersho, IEEE T-IT 25(4), 1979; Conway and Sloane, "Sphere Packings,
+      Lattices and Groups", chapter 2.
     """
     check_domain("normalized_second_moment", normalized_second_moment, minimum=0.0, open_minimum=True)
     g = jnp.asarray(normalized_second_moment, jnp.float64)
@@ -103,7 +104,7 @@ def sphere_bound(dimension: ArrayLike) -> jax.Array:
       ValueError: if `dimension` is below 1.
 
     Reference:
-      Zador, IEEE T-IT 28(2), 1982; Conway and Sloane, chapter 2.
+      [conway1999sphere, zador1982asymptotic] Zador, IEEE T-IT 28(2), 1982; Conway and Sloane, chapter 2.
     """
     check_domain("dimension", dimension, minimum=1)
     n = jnp.asarray(dimension, jnp.float64)
@@ -130,7 +131,7 @@ def dithered_rate_upper_bound(
       ValueError: if an argument lies outside of its domain.
 
     Reference:
-      Zamir and Feder, IEEE T-IT 42(2), 1996; Zamir 2014, chapter 5.
+      [zamir1996lattice, zamir2014lattice] Zamir and Feder, IEEE T-IT 42(2), 1996; Zamir 2014, chapter 5.
     """
     distortion, g, variance = broadcast(distortion, normalized_second_moment, variance)
     check_domain("distortion", distortion, minimum=0.0)
@@ -163,7 +164,8 @@ def dithered_realism_rate_upper_bound(
       ValueError: if an argument lies outside of its domain.
 
     Reference:
-      Derived in docs/derivations/dithered_lattices.md; cf. Lei, Hassani and Bidokhti 2025 (arXiv 2503.17558).
+      [lei2025dithered] Derived in docs/derivations/dithered_lattices.md; cf. Lei, Hassani and Bidokhti 2025 (arXiv
+      2503.17558).
     """
     distortion, g, variance = broadcast(distortion, normalized_second_moment, variance)
     check_domain("distortion / variance", distortion / variance, maximum=2.0)
@@ -184,6 +186,6 @@ def universal_dithered_excess(normalized_second_moment: ArrayLike = 1 / 12) -> j
       ValueError: if G is not positive.
 
     Reference:
-      Ziv, IEEE T-IT 31(3), 1985; Zamir and Feder, IEEE T-IT 38(2), 1992.
+      [zamir1992universal, ziv1985universal] Ziv, IEEE T-IT 31(3), 1985; Zamir and Feder, IEEE T-IT 38(2), 1992.
     """
     return space_filling_loss(normalized_second_moment) + 0.5

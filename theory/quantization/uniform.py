@@ -41,8 +41,8 @@ def entropy_coded_distortion_rate(rate: ArrayLike, width: ArrayLike = 1.0) -> ja
       ValueError: if an argument lies outside of its domain.
 
     Reference:
-      Gyorgy and Linder, "Optimal entropy-constrained scalar quantization of a uniform source", IEEE T-IT
-      46(7), 2000.
+      [gyorgy2000optimal] Gyorgy and Linder, "Optimal entropy-constrained scalar quantization of a uniform source",
+      IEEE T-IT 46(7), 2000.
     """
     check_domain("rate", rate, maximum=50.0)
     return _distortion_rate(*_check("rate", rate, width))
@@ -76,7 +76,7 @@ def entropy_coded_rate_distortion(distortion: ArrayLike, width: ArrayLike = 1.0)
       ValueError: if an argument lies outside of its domain.
 
     Reference:
-      Gyorgy and Linder 2000.
+      [gyorgy2000optimal] Gyorgy and Linder 2000.
     """
     return _rate_distortion(*_check("distortion", distortion, width))
 
@@ -122,7 +122,7 @@ def single_quantizer_rate(distortion: ArrayLike, width: ArrayLike = 1.0) -> jax.
       ValueError: if an argument lies outside of its domain.
 
     Reference:
-      Gyorgy and Linder 2000, Theorem 1.
+      [gyorgy2000optimal] Gyorgy and Linder 2000, Theorem 1.
     """
     return _single_quantizer_rate(*_check("distortion", distortion, width))
 
@@ -160,6 +160,6 @@ def high_rate_gap() -> float:
       Bits per sample, for every source with a density, against R(D) under squared error.
 
     Reference:
-      Gish and Pierce, "Asymptotically efficient quantizing", IEEE T-IT 14(5), 1968.
+      [gish1968asymptotically] Gish and Pierce, "Asymptotically efficient quantizing", IEEE T-IT 14(5), 1968.
     """
     return float(0.5 * np.log2(2 * np.pi * np.e / 12))

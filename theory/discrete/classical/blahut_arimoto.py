@@ -32,7 +32,8 @@ def blahut_arimoto(
     Returns:
       The last `Iterate`; its gap ln max c is a proved bound on F(q) - min F.
 
-    Reference: R. Blahut, "Computation of channel capacity and rate-distortion functions", IEEE T-IT 18(4), 1972.
+    Reference: [blahut1972computation] R. Blahut, "Computation of channel capacity and rate-distortion functions",
+      IEEE T-IT 18(4), 1972.
     """
     k = kernel(problem.distortion, slope)
     m = k.shape[1]
@@ -71,8 +72,8 @@ def constrained_blahut_arimoto(
     Returns:
       The last `Iterate`; its gap is that of the bounds KL(W || p q) and `channels.rate_lower_bound`.
 
-    Reference: L. Chen, S. Wu, W. Ye, H. Wu, W. Zhang, H. Wu, B. Bai, "A constrained BA algorithm for
-    rate-distortion and distortion-rate functions", arXiv:2305.02650.
+    Reference: [cover2006elements] L. Chen, S. Wu, W. Ye, H. Wu, W. Zhang, H. Wu, B. Bai, "A constrained BA algorithm
+    for rate-distortion and distortion-rate functions", arXiv:2305.02650.
     """
     m = problem.distortion.shape[1]
 

@@ -8,9 +8,9 @@ convex in the output weights q, concave in the slope s. With c = K'(p / Kq), its
 c <= 1, q >= 0, q (1 - c) = 0 and E[d] <= D, s >= 0, s (D - E[d]) = 0 (sum q = 1 follows). Mehrotra's
 predictor-corrector steps follow the path q z = s w = mu with z = 1 - c, w = D - E[d].
 
-Reference: S. Mehrotra, "On the implementation of a primal-dual interior point method", SIAM J. Optim. 2(4),
-1992; the optimality conditions are those of R. Blahut, IEEE T-IT 18(4), 1972. The paper's problem is linear;
-here each step linearizes c and E[d] anew.
+Reference: [blahut1972computation, mehrotra1992implementation] S. Mehrotra, "On the implementation of a primal-dual
+interior point method", SIAM J. Optim. 2(4), 1992; the optimality conditions are those of R. Blahut, IEEE T-IT 18(4),
+1972. The paper's problem is linear; here each step linearizes c and E[d] anew.
 """
 
 from collections.abc import Callable

@@ -103,8 +103,8 @@ def rate_distortion(
         finite entry in a row that occurs, not exactly one of `slope` and `distortion` is given, the method
         does not take it, or `distortion` is below the smallest reachable one.
 
-    Reference: R. Blahut, IEEE T-IT 18(4), 1972, and I. Csiszar, IEEE T-IT 20(1), 1974 (the dual). Rates
-      there are in nats and slopes negative: s here is -s/ln 2 there.
+    Reference: [csiszar1974computation, blahut1972computation] R. Blahut, IEEE T-IT 18(4), 1972, and I. Csiszar, IEEE
+      T-IT 20(1), 1974 (the dual). Rates there are in nats and slopes negative: s here is -s/ln 2 there.
     """
     check_choice("method", method, METHODS)
     pmf, distortion_matrix = check_source(pmf, distortion_matrix)

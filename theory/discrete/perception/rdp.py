@@ -67,8 +67,8 @@ def rate_distortion_perception(
     Raises:
       ValueError: if an argument has the wrong shape or values, or no channel meets both constraints.
 
-    Reference: Y. Blau, T. Michaeli, "Rethinking lossy compression: the rate-distortion-perception tradeoff",
-      ICML 2019, arXiv:1901.07821. Wasserstein perception is W2 squared here.
+    Reference: [blau2019rethinking] Y. Blau, T. Michaeli, "Rethinking lossy compression: the
+      rate-distortion-perception tradeoff", ICML 2019, arXiv:1901.07821. Wasserstein perception is W2 squared here.
     """
     pmf, distortion_matrix = check_square_source(pmf, distortion_matrix)
     if (slope is None) == (distortion is None):
