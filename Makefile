@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 PEERS := .venv-peers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce test lint bench bench-peers stress clean
+.PHONY: help setup reproduce check test lint bench bench-peers stress clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -23,11 +23,15 @@ reproduce: $(READY) ## train the codecs of the main experiment, draw its figures
 	@$(PY) -m experiments.sources.gaussian_rdp --preset=$(PRESET) --workdir=$(WORKDIR)
 	@$(PY) -m paper_figures.gaussian_rdp --table=$(WORKDIR)/points.csv --out=$(FIGURES)
 
-test: lint ## lint and run the whole test suite
+check: lint ## lint, types, the guards of the layout and the fast tests: a few minutes
+	@$(PY) -m pytest -q -n 2 --dist loadfile -m "not stress" --fast
+
+test: lint ## lint, types and the whole test suite
 	@$(PY) -m pytest -q -n 2 --dist loadfile -m "not stress"
 
-lint: $(READY) ## check style and import order
+lint: $(READY) ## check style, import order and types
 	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/pyrefly check --output-format min-text
 
 bench: $(READY) ## measure speed and memory (recorded figures: benchmarks/*.md)
 	@for file in benchmarks/*.py; do echo "== $$file"; $(PY) -m benchmarks.$$(basename $$file .py) || exit 1; done

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import pathlib
 import sys
 import tempfile
 
@@ -18,6 +19,22 @@ jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 pytest_plugins = ["tests.image_codec_fixtures"]
+
+# What takes more than a second, most of it compiling: `--fast` leaves it out. Names without parameters, a line each.
+_SLOW = pathlib.Path(__file__).with_name("slow_tests.txt")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--fast", action="store_true", help="leave out the tests that take more than a second")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--fast"):
+        slow = set(_SLOW.read_text(encoding="utf-8").split())
+        left = [item for item in items if item.nodeid.split("[")[0] not in slow]
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid.split("[")[0] in slow])
+        items[:] = left
+
 
 _MAPS = "/proc/self/maps"
 _MAX_MAPS = 20_000

@@ -130,8 +130,8 @@ def optimal_noise_variances(
     Raises:
       ValueError: if R < 0, or an eigenvalue or weight is negative (outside of a trace).
 
-    Reference: [theis2022lossy] Theis, Salimans, Hoffman, Mentzer 2022, arXiv 2206.08889, who find the optimal noise for the
-      flow; the closed form is that of `perfect_realism_rate_distortion`.
+    Reference: [theis2022lossy] Theis, Salimans, Hoffman, Mentzer 2022, arXiv 2206.08889, who find the optimal noise
+      for the flow; the closed form is that of `perfect_realism_rate_distortion`.
     """
     distortion = perfect_realism_distortion_rate(rate, eigenvalues, weights=weights)
     filling = perfect_realism_water_filling(distortion, eigenvalues, weights=weights)
