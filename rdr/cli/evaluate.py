@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import math
 import pathlib
 import sys
 import time
@@ -10,17 +9,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from rdr import command_line, files
+from rdr.cli.image_records import digests_of, encode, evaluate_images, is_current, read_finished
 from rdr.cli.outcome import Outcome, show_json
 from rdr.command_line import CommandLine, option
-from rdr.data.image_pairs import Pair, file_digest, pair_folders
+from rdr.data.image_pairs import Pair, pair_folders
 from rdr.evaluation import contact_sheet, tables
-from rdr.evaluation.feature_files import FeatureFile, feature_path, save_features
+from rdr.evaluation.feature_files import FeatureFile, feature_path
 from rdr.evaluation.metric_plan import Plan, make_plan
 from rdr.evaluation.metric_suite import MetricSuite
-from rdr.evaluation.set_report import between_sets, both_sides
+from rdr.evaluation.set_report import between_sets
 from rdr.metrics.bootstrap import bootstrap_interval
 from rdr.metrics.psnr import psnr_of_mean
 
@@ -70,93 +69,6 @@ class Extra:
     json: bool = option(False, "print one line of JSON: bytes, bits_per_pixel, psnr_db, seconds, metrics")
 
 
-def read_finished(path: pathlib.Path) -> dict[str, dict[str, Any]]:
-    """Reads the per-image results that an earlier run kept.
-
-    Args:
-      path: `images.jsonl`.
-
-    Returns:
-      name -> record; a last line that was cut short is left out.
-    """
-    return {record["name"]: record for record in files.read_json_lines(path)}
-
-
-def evaluate_images(
-    suite: MetricSuite, pairs: Sequence[Pair], workdir: pathlib.Path, *, batch_size: int
-) -> list[dict[str, Any]]:
-    """Computes what is computed image by image, keeping each result at once.
-
-    Args:
-      suite: computes.
-      pairs: of images.
-      workdir: where `images.jsonl` and `features/` are.
-      batch_size: images per call; those of one call have one size.
-
-    Returns:
-      One record per pair, in their order.
-    """
-    log = workdir / "images.jsonl"
-    kept = read_finished(log)
-    digests = {pair.name: digests_of(pair) for pair in pairs}
-    finished = {
-        pair.name: kept[pair.name]
-        for pair in pairs
-        if pair.name in kept and is_current(kept[pair.name], pair, digests[pair.name])
-        and (not suite.has_features or feature_path(workdir, pair.name).exists())
-    }
-    # Without lines that were cut short, and without those of files that have changed.
-    files.write_text(log, "".join(json.dumps(record) + "\n" for record in finished.values()))
-    by_size: dict[tuple[int, int], list[Pair]] = {}
-    for pair in pairs:
-        if pair.name not in finished:
-            by_size.setdefault((pair.height, pair.width), []).append(pair)
-    with tqdm(total=len(pairs), initial=len(finished), unit="image", disable=None) as progress:
-        for group in by_size.values():
-            for start in range(0, len(group), batch_size):
-                batch = group[start : start + batch_size]
-                references, candidates = map(np.stack, zip(*(pair.load() for pair in batch)))
-                values = suite.compare(candidates, references, batch_size=batch_size)
-                features = both_sides(*(suite.features(x, batch_size=batch_size) for x in (candidates, references)))
-                for i, pair in enumerate(batch):
-                    if features:
-                        save_features(workdir, pair.name, {key: array[i] for key, array in features.items()})
-                    record = {
-                        "name": pair.name, "height": pair.height, "width": pair.width, "bits": pair.bits,
-                        "sha256": digests[pair.name], "values": {k: encode(float(v[i])) for k, v in values.items()},
-                    }  # fmt: skip
-                    files.append_json_line(log, record)
-                    finished[pair.name] = record
-                progress.update(len(batch))
-    return [finished[pair.name] for pair in pairs]
-
-
-def digests_of(pair: Pair) -> list[str]:
-    """Computes the digests of a pair's files.
-
-    Args:
-      pair: of images.
-
-    Returns:
-      The SHA-256 of the reference and of the candidate.
-    """
-    return [file_digest(pair.reference), file_digest(pair.candidate)]
-
-
-def is_current(record: dict[str, Any], pair: Pair, digests: list[str]) -> bool:
-    """Tells whether a record is of the files that are there now.
-
-    Args:
-      record: of `images.jsonl`.
-      pair: of images.
-      digests: of its files.
-
-    Returns:
-      Whether they are the same.
-    """
-    return record["sha256"] == digests and record["bits"] == pair.bits
-
-
 def read_results(config: Config, pairs: Sequence[Pair], workdir: pathlib.Path) -> dict[str, dict[str, Any]] | None:
     """Reads the results of a finished run on the same files.
 
@@ -180,18 +92,6 @@ def read_results(config: Config, pairs: Sequence[Pair], workdir: pathlib.Path) -
         return None
     current = all(pair.name in kept and is_current(kept[pair.name], pair, digests_of(pair)) for pair in pairs)
     return document["metrics"] if current and document.get("images") == len(pairs) else None
-
-
-def encode(value: float) -> float | str:
-    """Turns a number into what JSON can hold: infinities and NaN become strings.
-
-    Args:
-      value: the number.
-
-    Returns:
-      The number, or "inf", "-inf" or "nan", which `float` reads.
-    """
-    return value if math.isfinite(value) else str(value)
 
 
 def summarize(values: Sequence[float], seed: int) -> dict[str, Any]:
@@ -302,21 +202,35 @@ def run(config: Config, workdir: pathlib.Path, extra: Extra = Extra()) -> dict[s
         raise ValueError(f"batch_size must be at least 1, got {config.batch_size}")
     if config.max_samples < 10:
         raise ValueError(f"max_samples must be at least 10, got {config.max_samples}")
-    pairs = pair_folders(config.reference, config.candidate, config.bitstreams, color=config.color)
+    failures: dict[str, str] = {}
+    pairs = pair_folders(config.reference, config.candidate, config.bitstreams, color=config.color, failures=failures)
     plan = make_plan(config, pairs)
     workdir = pathlib.Path(workdir)
-    table = read_results(config, pairs, workdir)
+    table = None if failures else read_results(config, pairs, workdir)
     if table is None:
         with command_line.claim_workdir(workdir, config):
-            table = compute(plan, config, pairs, workdir)
+            table = compute(plan, config, pairs, workdir, failures)
             tables.write_run_record(
                 workdir, name="rdr evaluate", config=config, duration_seconds=time.perf_counter() - began)
+    pairs = [pair for pair in pairs if pair.name not in failures]
+    _show(config, pairs, workdir, table, extra, time.perf_counter() - began)
+    if failures:
+        raise ValueError(f"{len(failures)} of {len(pairs) + len(failures)} pairs of images could not be evaluated, and "
+                         f"are left out: {'; '.join(failures.values())}")
+    return table
+
+
+def _show(
+    config: Config, pairs: Sequence[Pair], workdir: pathlib.Path, table: dict[str, dict[str, Any]], extra: Extra,
+    seconds: float,
+) -> None:
+    """Prints the results."""
     if extra.json:
         rate, pixels = table.get("rate_bpp", {}).get("value"), [pair.height * pair.width for pair in pairs]
         size = None if rate is None else sum(pair.bits for pair in pairs) // 8
-        show_json(Outcome(size, rate, table.get("psnr", {}).get("value"), time.perf_counter() - began),
+        show_json(Outcome(size, rate, table.get("psnr", {}).get("value"), seconds),
                   images=len(pairs), pixels=sum(pixels), workdir=str(workdir), metrics=table)
-        return table
+        return
     shown = {
         "metric": list(table),
         "value": [f"{float(entry['value']):.5g}" for entry in table.values()],
@@ -325,10 +239,11 @@ def run(config: Config, workdir: pathlib.Path, extra: Extra = Extra()) -> dict[s
     }
     print(tables.render(shown))
     print(f"{len(pairs)} images; results.json, results.csv, images.csv and contact_sheet.png are in {workdir}")
-    return table
 
 
-def compute(plan: Plan, config: Config, pairs: Sequence[Pair], workdir: pathlib.Path) -> dict[str, dict[str, Any]]:
+def compute(
+    plan: Plan, config: Config, pairs: Sequence[Pair], workdir: pathlib.Path, failures: dict[str, str]
+) -> dict[str, dict[str, Any]]:
     """Computes all metrics and writes their files.
 
     Args:
@@ -336,21 +251,28 @@ def compute(plan: Plan, config: Config, pairs: Sequence[Pair], workdir: pathlib.
       config: what to compare and how.
       pairs: of images.
       workdir: where to write.
+      failures: name -> what is wrong with a pair that cannot be read; gets those that are found.
 
     Returns:
       Metric -> value and so on.
+
+    Raises:
+      ValueError: if no pair can be read.
     """
     for note in plan.notes:
         print(f"note: {note}", file=sys.stderr)
     suite = MetricSuite.from_plan(plan)
     size = config.batch_size * suite.mesh.devices.size
-    records = evaluate_images(suite, pairs, workdir, batch_size=size)
-    notes = list(plan.notes)
+    records = evaluate_images(suite, pairs, workdir, batch_size=size, failures=failures)
+    if not records:
+        raise ValueError("; ".join(failures.values()))
+    pairs = [pair for pair in pairs if pair.name not in failures]
+    notes = [*plan.notes, *(f"left out: {reason}" for reason in failures.values())]
     table = aggregate(plan, records, config)
     if suite.has_features:
         images = [FeatureFile(feature_path(workdir, record["name"])) for record in records]
         table |= between_sets(plan, suite, images, records, notes)
-    for note in notes[len(plan.notes):]:
+    for note in notes[len(plan.notes) + len(failures):]:
         print(f"note: {note}", file=sys.stderr)
     contact_sheet.write(workdir / "contact_sheet.png", pairs, records, plan.metrics)
     write_results(workdir, config, records, table, notes)

@@ -60,7 +60,8 @@ def as_float(images: np.ndarray) -> np.ndarray:
     return images.astype(np.float32) / np.float32(np.iinfo(images.dtype).max)
 
 
-def pair_folders(reference: str, candidate: str, bitstreams: str = "", *, color: str = "convert") -> list[Pair]:
+def pair_folders(reference: str, candidate: str, bitstreams: str = "", *, color: str = "convert",
+                 failures: dict[str, str] | None = None) -> list[Pair]:
     """Pairs the images of two folders by name, and finds the length of each candidate's message.
 
     Args:
@@ -69,6 +70,8 @@ def pair_folders(reference: str, candidate: str, bitstreams: str = "", *, color:
         the messages.
       bitstreams: folder of messages by the same names, any suffix; empty for none.
       color: what happens to values that are not sRGB, see `rdr.data.image_io.read_image_data`.
+      failures: gets name -> what is wrong with a pair that cannot be compared, as long as another can; None refuses
+        the first of those.
 
     Returns:
       The pairs, in order of names.
@@ -87,16 +90,28 @@ def pair_folders(reference: str, candidate: str, bitstreams: str = "", *, color:
         messages = candidates
     pairs = []
     for name, file in references.items():
-        headers = [read_image_header(path, color=color) for path in (file, candidates[name])]
-        size, other = ((header.height, header.width) for header in headers)
-        if size != other:
-            raise ValueError(
-                f"images of a pair must have one size, but {file} has {size[1]} x {size[0]} pixels (width x height) "
-                f"and {candidates[name]} has {other[1]} x {other[0]}"
-            )
+        try:
+            size = _common_size(file, candidates[name], color)
+        except ValueError as error:
+            if failures is None or (len(pairs) == 0 and len(failures) == len(references) - 1):
+                raise
+            failures[name] = str(error)
+            continue
         bits = 8 * messages[name].stat().st_size if messages else None
         pairs.append(Pair(name, file, candidates[name], *size, bits, color))
     return pairs
+
+
+def _common_size(reference: pathlib.Path, candidate: pathlib.Path, color: str) -> tuple[int, int]:
+    """Height and width of both images of a pair."""
+    headers = [read_image_header(path, color=color) for path in (reference, candidate)]
+    size, other = ((header.height, header.width) for header in headers)
+    if size != other:
+        raise ValueError(
+            f"images of a pair must have one size, but {reference} has {size[1]} x {size[0]} pixels (width x height) "
+            f"and {candidate} has {other[1]} x {other[0]}"
+        )
+    return size
 
 
 def _some(names: list[str]) -> str:
