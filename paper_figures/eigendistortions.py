@@ -25,7 +25,7 @@ TITLES = {
     "wasserstein": "WD ($\\sigma$ = {sigma:g})",
     "wasserstein_intensities": "WD (pixels, $\\sigma$ = {sigma:g})",
 }
-# Root mean squared error of the changes in the pictures, of the range of intensities.
+# Root mean squared error of the changes in the images, of the range of intensities.
 SHOWN_AMPLITUDE = 0.06
 
 

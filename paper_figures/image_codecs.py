@@ -113,10 +113,10 @@ def rate_distortion(data: Data) -> Figure:
 
 
 def shape(distance: np.ndarray) -> np.ndarray:
-    """Excess squared error at a distance to the law of images, both relative to those at realism weights 1 and 0.
+    """Excess squared error at a distance to the images' distribution, relative to those at realism weights 1 and 0.
 
-    The least squared error under W2(law of images, law of outputs) <= P is D* + (P* - P)^2, where D* and P* are those
-    of the decoder of least squared error: a parabola whose foot is at P*.
+    The least squared error under W2(images, outputs) <= P, between their distributions, is D* + (P* - P)^2, where D*
+    and P* are those of the decoder of least squared error: a parabola whose foot is at P*.
 
     Args:
       distance: 0 at realism weight 1, 1 at realism weight 0.

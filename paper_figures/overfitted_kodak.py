@@ -18,7 +18,7 @@ from paper_figures import drawing
 from paper_figures.style import COLORS, LINES, MARKERS
 from paper_figures.tables import read_table
 
-MOST = 5  # pictures that get a panel
+MOST = 5  # images that get a panel
 CODECS = ("overfitted MSE", "JPEG", "WebP", "JPEG 2000", "JPEG XL", "AVIF")
 
 
@@ -27,7 +27,7 @@ class Data(NamedTuple):
 
     Attributes:
       columns: one row per file.
-      rates: one row per picture and codec: rate at equal PSNR less JPEG's, in percent.
+      rates: one row per image and codec: rate at equal PSNR less JPEG's, in percent.
     """
 
     columns: dict[str, np.ndarray]
@@ -38,7 +38,7 @@ def load(path: pathlib.Path) -> Data:
     """Reads both tables.
 
     Args:
-      path: the CSV file of the pictures; the other is beside it, as `bd_rates.csv` or with `_bd_rates` in its name.
+      path: the CSV file of the images; the other is beside it, as `bd_rates.csv` or with `_bd_rates` in its name.
 
     Returns:
       Their columns.
@@ -53,9 +53,9 @@ def load(path: pathlib.Path) -> Data:
 
 
 def make_figure(data: Data) -> Figure:
-    """A panel of curves for each picture, of many for some of them, and one of all rates at equal PSNR.
+    """A panel of curves for each image, of many for some of them, and one of all rates at equal PSNR.
 
-    Of more than five pictures those are shown that are spread evenly over the order of our codec's rates at equal PSNR,
+    Of more than five images those are shown that are spread evenly over the order of our codec's rates at equal PSNR,
     from the best to the worst.
 
     Args:

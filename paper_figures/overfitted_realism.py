@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from paper_figures import drawing, picture_rows
+from paper_figures import drawing, image_rows
 from paper_figures.tables import read_table
 
 # What is shown -> how it is called there.
@@ -20,11 +20,11 @@ PAGE = {"original": "original", "JPEG": "JPEG", "AVIF": "AVIF", "overfitted MSE"
         "overfitted MSE + noise": "MSE, noise", "overfitted WD": "WD", "overfitted WD + noise": "WD, noise"}
 GALLERY = {"original": "original", "JPEG": "JPEG", "overfitted MSE": "ours: MSE",
            "overfitted WD + noise": "ours: WD, shared noise"}
-GALLERY_PICTURES = ("grass", "kodim13")
+GALLERY_IMAGES = ("grass", "kodim13")
 
 
 class Data(NamedTuple):
-    """A run's table and pictures.
+    """A run's table and images.
 
     Attributes:
       columns: one row per file.
@@ -36,10 +36,10 @@ class Data(NamedTuple):
 
 
 def load(path: pathlib.Path) -> Data:
-    """Reads a table and the pictures beside it.
+    """Reads a table and the images beside it.
 
     Args:
-      path: the CSV file; the pictures are in the `.npz` file of its own name.
+      path: the CSV file; the images are in the `.npz` file of its own name.
 
     Returns:
       Both.
@@ -49,41 +49,41 @@ def load(path: pathlib.Path) -> Data:
     """
     path = pathlib.Path(path)
     if not path.with_suffix(".npz").is_file():
-        raise ValueError(f"the pictures of {path} are missing: {path.with_suffix('.npz')} is not there")
+        raise ValueError(f"the images of {path} are missing: {path.with_suffix('.npz')} is not there")
     with np.load(path.with_suffix(".npz")) as archive:
         return Data(read_table(path)[1], dict(archive))
 
 
-def length(data: Data, picture: str, codec: str) -> int:
+def length(data: Data, image: str, codec: str) -> int:
     """Bytes of a file.
 
     Args:
       data: the table.
-      picture: its name.
+      image: its name.
       codec: which codec's.
 
     Returns:
       The length.
     """
-    chosen = ((data.columns["part"] == "realism") & (data.columns["picture"] == picture)
+    chosen = ((data.columns["part"] == "realism") & (data.columns["picture"] == image)
               & (data.columns["codec"] == codec))
     return int(data.columns["bytes"][chosen][0])
 
 
-def _draw(data: Data, pictures: list[str], codecs: dict[str, str], side: float) -> Figure:
-    def under(picture, codec):
-        return picture if codec == "original" else f"{length(data, picture, codec):,} bytes"
+def _draw(data: Data, images: list[str], codecs: dict[str, str], side: float) -> Figure:
+    def under(image, codec):
+        return image if codec == "original" else f"{length(data, image, codec):,} bytes"
 
-    rows = [{codec: (data.images[f"{picture} {codec}"], under(picture, codec)) for codec in codecs}
-            for picture in pictures]
-    return picture_rows.draw(rows, codecs, side=side)
+    rows = [{codec: (data.images[f"{image} {codec}"], under(image, codec)) for codec in codecs}
+            for image in images]
+    return image_rows.draw(rows, codecs, side=side)
 
 
 def page(data: Data) -> Figure:
-    """The pictures that were kept, and all that was fitted to them.
+    """The images that were kept, and all that was fitted to them.
 
     Args:
-      data: table and pictures.
+      data: table and images.
 
     Returns:
       The figure.
@@ -97,12 +97,12 @@ def gallery(data: Data) -> Figure:
     """A texture and a photograph.
 
     Args:
-      data: table and pictures.
+      data: table and images.
 
     Returns:
       The figure.
     """
-    return _draw(data, list(GALLERY_PICTURES), GALLERY, 1.75)
+    return _draw(data, list(GALLERY_IMAGES), GALLERY, 1.75)
 
 
 FIGURES = {"overfitted_realism": page, "overfitted_gallery": gallery}

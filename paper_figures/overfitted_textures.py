@@ -11,7 +11,7 @@ import sys
 import numpy as np
 from matplotlib.figure import Figure
 
-from paper_figures import drawing, picture_rows
+from paper_figures import drawing, image_rows
 from paper_figures.overfitted_realism import Data, load
 
 # What is shown -> how it is called there.
@@ -37,10 +37,10 @@ def caption(columns: dict[str, np.ndarray], name: str, method: str, wanted: floa
 
 
 def textures(data: Data) -> Figure:
-    """A row for each texture, with bytes, Wasserstein distortion and DISTS under each picture.
+    """A row for each texture, with bytes, Wasserstein distortion and DISTS under each image.
 
     Args:
-      data: table and pictures.
+      data: table and images.
 
     Returns:
       The figure.
@@ -52,7 +52,7 @@ def textures(data: Data) -> Figure:
         rows.append({"original": (data.images[f"{name} original"], name)})
         for method in list(METHODS)[1:]:
             rows[-1][method] = data.images[f"{name} {method} {int(wanted)}"], caption(columns, name, method, wanted)
-    return picture_rows.draw(rows, METHODS, side=1.78, words=6.5)
+    return image_rows.draw(rows, METHODS, side=1.78, words=6.5)
 
 
 FIGURES = {"overfitted_textures": textures}

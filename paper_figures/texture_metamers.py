@@ -111,18 +111,18 @@ def foveated(data: Data) -> Figure:
       The figure.
 
     Raises:
-      ValueError: if the table has no foveated picture.
+      ValueError: if the table has no foveated image.
     """
     names = [n for n, s in zip(data.columns["picture"], data.columns["sigma"]) if s == "foveated"]
     if not names:
-        raise ValueError("the table has no picture with a foveated sigma map")
+        raise ValueError("the table has no image with a foveated sigma map")
     name = names[0]
-    picture, match = data.images[name], data.images[f"{name} foveated"]
+    image, match = data.images[name], data.images[f"{name} foveated"]
     figure, axes = plt.subplots(1, 3, figsize=(7.2, 2.6), layout="constrained")
-    _show(axes[0], picture, name)
+    _show(axes[0], image, name)
     _show(axes[1], match, "match, sharpest at +")
     shown = axes[2].imshow(
-        np.abs(match.astype(float) - picture) / 255, cmap="gray_r", vmin=0, vmax=0.5, interpolation="nearest"
+        np.abs(match.astype(float) - image) / 255, cmap="gray_r", vmin=0, vmax=0.5, interpolation="nearest"
     )
     axes[2].set_title("absolute difference")
     axes[2].set(xticks=[], yticks=[])
@@ -130,7 +130,7 @@ def foveated(data: Data) -> Figure:
     for spine in axes[2].spines.values():
         spine.set_visible(False)
     figure.colorbar(shown, ax=axes[2], shrink=0.85, label="of the range [0, 1]")
-    middle = (picture.shape[0] - 1) / 2
+    middle = (image.shape[0] - 1) / 2
     for axis in axes[:2]:
         axis.plot(middle, middle, "+", color=COLORS[2], ms=9, mew=1.4)
     return figure

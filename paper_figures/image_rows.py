@@ -1,4 +1,4 @@
-"""Rows of pictures side by side, with a title over each column and words under each picture."""
+"""Rows of images side by side, with a title over each column and words under each image."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,9 +12,9 @@ def draw(rows: Sequence[Mapping[str, tuple[np.ndarray, str]]], titles: Mapping[s
     """Draws them without axes, pixel by pixel.
 
     Args:
-      rows: column -> uint8 picture [height, width, 1 or 3] and the words under it.
+      rows: column -> uint8 image [height, width, 1 or 3] and the words under it.
       titles: column -> its title, from left to right.
-      side: of a picture, inches.
+      side: of an image, inches.
       words: their size, points.
 
     Returns:
