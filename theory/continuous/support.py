@@ -99,11 +99,12 @@ def _newton_direction(
 def _banded_gram(basis: jax.Array, nodes: jax.Array, atoms: Atoms) -> jax.Array:
     """B'B on the line, where a node's posterior lies on the atoms near it: [2 m, 2 m].
 
-    Nodes come in order and are taken in chunks, each with a window of atoms around its own. What is left out is the
-    product of posteriors that are far from their node; it changes Newton's direction, if anything, not what is
-    descended.
+    Nodes are taken in order, in chunks, each with a window of atoms around its own. What is left out is the product of
+    posteriors that are far from their node; it changes Newton's direction, if anything, not what is descended.
     """
     n, m = nodes.shape[0], atoms.positions.shape[0]
+    by_place = jnp.argsort(nodes)
+    nodes, basis = nodes[by_place], basis[by_place]
     positions = jnp.where(jnp.isfinite(atoms.log_weights), atoms.positions[:, 0], jnp.inf)
     order = jnp.argsort(positions)
     columns = basis.reshape(n, m, 2)[:, order].reshape(n, 2 * m)

@@ -178,6 +178,8 @@ def _repair(candidate: Candidate, limits: Limits, perception: Perception, asked:
     achieved = channels.mean_distortion(p, candidate.channel, distortion)
     delta = making.measured_divergence(perception, p, candidate)
     missed = jnp.maximum(_excess(achieved, asked.distortion), _excess(delta, asked.perception))
+    # Of marginals that are not those claimed nothing can be kept.
+    missed = jnp.where(jnp.isnan(delta) | jnp.isnan(achieved), 1.0, missed)
     own_best = jnp.all(jnp.where(p > 0, jnp.diag(distortion), 0.0) == 0)
     # A little more, because the cost of a coupling is only nearly linear in it; that costs 1e-3 missed H(X).
     share = jnp.where(own_best & (missed > 0), jnp.minimum(missed * (1 + 1e-3) + 1e-13, 1.0), 0.0)
