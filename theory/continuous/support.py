@@ -115,7 +115,7 @@ def _banded_gram(basis: jax.Array, nodes: jax.Array, atoms: Atoms) -> jax.Array:
 
     def add(gram, chunk):
         rows, start = chunk
-        part = jax.lax.dynamic_slice(rows, (0, 2 * start), (_NODES, 2 * _WINDOW))
+        part = jax.lax.dynamic_slice(rows, (jnp.zeros_like(start), 2 * start), (_NODES, 2 * _WINDOW))
         corner = (2 * start, 2 * start)
         there = jax.lax.dynamic_slice(gram, corner, (2 * _WINDOW, 2 * _WINDOW))
         return jax.lax.dynamic_update_slice(gram, there + part.T @ part, corner), None

@@ -15,7 +15,7 @@ import numpy as np
 
 from theory.discrete import channels
 from theory.discrete.perception import candidates as making
-from theory.discrete.perception import divergences, solver
+from theory.discrete.perception import divergences, feasibility, solver
 from theory.discrete.perception.candidates import Candidate
 from theory.discrete.perception.duals import best_multiplier, bind_divergence
 from theory.discrete.perception.problem import Options, Problem, limits_of
@@ -115,12 +115,40 @@ def solve(problem: Problem, options: Options, regime: str) -> RateDistortionPerc
     with _programs:
         if regime != "constrained":
             make = _perfect if regime == "perfect" else _classical
-            return _certified(problem, options, make(*_shared(problem, options)), regime)
+            candidate = make(*_shared(problem, options))
+            result = _certified(problem, options, candidate, regime)
+            if regime == "perfect" and not result.converged and not options.fixed_slope:
+                result = _join_linear_program(problem, options, candidate, result, regime)
+            return result
         unknown = jnp.asarray(jnp.nan)
         result, candidate = _attempt(problem, options, unknown, unknown)
         if result.converged or options.fixed_multiplier:
             return result
-        return _search(problem, options, result, candidate)
+        result = _search(problem, options, result, candidate)
+        if np.isnan(result.rate) and not options.fixed_slope:
+            result = _join_linear_program(problem, options, candidate, result, regime)
+        return result
+
+
+def _join_linear_program(
+    problem: Problem, options: Options, candidate: Candidate, result: RateDistortionPerception, regime: str
+) -> RateDistortionPerception:
+    """Adds the channel of least distortion, which may be the only one there is, where Newton's method ends on its way
+    to the boundary."""
+    if isinstance(options.divergence, divergences.Divergence):
+        return result
+    least = feasibility.least_distortion(problem, options)
+    if least.channel is None:
+        return result
+    realistic = regime == "perfect" or options.divergence not in ("tv", *divergences.TRANSPORT)
+    pmf = problem.pmf / problem.pmf.sum()
+    channel = jnp.asarray(least.channel)
+    if realistic:
+        joint = channels.match_marginals_on_support(pmf[:, None] * channel, pmf, pmf)
+        rows = joint.sum(-1, keepdims=True)
+        channel = jnp.where(rows > 0, joint / jnp.where(rows > 0, rows, 1.0), pmf[None])
+    candidate = candidate._replace(channel=channel, realistic=jnp.asarray(realistic))
+    return _merge(result, _certified(problem, options, candidate, regime), float(problem.tolerance))
 
 
 def _shared(problem: Problem, options: Options) -> tuple[Problem, Options]:
