@@ -24,7 +24,7 @@ def draw_curves(path: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
     Args:
       path: of the figure.
-      rows: with "image", "codec", "bits_per_pixel" and "psnr".
+      rows: with "picture", "codec", "bits_per_pixel" and "psnr".
     """
     names = list(dict.fromkeys(row["picture"] for row in rows))
     columns = min(3, len(names))
