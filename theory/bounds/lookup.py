@@ -375,10 +375,11 @@ def certified(
     Returns:
       A lower and an upper bound.
     """
-    return tuple(
+    lower, upper = (
         Bound(f"{name}, {kind}", kind, _plain(lambda d, side=side: bracket(d)[side]), conditions, reference)
         for side, kind in enumerate(("lower", "upper"))
     )
+    return lower, upper
 
 
 def interval(bounds: tuple[Bound, ...], distortion: ArrayLike, perception: ArrayLike = 0.0) -> Interval:

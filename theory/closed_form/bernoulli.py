@@ -206,7 +206,7 @@ def _mutual_information(distortion: jax.Array, perception: jax.Array, p: jax.Arr
     joint = [wrong_one, wrong_zero, p - wrong_zero, 1.0 - p - wrong_one]
     independent = [(1.0 - p) * q, p * (1.0 - q), p * q, (1.0 - p) * (1.0 - q)]
     # j log(j/m) - j + m >= 0 term by term, so that R near D2 is small without ever being negative.
-    return sum(rel_entr(j, m) - j + m for j, m in zip(joint, independent))
+    return jnp.asarray(sum(rel_entr(j, m) - j + m for j, m in zip(joint, independent)))
 
 
 def one_shot_rate_common_randomness(

@@ -311,7 +311,8 @@ def circle_reproductions(arcs: ArrayLike) -> tuple[jax.Array, jax.Array, jax.Arr
     valid = arcs >= 1
     w = 1 / jnp.where(valid, arcs, 1.0)
     mmse = _cell_distortion(w, "circle")
-    return tuple(nan_unless(valid, d) for d in (mmse, 2 * mmse, 2 * mmse / (1 + jnp.sinc(w))))
+    centroid, drawn, dithered = (nan_unless(valid, d) for d in (mmse, 2 * mmse, 2 * mmse / (1 + jnp.sinc(w))))
+    return centroid, drawn, dithered
 
 
 def banana_entropy() -> float:

@@ -8,7 +8,7 @@ at a small mass `tail_mass` outside of a bounded *core*, on which lower bounds a
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -91,7 +91,7 @@ def _refuse_mass(name, spacing, rule, references) -> None:
 def from_pdf(
     name: str,
     pdf: Callable[[jax.Array], jax.Array],
-    breakpoints: ArrayLike,
+    breakpoints: ArrayLike | Sequence[float],
     *,
     core: tuple[float, float] | None = None,
 ) -> Density:
@@ -131,13 +131,14 @@ def from_pdf(
     references = [masses((points[-1] - points[0]) / panels) for panels in _REFERENCE_PANELS]
 
     def rule(spacing: float) -> QuadratureRule:
-        for _ in range(_HALVINGS):
-            nodes, weights = masses(spacing)
+        nodes, weights = masses(spacing)
+        for _ in range(_HALVINGS - 1):
             if _agrees((nodes, weights), references):
                 break
             spacing = spacing / 2.0
-        else:
-            _refuse_mass(name, 2.0 * spacing, (nodes, weights), references)
+            nodes, weights = masses(spacing)
+        if not _agrees((nodes, weights), references):
+            _refuse_mass(name, spacing, (nodes, weights), references)
         inside = (nodes >= low) & (nodes <= high)
         return QuadratureRule(
             jnp.asarray(nodes)[:, None], jnp.asarray(weights / weights.sum()), jnp.asarray(inside)
@@ -204,7 +205,11 @@ def _core_radius(tail_mass: float) -> float:
 
 
 def gaussian_mixture(
-    means: ArrayLike, standard_deviations: ArrayLike, weights: ArrayLike, *, tail_mass: float | None = None
+    means: ArrayLike | Sequence[float] | Sequence[Sequence[float]],
+    standard_deviations: ArrayLike | Sequence[float] | Sequence[Sequence[float]],
+    weights: ArrayLike | Sequence[float],
+    *,
+    tail_mass: float | None = None,
 ) -> Density:
     """A mixture of k Gaussians with independent components, on the line or the plane.
 

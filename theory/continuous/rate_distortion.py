@@ -228,17 +228,22 @@ def rate_distortion(
     Raises:
       ValueError: if not exactly one of `slope` and `distortion` is given, or it is not one positive, finite number.
     """
-    if (slope is None) == (distortion is None):
+    if slope is not None and distortion is None:
+        name, value = "slope", slope
+    elif distortion is not None and slope is None:
+        name, value = "distortion", distortion
+    else:
         raise ValueError("slope and distortion: give exactly one of them")
-    name, value = ("slope", slope) if distortion is None else ("distortion", distortion)
     if np.ndim(value) != 0:
         raise ValueError(f"{name} must be one number, got shape {np.shape(value)}")
     check_domain(name, value, minimum=0.0, open_minimum=True, finite=True)
-    options = {"quality": quality, "tolerance": tolerance, "max_atoms": max_atoms, "rounds": rounds, "steps": steps}
     if distortion is None:
-        curve = rate_distortion_curve(density, np.asarray([slope], np.float64), progress=progress, **options)
+        curve = rate_distortion_curve(
+            density, np.asarray([slope], np.float64), quality=quality, tolerance=tolerance, max_atoms=max_atoms,
+            rounds=rounds, steps=steps, progress=progress)
         return jax.tree.map(lambda field: field[0], curve)
-    return _at_distortion(density, float(distortion), _quality(*options.values()), progress)
+    return _at_distortion(
+        density, float(distortion), _quality(quality, tolerance, max_atoms, rounds, steps), progress)
 
 
 def _at_distortion(density: Density, distortion: float, chosen: Quality, progress) -> ContinuousRateDistortion:

@@ -221,7 +221,7 @@ def insert(
         atoms, worth = state
         best = jnp.argmax(worth)
         place = places[best]
-        log_z, _ = log_partition(nodes, atoms, slope)
+        log_z = log_partition(nodes, atoms, slope)[0]
         ratio = jnp.max(jnp.where(pmf > 0.0, -slope * squared_distances(nodes, place[None])[:, 0] - log_z, -jnp.inf))
         free = ~jnp.isfinite(atoms.log_weights)
         slot = jnp.argmax(free)

@@ -59,7 +59,7 @@ def _shifts(offsets: jax.Array) -> jax.Array:
     k = np.arange(_ORDER)
     power = np.maximum(k[None, :] - k[:, None], 0)
     factor = np.where(k[None, :] >= k[:, None], 1.0 / np.array([math.factorial(j) for j in range(_ORDER)])[power], 0.0)
-    return factor[None] * offsets[:, None, None] ** power[None]
+    return jnp.asarray(factor)[None] * offsets[:, None, None] ** power[None]
 
 
 def _quadratic_maximum(gradient: jax.Array, curvature: jax.Array, radius: jax.Array) -> jax.Array:
@@ -208,7 +208,7 @@ def certified_supremum(
             )
             return jnp.maximum(carry, bound.max()), (flat_values.max(axis=1), at)
 
-        upper, (cell_value, cell_location) = jax.lax.scan(row, -jnp.inf, (centers[0], series, remainder))
+        upper, (cell_value, cell_location) = jax.lax.scan(row, jnp.asarray(-jnp.inf), (centers[0], series, remainder))
         cell_value, cell_location = cell_value.reshape(-1), cell_location.reshape(-1, 2)
     start = cell_location[jnp.argmax(cell_value)]
     location, lower = _ascend(jnp.where(used[:, None], points, 0.0), log_ratio, start)

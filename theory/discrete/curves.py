@@ -55,7 +55,7 @@ def rate_distortion_curve(
     check_domain("tolerance", tolerance, minimum=0.0, open_minimum=True)
     if distortions is not None:
         classical.check_distortion(pmf, distortion_matrix, distortions)
-    else:
+    elif slopes is not None:
         check_domain("slopes", slopes, minimum=0.0)
     grid = jnp.asarray(distortions if slopes is None else slopes, jnp.float64)
     if grid.ndim != 1:

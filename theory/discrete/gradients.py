@@ -1,5 +1,7 @@
 """First derivatives of an optimal value by the envelope theorem."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -46,7 +48,7 @@ def with_gradient(value: jax.Array, *arguments_and_derivatives: tuple[jax.Array,
 
 
 @jax.custom_jvp
-def without_gradient(value: jax.Array) -> jax.Array:
+def without_gradient(value: Any) -> Any:
     """Passes a value through and refuses to be differentiated, rather than give a silent zero."""
     return value
 

@@ -203,12 +203,12 @@ def _search(pmf, cost, realism, slope, shared, key, size: int, restarts: int, st
         starts = jax.tree.map(lambda *leaves: jnp.concatenate([leaves[0], jnp.stack(leaves[1:])]), starts, *known)
     pairs, scores = jax.lax.map(descend, starts)
     winner = jax.tree.map(lambda leaf: leaf[jnp.argmin(scores)], pairs)
-    return *_repair(*winner, pmf), _rates(winner, pmf, cost)
+    return *_repair(*winner, pmf=pmf), _rates(winner, pmf, cost)
 
 
 def _supporting_slopes(places, pmf, variance, distortion, num_slopes) -> np.ndarray:
     """Slopes of the lines that the bound needs at a distortion, bits per unit."""
-    gaps = squared_distances(places, places)
+    gaps = np.asarray(squared_distances(jnp.asarray(places), jnp.asarray(places)))
     closest = float(np.min(gaps[gaps > 0.0], initial=4.0 * variance))
     used = pmf[pmf > 0]
     entropy = float(nats_to_bits(-np.sum(used * np.log(used))))
@@ -288,7 +288,7 @@ def _check_source(pmf: ArrayLike, distortion_matrix: ArrayLike, points: ArrayLik
     check_domain("distortion_matrix", cost, minimum=0.0, finite=True)
     if points is not None:
         places = np.asarray(points, np.float64)
-        places = places[:, None] if places.ndim == 1 else places
+        places = jnp.asarray(places[:, None] if places.ndim == 1 else places)
         squared = squared_distances(places, places)
         if squared.shape != cost.shape or not np.allclose(squared, cost, rtol=1e-9, atol=1e-12):
             raise ValueError("distortion_matrix must be the squared distance between the points, got another matrix")

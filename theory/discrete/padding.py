@@ -4,14 +4,14 @@ A padded input letter has probability zero; a padded output letter is at infinit
 occurs, so that no channel uses it. Solvers leave both out of their equations.
 """
 
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 
 _SIZES = (4, 8, 16, 32, 64)
 _STEP = 32
-_Tree = TypeVar("_Tree")
+_Tree = TypeVar("_Tree", bound=NamedTuple)
 
 
 def padded_size(size: int) -> int:
@@ -59,7 +59,7 @@ def unpad(result: _Tree, inputs: tuple[str, ...], outputs: tuple[str, ...], n: i
     Returns:
       The result with fields of shapes [..., n, m], [..., n] and [..., m].
     """
-    fields = {"channel": result.channel[..., :n, :m]}
+    fields = {name: getattr(result, name)[..., :n, :m] for name in ("channel",)}
     fields |= {name: getattr(result, name)[..., :n] for name in inputs}
     fields |= {name: getattr(result, name)[..., :m] for name in outputs}
     return result._replace(**fields)

@@ -287,7 +287,7 @@ def _iid_output(
     binds = least > fixed(s * correlation)
     left, left_both = jnp.exp(-2.0 * r), jnp.exp(-2.0 * (r + c))
     free = v * (left + left_both - left * left_both)
-    upper = jnp.where(binds, _at_least_deviation(*only(binds, r, c, p, v), divergence), free)
+    upper = jnp.where(binds, _at_least_deviation(*only(binds, r, c, p, v), divergence=divergence), free)
     if divergence == "w2sq":
         return DistortionBounds(strong_realism_distortion(rate, shared, p, v), upper)
 
@@ -311,7 +311,7 @@ def _iid_output(
     binds = (center <= least) & (least > fixed(s * correlation)) & ~unlimited
     inside = ~binds & ~unlimited
     lower = jnp.where(inside, distortion(*only(inside, center, s, r, c, nats_p)), v * left)
-    lower = jnp.where(binds, _at_least_deviation(*only(binds, r, c, p, v), divergence), lower)
+    lower = jnp.where(binds, _at_least_deviation(*only(binds, r, c, p, v), divergence=divergence), lower)
     return DistortionBounds(lower, upper)
 
 

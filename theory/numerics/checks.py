@@ -5,14 +5,14 @@ where an argument lies outside its domain. Outside they raise a `ValueError` tha
 what it got and what it needs.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import jax
 import numpy as np
 from jax.typing import ArrayLike
 
 
-def is_concrete(value: ArrayLike) -> bool:
+def is_concrete(value: ArrayLike | Sequence[float]) -> bool:
     """Says whether the values of an argument can be inspected (it is not traced).
 
     Args:
@@ -30,7 +30,8 @@ def check_precision() -> None:
     Raises:
       ValueError: if JAX's 64-bit mode, which importing `theory` switches on, was switched off.
     """
-    if not jax.config.jax_enable_x64:
+    # JAX gives its configuration the attributes of its flags at run time.
+    if not jax.config.jax_enable_x64:  # type: ignore[missing-attribute]
         raise ValueError(
             "jax_enable_x64 must be on for the functions of theory, got off: it was switched off after theory was "
             "imported; call jax.config.update('jax_enable_x64', True), or leave the context that switches it off"
@@ -39,7 +40,7 @@ def check_precision() -> None:
 
 def check_domain(
     name: str,
-    value: ArrayLike,
+    value: ArrayLike | Sequence[float],
     *,
     minimum: float = -np.inf,
     maximum: float = np.inf,

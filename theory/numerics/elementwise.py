@@ -16,9 +16,9 @@ def broadcast(*values: ArrayLike) -> list[jax.Array]:
     Returns:
       Arrays of the common shape.
     """
-    values = [jnp.asarray(value, jnp.float64) for value in values]
-    shape = jnp.broadcast_shapes(*(value.shape for value in values))
-    return [jnp.broadcast_to(value, shape) for value in values]
+    arrays = [jnp.asarray(value, jnp.float64) for value in values]
+    shape = jnp.broadcast_shapes(*(array.shape for array in arrays))
+    return [jnp.broadcast_to(array, shape) for array in arrays]
 
 
 def squared_distances(x: jax.Array, y: jax.Array) -> jax.Array:
@@ -31,7 +31,7 @@ def squared_distances(x: jax.Array, y: jax.Array) -> jax.Array:
     Returns:
       Squared distances, [n, m].
     """
-    return sum((x[:, None, k] - y[None, :, k]) ** 2 for k in range(x.shape[1]))
+    return jnp.asarray(sum((x[:, None, k] - y[None, :, k]) ** 2 for k in range(x.shape[1])))
 
 
 def nan_unless(valid: jax.Array, value: jax.Array) -> jax.Array:

@@ -53,7 +53,7 @@ class OperationalBounds(NamedTuple):
 
 def _quantizer(density, pairs, weight):
     """The quantizer at Lagrangian weight `weight` (distortion per nat)."""
-    starts = search.starts(density, *pairs, weight)
+    starts = search.starts(density, *pairs, weight=weight)
     refined, residuals, values = jax.vmap(lambda t: search.refine(density, t, weight))(starts)
     best = jnp.argmin(values)
     thresholds, residual = refined[best], residuals[best]
@@ -105,7 +105,7 @@ def entropy_coded_scalar_quantizer(density: ScalarDensity, slope: ArrayLike) -> 
     slope = jnp.asarray(slope, jnp.float64)
     finest = bits_to_nats(_finest_weight(density))
     if is_concrete(finest):
-        check_domain("slope (at this number of panels)", slope, minimum=finest)
+        check_domain("slope (at this number of panels)", slope, minimum=float(finest))
     flat = _quantizers(density, slope.ravel())
 
     def shaped(field):
@@ -196,14 +196,14 @@ def entropy_coded_distortion_rate(density: ScalarDensity, rate: ArrayLike) -> Op
     rate = jnp.asarray(rate, jnp.float64)
     finest = _finest(density)
     if is_concrete(finest):
-        check_domain("rate (at this number of panels)", rate, maximum=finest[0])
+        check_domain("rate (at this number of panels)", rate, maximum=float(finest[0]))
     inside = (rate > 0) & (rate <= finest[0])
     bounds = _hull(density, jnp.where(inside, rate, finest[0] / 2).ravel(), True, finest)
     bounds = OperationalBounds(*(field.reshape(rate.shape) for field in bounds))
     # 0 with a derivative of NaN, 0 times inf: the slope at rate 0 may be infinite, and depends on the far tails.
     root = jnp.sqrt(jnp.where(rate == 0, rate, 1.0))
     variance = density.variance + jnp.where(rate == 0, root * root, 0.0)
-    at_zero = OperationalBounds(variance, variance, jnp.nan)
+    at_zero = OperationalBounds(variance, variance, jnp.asarray(jnp.nan))
     return OperationalBounds(*(
         jnp.where(inside, field, jnp.where(rate == 0, zero, jnp.nan)) for field, zero in zip(bounds, at_zero)
     ))
@@ -230,7 +230,7 @@ def entropy_coded_rate_distortion(density: ScalarDensity, distortion: ArrayLike)
     distortion = jnp.asarray(distortion, jnp.float64)
     finest = _finest(density)
     if is_concrete(finest):
-        check_domain("distortion (at this number of panels)", distortion, minimum=finest[1])
+        check_domain("distortion (at this number of panels)", distortion, minimum=float(finest[1]))
     inside = (distortion < density.variance) & (distortion >= finest[1])
     bounds = _hull(density, jnp.where(inside, distortion, density.variance / 2).ravel(), False, finest)
     bounds = OperationalBounds(*(field.reshape(distortion.shape) for field in bounds))

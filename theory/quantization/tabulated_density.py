@@ -152,11 +152,11 @@ def gaussian_mixture_density(
     Raises:
       ValueError: if the weights are no probabilities or a variance is not positive.
     """
-    weights, means, variances = (jnp.asarray(v, jnp.float64) for v in (weights, means, variances))
-    check_pmf("weights", weights)
-    check_domain("means", means, finite=True)
-    check_domain("variances", variances, minimum=0.0, open_minimum=True, finite=True)
-    weight, mean, std = weights[None, :], means[None, :], jnp.sqrt(variances)[None, :]
+    shares, centers, spreads = (jnp.asarray(v, jnp.float64) for v in (weights, means, variances))
+    check_pmf("weights", shares)
+    check_domain("means", centers, finite=True)
+    check_domain("variances", spreads, minimum=0.0, open_minimum=True, finite=True)
+    weight, mean, std = shares[None, :], centers[None, :], jnp.sqrt(spreads)[None, :]
 
     def pdf(x):
         z = (x[:, None] - mean) / std

@@ -119,7 +119,7 @@ def pyramid_levels(sigma: ArrayLike) -> tuple[PyramidLevel, ...]:
             levels.append(PyramidLevel(np.full((1, height), 1 / height), np.full((1, width), 1 / width),
                                        jnp.sum(share).reshape(1, 1)))
             continue
-        weights = _shares(height, i) @ share @ _shares(width, i).T
+        weights = jnp.asarray(_shares(height, i)) @ share @ _shares(width, i).T
         levels.append(PyramidLevel(axis_windows(height, i), axis_windows(width, i), weights))
     return tuple(levels)
 
@@ -137,7 +137,7 @@ def pyramid_mean_matrix(sigma: ArrayLike) -> jax.Array:
       ValueError: if sigma has another shape, or is negative (outside of a trace).
     """
     sigma = jnp.asarray(sigma, jnp.float64)
-    total = 0.0
+    total = jnp.asarray(0.0)
     for rows, columns, weights in pyramid_levels(sigma):
         height, width = rows.shape[1], columns.shape[1]
         by_rows = jnp.einsum("ab,ai,aj->bij", weights, rows, rows).reshape(len(columns), -1)

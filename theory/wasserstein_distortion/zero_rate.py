@@ -149,7 +149,7 @@ def pyramid_zero_rate_distortion(sigma: ArrayLike) -> jax.Array:
     Raises:
       ValueError: if sigma has another shape, or is negative (outside of a trace).
     """
-    total = 0.0
+    total = jnp.asarray(0.0)
     for rows, columns, weights in pyramid_levels(sigma):
         (row_kinds, row_of), (column_kinds, column_of) = (_kinds(windows) for windows in (rows, columns))
         merged = np.eye(len(row_kinds))[:, row_of] @ weights @ np.eye(len(column_kinds))[:, column_of].T

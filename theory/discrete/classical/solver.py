@@ -124,6 +124,7 @@ def rate_distortion(
         return padding.unpad(result, ("multiplier",), ("output_pmf",), *distortion_matrix.shape)
     if method == "blahut_arimoto":
         raise ValueError("method 'blahut_arimoto' needs a slope, got a distortion")
+    assert distortion is not None  # exactly one of the two is given, and no slope
     check_distortion(pmf, distortion_matrix, distortion)
     target = jnp.asarray(distortion, jnp.float64)
     with _programs:
@@ -179,7 +180,7 @@ def check_distortion(pmf: jax.Array, distortion_matrix: jax.Array, distortion: A
 def undifferentiable_at_slope(pmf, distortion_matrix, slope, tolerance, method, max_iterations):
     """`solve_at_slope`, refusing to be differentiated."""
     arguments = without_gradient((pmf, distortion_matrix, slope))
-    return solve_at_slope(*arguments, tolerance, method, max_iterations)
+    return solve_at_slope(*arguments, tolerance=tolerance, method=method, max_iterations=max_iterations)
 
 
 def differentiable_at_distortion(pmf, distortion_matrix, distortion, tolerance, method, max_iterations):

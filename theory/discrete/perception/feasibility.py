@@ -9,6 +9,7 @@ transport of the source to itself, to which "tv", "w1" and "w2sq" add the output
 a solver's dual points at a large slope; g is then the largest that f allows.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ import numpy as np
 import scipy.sparse
 from scipy.optimize import linprog
 
+from theory.discrete.perception.divergences import Divergence
 from theory.discrete.perception.duals import Perception, best_multiplier, bind_divergence
 from theory.discrete.perception.problem import Options, Problem, limits_of
 
@@ -59,7 +61,7 @@ def _least(perception: Perception, p, g, mean, problem: Problem):
     return mean + center - t * (budget + perception.conjugate((center - g) / t))
 
 
-def _program(p: np.ndarray, d: np.ndarray, cost: np.ndarray | None, budget: float, name: str):
+def _program(p: np.ndarray, d: np.ndarray, cost: np.ndarray | None, budget: float, name: str | Divergence):
     """min E[d] over joints J >= 0 with rows p, and the output's freedom: arrays of a linear program.
 
     Variables are the allowed entries of J; for "tv" then u, v >= 0 with columns p + u - v and sum(u + v) / 2 <= P; for
@@ -82,6 +84,8 @@ def _program(p: np.ndarray, d: np.ndarray, cost: np.ndarray | None, budget: floa
         less = np.r_[np.zeros(pairs), np.full(2 * n, 0.5)]
         value, right = np.r_[value, np.zeros(2 * n)], np.r_[p[occurs], p]
         return value, equal, right, less[None], np.array([budget]), (rows, columns)
+    if cost is None:
+        raise ValueError(f"divergence {name!r} needs a transport cost, got none")
     plan_rows, plan_columns = np.nonzero(np.isfinite(cost) & occurs[:, None])
     size = plan_rows.size
     plan_by_row = scipy.sparse.csr_array((np.ones(size), (plan_rows, np.arange(size))), (n, size))
@@ -131,7 +135,9 @@ def least_distortion(problem: Problem, options: Options) -> LeastDistortion:
     return LeastDistortion(float(_proved(problem, options, jnp.asarray(f))), f, channel)
 
 
-def is_impossible(problem: Problem, options: Options, *, dual_points: list[tuple[jax.Array, jax.Array]] = ()) -> bool:
+def is_impossible(
+    problem: Problem, options: Options, *, dual_points: Sequence[tuple[jax.Array, jax.Array]] = ()
+) -> bool:
     """Whether a proof is found that no channel meets the distortion and the perception.
 
     Args:

@@ -73,21 +73,22 @@ def rate_distortion_perception(
     pmf, distortion_matrix = check_square_source(pmf, distortion_matrix)
     if (slope is None) == (distortion is None):
         raise ValueError("slope and distortion: give exactly one of them")
-    if (perception_slope is None) == (perception is None):
+    if perception is not None and perception_slope is None:
+        name, level = "perception", perception
+    elif perception_slope is not None and perception is None:
+        name, level = "perception_slope", perception_slope
+    else:
         raise ValueError("perception_slope and perception: give exactly one of them")
     check_domain("tolerance", tolerance, minimum=0.0, open_minimum=True)
-    if slope is None:
+    if distortion is not None:
         classical.check_distortion(pmf, distortion_matrix, distortion)
-    else:
+    elif slope is not None:
         check_domain("slope", slope, minimum=0.0, finite=True)
     transport, on_line = transport_costs(pmf.shape[0], divergence, points, transport_cost)
-    name, level = (
-        ("perception_slope", perception_slope) if perception is None else ("perception", perception)
-    )
     check_domain(name, level, minimum=0.0)
     options = Options(divergence, on_line, slope is not None, perception_slope is not None, max_iterations)
-    asked = (jnp.asarray(x, jnp.float64) for x in (distortion if slope is None else slope, level))
-    problem = Problem(pmf, distortion_matrix, *asked, transport, jnp.asarray(tolerance, jnp.float64))
+    asked, limit = (jnp.asarray(x, jnp.float64) for x in (distortion if slope is None else slope, level))
+    problem = Problem(pmf, distortion_matrix, asked, limit, transport, jnp.asarray(tolerance, jnp.float64))
     padded, regime = pad(problem, options), regime_of(level, options)
     if all(is_concrete(leaf) for leaf in jax.tree.leaves(problem)):
         result = search.solve(padded, options, regime)
@@ -226,10 +227,11 @@ def differentiable(problem: Problem, options: Options, regime: str) -> RateDisto
     Returns:
       The result; its rate has a gradient if both distortion and perception are given.
     """
-    arguments = problem[:4]
+    pmf, matrix, distortion, perception = problem[:4]
     if options.fixed_slope or options.fixed_multiplier:
-        arguments = without_gradient(arguments)
-    constants = lax.stop_gradient(problem._replace(**dict(zip(Problem._fields, arguments))))
+        pmf, matrix, distortion, perception = without_gradient((pmf, matrix, distortion, perception))
+    constants = lax.stop_gradient(problem._replace(
+        pmf=pmf, distortion_matrix=matrix, distortion_or_slope=distortion, perception_or_slope=perception))
     solve = {
         "perfect": solver.solve_perfect, "free": solver.solve_free, "constrained": solver.solve_constrained_traced,
         "any": solver.solve_traced,
