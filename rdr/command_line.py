@@ -83,6 +83,19 @@ class Parsed(NamedTuple):
     words: tuple[str, ...]
     workdir: pathlib.Path | None
 
+    def required_workdir(self) -> pathlib.Path:
+        """Gives the working directory to a program that cannot do without.
+
+        Returns:
+          The directory.
+
+        Raises:
+          UsageError: if there is none.
+        """
+        if self.workdir is None:
+            raise UsageError("--workdir is missing: say where to write the results")
+        return self.workdir
+
 
 class _Parser(argparse.ArgumentParser):
     """Raises one sentence instead of printing a page."""
@@ -315,7 +328,7 @@ def main(
         parts = pathlib.Path((sys.argv if argv is None else argv)[0]).with_suffix("").parts
         program = f"python -m {'.'.join(parts[parts.index('experiments'):])}" if "experiments" in parts else parts[-1]
         parsed = parse(CommandLine(program, description, presets), argv)
-        with claim_workdir(parsed.workdir, parsed.config) as workdir:
+        with claim_workdir(parsed.required_workdir(), parsed.config) as workdir:
             run(parsed.config, workdir)
 
     return run_safely(call)

@@ -140,7 +140,7 @@ class StepDecoder:
         return symbols.reshape(shape)
 
     def _check_left(self, bits: float) -> None:
-        if bits > self._bits_left:
+        if self._bits_left is not None and bits > self._bits_left:
             raise ValueError("damaged message: it announces more symbols than its bytes can hold")
 
     def read_bits(self, chances: np.ndarray) -> np.ndarray:

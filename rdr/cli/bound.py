@@ -190,13 +190,15 @@ def solve(
     """
     from theory.discrete import rate_distortion_curve, rate_distortion_perception_surface
 
+    reached = {}
     if divergence == "none":
         perceptions = (float("inf"),)
         solution = rate_distortion_curve(pmf, matrix, distortions=distortions)
     else:
         solution = rate_distortion_perception_surface(
-            pmf, matrix, distortions=distortions, perceptions=perceptions, divergence=divergence
+            pmf, matrix, distortions=distortions, perceptions=np.asarray(perceptions, np.float64), divergence=divergence
         )
+        reached["perception"] = np.asarray(solution.perception).ravel()
     allowed, bound = np.meshgrid(distortions, np.asarray(perceptions, np.float64), indexing="ij")
     columns = {
         "max_distortion": allowed.ravel(),
@@ -206,9 +208,8 @@ def solve(
         "gap_bits": np.asarray(solution.rate - solution.rate_lower).ravel(),
         "distortion": np.asarray(solution.distortion).ravel(),
         "slope_bits": np.asarray(solution.slope).ravel(),
+        **reached,
     }
-    if divergence != "none":
-        columns["perception"] = np.asarray(solution.perception).ravel()
     infeasible = ~np.isfinite(columns["rate_bits"])
     columns["rate_lower_bits"] = np.where(infeasible, np.nan, columns["rate_lower_bits"])
     return columns
@@ -248,7 +249,7 @@ def compute(config: Config, pmf: np.ndarray, matrix: np.ndarray) -> tuple[dict[s
             f"{config.divergence} <= {columns['max_perception'][first]:g}"
         )
     columns = {name: column[~infeasible] for name, column in columns.items()}
-    header = {
+    header: dict[str, object] = {
         "units": "rates in bits per letter; KL, reverse KL and JS in bits; slope in bits per unit of distortion",
         "bounds": "the rate-distortion-perception function lies between rate_lower_bits and rate_bits",
         "divergence": config.divergence,
@@ -280,15 +281,17 @@ def run(config: Config, workdir: pathlib.Path, extra: Extra = Extra()) -> dict[s
     if command_line.check_workdir(workdir, config):
         columns = bound_tables.read_columns(workdir / "bound.csv", source_digest(pmf, matrix))
     if columns is None:
-        columns, header = compute(config, pmf, matrix)
+        computed, header = compute(config, pmf, matrix)
         with command_line.claim_workdir(workdir, config):
-            files.write_text(workdir / "bound.tex", bound_tables.latex(columns, config.divergence))
-            figure = bound_tables.make_figure(columns, config.divergence)
+            files.write_text(workdir / "bound.tex", bound_tables.latex(computed, config.divergence))
+            figure = bound_tables.make_figure(computed, config.divergence)
             files.write_figure(workdir / "bound.png", figure, dpi=200, metadata={"Software": None})
             files.write_figure(workdir / "bound.pdf", figure, metadata={"CreationDate": None})
-            write_table(workdir / "bound.csv", columns, header)
+            write_table(workdir / "bound.csv", computed, header)
             write_run_record(workdir, name="rdr bound", config=config, duration_seconds=time.monotonic() - started)
         columns = bound_tables.read_columns(workdir / "bound.csv", source_digest(pmf, matrix))  # as a later call will
+    if columns is None:
+        raise ValueError(f"workdir: {workdir / 'bound.csv'} was written, but cannot be read back")
     gap = float(np.max(columns["rate_bits"] - columns["rate_lower_bits"]))
     if extra.json:
         show_json(Outcome(seconds=time.monotonic() - started), points=len(columns["rate_bits"]), largest_gap_bits=gap,
@@ -326,6 +329,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     def call():
         parsed = command_line.parse(CommandLine("rdr bound", DESCRIPTION, PRESETS, Extra()), argv)
-        run(parsed.config, parsed.workdir, parsed.extra)
+        run(parsed.config, parsed.required_workdir(), parsed.extra)
 
     return command_line.run_safely(call, interrupted="nothing was written")

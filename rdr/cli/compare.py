@@ -241,6 +241,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     def call():
         parsed = command_line.parse(CommandLine("rdr compare", DESCRIPTION, {"": Config()}, Extra(), "WORD.."), argv)
         inputs = (*parsed.config.inputs, *parsed.words)
-        run(dataclasses.replace(parsed.config, inputs=inputs), parsed.workdir, parsed.extra)
+        run(dataclasses.replace(parsed.config, inputs=inputs), parsed.required_workdir(), parsed.extra)
 
     return command_line.run_safely(call)

@@ -126,6 +126,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     def call():
         parsed = command_line.parse(CommandLine("rdr correlate", DESCRIPTION, {"": Config()}, Extra()), argv)
-        run(parsed.config, parsed.workdir, parsed.extra)
+        run(parsed.config, parsed.required_workdir(), parsed.extra)
 
     return command_line.run_safely(call)

@@ -104,10 +104,10 @@ def summarize(values: Sequence[float], seed: int) -> dict[str, Any]:
     Returns:
       "value", and with two or more finite values "low" and "high", the ends of a 95 % interval.
     """
-    values = np.asarray(values, np.float64)
-    if not np.isfinite(values).all() or values.size < 2:
-        return {"value": encode(float(values.mean()))}
-    found = bootstrap_interval(lambda index: values[index].mean(), values.size, seed=seed)
+    numbers = np.asarray(values, np.float64)
+    if not np.isfinite(numbers).all() or numbers.size < 2:
+        return {"value": encode(float(numbers.mean()))}
+    found = bootstrap_interval(lambda index: numbers[index].mean(), numbers.size, seed=seed)
     return {"value": found.value, "low": found.low, "high": found.high, "standard_error": found.standard_error}
 
 
@@ -227,7 +227,8 @@ def _show(
     """Prints the results."""
     if extra.json:
         rate, pixels = table.get("rate_bpp", {}).get("value"), [pair.height * pair.width for pair in pairs]
-        size = None if rate is None else sum(pair.bits for pair in pairs) // 8
+        bits = [pair.bits for pair in pairs if pair.bits is not None]
+        size = None if rate is None or len(bits) < len(pairs) else sum(bits) // 8
         show_json(Outcome(size, rate, table.get("psnr", {}).get("value"), seconds),
                   images=len(pairs), pixels=sum(pixels), workdir=str(workdir), metrics=table)
         return
@@ -310,6 +311,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def call():
         parsed = command_line.parse(CommandLine("rdr evaluate", DESCRIPTION, {"": Config()}, Extra()), argv)
-        run(parsed.config, parsed.workdir, parsed.extra)
+        run(parsed.config, parsed.required_workdir(), parsed.extra)
 
     return command_line.run_safely(call)

@@ -93,6 +93,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     def call():
         parsed = command_line.parse(
             CommandLine("rdr evaluate", DESCRIPTION, {"": Config()}, Report(), "IMAGES.."), argv)
-        run(parsed.words, parsed.workdir, parsed.config, as_json=parsed.extra.json)
+        run(parsed.words, parsed.required_workdir(), parsed.config, as_json=parsed.extra.json)
 
     return command_line.run_safely(call)

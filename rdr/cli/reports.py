@@ -62,7 +62,7 @@ def describe_decoded(message: bytes, decoded: np.ndarray, seconds: float) -> Out
     Returns:
       The outcome, without a PSNR.
     """
-    digest = hashlib.sha256(np.ascontiguousarray(decoded)).hexdigest()
+    digest = hashlib.sha256(np.ascontiguousarray(decoded).data).hexdigest()
     pixels = decoded.shape[0] * decoded.shape[1]
     return Outcome(len(message), 8 * len(message) / pixels, None, seconds, digest)
 
@@ -86,13 +86,14 @@ def show_encoded(name: str, outcome: Outcome, shape: tuple[int, ...], config: Co
         print(f"{name}: {outcome.bytes} bytes, {outcome.bits_per_pixel:.4f} bits per pixel, "
               f"PSNR {outcome.psnr_db:.2f} dB")
     target = target_bytes(config, shape)
-    if target is None:
+    if target is None or outcome.bytes is None:
         return False
     if outcome.bytes > target:
         print(f"{name}: this is longer than the {target} bytes that were asked for; no shorter file was found",
               file=sys.stderr)
         return True
-    if outcome.bytes < _LEAST_SHARE * target and math.isfinite(outcome.psnr_db):
+    if (outcome.bytes < _LEAST_SHARE * target and outcome.psnr_db is not None
+            and math.isfinite(outcome.psnr_db)):
         reason = "the highest rate of this codec" if config.checkpoint else "no longer file was found"
         print(f"{name}: this is shorter than the {target} bytes that were asked for: {reason}", file=sys.stderr)
         return True

@@ -235,7 +235,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parsed = command_line.parse(
             CommandLine("rdr train", DESCRIPTION, PRESETS, DistributedConfig()), argv,
             further_values=lambda extra: read_config_file(extra.config) if extra.config else {})
-        place, workdir = parsed.extra, parsed.workdir
+        place, workdir = parsed.extra, parsed.required_workdir()
         sharding.initialize_distributed(place.coordinator, place.num_processes, place.process_id)
         first = jax.process_index() == 0
         with command_line.claim_workdir(workdir, parsed.config) if first else contextlib.nullcontext():

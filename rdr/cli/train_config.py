@@ -25,7 +25,7 @@ class Config:
     codec: str = option("mbt2018-mean", "architecture", choices=NAMES, first=True)
     channels: int = option(64, "channels N of the transforms; more for higher rates")
     latents: int = option(96, "channels M of the latents; more for higher rates")
-    transforms: str = option("gdn", "nonlinearity and blocks of the transforms", choices=TRANSFORMS)
+    transforms: str = option("gdn", "nonlinearity and blocks of the transforms", choices=tuple(TRANSFORMS))
     rate_levels: int = option(5, "rate levels of one network; 0 for a network of one rate", first=True)
     lambda_low: float = option(0.0018, "weight of 255^2 MSE at the lowest rate level, or of a codec of one rate")
     lambda_high: float = option(0.0483, "weight of 255^2 MSE at the highest rate level")

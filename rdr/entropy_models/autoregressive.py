@@ -185,9 +185,9 @@ def block_tables(prior: CausalBlock, params: dict, step: np.ndarray, cells: tupl
       For each coordinate `Tables`, with c the context in quarters number (c + 4 reach) * 2 + q where the cells follow a
       parity q, else c + 4 reach.
     """
-    step = jnp.asarray(step, jnp.float32)
+    steps = jnp.asarray(step, jnp.float32)
     parities = (0, 1) if any(cell.follows for cell in cells) else (0,)
-    by_parity = [np.asarray(_pmfs(params, step, jnp.float32(q), prior, cells, reach, span), np.float64)
+    by_parity = [np.asarray(_pmfs(params, steps, jnp.float32(q), prior, cells, reach, span), np.float64)
                  for q in parities]
     tables = []
     for i, cell in enumerate(cells):

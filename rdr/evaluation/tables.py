@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
+import numpy as np
 
 from rdr import files
 
@@ -44,7 +45,7 @@ def format_value(value: Any) -> str:
     return text
 
 
-def write_table(path: pathlib.Path, columns: Mapping[str, Sequence], header: Mapping[str, Any]) -> None:
+def write_table(path: pathlib.Path, columns: Mapping[str, Sequence | np.ndarray], header: Mapping[str, Any]) -> None:
     """Writes a table as CSV behind `# key: value` lines.
 
     Args:
@@ -64,7 +65,7 @@ def write_table(path: pathlib.Path, columns: Mapping[str, Sequence], header: Map
     files.write_text(path, "\n".join(lines) + "\n")
 
 
-def write_points(path: pathlib.Path, columns: Mapping[str, Sequence], header: Mapping[str, Any]) -> None:
+def write_points(path: pathlib.Path, columns: Mapping[str, Sequence | np.ndarray], header: Mapping[str, Any]) -> None:
     """Writes `points.csv`: the operating points of codecs and their bounds.
 
     Args:
@@ -82,7 +83,7 @@ def write_points(path: pathlib.Path, columns: Mapping[str, Sequence], header: Ma
     write_table(path, ordered | {k: v for k, v in columns.items() if k not in ordered}, header)
 
 
-def violations(columns: Mapping[str, Sequence]) -> list[int]:
+def violations(columns: Mapping[str, Sequence | np.ndarray]) -> list[int]:
     """Finds operating points that beat their bound.
 
     A violation is a rate below the bound's lower side by more than three standard errors of the gap, or a
@@ -99,7 +100,7 @@ def violations(columns: Mapping[str, Sequence]) -> list[int]:
             if not (math.isfinite(rate) and math.isfinite(error) and rate >= bound - 3.0 * error)]
 
 
-def render(columns: Mapping[str, Sequence], digits: int = 4) -> str:
+def render(columns: Mapping[str, Sequence | np.ndarray], digits: int = 4) -> str:
     """Lays a table out for a person: aligned columns, rounded numbers.
 
     Args:

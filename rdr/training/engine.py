@@ -88,7 +88,7 @@ def train_on_batches(
             if done % log_every == 0 or done == steps:
                 window.add(*waiting)
                 waiting, means = None, window.means()
-                if first:
+                if log is not None:
                     log.write(done, means)
                 rate = (done - start) / (time.monotonic() - clock)
                 bar.set_postfix({"loss": f"{means['loss']:.4g}", "steps/s": f"{rate:.2f}"})

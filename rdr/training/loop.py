@@ -49,7 +49,7 @@ def _bar_of(steps: int, done: int, description: str) -> contextlib.AbstractConte
     shared = _SHARED_BAR.get()
     if shared is None:
         return tqdm(total=steps, initial=done, desc=description, unit="step")
-    shared.total += steps - done
+    shared.total = (shared.total or 0) + steps - done
     shared.set_description(description)
     return contextlib.nullcontext(shared)
 

@@ -70,11 +70,10 @@ def scale_by_soap(*, b1: float = 0.9, b2: float = 0.95, preconditioner_decay: fl
     if renew_every < 1 or not eps > 0:
         raise ValueError(f"renew_every must be at least 1 and eps positive, got {renew_every} and {eps}")
 
-    def init(params: Any) -> SoapState:
+    def init(params: Any) -> Any:
         return SoapState(jnp.zeros((), jnp.int32), tuple(_first_state(leaf) for leaf in jax.tree.leaves(params)))
 
-    def update(updates: Any, state: SoapState, params: Any = None, *, step: Any = None, **_: Any
-               ) -> tuple[Any, SoapState]:
+    def update(updates: Any, state: Any, params: Any = None, *, step: Any = None, **_: Any) -> tuple[Any, Any]:
         del params
         step = state.count if step is None else step
         leaves, tree = jax.tree.flatten(updates)

@@ -105,9 +105,8 @@ def add_layered(encoder: StepEncoder, params: Any, x: np.ndarray, *, noise: Nois
             raise ValueError("x is too large for this noise_scale: its quotients must be below 2^31")
         symbols[part], ids[part] = k, chosen
     bits, split = _low_bits(index, ids)
-    if split.size:
-        rest = symbols[split] & ((1 << bits) - 1)
-        symbols[split] >>= bits
+    rest = symbols[split] & ((1 << bits) - 1)
+    symbols[split] >>= bits
     encoder.add(symbols, tables, ids)
     if split.size:
         encoder.add(rest, low, bits - 1)

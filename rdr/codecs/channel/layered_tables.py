@@ -98,7 +98,7 @@ def _support(source: Source) -> tuple[float, float]:
     ends = []
     for sign in (-1.0, 1.0):
         def outside(t, sign=sign):
-            below = float(source(np.float64(sign * t)))
+            below = float(source(np.asarray(sign * t, np.float64)))
             return (below if sign < 0 else 1.0 - below) <= _TAIL
 
         grid = np.concatenate([-np.geomspace(1e30, 1e-30, 601), [0.0], np.geomspace(1e-30, 1e30, 601)])
@@ -125,7 +125,7 @@ def _mean_pmfs(source, half, low, high, offset_bins, low_bits):
     # k >> b is q where x lies between 2A (2^b q - u - 1/2) and 2A (2^b (q + 1) - u - 1/2).
     edges = np.arange(first, last + 2) - (u[:, None] + 0.5) / 2**low_bits
     spread = 2.0 ** (_BIN_STEPS / LOG_STEPS * np.array([-np.sqrt(15.0), 0.0, np.sqrt(15.0)]) / 10)  # Gauss nodes
-    pmfs = 0.0
+    pmfs = np.zeros(())
     for factor, weight in zip(spread, (5 / 18, 8 / 18, 5 / 18)):
         cdf = np.asarray(source(step * factor * edges), np.float64)
         pmfs = pmfs + weight * np.maximum(np.diff(cdf, axis=1), 0.0)

@@ -129,18 +129,21 @@ def layer_sampler(noise: Noise) -> LayerSampler:
       The sampler.
 
     Raises:
-      ValueError: if the quantile function does not increase or is not positive.
+      ValueError: if the noise is uniform, or the quantile function does not increase or is not positive.
     """
+    quantile = noise.quantile
+    if quantile is None:
+        raise ValueError(f"noise must have layers of more than one width, got {noise.name!r}")
     cell = np.arange(2**_CELL_BITS, dtype=np.float64)[:, None]
     nodes = 0.5 - 0.5 * np.cos(np.pi * (np.arange(_DEGREE + 1) + 0.5) / (_DEGREE + 1))
     checks = np.linspace(0.005, 0.995, 23)
-    values = noise.quantile(*_probabilities(cell, nodes))
-    exact = noise.quantile(*_probabilities(cell, checks))
+    values = quantile(*_probabilities(cell, nodes))
+    exact = quantile(*_probabilities(cell, checks))
     if not (np.isfinite(exact).all() and (exact > 0).all() and (np.diff(exact.ravel()) >= 0).all()):
         raise ValueError(f"the layers of noise {noise.name!r} must have a positive, increasing quantile function")
     coefficients = np.linalg.solve(np.vander(nodes), values.T)
     error = np.abs(np.vander(checks, _DEGREE + 1) @ coefficients - exact.T) / exact.T
-    return LayerSampler(coefficients, error.max(0) > _TOLERANCE, noise.quantile)
+    return LayerSampler(coefficients, error.max(0) > _TOLERANCE, quantile)
 
 
 def half_widths(sampler: LayerSampler, words: np.ndarray) -> np.ndarray:
@@ -201,6 +204,6 @@ def mixture_source(weights: Sequence[float], means: Sequence[float], scales: Seq
         raise ValueError("weights must be finite and non-negative with a positive sum, scales finite and positive")
 
     def cdf(x):
-        return sum(a * ndtr((x - b) / c) for a, b, c in zip(w / w.sum(), m, s))
+        return np.asarray(sum(a * ndtr((x - b) / c) for a, b, c in zip(w / w.sum(), m, s)))
 
     return cdf

@@ -159,12 +159,12 @@ def _search(key: jax.Array, z: np.ndarray, norm: np.ndarray, waiting: np.ndarray
     """Looks at candidates: indices, -1 for blocks that are not done; states; and blocks that had too few candidates."""
     blocks, n = z.shape
     index = np.full(blocks, -1, np.int64)
-    table, places = None, (np.float32(0.0), np.float32(1.0))
+    tables, places = None, (np.float32(0.0), np.float32(1.0))
     if rule in ("greedy", "gprs"):
-        places = tuple(np.float32(p) for p in target.tables.places)
-        table = target.tables.log_time if rule == "gprs" else target.tables.log_survival
-    state = _State(*(np.zeros(blocks, np.float32) for _ in range(3)), np.full(blocks, np.inf, np.float32),
-                   np.zeros(blocks, np.int32))
+        tables = _tables(target, rule)
+        places = tuple(np.float32(p) for p in tables.places)
+    time, level, lost = (np.zeros(blocks, np.float32) for _ in range(3))
+    state = _State(time, level, lost, np.full(blocks, np.inf, np.float32), np.zeros(blocks, np.int32))
     first = 0
     while waiting.size and first * GROUP < most:
         # Never beyond the last: what a rule leaves over depends on where it stopped.
@@ -174,8 +174,8 @@ def _search(key: jax.Array, z: np.ndarray, norm: np.ndarray, waiting: np.ndarray
         for start in range(0, waiting.size, size):
             b = waiting[start : start + size]
             padded = np.pad(b, (0, size - b.size), mode="edge")
-            curve = (np.zeros((size, 4), np.float32) if table is None
-                     else survival.curves(table, target.tables, norm[padded]))
+            curve = (np.zeros((size, 4), np.float32) if tables is None else survival.curves(
+                tables.log_time if rule == "gprs" else tables.log_survival, tables, norm[padded]))
             found = _look(key, padded.astype(np.uint32), np.uint32(first), z[padded].astype(np.float32),
                           _State(*(part[padded] for part in state)), curve, places, np.float32(target.ratio),
                           rule=rule, groups=groups, most=most)
@@ -189,13 +189,19 @@ def _search(key: jax.Array, z: np.ndarray, norm: np.ndarray, waiting: np.ndarray
     return index, state, waiting
 
 
+def _tables(target: Target, rule: str) -> survival.Survival:
+    if target.tables is None:
+        raise ValueError(f"target must have tables for rule {rule!r}, got none")
+    return target.tables
+
+
 def _levels(key: jax.Array, state: _State, rows: np.ndarray, norm: np.ndarray, target: Target, rule: str,
             dimension: int) -> np.ndarray:
     """L of the rests of blocks."""
     if rule == "greedy":
         return state.level[rows].astype(np.float64)
-    tables = target.tables
-    places = np.linspace(*tables.places, tables.log_time.shape[1])
+    tables = _tables(target, rule)
+    places = np.linspace(tables.places[0], tables.places[1], tables.log_time.shape[1])
     time = np.log(state.time[rows].astype(np.float64))
     if rule == "gprs":
         known, curves = -time, -survival.curves(tables.log_time, tables, norm[rows])

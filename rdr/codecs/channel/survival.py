@@ -100,7 +100,7 @@ def curves(table: np.ndarray, tables: Survival, norm: np.ndarray) -> np.ndarray:
     position = (norm - tables.norms[0]) / (tables.norms[1] - tables.norms[0]) * (len(table) - 1)
     base = np.clip(np.floor(position).astype(int), 1, len(table) - 3)
     weights = _cubic((position - base).astype(np.float32))
-    return sum(weight[:, None] * table[base + k] for k, weight in zip((-1, 0, 1, 2), weights))
+    return np.asarray(sum(weight[:, None] * table[base + k] for k, weight in zip((-1, 0, 1, 2), weights)))
 
 
 def _cubic(x):
@@ -125,4 +125,4 @@ def look_up(curve: jax.Array, w: jax.Array, low: jax.Array, high: jax.Array) -> 
     position = jnp.clip((w - low) * ((count - 1) / (high - low)), 0.0, count - 1.0)
     base = jnp.clip(jnp.floor(position), 1, count - 3)
     index = base.astype(jnp.int32)
-    return sum(weight * curve[index + k] for k, weight in zip((-1, 0, 1, 2), _cubic(position - base)))
+    return jnp.asarray(sum(weight * curve[index + k] for k, weight in zip((-1, 0, 1, 2), _cubic(position - base))))

@@ -139,7 +139,8 @@ class _Context:
     @property
     def coding_layout(self) -> CodingLayout:
         first, second, last = self.hyper.widths
-        kernels = {"hyper": ((3, 3, self.channels, 4 * first), (3, 3, first, 4 * second), (3, 3, second, last))}
+        kernels: dict[str, tuple[tuple[int, int, int, int], ...]] = {
+            "hyper": ((3, 3, self.channels, 4 * first), (3, 3, first, 4 * second), (3, 3, second, last))}
         for name, (network, width) in self.networks.items():
             widths = (width, *network.widths)
             kernels[name] = tuple((network.size, network.size, *pair) for pair in itertools.pairwise(widths))

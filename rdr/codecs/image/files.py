@@ -71,7 +71,7 @@ def save_codec(path: str | pathlib.Path, options: dict, params: Any, *, notes: d
     """
     if "coding" not in params:
         raise ValueError("params must have been through the codec's finalize")
-    arrays = {"header": np.frombuffer(json.dumps(
+    arrays: dict[str, Any] = {"header": np.frombuffer(json.dumps(
         {"format": FORMAT, "options": options, "notes": notes or {}}, sort_keys=True).encode(), np.uint8)}
     for key, leaf in jax.tree_util.tree_leaves_with_path(params):
         value = np.asarray(leaf)

@@ -88,7 +88,7 @@ class _LayeredHyperprior(_Hyperprior):
         return {**coding, "scales": scales, "noise_scales": noise,
                 "layered": make_layered_tables(gaussian_source(), gaussian_noise(), noise)}
 
-    def encode(self, params: Any, coding: Any, y: Any, dither: jax.Array | None = None):
+    def encode(self, params: Any, coding: Any, y: Any, dither: Any = None):
         """Codes latents; `dither` is the shared key."""
         z = factorized.rounded(self._analyzed(params["analysis"], y))
         mean, ids = (np.asarray(part) for part in self._predicted(coding["network"], coding["thresholds"], z))
@@ -103,7 +103,7 @@ class _LayeredHyperprior(_Hyperprior):
         return encoder.finish(), {"z": z}
 
     def decode(self, coding: Any, payloads: tuple[bytes, ...], shape: tuple[int, ...],
-               dither: jax.Array | None = None) -> jax.Array:
+               dither: Any = None) -> jax.Array:
         """Decodes latents; `dither` is the shared key."""
         batch, rows, columns, _ = shape
         decoder = StepDecoder(*payloads, max_surplus=factorized.MAX_SURPLUS)

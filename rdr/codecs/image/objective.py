@@ -100,8 +100,8 @@ def realism_loss(codec: Codec, rest: Any, *, rate_levels: int, weights: tuple[fl
         y, _ = codec.forward({**rest, **params}, x, key=None, rate=rate, realism=beta, dtype=dtype)
         error = jnp.mean(jnp.square(x - y), axis=(1, 2, 3))
         texture = wasserstein_distortion(x, y, texture_sigma) if texture_weight else jnp.zeros_like(error)
-        seen = lpips.lpips(perceptual, y, x) if perceptual_weight else jnp.zeros_like(error)
-        alike = dists.dists(structure, y, x) if structure_weight else jnp.zeros_like(error)
+        seen = lpips.lpips(perceptual, y, x) if perceptual is not None else jnp.zeros_like(error)
+        alike = dists.dists(structure, y, x) if structure is not None else jnp.zeros_like(error)
         fidelity = weight * SQUARED_ERROR_UNIT
         wish = perceptual_weight * seen + structure_weight * alike + texture_weight * fidelity * texture
         return jnp.mean(fidelity * error + beta * wish), {

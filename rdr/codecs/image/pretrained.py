@@ -16,7 +16,7 @@ def path() -> pathlib.Path:
     Returns:
       Its path.
     """
-    return pathlib.Path(str(importlib.resources.files(__package__) / FILE))
+    return pathlib.Path(str(importlib.resources.files("rdr.codecs.image") / FILE))
 
 
 def is_available() -> bool:

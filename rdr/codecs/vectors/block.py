@@ -252,7 +252,11 @@ class _Block:
 
     @functools.partial(jax.jit, static_argnums=0)
     def _reconstructed(self, params: Any, k: jax.Array, offset: jax.Array, private_key: jax.Array | None):
-        noise = quantize.uniform_noise(private_key, k.shape) if self.private_noise else None
+        noise = None
+        if self.private_noise:
+            if private_key is None:
+                raise ValueError("private_key is needed for the decoder's noise, got None")
+            noise = quantize.uniform_noise(private_key, k.shape)
         return self._synthesize(params, k.astype(jnp.float32) + offset, noise)
 
     @functools.partial(jax.jit, static_argnums=0)

@@ -96,6 +96,8 @@ class BlockCoder:
 
     def _steps(self, k: np.ndarray, stored: Any) -> Iterator[tuple[np.ndarray, Tables, np.ndarray]]:
         """For each coordinate: its coded integers, tables and their indices."""
+        if self.cells is None:
+            raise ValueError("cells must be given for coordinates that are coded one after the other, got None")
         weights = np.asarray(stored["weights"])
         for i, cell in enumerate(self.cells):
             context = autoregressive.integer_contexts(k, weights, i, self.reach)

@@ -24,8 +24,9 @@ def vector_codec(model: VectorModel) -> VectorCodec:
       The codec, the same object for the same model: pure functions, this module's with the model as their first
       argument.
     """
-    bound = (functools.partial(function, model) for function in (finalize, symbols, encode, decode, code_lengths))
-    return VectorCodec(model.name, model.init, model.forward, *bound)
+    bound = functools.partial
+    return VectorCodec(model.name, model.init, model.forward, bound(finalize, model), bound(symbols, model),
+                       bound(encode, model), bound(decode, model), bound(code_lengths, model))
 
 
 def finalize(model: VectorModel, params: Any) -> dict:

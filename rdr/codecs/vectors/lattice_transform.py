@@ -97,7 +97,8 @@ class _Transform:
 
     def check_latents(self, params: Any, z: np.ndarray) -> None:
         """Refuses what the model does not quantize."""
-        self.inner.check_latents(params["latent"], z)
+        if self.inner.check_latents is not None:
+            self.inner.check_latents(params["latent"], z)
 
     def quantize(self, params: Any, z: jax.Array, dither: jax.Array) -> jax.Array:
         """Finds the nearest points."""

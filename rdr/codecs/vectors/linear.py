@@ -51,7 +51,7 @@ class Quantizer(NamedTuple):
     second_moment: float
     period: int
     scale: np.ndarray
-    nearest: Callable[[jax.Array], jax.Array]
+    nearest: Callable[[jax.Array | np.ndarray], jax.Array]
     encode: Callable[..., tuple[bytes, bytes]]
     decode: Callable[..., np.ndarray]
     bits: Callable[..., np.ndarray]
