@@ -19,7 +19,6 @@ from theory.gaussian import absolute_error, common_randomness, upper_bounds
 from theory.gaussian import vector as gaussian_vector
 from theory.gaussian import vector_perception as gaussian_vector_perception
 from theory.numerics.checks import check_choice, check_domain
-from theory.numerics.elementwise import broadcast, decreasing_root
 from theory.quantization import laplace as laplace_quantizer
 from theory.quantization import tabulated_density
 from theory.quantization import uniform as uniform_quantizer
@@ -80,29 +79,6 @@ def _only_at_zero(function):
     return rate
 
 
-def _iid_output_rate(distortion, perception, shared, variance, kind):
-    """The rate at which a bound of `common_randomness.iid_output_distortion` meets a distortion."""
-    check_domain("distortion", distortion, minimum=0.0)
-    check_domain("perception", perception, minimum=0.0)
-    return _invert_iid_output(*broadcast(distortion, perception, shared, variance), kind)
-
-
-@functools.partial(jax.jit, static_argnames="kind")
-def _invert_iid_output(distortion, perception, shared, variance, kind):
-    # At perfect realism both bounds are the exact rate, which no larger P needs more of.
-    most = common_randomness.strong_realism_rate(distortion, shared, 0.0, variance)
-    finite = jnp.isfinite(most)
-
-    def bound(rate):
-        return getattr(common_randomness.iid_output_distortion(rate, shared, perception, variance, divergence="kl"),
-                       kind)
-
-    rate = decreasing_root(bound, jnp.where(finite, distortion, variance), 0.0, jnp.where(finite, most, 1.0))
-    # The root is exact to rounding, and is moved to the side on which it is proved.
-    rate = jnp.minimum(rate + 1e-12, most) if kind == "upper" else jnp.maximum(rate - 1e-12, 0.0)
-    return jnp.where(finite, rate, jnp.inf)
-
-
 def _gaussian(source, distortion, perception, shared):
     variance = source.parameters["variance"]
     if distortion == "absolute_error":
@@ -150,7 +126,7 @@ def _gaussian(source, distortion, perception, shared):
         for kind in ("lower", "upper"):
             yield Bound(
                 f"{kind} bound for outputs that are i.i.d.", kind,
-                lambda d, p, kind=kind: _iid_output_rate(d, p, bits, variance, kind),
+                lambda d, p, kind=kind: common_randomness.iid_output_rate_bound(d, p, bits, variance, kind),
                 f"{bits:g} bits per sample shared; the output is i.i.d., of a divergence of at most P",
                 "theory.gaussian.common_randomness.iid_output_distortion")
     elif perception in _RESTRICTED and shared == "unlimited":

@@ -16,7 +16,7 @@ from jax.typing import ArrayLike
 
 from theory.gaussian.scalar import shrinkage, strong_realism_distortion
 from theory.numerics.checks import check_choice, check_domain
-from theory.numerics.elementwise import broadcast
+from theory.numerics.elementwise import broadcast, decreasing_root
 from theory.numerics.units import bits_to_nats, nats_to_bits
 
 
@@ -321,3 +321,40 @@ def _at_least_deviation(
     s = jnp.sqrt(v)
     t = s - shrinkage(p, v, divergence)
     return (s - t) ** 2 + 2.0 * s * t * (1.0 - _correlation(r, c))
+
+def iid_output_rate_bound(
+    distortion: ArrayLike, perception: ArrayLike, common_randomness: ArrayLike, variance: ArrayLike, kind: str
+) -> jax.Array:
+    """Inverts a bound of `iid_output_distortion` for "kl": the rate at which it meets a distortion.
+
+    Args:
+      distortion: D >= 0; any shape.
+      perception: P >= 0, KL(output || source), bits; broadcast.
+      common_randomness: C >= 0, bits per sample; broadcast.
+      variance: s^2 > 0; broadcast.
+      kind: "lower" or "upper".
+
+    Returns:
+      Bits per sample, moved to the side on which it is proved; broadcast shape.
+
+    Raises:
+      ValueError: if an argument is outside of its domain (outside of a trace).
+    """
+    check_choice("kind", kind, ("lower", "upper"))
+    check_domain("distortion", distortion, minimum=0.0)
+    check_domain("perception", perception, minimum=0.0)
+    return _invert_iid_output(*broadcast(distortion, perception, common_randomness, variance), kind)
+
+
+@partial(jax.jit, static_argnames="kind")
+def _invert_iid_output(distortion, perception, shared, variance, kind):
+    # At perfect realism both bounds are the exact rate, which no larger P needs more of.
+    most = strong_realism_rate(distortion, shared, 0.0, variance)
+    finite = jnp.isfinite(most)
+
+    def bound(rate):
+        return getattr(iid_output_distortion(rate, shared, perception, variance, divergence="kl"), kind)
+
+    rate = decreasing_root(bound, jnp.where(finite, distortion, variance), 0.0, jnp.where(finite, most, 1.0))
+    rate = jnp.minimum(rate + 1e-12, most) if kind == "upper" else jnp.maximum(rate - 1e-12, 0.0)
+    return jnp.where(finite, rate, jnp.inf)
