@@ -31,7 +31,7 @@ test: lint ## lint, types and the whole test suite
 
 lint: $(READY) ## check style, import order and types
 	@$(VENV)/bin/ruff check .
-	@$(VENV)/bin/pyrefly check --output-format min-text
+	@$(VENV)/bin/pyrefly check --python-interpreter-path $(PY) --min-severity error --output-format min-text --summary=none
 
 bench: $(READY) ## measure speed and memory (recorded figures: benchmarks/*.md)
 	@for file in benchmarks/*.py; do echo "== $$file"; $(PY) -m benchmarks.$$(basename $$file .py) || exit 1; done

@@ -8,15 +8,15 @@ import jax.numpy as jnp
 from jax import lax
 from jax.typing import ArrayLike
 
-from theory.discrete import channels, padding
 from theory.discrete.classical import RateDistortion
 from theory.discrete.classical import solver as classical
-from theory.discrete.gradients import with_gradient
+from theory.discrete.common import channels, padding
+from theory.discrete.common.gradients import with_gradient
+from theory.discrete.common.programs import Programs
 from theory.discrete.perception import rdp
 from theory.discrete.perception.divergences import Divergence
 from theory.discrete.perception.problem import Options, Problem, pad
 from theory.discrete.perception.solver import RateDistortionPerception
-from theory.discrete.programs import Programs
 from theory.numerics.checks import check_domain
 
 _programs = Programs()

@@ -8,14 +8,14 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from theory.discrete.channels import (
+from theory.discrete.classical.interior_point import Iterate
+from theory.discrete.common.channels import (
     NormalizedProblem,
     kernel,
     mean_distortion,
     slope_meeting_distortion,
     tilted_channel,
 )
-from theory.discrete.classical.interior_point import Iterate
 
 
 def blahut_arimoto(

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.scipy.linalg import cho_solve
 
-from theory.discrete.channels import NormalizedProblem, finite_part, kernel
+from theory.discrete.common.channels import NormalizedProblem, finite_part, kernel
 
 
 class Iterate(NamedTuple):

@@ -8,11 +8,11 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
-from theory.discrete import channels, padding
-from theory.discrete.channels import NormalizedProblem
 from theory.discrete.classical import blahut_arimoto, interior_point
-from theory.discrete.gradients import with_gradient, without_gradient
-from theory.discrete.programs import Programs
+from theory.discrete.common import channels, padding
+from theory.discrete.common.channels import NormalizedProblem
+from theory.discrete.common.gradients import with_gradient, without_gradient
+from theory.discrete.common.programs import Programs
 from theory.numerics.checks import check_choice, check_domain, check_pmf, is_concrete
 from theory.numerics.units import bits_to_nats, nats_to_bits
 

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from theory.discrete import channels
 from theory.discrete.classical import solver as classical
+from theory.discrete.common import channels
 from theory.discrete.perception import blocks as perception_blocks
 from theory.discrete.perception import interior_point
 from theory.discrete.perception.divergences import TRANSPORT

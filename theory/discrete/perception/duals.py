@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from theory.discrete import channels
-from theory.discrete.channels import NormalizedProblem
+from theory.discrete.common import channels
+from theory.discrete.common.channels import NormalizedProblem
 from theory.discrete.perception import blocks as perception_blocks
 from theory.discrete.perception import divergences
 from theory.discrete.perception.divergences import SEPARABLE, TRANSPORT, Divergence

@@ -17,8 +17,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.scipy.linalg import cho_solve
 
-from theory.discrete.channels import NormalizedProblem, finite_part
 from theory.discrete.classical.interior_point import largest_step
+from theory.discrete.common.channels import NormalizedProblem, finite_part
 from theory.discrete.perception.blocks import Block, PairState
 
 

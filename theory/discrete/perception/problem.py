@@ -5,8 +5,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from theory.discrete import channels, padding
-from theory.discrete.channels import NormalizedProblem
+from theory.discrete.common import channels, padding
+from theory.discrete.common.channels import NormalizedProblem
 from theory.discrete.perception.divergences import Divergence
 from theory.numerics.units import bits_to_nats
 

@@ -6,9 +6,9 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
-from theory.discrete import padding
 from theory.discrete.classical import solver as classical
-from theory.discrete.gradients import with_gradient, without_gradient
+from theory.discrete.common import padding
+from theory.discrete.common.gradients import with_gradient, without_gradient
 from theory.discrete.perception import divergences, feasibility, search, solver
 from theory.discrete.perception.divergences import Divergence
 from theory.discrete.perception.problem import Options, Problem, limits_of, pad

@@ -13,14 +13,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from theory.discrete import channels
+from theory.discrete.common import channels
+from theory.discrete.common.programs import Programs
 from theory.discrete.perception import candidates as making
 from theory.discrete.perception import divergences, feasibility, solver
 from theory.discrete.perception.candidates import Candidate
 from theory.discrete.perception.duals import best_multiplier, bind_divergence
 from theory.discrete.perception.problem import Options, Problem, limits_of
 from theory.discrete.perception.solver import RateDistortionPerception
-from theory.discrete.programs import Programs
 
 _TILTS = 4
 _programs = Programs()

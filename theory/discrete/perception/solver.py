@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from theory.discrete import channels
+from theory.discrete.common import channels
 from theory.discrete.perception import candidates as making
 from theory.discrete.perception.candidates import Candidate
 from theory.discrete.perception.duals import (

@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import brentq
 
-from theory.discrete import channels
 from theory.discrete.classical import blahut_arimoto
+from theory.discrete.common import channels
 
 PMF = np.array([0.2, 0.3, 0.5])
 MATRIX = np.random.default_rng(1).random((3, 3))

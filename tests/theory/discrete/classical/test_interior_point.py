@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from theory.discrete import channels
 from theory.discrete.classical import interior_point
+from theory.discrete.common import channels
 
 RNG = np.random.default_rng(0)
 PMF, MATRIX = RNG.dirichlet(np.ones(20)), RNG.random((20, 30))

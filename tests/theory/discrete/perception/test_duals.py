@@ -6,7 +6,7 @@ import pytest
 from scipy.optimize import linprog
 from scipy.special import rel_entr
 
-from theory.discrete import channels
+from theory.discrete.common import channels
 from theory.discrete.perception import duals as perception_duals
 from theory.discrete.perception.problem import Options
 from theory.discrete.perception.rdp import transport_costs

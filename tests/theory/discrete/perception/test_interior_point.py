@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from theory.discrete import channels
+from theory.discrete.common import channels
 from theory.discrete.perception import blocks as perception_blocks
 from theory.discrete.perception import interior_point as perception_interior_point
 from theory.discrete.perception.divergences import SEPARABLE

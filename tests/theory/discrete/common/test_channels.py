@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from theory.discrete import channels
+from theory.discrete.common import channels
 
 RNG = np.random.default_rng(0)
 PMF = RNG.dirichlet(np.ones(5))

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from theory.discrete import programs, rate_distortion, rate_distortion_perception
+from theory.discrete import rate_distortion, rate_distortion_perception
+from theory.discrete.common import programs
 
 NAMES = ("tv", "kl", "reverse_kl", "js", "chi2", "hellinger2", "w1", "w2sq")
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from theory.discrete import padding, rate_distortion
+from theory.discrete import rate_distortion
+from theory.discrete.common import padding
 
 
 def test_few_sizes_and_none_too_small():

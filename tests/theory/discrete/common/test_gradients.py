@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from theory.discrete.gradients import with_gradient, without_gradient
+from theory.discrete.common.gradients import with_gradient, without_gradient
 
 
 def attached(x, y):
