@@ -11,7 +11,9 @@ Gaussian sources of variance 1. Three families, each with dithered scalars and w
 `bound_lower_bits` is a converse for every code. For sliding windows there is no certified upper bound but the measured
 codec itself; `asymptotic_bits` and `asymptotic_distortion` are what wide windows tend to, and bounds of nothing. The
 run fails where a codec lies below its converse by more than three standard errors. `points.csv` has one row per codec
-and loss; rates are those of whole messages, gaps those of ideal code lengths under the integer tables. Every dither is
+and loss; rates are those of whole messages, gaps those of ideal code lengths under the integer tables. `surplus_bits`
+are what the sample at hand costs more than the source does on average (a control variate: `gap_bits - surplus_bits` has
+the same expectation and a smaller standard error, `surplus_se`; it counts for no bound). Every dither is
 fixed: common randomness is worth nothing here, and a codec may well share it forever.
 """
 
@@ -35,7 +37,7 @@ from rdr.files import write_text
 
 EXTRA_COLUMNS = ("family", "loss", "sigma", "level", "distortion_se", "message_bytes", "ideal_bits", "degrees",
                  "bound_degrees", "samples", "side", "asymptotic_bits", "asymptotic_distortion",
-                 "zero_rate_distortion", "clipped")
+                 "zero_rate_distortion", "clipped", "surplus_bits", "surplus_se")
 
 
 @dataclasses.dataclass(frozen=True)

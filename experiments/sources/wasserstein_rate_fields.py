@@ -56,11 +56,13 @@ class Fields(NamedTuple):
       m: float32 [fields, side, ...].
       v: the same.
       expected: mean of v over other fields.
+      others: of the other fields, float32 [others, side, ...].
     """
 
     m: np.ndarray
     v: np.ndarray
     expected: float
+    others: np.ndarray
 
 
 def hartley(x: np.ndarray) -> np.ndarray:
@@ -182,13 +184,30 @@ def carrier(kind: str, transfer: np.ndarray) -> np.ndarray:
     raise ValueError(f"carrier must be one of {', '.join(CARRIERS)}, got {kind!r}")
 
 
-def draw(where: Setting, fields: int, seed: int) -> Fields:
+def surplus_bits(x: np.ndarray, variances: np.ndarray) -> np.ndarray:
+    """What Gaussian components cost more than others of their kind: of mean 0 where the variances are theirs.
+
+    The information that a backward test channel gives is 1/2 log2(lam / D) + 1/2 log2 e (x^2 / lam - (x - y)^2 / D).
+    Ideal code lengths follow its second term, and standard errors are several times smaller without it.
+
+    Args:
+      x: components [..., n].
+      variances: lam [n].
+
+    Returns:
+      1/2 log2 e sum_i (x_i^2 / lam_i - 1) [...].
+    """
+    return 0.5 * math.log2(math.e) * (np.square(x) / variances - 1.0).sum(-1)
+
+
+def draw(where: Setting, fields: int, seed: int, others: int = 16) -> Fields:
     """Draws fields and keeps what the loss sees of them.
 
     Args:
       where: the setting.
       fields: how many.
       seed: of them.
+      others: how many more, for what v is like without the fields themselves.
 
     Returns:
       The fields.
@@ -199,11 +218,11 @@ def draw(where: Setting, fields: int, seed: int) -> Fields:
         x = hartley(root * np.random.default_rng(key).standard_normal(shape))
         return statistics(x, where.transfer)
 
-    expected = np.mean([pair([seed, 2, i])[1].mean() for i in range(2)])
+    more = np.stack([pair([seed, 2, i])[1].astype(np.float32) for i in range(others)])
     m, v = (np.empty((fields, *shape), np.float32) for _ in range(2))
     for i in range(fields):
         m[i], v[i] = pair([seed, 1, i])
-    return Fields(m, v, float(expected))
+    return Fields(m, v, float(more.mean(dtype=np.float64)), more)
 
 
 def water_filling_rate(spectra: tuple[np.ndarray, ...], distortion: float) -> tuple[float, float, int]:
@@ -232,28 +251,42 @@ def water_filling_rate(spectra: tuple[np.ndarray, ...], distortion: float) -> tu
 
 
 class _Coded(NamedTuple):
-    """One of the two fields, coded: `found` are decoded components [fields, ...], `errors` their squares [fields]."""
+    """One of the two fields, coded: `found` are decoded components [fields, ...], `errors` their squares [fields].
+
+    `surplus` are the sample's own bits [fields], `surplus_se` the standard error of their expectation.
+    """
 
     message: bytes
     bits: np.ndarray
     index: np.ndarray
     found: np.ndarray
     errors: np.ndarray
+    surplus: np.ndarray
+    surplus_se: float
 
 
-def _code(fields: np.ndarray, center: float, variances: np.ndarray, level: float, quantizer: str, seed: int) -> _Coded:
+def _components(fields: np.ndarray, center: float, index: np.ndarray) -> np.ndarray:
+    return np.stack([hartley(one.astype(np.float64) - center).ravel()[index] for one in fields])
+
+
+def _code(fields: np.ndarray, center: float, variances: np.ndarray, level: float, quantizer: str, seed: int,
+          others: np.ndarray | None = None) -> _Coded:
     index = np.flatnonzero(variances > level)
     lam = variances.ravel()[index]
-    x = np.stack([hartley(one.astype(np.float64) - center).ravel()[index] for one in fields])
+    x = _components(fields, center, index)
+    surplus, surplus_se = surplus_bits(x, lam), 0.0
+    if others is not None:  # variances are not quite those of v
+        more = surplus_bits(_components(others, center, index), lam)
+        surplus, surplus_se = surplus - more.mean(), more.std(ddof=1) / math.sqrt(len(more))
     classes = 6 if lam.size * len(fields) > 4000 else 4
     # A trellis is better where it is long, and faster where many run side by side.
-    blocks = math.gcd(len(fields), 2 ** int(np.clip(math.log2(x.size / (classes * 1024.0)), 0, 10)))
+    blocks = math.gcd(len(fields), 2 ** int(np.clip(math.log2(x.size / 2048.0), 0, 10)))
     made = water_filling.plan(lam, level, quantizer=quantizer, classes=classes)
     x = x.reshape(blocks, -1, lam.size)
     message, bits = water_filling.encode(made, x, shared_key=shared_key(seed))
     found = water_filling.decode(made, message, shared_key=shared_key(seed))
     errors = np.square(x - found).sum(-1).reshape(-1) + variances.sum() - lam.sum()
-    return _Coded(message, bits.ravel(), index, found.reshape(len(fields), -1), errors)
+    return _Coded(message, bits.ravel(), index, found.reshape(len(fields), -1), errors, surplus, surplus_se)
 
 
 def _spread(components: np.ndarray, index: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -282,7 +315,7 @@ def measure(where: Setting, fields: Fields, level: float, *, quantizer: str, sec
     mean = _code(fields.m, 0.0, where.means, level, quantizer, seed)
     spread = None
     if second and (where.deviations > level).any():
-        spread = _code(fields.v, fields.expected, where.deviations, level, quantizer, seed + 1)
+        spread = _code(fields.v, fields.expected, where.deviations, level, quantizer, seed + 1, fields.others)
     texture = carrier(filler, where.transfer)
     errors, clipped = np.zeros(count), 0.0
     for i in range(count):
@@ -315,7 +348,8 @@ def _row(where: Setting, fields: Fields, level: float, coded: list[_Coded], erro
     if distortion > 1.01 * unseen:  # else what is coded is lost in what is not
         reference, _, degrees = water_filling_rate(spectra, distortion - unseen)
     ideal = np.sum([c.bits for c in coded], 0) / pixels
-    noise = ideal - slope * errors
+    noise, surplus = ideal - slope * errors, np.sum([c.surplus for c in coded], 0) / pixels
+    surplus_se = math.hypot((noise - surplus).std(ddof=1) / math.sqrt(count), *(c.surplus_se / pixels for c in coded))
     length = sum(len(c.message) for c in coded)
     return {
         "source": where.source, "dimension": where.means.ndim, "shared": "none",
@@ -324,6 +358,7 @@ def _row(where: Setting, fields: Fields, level: float, coded: list[_Coded], erro
         "gap_bits": float(ideal.mean()) - lower, "gap_se": noise.std(ddof=1) / math.sqrt(count), "loss": "proxy",
         "sigma": where.sigma, "level": level / where.means.max(),
         "distortion_se": errors.std(ddof=1) / math.sqrt(count), "message_bytes": length,
+        "surplus_bits": float(surplus.mean()), "surplus_se": surplus_se,
         "ideal_bits": float(ideal.mean()), "degrees": degrees / pixels, "samples": count * pixels,
         "side": len(where.means), "bound_degrees": above / pixels, "asymptotic_bits": reference,
         "asymptotic_distortion": expected,

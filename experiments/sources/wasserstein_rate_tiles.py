@@ -20,6 +20,7 @@ import numpy as np
 from scipy import stats
 from scipy.special import ndtr, ndtri
 
+from experiments.sources.wasserstein_rate_fields import surplus_bits
 from rdr.codecs.vectors import water_filling
 from rdr.losses.wasserstein_distortion import wasserstein_distortion
 from rdr.randomness import shared_key
@@ -33,11 +34,13 @@ class Tiles(NamedTuple):
       message: the bytes.
       bits: ideal bits of each tile [blocks, count].
       decoded: [blocks, count, pixels].
+      surplus: what the tile costs more than others, see `wasserstein_rate_fields.surplus_bits` [blocks, count].
     """
 
     message: bytes
     bits: np.ndarray
     decoded: np.ndarray
+    surplus: np.ndarray
 
 
 @functools.cache
@@ -78,7 +81,12 @@ def moments_codec(x: np.ndarray, level: float, quantizer: str, seed: int) -> Til
     message, bits = water_filling.encode(made, moments, shared_key=shared_key(seed))
     found = water_filling.decode(made, message, shared_key=shared_key(seed))
     deviation = np.maximum(found[..., 1] + expected, 0.0)
-    return Tiles(message, bits, found[..., :1] + deviation[..., None] * pattern(n))
+    return Tiles(message, bits, found[..., :1] + deviation[..., None] * pattern(n), _surplus(made, moments))
+
+
+def _surplus(made: water_filling.Plan, x: np.ndarray) -> np.ndarray:
+    coded = np.concatenate([band.components for band in made.bands])
+    return surplus_bits(x[..., coded], made.variances[coded])
 
 
 def _variances(n: int) -> np.ndarray:
@@ -104,7 +112,7 @@ def order_codec(x: np.ndarray, level: float, quantizer: str, seed: int) -> Tiles
     components = (np.sort(x, -1) - mean) @ directions / math.sqrt(n)
     message, bits = water_filling.encode(made, components, shared_key=shared_key(seed))
     found = water_filling.decode(made, message, shared_key=shared_key(seed))
-    return Tiles(message, bits, mean + math.sqrt(n) * found @ directions.T)
+    return Tiles(message, bits, mean + math.sqrt(n) * found @ directions.T, _surplus(made, components))
 
 
 def realistic_codec(x: np.ndarray, level: float, seed: int) -> Tiles:
@@ -136,7 +144,7 @@ def realistic_codec(x: np.ndarray, level: float, seed: int) -> Tiles:
     noise = random.standard_normal(x.shape)
     noise -= noise.mean(-1, keepdims=True)
     noise /= noise.std(-1, keepdims=True)
-    return Tiles(message, bits, mean[..., None] + deviation[..., None] * noise)
+    return Tiles(message, bits, mean[..., None] + deviation[..., None] * noise, _surplus(made, moments))
 
 
 @functools.partial(jax.jit, static_argnames="exact")
@@ -228,7 +236,7 @@ def _row(kind: str, quantizer: str, exact: bool, x: np.ndarray, made: Tiles, see
     lower, upper = bounds(share * distortion, pixels, exact)
     step = 1e-3 * distortion
     slope = (bounds(share * (distortion + step), pixels, exact)[0] - lower) / step
-    noise = made.bits.mean(-1) - slope * each
+    noise, surplus = made.bits.mean(-1) - slope * each, made.surplus.mean(-1)
     numbers = pixels if kind == "order" else 2
     active = sum(v > share * distortion / numbers for v in
                  (order_statistics(pixels)[1] if kind == "order" else _variances(pixels)))
@@ -242,5 +250,6 @@ def _row(kind: str, quantizer: str, exact: bool, x: np.ndarray, made: Tiles, see
         "gap_se": noise.std(ddof=1) / math.sqrt(blocks), "seed": seed,
         "family": "tiles", "loss": "exact" if exact else "proxy", "sigma": math.inf, "level": math.nan,
         "distortion_se": each.std(ddof=1) / math.sqrt(blocks), "message_bytes": len(made.message),
+        "surplus_bits": surplus.mean(), "surplus_se": (noise - surplus).std(ddof=1) / math.sqrt(blocks),
         "ideal_bits": ideal, "degrees": float(active), "samples": x.size,
     }

@@ -20,17 +20,19 @@ class TrellisPrior(NamedTuple):
     Attributes:
       chances: int32 [2, levels], 2^16 P(j is odd) in a state of parity q for each value of the dither.
       integers: `Tables` [levels], of z + h where k = r + 4 z and (r - u) / 4 = h + g / levels; one for each g.
+
+    Several priors lie one behind the other: [2, priors * levels] and [priors * levels].
     """
 
     chances: np.ndarray
     integers: Tables
 
 
-def trellis_prior(*, beta: float, step: float, levels: int) -> TrellisPrior:
+def trellis_prior(*, beta: float | np.ndarray, step: float, levels: int) -> TrellisPrior:
     """Makes the tables.
 
     Args:
-      beta: weight of exp(-beta step^2 (k - u)^2), > 0.
+      beta: weight of exp(-beta step^2 (k - u)^2), > 0; or the weights of several priors [priors].
       step: distance of neighboring integers, > 0.
       levels: number of values of the dither, a multiple of 4; 4 without dither.
 
@@ -40,24 +42,26 @@ def trellis_prior(*, beta: float, step: float, levels: int) -> TrellisPrior:
     Raises:
       ValueError: if a number is not positive, `levels` is no such multiple, or the step is too small for tables.
     """
-    if not (0 < beta < np.inf and 0 < step < np.inf):
+    weight = np.atleast_1d(np.asarray(beta, np.float64))
+    if not ((weight > 0).all() and (weight < np.inf).all() and 0 < step < np.inf):
         raise ValueError(f"beta and step must be positive and finite, got {beta} and {step}")
     if levels < 4 or levels % 4:
         raise ValueError(f"levels must be a multiple of 4, got {levels}")
     spacing = 4.0 * step
-    far = reach(float((0.5 / beta) ** 0.5 / spacing))
+    far = reach(float((0.5 / weight.min()) ** 0.5 / spacing))
     z = np.arange(-far, far + 1)
-    exponent = -beta * (spacing * (z + np.arange(levels)[:, None] / levels)) ** 2
+    exponent = -weight[:, None, None] * (spacing * (z + np.arange(levels)[:, None] / levels)) ** 2
     top = exponent.max(-1, keepdims=True)
     weights = np.exp(exponent - top)
-    sums = np.log(weights.sum(-1)) + top[:, 0]
+    sums = np.log(weights.sum(-1)) + top[..., 0]
     d = np.arange(levels)
     parity = np.arange(2)[:, None]
-    even, odd = (sums[((parity + 2 * j) * (levels // 4) - d) % levels] for j in (0, 1))
+    even, odd = (sums[:, ((parity + 2 * j) * (levels // 4) - d) % levels] for j in (0, 1))
     chance = 1.0 / (1.0 + np.exp(np.clip(even - odd, -40.0, 40.0)))
     scale = 2**BIT_PROBABILITY_PRECISION
-    return TrellisPrior(np.clip(np.rint(chance * scale), 1, scale - 1).astype(np.int32),
-                        make_tables(weights / weights.sum(-1, keepdims=True), -far))
+    chances = np.clip(np.rint(chance * scale), 1, scale - 1).astype(np.int32)
+    pmfs = weights / weights.sum(-1, keepdims=True)
+    return TrellisPrior(chances.transpose(1, 0, 2).reshape(2, -1), make_tables(pmfs.reshape(-1, z.size), -far))
 
 
 def prior_tree(prior: TrellisPrior) -> dict[str, Any]:

@@ -10,8 +10,12 @@ table. Scalars are uniform quantizers of step s with or without a dither u that 
 
     k = round(x / s - u),   P(k | u) = F(s (k + u + 1/2)) - F(s (k + u - 1/2)),   y = E[x | k, u],
 
-F the normal distribution function. The trellis is that of `rdr.codecs.vectors.trellis`, used where it
-is better than scalars.
+F the normal distribution function. The trellis is that of `rdr.codecs.vectors.trellis`, used for all components of
+lam_i >= 1.5 theta at once: one path runs through them with steps s_i, where m is its mean squared error at step 1,
+
+    m s_i^2 = lam_i theta / (lam_i - theta),   y = (1 - theta / lam_i) s_i (k - u),   E (x - y)^2 = theta,
+
+and integers k of variance m lam_i / theta, which is all that the prior has to know of a component.
 """
 
 import functools
@@ -26,16 +30,17 @@ from scipy.special import ndtr
 from rdr.bitstream import coder, container
 from rdr.bitstream.tables import Tables, make_tables, table_bits
 from rdr.codecs.vectors.trellis import trellis_quantizer
-from rdr.entropy_models.trellis import prior_from_tree
-from rdr.entropy_models.trellis_coder import path_bits
+from rdr.entropy_models import trellis_coder
+from rdr.entropy_models.trellis import trellis_prior
 from rdr.quantize import trellis
 from rdr.randomness import dither_offsets, shared_integers
 
 QUANTIZERS = ("dither", "rounding", "trellis-256", "trellis-64", "trellis-8")
 DITHER_LEVELS = 256
 _STEPS = 2.0 ** (np.arange(-24, 17) / 8)  # of scalars, in standard deviations
-_TRELLIS_RATES = (0.45, 8.0)  # bits; where a trellis is used
-_TRELLIS_LOSS = {256: 0.04, 64: 0.05, 8: 0.08}  # bits above 1/2 log2(1 / D), about: chooses, and nothing else
+_TRELLIS_RATIOS = (1.5, 4.0**8)  # lam / theta; below, scalars are better, and above, tables would be too large
+_TRELLIS_LOSS = {256: 0.04, 64: 0.05, 8: 0.08}  # bits above 1/2 log2(lam / theta), about: what a plan expects
+_PRIORS = 16  # to a factor e of lam / theta: what is lost is 1e-4 bit
 
 
 class Point(NamedTuple):
@@ -55,17 +60,23 @@ class Point(NamedTuple):
 
 
 class Band(NamedTuple):
-    """Components that are coded alike.
+    """Components that are coded together.
 
     Attributes:
       components: their indices [n].
-      point: the operating point of each after division by `deviations`.
-      deviations: their standard deviations [n].
+      point: the operating point of each (of a trellis: their mean, at step 1).
+      scales: what they are divided by [n]; for scalars their standard deviations.
+      gains: what decoded numbers are multiplied by [n].
+      ratios: lam / theta that the priors of a trellis are made for; () for scalars.
+      priors: which of them is a component's [n].
     """
 
     components: np.ndarray
     point: Point
-    deviations: np.ndarray
+    scales: np.ndarray
+    gains: np.ndarray
+    ratios: tuple[float, ...]
+    priors: np.ndarray
 
 
 class Plan(NamedTuple):
@@ -118,14 +129,14 @@ def _scalar(step: float, levels: int) -> _Scalar:
 
 @functools.cache
 def operating_points(name: str) -> tuple[Point, ...]:
-    """The operating points that a family of quantizers has for a standard normal number, besides (0, 1).
+    """The operating points that scalars of a family have for a standard normal number, besides (0, 1).
 
     Args:
-      name: "dither" (scalars with a shared dither), "rounding" (scalars without), or "trellis-STATES" (with a
-        shared dither, and scalars without at low rates).
+      name: "dither" (scalars with a shared dither), "rounding" (scalars without), or "trellis-STATES" (those that
+        it has beside the trellis: scalars without dither).
 
     Returns:
-      The points: of scalars exact, of trellises about.
+      The points, exact.
 
     Raises:
       ValueError: if there is no such family.
@@ -138,13 +149,6 @@ def operating_points(name: str) -> tuple[Point, ...]:
     for step in _STEPS:
         found = _scalar(float(step), levels)
         points.append(Point(scalar, float(step), found.rate, found.distortion))
-    if name.startswith("trellis"):
-        states = int(name.split("-")[1])
-        moment = trellis_quantizer(states).second_moment
-        for rate in np.arange(_TRELLIS_RATES[0], _TRELLIS_RATES[1], 0.125):
-            distortion = 4.0**-rate
-            step = math.sqrt(distortion / (1.0 - distortion) / moment)
-            points.append(Point(name, step, float(rate) + _TRELLIS_LOSS[states], distortion))
     return tuple(points)
 
 
@@ -155,7 +159,7 @@ def plan(variances: Any, level: float, *, quantizer: str = "dither", classes: in
       variances: of the components [n], >= 0.
       level: theta > 0, the water level.
       quantizer: a family, see `operating_points`.
-      classes: into how many classes, of equal ratios of variance, what may be coded is divided.
+      classes: into how many classes, of equal ratios of variance, what scalars may code is divided.
 
     Returns:
       The plan; its rate is without what a message says about itself.
@@ -173,6 +177,13 @@ def plan(variances: Any, level: float, *, quantizer: str = "dither", classes: in
     points = operating_points(quantizer)
     candidates = np.flatnonzero(variances > level)
     bands, rate, distortion = [], 0.0, float(variances.sum())
+    if quantizer.startswith("trellis"):
+        high = variances >= _TRELLIS_RATIOS[0] * level
+        if high.any():
+            bands.append(_trellis_band(quantizer, np.flatnonzero(high), variances[high], level))
+            rate += high.sum() * bands[0].point.rate
+            distortion -= variances[high].sum() * (1.0 - bands[0].point.distortion)
+        candidates = np.flatnonzero((variances > level) & ~high)
     if candidates.size:
         logs = np.log(variances[candidates] / level)
         number = np.minimum((logs * (classes / logs.max())).astype(int), classes - 1)
@@ -185,14 +196,30 @@ def plan(variances: Any, level: float, *, quantizer: str = "dither", classes: in
             best = points[int(np.argmin(costs))]
             if min(costs) >= mean:
                 continue
-            bands.append(Band(members, best, np.sqrt(variances[members])))
+            scales = np.sqrt(variances[members])
+            bands.append(Band(members, best, scales, scales, (), np.zeros(members.size, int)))
             rate += members.size * best.rate
             distortion -= members.size * mean * (1.0 - best.distortion)
     return Plan(variances, float(level), tuple(bands), rate, distortion)
 
 
+def _trellis_band(quantizer: str, members: np.ndarray, variances: np.ndarray, level: float) -> Band:
+    """What one trellis codes."""
+    states = int(quantizer.split("-")[1])
+    ratio = np.clip(variances / level, *_TRELLIS_RATIOS)
+    scales = np.sqrt(variances / (ratio - 1.0) / trellis_quantizer(states).second_moment)
+    logs, priors = np.unique(np.rint(np.log(ratio) * _PRIORS).astype(int), return_inverse=True)
+    point = Point(quantizer, 1.0, float(0.5 * np.log2(ratio).mean()) + _TRELLIS_LOSS[states],
+                  float((variances / ratio).sum() / variances.sum()))
+    ratios = tuple(float(r) for r in np.exp(logs / _PRIORS))
+    return Band(members, point, scales, scales * (1.0 - 1.0 / ratio), ratios, priors.reshape(-1))
+
+
 class _Coder(NamedTuple):
-    """How the numbers of a band, divided by their deviations, become bytes; all arrays [blocks, numbers]."""
+    """How the numbers of a band, divided by their scales, become bytes; arrays [blocks, numbers].
+
+    `dither` stands for the dither plus `levels` times the number of the prior.
+    """
 
     encode: Callable[[np.ndarray, np.ndarray], tuple[tuple[bytes, bytes], np.ndarray]]
     decode: Callable[[bytes, bytes, np.ndarray], np.ndarray]
@@ -201,12 +228,12 @@ class _Coder(NamedTuple):
 
 
 @functools.lru_cache(maxsize=256)
-def _coder(point: Point) -> _Coder:
-    """The coder of an operating point: `encode` also returns the ideal bits of each number."""
-    if point.quantizer in ("dither", "rounding"):
-        levels = DITHER_LEVELS if point.quantizer == "dither" else 1
-        return _scalar_coder(_scalar(point.step, levels), point.step, levels)
-    return _trellis_coder(int(point.quantizer.split("-")[1]), point.step)
+def _coder(quantizer: str, step: float, ratios: tuple[float, ...]) -> _Coder:
+    """The coder of a band: `encode` also returns the ideal bits of each number."""
+    if quantizer in ("dither", "rounding"):
+        levels = DITHER_LEVELS if quantizer == "dither" else 1
+        return _scalar_coder(_scalar(step, levels), step, levels)
+    return _trellis_coder(int(quantizer.split("-")[1]), ratios)
 
 
 def _scalar_coder(found: _Scalar, step: float, levels: int) -> _Coder:
@@ -236,33 +263,34 @@ def _scalar_coder(found: _Scalar, step: float, levels: int) -> _Coder:
     return _Coder(encode, decode, cells, levels)
 
 
-def _trellis_coder(states: int, step: float) -> _Coder:
+def _trellis_coder(states: int, ratios: tuple[float, ...]) -> _Coder:
     quantizer, path = trellis_quantizer(states), trellis(states)
-    power = 1.0 + quantizer.second_moment * step**2
-    tables = quantizer.tables(0.5 / power, step, DITHER_LEVELS)
-    prior = prior_from_tree(tables)
+    prior = trellis_prior(beta=0.5 / (quantizer.second_moment * np.array(ratios)), step=1.0, levels=DITHER_LEVELS)
     spacing = quantizer.period / DITHER_LEVELS
 
     def encode(x, dither):
-        points = np.asarray(quantizer.nearest(np.asarray(x / step + dither * spacing, np.float32)))
-        return quantizer.encode(points, dither, tables), path_bits(points, dither, path, prior)
+        points = np.asarray(quantizer.nearest(np.asarray(x + dither % DITHER_LEVELS * spacing, np.float32)))
+        bits = trellis_coder.path_bits(points, dither, path, prior, levels=DITHER_LEVELS)
+        return trellis_coder.encode_path(points, dither, path, prior, levels=DITHER_LEVELS), bits
 
     def decode(coded, escapes, dither):
-        points = quantizer.decode(coded, escapes, dither, tables)
-        return (points - dither * spacing) * (step / power)
+        points = trellis_coder.decode_path(coded, escapes, dither, path, prior, levels=DITHER_LEVELS)
+        return points - dither % DITHER_LEVELS * spacing
 
     return _Coder(encode, decode, None, DITHER_LEVELS)
 
 
 def _fingerprint(made: Plan) -> bytes:
-    tree = {"variances": made.variances,
-            "bands": [(np.asarray(b.components), np.array(b.point[1:]), np.frombuffer(b.point.quantizer.encode(), "u1"))
-                      for b in made.bands]}
+    tree = {"variances": made.variances, "level": np.array(made.level),
+            "bands": [(np.asarray(b.components), np.array(b.point[1:]), np.frombuffer(b.point.quantizer.encode(), "u1"),
+                       b.priors) for b in made.bands]}
     return container.fingerprint(tree)
 
 
-def _dither(shared_key: jax.Array, number: int, shape: tuple[int, int], levels: int) -> np.ndarray:
-    return np.asarray(shared_integers(jax.random.fold_in(shared_key, number), shape, levels=levels))
+def _dither(shared_key: jax.Array, number: int, band: Band, blocks: int, count: int) -> np.ndarray:
+    levels = _coder(*band.point[:2], band.ratios).levels
+    found = shared_integers(jax.random.fold_in(shared_key, number), (blocks, count * band.priors.size), levels=levels)
+    return np.asarray(found) + levels * np.tile(band.priors, count)
 
 
 def encode(made: Plan, x: Any, *, shared_key: jax.Array) -> tuple[bytes, np.ndarray]:
@@ -286,9 +314,9 @@ def encode(made: Plan, x: Any, *, shared_key: jax.Array) -> tuple[bytes, np.ndar
         raise ValueError("x must be finite")
     payloads, bits = [], np.zeros(x.shape[:2])
     for number, band in enumerate(made.bands):
-        used = _coder(band.point)
-        part = (x[:, :, band.components] / band.deviations).reshape(len(x), -1)
-        coded, found = used.encode(part, _dither(shared_key, number, part.shape, used.levels))
+        used = _coder(*band.point[:2], band.ratios)
+        part = (x[:, :, band.components] / band.scales).reshape(len(x), -1)
+        coded, found = used.encode(part, _dither(shared_key, number, band, *x.shape[:2]))
         payloads += coded
         bits += found.reshape(*x.shape[:2], -1).sum(-1)
     return container.pack(container.Message("water-filling", _fingerprint(made), x.shape, tuple(payloads))), bits
@@ -312,7 +340,7 @@ def decode(made: Plan, message: bytes, *, shared_key: jax.Array, max_elements: i
     shape, bands = _opened(made, message, shared_key, max_elements)
     y = np.zeros(shape)
     for band, used, payloads, dither in bands:
-        y[:, :, band.components] = used.decode(*payloads, dither).reshape(*shape[:2], -1) * band.deviations
+        y[:, :, band.components] = used.decode(*payloads, dither).reshape(*shape[:2], -1) * band.gains
     return y
 
 
@@ -338,7 +366,7 @@ def decode_cells(made: Plan, message: bytes, *, shared_key: jax.Array, max_eleme
     low, high = np.full(shape, -np.inf), np.full(shape, np.inf)
     for band, used, payloads, dither in bands:
         for ends, found in zip((low, high), used.cells(*payloads, dither)):
-            ends[:, :, band.components] = found.reshape(*shape[:2], -1) * band.deviations
+            ends[:, :, band.components] = found.reshape(*shape[:2], -1) * band.scales
     return low, high
 
 
@@ -351,8 +379,6 @@ def _opened(made: Plan, message: bytes, shared_key: jax.Array, max_elements: int
         raise ValueError(f"damaged message: shape {parts.shape} with {len(parts.payloads)} payloads")
     opened = []
     for number, band in enumerate(made.bands):
-        used = _coder(band.point)
-        shape = (parts.shape[0], parts.shape[1] * band.components.size)
-        opened.append((band, used, parts.payloads[2 * number : 2 * number + 2],
-                       _dither(shared_key, number, shape, used.levels)))
+        opened.append((band, _coder(*band.point[:2], band.ratios), parts.payloads[2 * number : 2 * number + 2],
+                       _dither(shared_key, number, band, *parts.shape[:2])))
     return parts.shape, opened

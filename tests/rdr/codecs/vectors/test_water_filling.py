@@ -57,7 +57,7 @@ def test_cells_hold_the_source_and_are_one_step_wide():
     low, high = water_filling.decode_cells(plan, message, shared_key=KEY)
     assert (low <= x).all() and (x <= high).all() and (low <= y).all() and (y <= high).all()
     band = plan.bands[0]
-    np.testing.assert_allclose((high - low)[0, 0, band.components], band.point.step * band.deviations)
+    np.testing.assert_allclose((high - low)[0, 0, band.components], band.point.step * band.scales)
     left = np.setdiff1d(np.arange(x.shape[-1]), np.concatenate([b.components for b in plan.bands]))
     assert left.size and np.isinf(low[..., left]).all()
 
@@ -76,7 +76,7 @@ def test_far_values_escape_and_come_back():
     message, _ = water_filling.encode(plan, x, shared_key=KEY)
     y = water_filling.decode(plan, message, shared_key=KEY)
     band = plan.bands[0]
-    assert (np.abs(y[0, 0] - 50.0)[band.components] <= 0.5001 * band.point.step * band.deviations).all()
+    assert (np.abs(y[0, 0] - 50.0)[band.components] <= 0.5001 * band.point.step * band.scales).all()
 
 
 def test_refusals():
