@@ -11,7 +11,8 @@ table. Scalars are uniform quantizers of step s with or without a dither u that 
     k = round(x / s - u),   P(k | u) = F(s (k + u + 1/2)) - F(s (k + u - 1/2)),   y = E[x | k, u],
 
 F the normal distribution function. The trellis is that of `rdr.codecs.vectors.trellis`, used for all components of
-lam_i >= 1.5 theta at once: one path runs through them with steps s_i, where m is its mean squared error at step 1,
+lam_i >= 1.5 theta (coding less gains nothing): one path runs through them with steps s_i, where m is its mean squared
+error at step 1,
 
     m s_i^2 = lam_i theta / (lam_i - theta),   y = (1 - theta / lam_i) s_i (k - u),   E (x - y)^2 = theta,
 
@@ -38,7 +39,7 @@ from rdr.randomness import dither_offsets, shared_integers
 QUANTIZERS = ("dither", "rounding", "trellis-256", "trellis-64", "trellis-8")
 DITHER_LEVELS = 256
 _STEPS = 2.0 ** (np.arange(-24, 17) / 8)  # of scalars, in standard deviations
-_TRELLIS_RATIOS = (1.5, 4.0**8)  # lam / theta; below, scalars are better, and above, tables would be too large
+_TRELLIS_RATIOS = (1.5, 4.0**8)  # lam / theta; below, not at all is better; above, tables would be too large
 _TRELLIS_LOSS = {256: 0.04, 64: 0.05, 8: 0.08}  # bits above 1/2 log2(lam / theta), about: what a plan expects
 _PRIORS = 16  # to a factor e of lam / theta: what is lost is 1e-4 bit
 
@@ -129,11 +130,10 @@ def _scalar(step: float, levels: int) -> _Scalar:
 
 @functools.cache
 def operating_points(name: str) -> tuple[Point, ...]:
-    """The operating points that scalars of a family have for a standard normal number, besides (0, 1).
+    """The operating points that scalars have for a standard normal number, besides (0, 1).
 
     Args:
-      name: "dither" (scalars with a shared dither), "rounding" (scalars without), or "trellis-STATES" (those that
-        it has beside the trellis: scalars without dither).
+      name: "dither" (scalars with a shared dither) or "rounding" (without).
 
     Returns:
       The points, exact.
@@ -141,24 +141,23 @@ def operating_points(name: str) -> tuple[Point, ...]:
     Raises:
       ValueError: if there is no such family.
     """
-    if name not in QUANTIZERS:
-        raise ValueError(f"quantizer must be one of {', '.join(QUANTIZERS)}, got {name!r}")
-    scalar = "dither" if name == "dither" else "rounding"
-    levels = DITHER_LEVELS if scalar == "dither" else 1
+    if name not in ("dither", "rounding"):
+        raise ValueError(f"scalars must be 'dither' or 'rounding', got {name!r}")
+    levels = DITHER_LEVELS if name == "dither" else 1
     points = []
     for step in _STEPS:
         found = _scalar(float(step), levels)
-        points.append(Point(scalar, float(step), found.rate, found.distortion))
+        points.append(Point(name, float(step), found.rate, found.distortion))
     return tuple(points)
 
 
 def plan(variances: Any, level: float, *, quantizer: str = "dither", classes: int = 8) -> Plan:
-    """Chooses an operating point for each class of components.
+    """Chooses an operating point for each class of components, or puts one trellis through all.
 
     Args:
       variances: of the components [n], >= 0.
       level: theta > 0, the water level.
-      quantizer: a family, see `operating_points`.
+      quantizer: one of `QUANTIZERS`.
       classes: into how many classes, of equal ratios of variance, what scalars may code is divided.
 
     Returns:
@@ -174,16 +173,18 @@ def plan(variances: Any, level: float, *, quantizer: str = "dither", classes: in
         raise ValueError(f"level must be positive and finite, got {level}")
     if classes < 1:
         raise ValueError(f"classes must be at least 1, got {classes}")
-    points = operating_points(quantizer)
-    candidates = np.flatnonzero(variances > level)
+    if quantizer not in QUANTIZERS:
+        raise ValueError(f"quantizer must be one of {', '.join(QUANTIZERS)}, got {quantizer!r}")
     bands, rate, distortion = [], 0.0, float(variances.sum())
     if quantizer.startswith("trellis"):
-        high = variances >= _TRELLIS_RATIOS[0] * level
-        if high.any():
-            bands.append(_trellis_band(quantizer, np.flatnonzero(high), variances[high], level))
-            rate += high.sum() * bands[0].point.rate
-            distortion -= variances[high].sum() * (1.0 - bands[0].point.distortion)
-        candidates = np.flatnonzero((variances > level) & ~high)
+        candidates = np.flatnonzero(variances >= _TRELLIS_RATIOS[0] * level)
+        if candidates.size:
+            band = _trellis_band(quantizer, candidates, variances[candidates], level)
+            rate = candidates.size * band.point.rate
+            distortion -= variances[candidates].sum() * (1.0 - band.point.distortion)
+            bands.append(band)
+        return Plan(variances, float(level), tuple(bands), rate, float(distortion))
+    points, candidates = operating_points(quantizer), np.flatnonzero(variances > level)
     if candidates.size:
         logs = np.log(variances[candidates] / level)
         number = np.minimum((logs * (classes / logs.max())).astype(int), classes - 1)

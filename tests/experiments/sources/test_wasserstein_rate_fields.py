@@ -70,6 +70,22 @@ def test_two_fields_come_near_their_formula_and_stay_above_the_converse():
     assert other["distortion"] > 2 * row["distortion"] and other["rate_bits"] < 0.7 * row["rate_bits"]
 
 
+def test_without_the_samples_own_bits_errors_are_smaller():
+    where = fields.setting("white", 2048, 1, 8.0)
+    rows = [fields.measure(where, fields.draw(where, 8, seed, 64), 0.05, quantizer="trellis-8", second=True,
+                           filler="checkerboard", seed=seed) for seed in range(3)]
+    raw = np.array([row["ideal_bits"] - row["asymptotic_bits"] for row in rows]) / rows[0]["degrees"]
+    surplus = np.array([row["surplus_bits"] for row in rows]) / rows[0]["degrees"]
+    assert (raw - surplus).std() < 0.6 * raw.std()
+    assert all(row["surplus_se"] > 0.0 for row in rows)
+    assert np.mean([row["surplus_se"] / row["gap_se"] for row in rows]) < 0.8
+    lam = np.array([2.0, 0.5])
+    x = np.random.default_rng(0).standard_normal((4000, 2)) * np.sqrt(lam)
+    found = fields.surplus_bits(x, lam)
+    assert abs(found.mean()) < 4 * found.std() / math.sqrt(4000)
+    assert found.std() == pytest.approx(math.log2(math.e), rel=0.1)  # of a chi-square of 2, halved
+
+
 def test_fields_that_make_no_sense_are_refused():
     with pytest.raises(ValueError, match="side must be"):
         fields.setting("white", 16, 1, 4.0)

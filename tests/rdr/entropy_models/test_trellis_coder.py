@@ -28,6 +28,25 @@ def test_round_trip_and_size(states, levels):
     assert bits.shape == integers.shape and bits.sum() / 8 - 8 <= len(coded) <= 1.001 * bits.sum() / 8 + 64
 
 
+def test_several_priors_are_each_their_own():
+    """Integers whose priors differ from step to step cost what each prior alone says, and come back."""
+    found, levels, weights = trellis(16), 32, np.array([0.1, 0.4, 2.0])
+    rng = np.random.default_rng(1)
+    which, dither = rng.integers(0, 3, (7, 90)), rng.integers(0, levels, (7, 90))
+    x = rng.standard_normal((7, 90)) / np.sqrt(2 * weights[which]) / STEP + 4 * dither / levels
+    integers = np.array(nearest_path(x, found))
+    prior = trellis_prior(beta=weights, step=STEP, levels=levels)
+    rows = dither + levels * which
+    alone = [path_bits(integers, dither, found, trellis_prior(beta=b, step=STEP, levels=levels)) for b in weights]
+    bits = path_bits(integers, rows, found, prior, levels=levels)
+    likely = np.choose(which, alone) < 12  # tails may be tables or escapes
+    np.testing.assert_allclose(bits[likely], np.choose(which, alone)[likely], atol=0.02)
+    assert bits.sum() < min(a.sum() for a in alone)
+    coded = encode_path(integers, rows, found, prior, levels=levels)
+    np.testing.assert_array_equal(decode_path(*coded, rows, found, prior, levels=levels), integers)
+    assert bits.sum() / 8 - 8 <= len(coded[0]) <= 1.001 * bits.sum() / 8 + 64
+
+
 def test_far_integers_are_escapes():
     found, prior, integers, dither = some(16, (3, 20), 16)
     integers[1, 4] += 4 * 2**28

@@ -37,6 +37,20 @@ def test_rate_and_distortion_are_those_of_the_plan_and_near_the_bound(quantizer,
     assert 8 * len(message) < bits.sum() * 1.001 + 8 * (64 + 12 * len(plan.bands))
 
 
+def test_a_trellis_loses_little_over_a_wide_range_of_variances():
+    """Bits above reverse water-filling per component above the water, without what is the sample's own."""
+    level, e = 0.03, 0.5 * math.log2(math.e)
+    plan, x, _, bits, y = coded("trellis-256", level, blocks=4, count=32)
+    lam = plan.variances[plan.variances > level]
+    errors, powers = np.square(x - y).sum(-1), (np.square(x[..., : lam.size]) / lam - 1).sum(-1)
+    uncoded = np.minimum(plan.variances, level).sum()
+    excess = (bits + e * (errors - uncoded) / level - e * powers - 0.5 * np.log2(lam / level).sum()) / lam.size
+    se = excess.std() / math.sqrt(excess.size)
+    assert se < 0.006 and abs(excess.mean() - 0.038) < 0.006 + 3 * se
+    assert len(plan.bands) == 1 and len(set(plan.bands[0].ratios)) > 20
+    assert np.square(x - y)[..., plan.bands[0].components].mean() == pytest.approx(level, rel=0.03)
+
+
 @pytest.mark.parametrize("point", water_filling.operating_points("dither")[::8], ids=lambda p: f"{p.step:.3g}")
 def test_scalar_points_match_quadrature(point):
     s = point.step
