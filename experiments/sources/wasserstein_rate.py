@@ -13,8 +13,9 @@ codec itself; `asymptotic_bits` and `asymptotic_distortion` are what wide window
 run fails where a codec lies below its converse by more than three standard errors. `points.csv` has one row per codec
 and loss; rates are those of whole messages, gaps those of ideal code lengths under the integer tables. `surplus_bits`
 are what the sample at hand costs more than the source does on average (a control variate: `gap_bits - surplus_bits` has
-the same expectation and a smaller standard error, `surplus_se`; it counts for no bound). Every dither is
-fixed: common randomness is worth nothing here, and a codec may well share it forever.
+the same expectation and a smaller standard error, `surplus_se`; it counts for no bound). `coded_bits` is the two-field
+function at the fields' own squared error, before the decoder makes pixels of them: what is above it is lost in coding.
+Every dither is fixed: common randomness is worth nothing here, and a codec may well share it forever.
 """
 
 import dataclasses
@@ -37,7 +38,7 @@ from rdr.files import write_text
 
 EXTRA_COLUMNS = ("family", "loss", "sigma", "level", "distortion_se", "message_bytes", "ideal_bits", "degrees",
                  "bound_degrees", "samples", "side", "asymptotic_bits", "asymptotic_distortion",
-                 "zero_rate_distortion", "clipped", "surplus_bits", "surplus_se")
+                 "zero_rate_distortion", "clipped", "surplus_bits", "surplus_se", "coded_bits", "coded_se")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Config:
     sigmas: tuple[float, ...] = option((2.0, 4.0, 8.0, 16.0, 32.0), "of sliding windows")
     levels: tuple[float, ...] = option(
         (0.1, 0.03), "water levels, relative to the largest spectral value of white noise and its like")
-    fields: int = option(16, "how many fields are coded each time")
+    fields: int = option(16, "how many fields are coded each time, four times as many where each has few components")
     longest: tuple[int, ...] = option((2**15, 512), "side of a field of one dimension, and of two, at most")
     row_sigmas: tuple[float, ...] = option((2.0, 8.0, 32.0), "of the loss on images of one row")
     row_width: int = option(128, "their pixels")
@@ -116,7 +117,8 @@ def _fields(config: Config, source: str, dimension: int, sigma: float) -> list[d
     """All codecs of one field and window."""
     side = min((int(1024 * sigma), int(32 * sigma))[dimension - 1], config.longest[dimension - 1])
     where = fields.setting(source, max(side, math.ceil(6 * sigma) * 2), dimension, sigma)
-    drawn = fields.draw(where, config.fields, config.seed)
+    few = (where.means > config.levels[0] * where.means.max()).sum() * config.fields < 1000
+    drawn = fields.draw(where, config.fields * (4 if few and source != "inverse-square" else 1), config.seed)
     rows = []
     for level in config.levels:
         theta = level * where.spectrum.ravel()[0]

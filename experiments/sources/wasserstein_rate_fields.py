@@ -200,7 +200,7 @@ def surplus_bits(x: np.ndarray, variances: np.ndarray) -> np.ndarray:
     return 0.5 * math.log2(math.e) * (np.square(x) / variances - 1.0).sum(-1)
 
 
-def draw(where: Setting, fields: int, seed: int, others: int = 16) -> Fields:
+def draw(where: Setting, fields: int, seed: int, others: int = 32) -> Fields:
     """Draws fields and keeps what the loss sees of them.
 
     Args:
@@ -349,7 +349,11 @@ def _row(where: Setting, fields: Fields, level: float, coded: list[_Coded], erro
         reference, _, degrees = water_filling_rate(spectra, distortion - unseen)
     ideal = np.sum([c.bits for c in coded], 0) / pixels
     noise, surplus = ideal - slope * errors, np.sum([c.surplus for c in coded], 0) / pixels
-    surplus_se = math.hypot((noise - surplus).std(ddof=1) / math.sqrt(count), *(c.surplus_se / pixels for c in coded))
+    unsure = [c.surplus_se / pixels for c in coded]
+    squares = np.sum([c.errors for c in coded], 0) / pixels
+    coded_bits, coded_slope, _ = water_filling_rate(spectra, float(squares.mean()))
+    ses = [math.hypot(part.std(ddof=1) / math.sqrt(count), *unsure)
+           for part in (noise - surplus, ideal - coded_slope * squares - surplus)]
     length = sum(len(c.message) for c in coded)
     return {
         "source": where.source, "dimension": where.means.ndim, "shared": "none",
@@ -358,7 +362,7 @@ def _row(where: Setting, fields: Fields, level: float, coded: list[_Coded], erro
         "gap_bits": float(ideal.mean()) - lower, "gap_se": noise.std(ddof=1) / math.sqrt(count), "loss": "proxy",
         "sigma": where.sigma, "level": level / where.means.max(),
         "distortion_se": errors.std(ddof=1) / math.sqrt(count), "message_bytes": length,
-        "surplus_bits": float(surplus.mean()), "surplus_se": surplus_se,
+        "surplus_bits": float(surplus.mean()), "surplus_se": ses[0], "coded_bits": coded_bits, "coded_se": ses[1],
         "ideal_bits": float(ideal.mean()), "degrees": degrees / pixels, "samples": count * pixels,
         "side": len(where.means), "bound_degrees": above / pixels, "asymptotic_bits": reference,
         "asymptotic_distortion": expected,
