@@ -41,20 +41,46 @@ class Atoms(NamedTuple):
 
 
 def log_partition(nodes: jax.Array, atoms: Atoms, slope: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """log Z_i [n] and the posteriors r_ij [n, m] of the atoms given the source."""
+    """Computes log Z_i and the posteriors r_ij of the atoms given the source.
+
+    Args:
+      nodes: [n, d] source points.
+      atoms: m slots.
+      slope: [] nats per unit of squared distance.
+
+    Returns:
+      log Z [n] in nats, and r [n, m], whose rows sum to 1.
+    """
     logits = atoms.log_weights[None] - slope * squared_distances(nodes, atoms.positions)
     log_z = logsumexp(logits, axis=1)
     return log_z, jnp.exp(logits - log_z[:, None])
 
 
 def objective(nodes: jax.Array, pmf: jax.Array, atoms: Atoms, slope: jax.Array) -> jax.Array:
-    """F in nats, for weights that need not sum to 1."""
+    """Computes F for weights that need not sum to 1.
+
+    Args:
+      nodes: [n, d] source points.
+      pmf: [n] their probabilities.
+      atoms: m slots.
+      slope: [] nats per unit of squared distance.
+
+    Returns:
+      F in nats, [].
+    """
     log_z, _ = log_partition(nodes, atoms, slope)
     return -jnp.sum(pmf * log_z) + jnp.sum(jnp.exp(atoms.log_weights)) - 1.0
 
 
 def normalize(atoms: Atoms) -> Atoms:
-    """The same atoms with weights that sum to 1."""
+    """Scales the weights of atoms so that they sum to 1.
+
+    Args:
+      atoms: m slots.
+
+    Returns:
+      The same positions with the normalized weights.
+    """
     return atoms._replace(log_weights=atoms.log_weights - logsumexp(atoms.log_weights))
 
 
@@ -166,7 +192,16 @@ def newton(
 
 
 def merge_and_remove(nodes: jax.Array, atoms: Atoms, slope: jax.Array) -> Atoms:
-    """Joins atoms closer than 1e-3/sqrt(s) and empties slots whose posterior is below 1e-11 at every node."""
+    """Joins atoms closer than 1e-3/sqrt(s) and empties slots whose posterior is below 1e-11 at every node.
+
+    Args:
+      nodes: [n, d] source points.
+      atoms: m slots.
+      slope: [] nats per unit of squared distance.
+
+    Returns:
+      The atoms that are left, in m slots.
+    """
     active = jnp.isfinite(atoms.log_weights)
     _, posterior = log_partition(nodes, atoms, slope)
     active = active & (jnp.max(posterior, axis=0) > _NEGLIGIBLE)

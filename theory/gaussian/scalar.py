@@ -54,7 +54,16 @@ def _(primals, tangents):
 
 
 def shrinkage(perception: jax.Array, variance: jax.Array, divergence: str) -> jax.Array:
-    """How far below the source's the reconstruction's standard deviation may lie: s - t >= 0."""
+    """Computes how far below the source's the reconstruction's standard deviation may lie.
+
+    Args:
+      perception: squared distance W2^2 for "w2sq", bits for "kl"; >= 0, any shape.
+      variance: of the source, > 0; same shape.
+      divergence: "w2sq" or "kl".
+
+    Returns:
+      s - t >= 0, at most s, in units of the standard deviation s; same shape.
+    """
     deviation = jnp.sqrt(variance)
     if divergence == "w2sq":
         return jnp.minimum(jnp.sqrt(perception), deviation)

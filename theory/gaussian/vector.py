@@ -188,9 +188,21 @@ def conditional_rate_distortion_perception(
 def broadcast_arguments(
     budget: ArrayLike, eigenvalues: ArrayLike, weights: ArrayLike | None, *, name: str = "distortion"
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Checks a distortion (or rate), eigenvalues and weights; broadcasts to [...], [..., n], [..., n].
+    """Checks a distortion (or rate), eigenvalues and weights, and broadcasts them.
 
     Inside a trace a negative or NaN eigenvalue or weight turns its distortion into NaN, and with it all results.
+
+    Args:
+      budget: distortion or rate, >= 0; shape [...].
+      eigenvalues: lam_i >= 0; shape [..., n].
+      weights: multiplicity of each component; shape [..., n], 1 when None.
+      name: what messages call the budget.
+
+    Returns:
+      The three in float64, of shapes [...], [..., n] and [..., n].
+
+    Raises:
+      ValueError: if an argument is negative, an eigenvalue or weight is infinite, or shapes do not fit.
     """
     check_domain(name, budget, minimum=0.0)
     check_domain("eigenvalues", eigenvalues, minimum=0.0, finite=True)
@@ -224,7 +236,16 @@ def _rate_distortion(distortion: jax.Array, eigenvalues: jax.Array, weights: jax
 
 
 def water_filling_rate(distortion: jax.Array, eigenvalues: jax.Array, weights: jax.Array) -> jax.Array:
-    """R(D) in nats for broadcast arguments; 0 at D = 0, where `infinite_at_zero` is to be added."""
+    """Computes R(D) for broadcast arguments.
+
+    Args:
+      distortion: squared error summed over components; shape [...].
+      eigenvalues: lam_i >= 0; shape [..., n].
+      weights: multiplicity of each component; shape [..., n].
+
+    Returns:
+      Rate in nats, shape [...]; 0 at D = 0, where `infinite_at_zero` is to be added.
+    """
     total = jnp.sum(weights * eigenvalues, -1)
     coded = (distortion > 0) & (distortion < total)
     level = _water_level(jnp.where(coded, distortion, 0.5 * total), eigenvalues, weights)
@@ -239,7 +260,16 @@ def water_filling_rate(distortion: jax.Array, eigenvalues: jax.Array, weights: j
 
 
 def infinite_at_zero(distortion: jax.Array, eigenvalues: jax.Array, weights: jax.Array) -> jax.Array:
-    """-1/2 sum_{lam > 0} ln D where D = 0 and some lam > 0 (R = inf, slope -inf), else 0; in nats."""
+    """Computes -1/2 sum_{lam > 0} ln D where D = 0 and some lam > 0 (R = inf, slope -inf), else 0.
+
+    Args:
+      distortion: squared error summed over components; shape [...].
+      eigenvalues: lam_i >= 0; shape [..., n].
+      weights: multiplicity of each component; shape [..., n].
+
+    Returns:
+      inf or 0, in nats; shape [...].
+    """
     dimension = jnp.sum(jnp.where(eigenvalues > 0, weights, 0.0), -1)
     infinite = (distortion == 0) & (dimension > 0)
     return jnp.where(infinite, -0.5 * dimension * jnp.log(jnp.where(infinite, distortion, 1.0)), 0.0)
@@ -268,7 +298,16 @@ def _water_filling(distortion: jax.Array, eigenvalues: jax.Array, weights: jax.A
 def reverse_water_filling(
     distortion: jax.Array, eigenvalues: jax.Array, weights: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Water level, nats and distortion of each component, for broadcast arguments."""
+    """Computes what reverse water-filling gives each component, for broadcast arguments.
+
+    Args:
+      distortion: squared error summed over components; shape [...].
+      eigenvalues: lam_i >= 0; shape [..., n].
+      weights: multiplicity of each component; shape [..., n].
+
+    Returns:
+      Water level, [...]; nats and squared error of each component before weighting, [..., n] each.
+    """
     level = _water_level(distortion, eigenvalues, weights)
     level = jnp.minimum(level, jnp.max(jnp.where(weights > 0, eigenvalues, 0.0), -1))
     level = jnp.where(distortion >= 0, level, jnp.nan)

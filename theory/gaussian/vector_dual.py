@@ -84,7 +84,15 @@ class BestResponse(NamedTuple):
 
 
 def log_excess(d: jax.Array, log: jax.Array) -> jax.Array:
-    """d - ln(1 + d) >= 0 given ln(1 + d), by its series where the difference would lose digits."""
+    """Computes d - ln(1 + d) >= 0 given ln(1 + d), by its series where the difference would lose digits.
+
+    Args:
+      d: > -1, any shape.
+      log: ln(1 + d), same shape.
+
+    Returns:
+      The excess, same shape.
+    """
     near = jnp.abs(d) < 0.01
     small, series = jnp.where(near, d, 0.0), 0.0
     for k in range(9, 1, -1):
@@ -93,7 +101,15 @@ def log_excess(d: jax.Array, log: jax.Array) -> jax.Array:
 
 
 def perceptions(reply: BestResponse, lam: jax.Array, divergence: str) -> jax.Array:
-    """W2 squared, or KL in nats, of each component."""
+    """Computes the perception of each component.
+
+    Args:
+      reply, lam: how components are coded, and their variances; [..., n].
+      divergence: "w2sq" or "kl".
+
+    Returns:
+      W2 squared, or KL in nats, [..., n].
+    """
     if divergence == "w2sq":
         return lam * reply.one_minus_x**2
     gap = reply.one_minus_x * (1.0 + reply.x)  # 1 - v/lam
@@ -103,13 +119,28 @@ def perceptions(reply: BestResponse, lam: jax.Array, divergence: str) -> jax.Arr
 
 
 def total_perception(reply: BestResponse, lam: jax.Array, w: jax.Array, divergence: str) -> jax.Array:
-    """W2 squared, or KL in nats, of the vector; a component of weight 0 does not count."""
+    """Computes the perception of the vector; a component of weight 0 does not count.
+
+    Args:
+      reply, lam, w: how components are coded, their variances and weights; [..., n].
+      divergence: "w2sq" or "kl".
+
+    Returns:
+      W2 squared, or KL in nats, [...].
+    """
     terms = perceptions(reply, lam, divergence)
     return jnp.sum(jnp.where(w > 0, w * terms, 0.0), -1)
 
 
 def distortions(reply: BestResponse, lam: jax.Array) -> jax.Array:
-    """lam (1 + x^2 - 2 rho x), without cancellation."""
+    """Computes lam (1 + x^2 - 2 rho x), without cancellation.
+
+    Args:
+      reply, lam: how components are coded, and their variances; [..., n].
+
+    Returns:
+      Squared error of each component, [..., n].
+    """
     return lam * (reply.one_minus_x**2 + 2.0 * reply.x * reply.one_minus_rho)
 
 
@@ -180,7 +211,16 @@ _REPLIES = {"w2sq": _w2_reply, "kl": _kl_reply}
 def dual(
     multipliers: Multipliers, problem: Problem, divergence: str
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array], BestResponse]:
-    """The dual function in nats, its gradient (the two constraints), and the reply that attains it."""
+    """Computes the dual function, its gradient (the two constraints) and the reply that attains it.
+
+    Args:
+      multipliers: beta and mu > 0, nats; [...].
+      problem: constraints and source.
+      divergence: "w2sq" or "kl".
+
+    Returns:
+      The value in nats, [...]; distortion and perception beyond what is allowed, [...]; the reply.
+    """
     beta, mu = multipliers
     distortion, perception, lam, w = problem
     reply = _REPLIES[divergence](beta[..., None], mu[..., None], lam)
@@ -284,7 +324,16 @@ def refine(
 
 
 def feasible_rate(reply: BestResponse, problem: Problem, divergence: str) -> jax.Array:
-    """Rate in nats of a reply after it is moved, by a hair, to where it keeps both constraints."""
+    """Computes the rate of a reply after it is moved, by a hair, to where it keeps both constraints.
+
+    Args:
+      reply: how components are coded; [..., n].
+      problem: constraints and source.
+      divergence: "w2sq" or "kl".
+
+    Returns:
+      Rate in nats, [...].
+    """
     distortion, perception, lam, w = problem
     spent = total_perception(reply, lam, w, divergence)
     excess = jnp.where(spent > perception, perception, 1.0) / jnp.where(spent > perception, spent, 1.0)
@@ -307,7 +356,16 @@ def feasible_rate(reply: BestResponse, problem: Problem, divergence: str) -> jax
 def kkt_residual(
     reply: BestResponse, multipliers: Multipliers, problem: Problem, divergence: str
 ) -> jax.Array:
-    """How far a reply and its multipliers are from satisfying the Karush-Kuhn-Tucker conditions."""
+    """Measures how far a reply and its multipliers are from the Karush-Kuhn-Tucker conditions.
+
+    Args:
+      reply, multipliers: how components are coded, [..., n]; beta and mu, nats, [...].
+      problem: constraints and source.
+      divergence: "w2sq" or "kl".
+
+    Returns:
+      The largest of relative violation, slackness in nats and relative stationarity; >= 0, [...].
+    """
     (beta, mu), (distortion, perception, lam, w) = multipliers, problem
     over_d = jnp.sum(w * distortions(reply, lam), -1) - distortion
     over_p = total_perception(reply, lam, w, divergence) - perception

@@ -106,7 +106,16 @@ def _perfect_rate(distortion: jax.Array, eigenvalues: jax.Array, weights: jax.Ar
 
 
 def perfect_rate(distortion: jax.Array, eigenvalues: jax.Array, weights: jax.Array) -> jax.Array:
-    """R(D, 0) in nats for broadcast arguments; 0 at D = 0, where `infinite_at_zero` is to be added."""
+    """Computes R(D, 0) for broadcast arguments.
+
+    Args:
+      distortion: squared error summed over components; shape [...].
+      eigenvalues: lam_i >= 0; shape [..., n].
+      weights: multiplicity of each component; shape [..., n].
+
+    Returns:
+      Rate in nats, shape [...]; 0 at D = 0, where `infinite_at_zero` is to be added.
+    """
     total = 2.0 * jnp.sum(weights * eigenvalues, -1)
     coded = (distortion > 0) & (distortion < total)
     inverse_level = _inverse_level(distortion, eigenvalues, weights)
@@ -163,7 +172,16 @@ def _perfect_filling(distortion: jax.Array, eigenvalues: jax.Array, weights: jax
 def perfect_filling(
     distortion: jax.Array, eigenvalues: jax.Array, weights: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Inverse water level, nats and distortion of each component, for broadcast arguments."""
+    """Computes what the optimal code at perfect realism gives each component, for broadcast arguments.
+
+    Args:
+      distortion: squared error summed over components; shape [...].
+      eigenvalues: lam_i >= 0; shape [..., n].
+      weights: multiplicity of each component; shape [..., n].
+
+    Returns:
+      1/theta, [...]; nats and squared error of each component before weighting, [..., n] each.
+    """
     idle = distortion >= 2.0 * jnp.sum(weights * eigenvalues, -1)
     exact = (distortion == 0) & ~idle
     inverse = _inverse_level(distortion, eigenvalues, weights)

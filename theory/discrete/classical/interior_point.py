@@ -52,7 +52,15 @@ class _State(NamedTuple):
 
 
 def largest_step(value: jax.Array, direction: jax.Array) -> jax.Array:
-    """The largest step along a direction that keeps a positive array non-negative; scalar, may be inf."""
+    """Computes the largest step along a direction that keeps a positive array non-negative.
+
+    Args:
+      value: the array, any shape, positive.
+      direction: of the step, same shape.
+
+    Returns:
+      The step's length, scalar; inf where no entry shrinks.
+    """
     shrinking = direction < 0
     return jnp.min(jnp.where(shrinking, -value / jnp.where(shrinking, direction, -1.0), jnp.inf))
 

@@ -165,7 +165,16 @@ def check_source(pmf: ArrayLike, distortion_matrix: ArrayLike) -> tuple[jax.Arra
 
 
 def check_distortion(pmf: jax.Array, distortion_matrix: jax.Array, distortion: ArrayLike) -> None:
-    """Refuses a distortion that no channel reaches; does nothing inside a trace."""
+    """Refuses a distortion that no channel reaches; inside a trace, where values are unknown, it lets all pass.
+
+    Args:
+      pmf: probabilities of the source, [n].
+      distortion_matrix: d(x, y), [n, m].
+      distortion: the largest allowed mean distortion, any shape.
+
+    Raises:
+      ValueError: if it is negative, or below the smallest mean that any channel reaches.
+    """
     check_domain("distortion", distortion, minimum=0.0)
     if is_concrete(pmf) and is_concrete(distortion_matrix) and is_concrete(distortion):
         weights, matrix = np.asarray(pmf), np.asarray(distortion_matrix)
@@ -178,13 +187,31 @@ def check_distortion(pmf: jax.Array, distortion_matrix: jax.Array, distortion: A
 
 
 def undifferentiable_at_slope(pmf, distortion_matrix, slope, tolerance, method, max_iterations):
-    """`solve_at_slope`, refusing to be differentiated."""
+    """Solves at a slope, and refuses to be differentiated.
+
+    Args:
+      pmf, distortion_matrix: probabilities of the source, [n]; d(x, y), [n, m].
+      slope: bits per unit of distortion; scalar.
+      tolerance, method, max_iterations: as in `rate_distortion`.
+
+    Returns:
+      The `RateDistortion`.
+    """
     arguments = without_gradient((pmf, distortion_matrix, slope))
-    return solve_at_slope(*arguments, tolerance=tolerance, method=method, max_iterations=max_iterations)
+    return _solve_at_slope(*arguments, tolerance=tolerance, method=method, max_iterations=max_iterations)
 
 
 def differentiable_at_distortion(pmf, distortion_matrix, distortion, tolerance, method, max_iterations):
-    """`solve_at_distortion`, its rate with a gradient."""
+    """Solves as `solve_at_distortion` does, and gives the rate its gradient.
+
+    Args:
+      pmf, distortion_matrix: probabilities of the source, [n]; d(x, y), [n, m].
+      distortion: the largest allowed mean distortion; scalar.
+      tolerance, method, max_iterations: as in `rate_distortion`.
+
+    Returns:
+      The `RateDistortion`, its other fields constants.
+    """
     arguments = lax.stop_gradient((pmf, distortion_matrix, distortion))
     result = solve_at_distortion(*arguments, tolerance, method, max_iterations)
     joint = (arguments[0] / arguments[0].sum())[:, None] * result.channel
@@ -283,7 +310,7 @@ def point_at_distortion(
     return Point(channel, multiplier, jnp.where(free, 0.0, iterate.slope), iterate.iterations)
 
 
-def solve_at_slope(
+def _solve_at_slope(
     pmf: jax.Array,
     distortion_matrix: jax.Array,
     slope: jax.Array,
@@ -313,7 +340,16 @@ def solve_at_distortion(
     method: str,
     max_iterations: int,
 ) -> RateDistortion:
-    """The traced part of `rate_distortion` at a distortion."""
+    """Computes the traced part of `rate_distortion` at a distortion.
+
+    Args:
+      pmf, distortion_matrix: probabilities of the source, [n]; d(x, y), [n, m].
+      distortion: the largest allowed mean distortion; scalar.
+      tolerance, method, max_iterations: as in `rate_distortion`.
+
+    Returns:
+      The `RateDistortion`; its rate is NaN where no channel reaches the distortion.
+    """
     problem = channels.normalize(pmf, distortion_matrix)
     target, lossless, reachable = channels.normalized_target(problem, distortion)
     problem = channels.keep_only_minima(problem, lossless)

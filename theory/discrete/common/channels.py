@@ -60,7 +60,15 @@ def normalize(pmf: jax.Array, distortion_matrix: jax.Array) -> NormalizedProblem
 
 
 def keep_only_minima(problem: NormalizedProblem, lossless: jax.Array) -> NormalizedProblem:
-    """Forbids, where `lossless`, all pairs but those at the minimum of their row."""
+    """Forbids, where `lossless`, all pairs but those at the minimum of their row.
+
+    Args:
+      problem: the normalized problem.
+      lossless: scalar bool.
+
+    Returns:
+      The problem, +inf the distortion of what is forbidden.
+    """
     forbidden = lossless & (problem.distortion > 0)
     return problem._replace(distortion=jnp.where(forbidden, jnp.inf, problem.distortion))
 
@@ -83,7 +91,14 @@ def normalized_target(problem: NormalizedProblem, distortion: jax.Array) -> tupl
 
 
 def best_constant_channel(problem: NormalizedProblem) -> tuple[jax.Array, jax.Array]:
-    """The channel to the single best letter, [n, m], and its mean distortion; rate zero needs no more."""
+    """Finds the channel to the single best letter; rate zero needs no more.
+
+    Args:
+      problem: the normalized problem.
+
+    Returns:
+      The channel, [n, m], and its mean distortion, normalized; scalar.
+    """
     occurs = problem.pmf > 0
     means = jnp.where(occurs[:, None], problem.distortion, 0.0)
     means = jnp.sum(problem.pmf[:, None] * means, 0)
@@ -92,12 +107,27 @@ def best_constant_channel(problem: NormalizedProblem) -> tuple[jax.Array, jax.Ar
 
 
 def finite_part(distortion: jax.Array) -> jax.Array:
-    """Replaces infinite distortions by zero, for products with a kernel that vanishes there."""
+    """Replaces infinite distortions by zero, for products with a kernel that vanishes there.
+
+    Args:
+      distortion: any shape.
+
+    Returns:
+      The same shape, finite where the distortion is no NaN.
+    """
     return jnp.where(jnp.isinf(distortion), 0.0, distortion)
 
 
 def kernel(distortion: jax.Array, slope: jax.Array) -> jax.Array:
-    """exp(-slope d), with 0 where d is infinite even if the slope is 0; [n, m]."""
+    """Computes exp(-slope d), with 0 where d is infinite even if the slope is 0.
+
+    Args:
+      distortion: d, [n, m].
+      slope: nats per unit of distortion, >= 0; scalar.
+
+    Returns:
+      The kernel, [n, m].
+    """
     return jnp.where(jnp.isinf(distortion), 0.0, jnp.exp(-slope * finite_part(distortion)))
 
 
@@ -123,7 +153,16 @@ def tilted_channel(log_weights: jax.Array, distortion: jax.Array, slope: jax.Arr
 
 
 def mean_distortion(pmf: jax.Array, channel: jax.Array, distortion: jax.Array) -> jax.Array:
-    """E[d(X, Y)], with pairs of probability zero left out even where d is infinite."""
+    """Computes E[d(X, Y)], with pairs of probability zero left out even where d is infinite.
+
+    Args:
+      pmf: the source, [n].
+      channel: W(y|x), [n, m].
+      distortion: d, [n, m].
+
+    Returns:
+      The mean, scalar, in units of the distortion.
+    """
     joint = pmf[:, None] * channel
     return jnp.sum(jnp.where(joint > 0, joint * jnp.where(joint > 0, distortion, 0.0), 0.0))
 
@@ -147,7 +186,17 @@ def mutual_information(pmf: jax.Array, channel: jax.Array) -> jax.Array:
 def log_responses(
     pmf: jax.Array, log_multiplier: jax.Array, distortion: jax.Array, slope: jax.Array
 ) -> jax.Array:
-    """h(y) = ln sum_x p(x) exp(log_multiplier(x) - slope d(x, y)), [m], in nats."""
+    """Computes h(y) = ln sum_x p(x) exp(log_multiplier(x) - slope d(x, y)).
+
+    Args:
+      pmf: the source, [n].
+      log_multiplier: nu, nats, [n].
+      distortion: d, [n, m]; +inf forbids a pair.
+      slope: nats per unit of distortion, >= 0; scalar.
+
+    Returns:
+      h, [m], in nats; -inf for a letter that no letter of the source may be mapped to.
+    """
     log_pmf = jnp.where(pmf > 0, jnp.log(jnp.where(pmf > 0, pmf, 1.0)), -jnp.inf)
     logits = (log_pmf + log_multiplier)[:, None] - slope * finite_part(distortion)
     logits = jnp.where(jnp.isinf(distortion) | (pmf == 0)[:, None], -jnp.inf, logits)

@@ -49,7 +49,14 @@ def with_gradient(value: jax.Array, *arguments_and_derivatives: tuple[jax.Array,
 
 @jax.custom_jvp
 def without_gradient(value: Any) -> Any:
-    """Passes a value through and refuses to be differentiated, rather than give a silent zero."""
+    """Passes a value through and refuses to be differentiated, rather than give a silent zero.
+
+    Args:
+      value: arrays, in any tree.
+
+    Returns:
+      The value; differentiating it raises a ValueError.
+    """
     return value
 
 

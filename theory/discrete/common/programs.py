@@ -17,7 +17,11 @@ _LIMIT = pathlib.Path("/proc/sys/vm/max_map_count")
 
 
 def mapped_pieces() -> int:
-    """Counts the pieces of memory that this process has mapped; 0 where the system does not say."""
+    """Counts the pieces of memory that this process has mapped.
+
+    Returns:
+      Their number; 0 where the system does not say.
+    """
     try:
         with _MAPS.open("rb") as lines:
             return sum(1 for _ in lines)
@@ -26,7 +30,11 @@ def mapped_pieces() -> int:
 
 
 def limit_of_pieces() -> int:
-    """The number of pieces at which the system refuses more; a large number where it does not say."""
+    """Reads the number of pieces at which the system refuses more.
+
+    Returns:
+      The limit; 2^31 where the system does not say.
+    """
     try:
         return int(_LIMIT.read_text())
     except (OSError, ValueError):
