@@ -101,7 +101,7 @@ def _repair(log_a: jax.Array, log_b: jax.Array, pmf: jax.Array) -> tuple[jax.Arr
     b = b + row_lack[:, None] * column_lack[None] / jnp.where(total > 0.0, total, 1.0)
     used = of_u > 0.0
     decoder = jnp.where(used[:, None], b.T / jnp.where(used, of_u, 1.0)[:, None], pmf[None])
-    return encoder, decoder
+    return encoder, decoder / decoder.sum(axis=1, keepdims=True)  # rare auxiliary letters were rounded
 
 
 def _safe_log(x: jax.Array) -> jax.Array:

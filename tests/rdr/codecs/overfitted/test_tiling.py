@@ -8,12 +8,12 @@ import pytest
 
 from rdr.bitstream import container
 from rdr.codecs import overfitted
-from rdr.codecs.overfitted import codec, format, objectives, tiling
+from rdr.codecs.overfitted import codec, format, tiling
 from rdr.codecs.overfitted.objectives import sigma_map
 
 OPTIONS = overfitted.Options(schedule=overfitted.Schedule(steps=30), rd_lambda=0.02, noise_levels=1)
-SIZE = 1000
-LOCATION_STEPS = [(slice(0, 10), slice(0, 14)), (slice(0, 10), slice(13, 27)),
+SIZE = 580
+PLACES = [(slice(0, 10), slice(0, 14)), (slice(0, 10), slice(13, 27)),
           (slice(10, 20), slice(0, 14)), (slice(10, 20), slice(13, 27))]  # fmt: skip
 
 
@@ -81,9 +81,9 @@ def test_one_tile_is_the_whole_image():
 def test_tiles_make_up_the_picture(message):
     decoded = overfitted.decode(message)
     grid, channels, tiles = tiling.unpack(message)
-    assert grid == (20, 27, 2, 2) and grid.places == LOCATION_STEPS and channels == 3 and len(set(tiles)) == 4
+    assert grid == (20, 27, 2, 2) and grid.places == PLACES and channels == 3 and len(set(tiles)) == 4
     expected = np.zeros((20, 27, 3), np.uint8)
-    for place, tile in zip(LOCATION_STEPS, tiles):
+    for place, tile in zip(PLACES, tiles):
         assert overfitted.describe(tile)["width"] == 14
         expected[place] = codec.decode(tile)
     np.testing.assert_array_equal(decoded, expected)
@@ -145,7 +145,7 @@ def test_pictures_of_all_kinds_are_cut(unfitted, image):
     decoded = overfitted.decode(overfitted.encode(image, OPTIONS, tile=16))
     assert decoded.shape == (20, 27, 3 if image.shape[2:] == (3,) else 1)
     [(tiles, _, _)] = unfitted
-    for place, tile in zip(LOCATION_STEPS, tiles, strict=True):
+    for place, tile in zip(PLACES, tiles, strict=True):
         assert tile.dtype == image.dtype
         np.testing.assert_array_equal(tile.reshape(image[place].shape), image[place])
 
@@ -160,7 +160,7 @@ def test_no_two_tiles_have_the_same_noise(message):
 
 def test_fits_see_the_noise_of_their_own_tile(monkeypatch):
     seen = []
-    monkeypatch.setattr(codec, "_fit", lambda *args, **_: seen.extend(args[6]) or args[5])
+    monkeypatch.setattr(codec, "run_steps", lambda fit, states, *_, **__: seen.extend(fit.data) or list(states))
     messages = codec.encode_batch([_image(10, 14)] * 2, OPTIONS, seeds=[5, 2**32 - 1])
     for message, data in zip(messages, seen, strict=True):
         description = format.read(message)
@@ -178,12 +178,11 @@ SALIENCY = np.random.default_rng(0).random((20, 27)).astype(np.float32)
 
 
 @pytest.mark.parametrize("sigma", ["eccentricity", "saliency", SALIENCY], ids=["eccentricity", "saliency", "map"])
-def test_maps_of_sigma_are_those_of_the_whole_image(unfitted, monkeypatch, sigma):
-    monkeypatch.setattr(objectives, "PIXELS_PER_DEGREE", 4.0)
-    options = OPTIONS._replace(objective="wd", features="pixels", sigma=sigma, saliency=SALIENCY)
+def test_maps_of_sigma_are_those_of_the_whole_image(unfitted, sigma):
+    options = OPTIONS._replace(objective="wd", features="pixels", sigma=sigma, saliency=SALIENCY, pixels_per_degree=4.0)
     overfitted.encode(_image(), options, tile=16)
-    expected = np.asarray(sigma_map(sigma, _image()[None], saliency=SALIENCY)).reshape(20, 27)
-    for place, found in zip(LOCATION_STEPS, unfitted[0][2]["sigmas"], strict=True):
+    expected = np.asarray(sigma_map(sigma, _image()[None], saliency=SALIENCY, pixels_per_degree=4.0)).reshape(20, 27)
+    for place, found in zip(PLACES, unfitted[0][2]["sigmas"], strict=True):
         np.testing.assert_array_equal(found, expected[place])
         assert found.max() > 0
 
@@ -195,7 +194,7 @@ def test_one_sigma_for_all_is_no_map(unfitted):
 
 def test_intrinsic_sigma_is_that_of_tiles(unfitted):
     overfitted.encode(_image(), OPTIONS._replace(objective="wd", sigma="intrinsic"), tile=16)
-    for place, found in zip(LOCATION_STEPS, unfitted[0][2]["sigmas"], strict=True):
+    for place, found in zip(PLACES, unfitted[0][2]["sigmas"], strict=True):
         tile = codec.as_image(_image()[place])[None]
         np.testing.assert_array_equal(found, np.asarray(sigma_map("intrinsic", tile))[0])
 
