@@ -73,7 +73,7 @@ def test_the_figure_draws_a_fresh_run(finished):
     figure = figures.sequence(data)
     fidelity = figure.subfigs[1].axes[0].get_lines()[0].get_ydata()
     np.testing.assert_allclose(fidelity, np.sqrt(columns["fidelity_mse"]), rtol=1e-6)
-    with pytest.raises(ValueError, match="no picture with a foveated"):
+    with pytest.raises(ValueError, match="no image with a foveated"):
         figures.foveated(data)
 
 

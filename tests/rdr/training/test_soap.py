@@ -44,7 +44,8 @@ def test_turning_the_problem_turns_the_path():
     turned = quadratic(left, right)
     a, _ = run(scale_by_soap(), jax.grad(plain), start, 40)
     b, _ = run(scale_by_soap(), jax.grad(turned), left @ start @ right.T, 40)
-    np.testing.assert_allclose(left.T @ np.asarray(b) @ right, a, rtol=1e-6, atol=1e-8)
+    # A 3 x 4 gradient says nothing in one direction on the right: rounding noise there is divided by its own size.
+    np.testing.assert_allclose(left.T @ np.asarray(b) @ right, a, rtol=1e-4, atol=1e-6)
     adam, _ = run(optax.scale_by_adam(), jax.grad(turned), left @ start @ right.T, 40)
     plain_adam, _ = run(optax.scale_by_adam(), jax.grad(plain), start, 40)
     assert np.abs(left.T @ np.asarray(adam) @ right - plain_adam).max() > 1e-2  # what the test can tell apart
