@@ -72,9 +72,17 @@ def _none(state, h, t):
 
 
 def separable_block(p: jax.Array, divergence: Separable, usable: jax.Array | None = None) -> Block:
-    """delta = sum_y f(p, q): pairs are (q, z), optimality h = t f'(q) - z; C is diagonal.
+    """Builds the block of delta = sum_y f(p, q).
 
-    Output letters outside of `usable`, [n] booleans, take no part.
+    Pairs are (q, z), optimality is h = t f'(q) - z, and C is diagonal.
+
+    Args:
+      p: the source, [n].
+      divergence: f and its derivatives.
+      usable: output letters that take part, [n] booleans; all when None.
+
+    Returns:
+      The block; its pairs have shape [n].
     """
     usable = jnp.full(p.shape, True) if usable is None else usable
     live = (p > 0) if divergence.forbids_new_letters else usable
@@ -114,9 +122,16 @@ def separable_block(p: jax.Array, divergence: Separable, usable: jax.Array | Non
 
 
 def total_variation_block(p: jax.Array, usable: jax.Array | None = None) -> Block:
-    """TV = sum (u + v) / 2 with q = p + u - v: pairs are q, u, v with their multipliers; C is diagonal.
+    """Builds the block of TV = sum (u + v) / 2 with q = p + u - v.
 
-    Output letters outside of `usable`, [n] booleans, take no part.
+    Pairs are q, u, v with their multipliers; C is diagonal.
+
+    Args:
+      p: the source, [n].
+      usable: output letters that take part, [n] booleans; all when None.
+
+    Returns:
+      The block; its pairs have shape [3, n].
     """
     n = p.shape[0]
     usable = jnp.full(p.shape, True) if usable is None else usable
@@ -174,10 +189,18 @@ def total_variation_block(p: jax.Array, usable: jax.Array | None = None) -> Bloc
 
 
 def transport_block(p: jax.Array, cost: jax.Array) -> Block:
-    """W_c = <plan, cost>, plan rows sum to p, columns to q: pairs are the plan and its reduced costs.
+    """Builds the block of W_c = <plan, cost>, where plan has row sums p and column sums q.
 
-    Optimality: h(y) = t c(x, y) + f(x) - z(x, y). C is the Laplacian of a weighted graph on the letters,
-    formed entry by entry without cancellation: its diagonal is minus the sum of the rest of the row.
+    Pairs are the plan and its reduced costs. Optimality: h(y) = t c(x, y) + f(x) - z(x, y). C is the Laplacian of a
+    weighted graph on the letters, formed entry by entry without cancellation: its diagonal is minus the sum of the rest
+    of the row.
+
+    Args:
+      p: the source, [n].
+      cost: c(x, y) >= 0, [n, n], in units of `Perception.scale`; +inf leaves a pair out.
+
+    Returns:
+      The block; its pairs have shape [n, n].
     """
     n = p.shape[0]
     live = (p > 0)[:, None] & jnp.isfinite(cost)
@@ -236,7 +259,17 @@ def transport_block(p: jax.Array, cost: jax.Array) -> Block:
 
 
 def smooth_block(p: jax.Array, divergence: Divergence) -> Block:
-    """Any smooth convex delta(p, q), by its automatic gradient and Hessian: pairs are (q, z), C is dense."""
+    """Builds the block of any smooth convex delta(p, q), by its automatic gradient and Hessian.
+
+    Pairs are (q, z), C is dense.
+
+    Args:
+      p: the source, [n].
+      divergence: the caller's divergence.
+
+    Returns:
+      The block; its pairs have shape [n].
+    """
     n = p.shape[0]
     gradient = jax.grad(divergence.value, argnums=1)
     hessian = jax.hessian(divergence.value, argnums=1)
@@ -274,7 +307,14 @@ def smooth_block(p: jax.Array, divergence: Divergence) -> Block:
 
 
 def fixed_output_block(q: jax.Array) -> Block:
-    """The output pmf q is given (at perfect realism, that of the source): nothing to eliminate."""
+    """Builds the block of a given output pmf (at perfect realism, that of the source): nothing to eliminate.
+
+    Args:
+      q: the output pmf, [n].
+
+    Returns:
+      The block, without pairs.
+    """
     n = q.shape[0]
     nothing = Elimination(jnp.zeros((n, n)), jnp.zeros(n), jnp.zeros(n), jnp.zeros(()), jnp.zeros(()))
     empty = PairState(jnp.ones(0), jnp.ones(0), jnp.zeros(n))

@@ -48,7 +48,14 @@ class Candidate(NamedTuple):
 
 
 def needs_plan(options: Options) -> bool:
-    """Whether the divergence is measured by a coupling that a candidate brings along."""
+    """Says whether the divergence is measured by a coupling that a candidate brings along.
+
+    Args:
+      options: names the divergence.
+
+    Returns:
+      True for transport at a general cost, not on the line.
+    """
     return options.divergence in TRANSPORT and not options.on_line
 
 
@@ -171,7 +178,16 @@ def unconstrained(problem: Problem, options: Options) -> Candidate:
 
 
 def mix(candidate: Candidate, share: jax.Array, pmf: jax.Array) -> Candidate:
-    """Mixes the identity into a channel, and the trivial coupling into its plan."""
+    """Mixes the identity into a channel, and the trivial coupling into its plan.
+
+    Args:
+      candidate: what is mixed into.
+      share: weight of the identity, between 0 and 1; scalar.
+      pmf: the source, [n].
+
+    Returns:
+      The candidate with the mixed channel and plan; its other fields are as they were.
+    """
     plan = candidate.plan
     if plan.size:
         plan = (1 - share) * plan + share * jnp.diag(pmf)
@@ -180,18 +196,43 @@ def mix(candidate: Candidate, share: jax.Array, pmf: jax.Array) -> Candidate:
 
 
 def independent(pmf: jax.Array, like: Candidate) -> Candidate:
-    """The channel that draws from the source's pmf whatever it sees: rate 0, perfect realism; no dual point."""
+    """Makes the channel that draws from the source's pmf whatever it sees: rate 0, perfect realism.
+
+    Args:
+      pmf: the source, [n].
+      like: a candidate of the shapes wanted; its dual point is taken over.
+
+    Returns:
+      The candidate, `realistic`; its dual point does not belong to it.
+    """
     plan = jnp.diag(pmf) if like.plan.size else like.plan
     return like._replace(channel=jnp.broadcast_to(pmf, like.channel.shape), plan=plan, realistic=jnp.asarray(True))
 
 
 def measured_divergence(perception: Perception, pmf: jax.Array, candidate: Candidate) -> jax.Array:
-    """delta(p, q) of a candidate in units of the scale; 0 where the output is the source's up to rounding; scalar."""
+    """Measures the divergence of a candidate's output from the source.
+
+    Args:
+      perception: the divergence, bound to the source.
+      pmf: the source, [n].
+      candidate: its channel, and its plan if one is needed.
+
+    Returns:
+      delta(p, q) in units of the scale; scalar. Of a `realistic` candidate 0, or NaN if its output is not the source's.
+    """
     q = pmf @ candidate.channel
     value = perception.value(q, candidate.plan)
     return jnp.where(candidate.realistic, jnp.where(same_pmf(pmf, q), 0.0, jnp.nan), value)
 
 
 def same_pmf(p: jax.Array, q: jax.Array) -> jax.Array:
-    """Whether two pmfs agree up to the rounding of the sums that they come from; scalar bool."""
+    """Says whether two pmfs agree up to the rounding of the sums that they come from.
+
+    Args:
+      p: [n].
+      q: [n].
+
+    Returns:
+      Scalar bool.
+    """
     return jnp.abs(p - q).sum() <= 4 * jnp.finfo(jnp.float64).eps * (4 + p.shape[0])

@@ -177,12 +177,29 @@ NAMES = ("tv", *SEPARABLE, *TRANSPORT)
 
 
 def total_variation(p: jax.Array, q: jax.Array) -> jax.Array:
-    """Half the L1 distance of two pmfs, scalar."""
+    """Computes half the L1 distance of two pmfs.
+
+    Args:
+      p: [n].
+      q: [n].
+
+    Returns:
+      The distance, scalar, between 0 and 1.
+    """
     return 0.5 * jnp.abs(p - q).sum()
 
 
 def separable_value(name: str, p: jax.Array, q: jax.Array) -> jax.Array:
-    """sum_y f(p(y), q(y)) of a named divergence, in nats where it is one; scalar."""
+    """Computes sum_y f(p(y), q(y)) of a named divergence.
+
+    Args:
+      name: of `SEPARABLE`.
+      p: the source, [n].
+      q: the output pmf, [n].
+
+    Returns:
+      The divergence, scalar, >= 0; in nats if it is an information quantity.
+    """
     return jnp.maximum(SEPARABLE[name].terms(p, q).sum(), 0.0)
 
 
@@ -210,10 +227,18 @@ def _separable_multiplier(divergence: Separable, p: jax.Array, critic: jax.Array
 
 
 def separable_conjugate(name: str, p: jax.Array, critic: jax.Array) -> jax.Array:
-    """max over pmfs q of <q, critic> - delta(p, q), by a scalar search; scalar.
+    """Bounds max over pmfs q of <q, critic> - delta(p, q) from above, by a scalar search.
 
     By duality it is the minimum over tau of tau + sum_y f*(p(y), critic(y) - tau), and every tau gives an
     upper bound, so the value returned is one whether or not the search has converged.
+
+    Args:
+      name: of `SEPARABLE`.
+      p: the source, [n].
+      critic: phi, [n]; in nats if the divergence is an information quantity.
+
+    Returns:
+      The bound, scalar, in units of the critic.
     """
     divergence = SEPARABLE[name]
     tau = _separable_multiplier(divergence, p, critic)
@@ -221,7 +246,16 @@ def separable_conjugate(name: str, p: jax.Array, critic: jax.Array) -> jax.Array
 
 
 def separable_maximizer(name: str, p: jax.Array, critic: jax.Array) -> jax.Array:
-    """The pmf q that maximizes <q, critic> - delta(p, q), as q - p; sums to 0 up to the search's accuracy; [n]."""
+    """Finds the pmf q that maximizes <q, critic> - delta(p, q).
+
+    Args:
+      name: of `SEPARABLE`.
+      p: the source, [n].
+      critic: phi, [n]; in nats if the divergence is an information quantity.
+
+    Returns:
+      q - p, [n]; sums to 0 up to the search's accuracy.
+    """
     divergence = SEPARABLE[name]
     tau = _separable_multiplier(divergence, p, critic)
     change = jnp.where(p > 0, divergence.maximizer_change(p, critic - tau), 0.0)
@@ -229,19 +263,45 @@ def separable_maximizer(name: str, p: jax.Array, critic: jax.Array) -> jax.Array
 
 
 def total_variation_conjugate(p: jax.Array, critic: jax.Array) -> jax.Array:
-    """max over pmfs q of <q, critic> - TV(p, q) = sum_y p(y) max(critic(y), max critic - 1); scalar."""
+    """Computes max over pmfs q of <q, critic> - TV(p, q) = sum_y p(y) max(critic(y), max critic - 1).
+
+    Args:
+      p: the source, [n].
+      critic: phi, [n].
+
+    Returns:
+      The conjugate, scalar.
+    """
     return p @ jnp.maximum(critic, critic.max() - 1.0)
 
 
 def transport_conjugate(p: jax.Array, critic: jax.Array, cost: jax.Array) -> jax.Array:
-    """max over pmfs q of <q, critic> - W_c(p, q) = sum_x p(x) max_y (critic(y) - c(x, y)); scalar."""
+    """Computes max over pmfs q of <q, critic> - W_c(p, q) = sum_x p(x) max_y (critic(y) - c(x, y)).
+
+    Args:
+      p: the source, [n].
+      critic: phi, [n], in units of the cost.
+      cost: c(x, y), [n, n]; +inf leaves a pair out.
+
+    Returns:
+      The conjugate, scalar, in units of the cost.
+    """
     return jnp.sum(jnp.where(p > 0, p * jnp.max(critic[None] - cost, -1), 0.0))
 
 
 def line_transport(points: jax.Array, p: jax.Array, q: jax.Array, power: int) -> jax.Array:
-    """Optimal transport cost |x - y|^power, power >= 1, of two pmfs on the same points of the line; scalar.
+    """Computes the optimal transport cost |x - y|^power of two pmfs on the same points of the line.
 
     The monotone coupling is optimal: the integral over u in (0, 1) of the cost between the u-quantiles.
+
+    Args:
+      points: positions, [n], in any order.
+      p: [n].
+      q: [n].
+      power: >= 1.
+
+    Returns:
+      The cost, scalar, in units of the points to that power.
     """
     order = jnp.argsort(points)
     sorted_points = points[order]

@@ -179,7 +179,17 @@ def lower_bound(
 def perfect_lower_bound(
     problem: NormalizedProblem, log_multiplier: jax.Array, slope: jax.Array, target: jax.Array
 ) -> jax.Array:
-    """What (nu, s) proves about R(D, 0): sum_x p (nu - h) - s D, in nats, rounded outwards; scalar."""
+    """Computes what (nu, s) proves about R(D, 0): sum_x p (nu - h) - s D.
+
+    Args:
+      problem: the normalized problem.
+      log_multiplier: nu, nats, [n].
+      slope: s >= 0, nats per unit of normalized distortion; scalar.
+      target: D, normalized; scalar.
+
+    Returns:
+      The bound in nats, rounded outwards, which may be negative; scalar.
+    """
     h, size = channels.finite_responses(problem, log_multiplier, slope)
     margin = jnp.where(problem.pmf > 0, problem.pmf * (log_multiplier - h), 0.0)
     return margin.sum() - slope * target - channels.rounding_error(problem, log_multiplier, slope, target, size)

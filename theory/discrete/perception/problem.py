@@ -70,7 +70,15 @@ class Limits(NamedTuple):
 
 
 def pad(problem: Problem, options: Options) -> Problem:
-    """Pads the alphabet to one of a few sizes, unless the divergence is the caller's own function of it."""
+    """Pads the alphabet to one of a few sizes, unless the divergence is the caller's own function of it.
+
+    Args:
+      problem: with n letters.
+      options: names the divergence.
+
+    Returns:
+      The problem with N >= n letters; those that were added are the last ones.
+    """
     if isinstance(options.divergence, Divergence):
         return problem
     n = problem.pmf.shape[0]
@@ -86,7 +94,15 @@ def pad(problem: Problem, options: Options) -> Problem:
 
 
 def limits_of(problem: Problem, options: Options) -> Limits:
-    """Brings the source, the distortion and what is asked of it to the scale that the solvers work on."""
+    """Brings the source, the distortion and what is asked of it to the scale that the solvers work on.
+
+    Args:
+      problem: in the units of the caller.
+      options: says whether the slope or the distortion is given.
+
+    Returns:
+      The limits, in nats and normalized distortion.
+    """
     normalized = channels.normalize(problem.pmf, problem.distortion_matrix)
     asked = problem.distortion_or_slope
     if options.fixed_slope:
@@ -101,6 +117,13 @@ def limits_of(problem: Problem, options: Options) -> Limits:
 
 
 def usable_outputs(problem: NormalizedProblem) -> jax.Array:
-    """Output letters that occur in the source or that some letter of it may be mapped to, [m] booleans."""
+    """Finds the output letters that occur in the source or that some letter of it may be mapped to.
+
+    Args:
+      problem: the normalized problem.
+
+    Returns:
+      [m] booleans.
+    """
     occurs = problem.pmf > 0
     return occurs | jnp.any(occurs[:, None] & jnp.isfinite(problem.distortion), 0)

@@ -141,7 +141,15 @@ def regime_of(level: ArrayLike, options: Options) -> str:
 
 
 def unpad(result: RateDistortionPerception, n: int) -> RateDistortionPerception:
-    """Takes letters that were added out of a result of n letters."""
+    """Takes letters that were added out of a result.
+
+    Args:
+      result: of the padded problem.
+      n: letters that there were.
+
+    Returns:
+      The result, its fields of shapes [..., n, n] and [..., n].
+    """
     return padding.unpad(result, ("multiplier",), ("output_pmf", "critic"), n, n)
 
 
@@ -167,7 +175,14 @@ def refuse_if_impossible(problem: Problem, options: Options, result: RateDistort
 
 
 def entropy_bits(pmf: ArrayLike) -> float:
-    """Entropy of a pmf in bits, outside of a trace."""
+    """Computes the entropy of a pmf, outside of a trace.
+
+    Args:
+      pmf: [n] probabilities.
+
+    Returns:
+      The entropy in bits.
+    """
     p = np.asarray(pmf)
     return float(nats_to_bits(-np.sum(p[p > 0] * np.log(p[p > 0]))))
 

@@ -270,25 +270,55 @@ def _alone(candidate: Candidate) -> Candidate:
 
 
 def stack(*candidates: Candidate) -> Candidate:
-    """Candidates with a leading axis, for `certify`."""
+    """Stacks candidates for `certify`.
+
+    Args:
+      *candidates: k of them, of the same shapes.
+
+    Returns:
+      One candidate, each field with a leading axis [k].
+    """
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *candidates)
 
 
 def solve_perfect(problem: Problem, options: Options) -> tuple[RateDistortionPerception, jax.Array]:
-    """P = 0."""
+    """Solves at P = 0.
+
+    Args:
+      problem: what is asked.
+      options: its options.
+
+    Returns:
+      As `certify`.
+    """
     return certify(problem, options, _alone(making.fixed_output(problem, options)), "perfect")
 
 
 def solve_free(problem: Problem, options: Options) -> tuple[RateDistortionPerception, jax.Array]:
-    """P = inf, or a multiplier 0 of perception."""
+    """Solves at P = inf, or at a multiplier 0 of perception.
+
+    Args:
+      problem: what is asked.
+      options: its options.
+
+    Returns:
+      As `certify`.
+    """
     return certify(problem, options, _alone(making.unconstrained(problem, options)), "free")
 
 
 def solve_constrained_traced(problem: Problem, options: Options) -> tuple[RateDistortionPerception, jax.Array]:
-    """A positive, finite budget of perception, or a positive, finite multiplier of it.
+    """Solves at a positive, finite budget of perception, or at a positive, finite multiplier of it.
 
     Where the first attempt is not good enough, the optima at P = 0 and at P = inf are candidates, too: below the
     resolution of the arithmetic, and where the constraint is slack or nearly, they are the answer.
+
+    Args:
+      problem: what is asked.
+      options: its options.
+
+    Returns:
+      As `certify`.
     """
     first = making.constrained(problem, options)
     result, by_source = certify(problem, options, _alone(first), "constrained")
@@ -303,7 +333,15 @@ def solve_constrained_traced(problem: Problem, options: Options) -> tuple[RateDi
 
 
 def solve_traced(problem: Problem, options: Options) -> tuple[RateDistortionPerception, jax.Array]:
-    """Any perception, by what is known when the program runs; each solver is in the program once."""
+    """Solves at any perception, by what is known when the program runs; each solver is in the program once.
+
+    Args:
+      problem: what is asked.
+      options: its options.
+
+    Returns:
+      As `certify`.
+    """
     level = problem.perception_or_slope
     if options.fixed_multiplier:
         which = jnp.where(level <= 0, 0, jnp.where(jnp.isinf(level), 2, 1))
