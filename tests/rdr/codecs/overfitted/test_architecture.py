@@ -6,7 +6,7 @@ from rdr.codecs.overfitted.architecture import CONTEXT, SLOPE, Architecture, ope
 
 
 def test_grids_halve_and_round_up():
-    assert Architecture(17, 3, levels=6).latents == ((17, 3), (9, 2), (5, 1), (3, 1), (2, 1), (1, 1))
+    assert Architecture(17, 3, levels=6).latent_shapes == ((17, 3), (9, 2), (5, 1), (3, 1), (2, 1), (1, 1))
 
 
 def test_contexts_are_decoded_before():
