@@ -44,7 +44,8 @@ def test_turning_the_problem_turns_the_path():
     turned = quadratic(left, right)
     a, _ = run(scale_by_soap(), jax.grad(plain), start, 40)
     b, _ = run(scale_by_soap(), jax.grad(turned), left @ start @ right.T, 40)
-    # 4e-6 was found where rounding alone would give far less; the cause is not known. What Adam does differs by over 1e-2.
+    # 4e-6 was found where rounding alone would give far less; the cause is not known.
+    # What Adam does differs by over 1e-2.
     np.testing.assert_allclose(left.T @ np.asarray(b) @ right, a, rtol=1e-4, atol=1e-6)
     adam, _ = run(optax.scale_by_adam(), jax.grad(turned), left @ start @ right.T, 40)
     plain_adam, _ = run(optax.scale_by_adam(), jax.grad(plain), start, 40)
