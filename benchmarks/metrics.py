@@ -2,7 +2,7 @@
 
     python -m benchmarks.metrics [--images=DIR] [--count=24] [--metrics=all] [--quality=20]
 
-Images are compared with their JPEGs. Without --images, pictures of scikit-image are resized to 768 x 512. Printed as a
+Images are compared with their JPEGs. Without --images, images of scikit-image are resized to 768 x 512. Printed as a
 Markdown table: seconds for all images, wall and CPU (over all threads), seconds of the first call, which compiles, and
 the peak of resident memory of a process that computes this metric alone (each runs in a process of its own). Reading
 weights and files is not timed.
@@ -42,7 +42,7 @@ def load(folder, count):
 
 
 def as_jpeg(image, quality):
-    """The picture after JPEG at a quality, RGB."""
+    """The image after JPEG at a quality, RGB."""
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=quality)
     return Image.open(stream).convert("RGB")

@@ -17,12 +17,12 @@ class Fit(NamedTuple):
 
     Attributes:
       stem: its name, less `.rdr`.
-      picture: uint8 [height, width, 1 or 3].
+      image: uint8 [height, width, 1 or 3].
       options: how it is fitted.
     """
 
     stem: str
-    picture: np.ndarray
+    image: np.ndarray
     options: overfitted.Options
 
 
@@ -48,14 +48,14 @@ def messages(fits: Sequence[Fit], workdir: pathlib.Path, *, batch: int = 1) -> d
     folder.mkdir(parents=True, exist_ok=True)
     kinds: dict[tuple, list[Fit]] = {}
     for fit in missing:
-        kinds.setdefault((fit.picture.shape, fit.options), []).append(fit)
+        kinds.setdefault((fit.image.shape, fit.options), []).append(fit)
     for (_, options), group in kinds.items():
         for start in range(0, len(group), batch):
             together = group[start : start + batch]
             stems = [fit.stem for fit in together]
             mark = hashlib.sha256("\n".join(stems).encode()).hexdigest()[:8] if len(stems) > 1 else ""
             progress = workdir / "progress" / "-".join(filter(None, (stems[0], mark)))
-            made = overfitted.encode_batch([fit.picture for fit in together], options, directory=progress)
+            made = overfitted.encode_batch([fit.image for fit in together], options, directory=progress)
             for stem, message in zip(stems, made):
                 write_bytes(paths[stem], message)
             shutil.rmtree(progress, ignore_errors=True)  # megabytes for each image, and done with

@@ -7,10 +7,10 @@ from a fixated point, sigma = slope (r + offset), once for each fixation and at 
 `octaves.csv` has a row for each fixation and octave of r: the bits of the latents that lie there, and the bits that the
 converse by pooled means gives for a Gaussian field of spectrum K / |w|^2 with the photograph's K (local approximation:
 no bound for a photograph). `glance.csv` has a row for each fixation: bytes of the whole file and of its latents.
-`glance.npz` holds pictures and maps of bits.
+`glance.npz` holds images and maps of bits.
 
 --fixations  row and column of each, as fractions of the side
---images     folder of pictures; default: scikit-image's
+--images     folder of images; default: scikit-image's
 """
 
 import dataclasses
@@ -44,10 +44,10 @@ _KNOTS = 48  # sigma's that the spectral integral is tabulated at
 class Config:
     """What is fitted and how."""
 
-    images: str = option("", "folder of pictures; empty for scikit-image's")
+    images: str = option("", "folder of images; empty for scikit-image's")
     name: str = option("astronaut", "which picture")
     size: int = option(128, "side of the square from its middle, after shrink")
-    shrink: int = option(4, "by how much the picture is made smaller, by averages")
+    shrink: int = option(4, "by how much the image is made smaller, by averages")
     slope: float = option(0.25, "slope of sigma against eccentricity")
     offset: float = option(
         4.0, "eccentricity at which the slope's line through the fovea is 0, in pixels; sigma there is slope * offset")
@@ -75,7 +75,7 @@ PRESETS = {
 
 
 def photograph(config: Config) -> np.ndarray:
-    """Reads the picture, gray and made smaller.
+    """Reads the image, gray and made smaller.
 
     Args:
       config: of the experiment.
@@ -196,7 +196,7 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list[dict[str, Any]]
       Rows of `octaves.csv` and of `glance.csv`.
 
     Raises:
-      ValueError: if a picture or an option is refused.
+      ValueError: if an image or an option is refused.
     """
     started = time.time()
     picture = photograph(config)

@@ -106,7 +106,7 @@ def load_images(config: Config) -> dict[str, np.ndarray]:
         names = config.names or tuple(files)
         for name in names:
             if name not in files:
-                raise ValueError(f"--names: there is no picture {name!r} in {config.images}")
+                raise ValueError(f"--names: there is no image {name!r} in {config.images}")
         pictures = {name: read_image(files[name]) for name in names}
         return {name: np.rint(p / 257).astype(np.uint8) if p.dtype == np.uint16 else p for name, p in pictures.items()}
     try:
@@ -245,13 +245,13 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
       ValueError: if an image or an option is refused.
     """
     if not config.trade_offs and (config.realism_names == ("none",) or not config.realism_bpp):
-        raise ValueError("--trade_offs is empty: say which pictures to fit for realism, and --realism_bpp")
+        raise ValueError("--trade_offs is empty: say which images to fit for realism, and --realism_bpp")
     if len({f"{rd_lambda:g}" for rd_lambda in config.trade_offs}) < len(config.trade_offs):
         raise ValueError(f"--trade_offs must differ, got {', '.join(map(str, config.trade_offs))}")
     started, images = time.time(), load_images(config)
     unknown = [name for name in config.realism_names if name != "none" and name not in images]
     if unknown:
-        sentence = f"{', '.join(unknown)}: not among the pictures ({', '.join(images)})"
+        sentence = f"{', '.join(unknown)}: not among the images ({', '.join(images)})"
         if config.realism_names != Config().realism_names or not config.trade_offs:
             raise ValueError(f"--realism_names: {sentence}")
         print(f"nothing is fitted for realism, --realism_names={sentence}", file=sys.stderr)

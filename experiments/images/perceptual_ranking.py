@@ -142,7 +142,7 @@ def cut_middle(image: np.ndarray, size: int, name: str) -> np.ndarray:
     """
     top, left = ((n - size) // 2 for n in image.shape[:2])
     if min(top, left) < 0:
-        raise ValueError(f"size must be at most that of every picture, {name} has {image.shape[:2]}, got {size}")
+        raise ValueError(f"size must be at most that of every image, {name} has {image.shape[:2]}, got {size}")
     return as_float(np.uint8(np.round(255 * image[top : top + size, left : left + size])))
 
 
@@ -249,7 +249,7 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
         rates = np.mean([r["bits_per_pixel"] for r in records if r["distortion"] == CODEC], axis=0)
         header["codec"] = (f"rdr.codecs.overfitted fitted for squared error in {config.codec_steps} steps; lambda "
                            f"{' '.join(f'{x:g}' for x in RD_LAMBDAS)}; "
-                           f"{' '.join(f'{x:.3f}' for x in rates)} bits per pixel (mean over pictures)")
+                           f"{' '.join(f'{x:.3f}' for x in rates)} bits per pixel (mean over images)")
     tables.write_table(workdir / "blindness.csv", columns, header)
     rows = [
         (pathlib.Path(r["picture"]).stem, r["distortion"], level, r["mse"][level], metric, s["distorted"][level],

@@ -1,4 +1,4 @@
-"""Conventional codecs, through Pillow: the best picture that fits into a number of bytes."""
+"""Conventional codecs, through Pillow: the best image that fits into a number of bytes."""
 
 import functools
 import importlib.util
@@ -69,18 +69,18 @@ CODECS = {
 }
 
 
-def encode_at_most(codec: Codec, picture: np.ndarray, size: int) -> tuple[bytes, np.ndarray]:
-    """Encodes a picture with the highest quality whose file is not longer than wished.
+def encode_at_most(codec: Codec, pixels: np.ndarray, size: int) -> tuple[bytes, np.ndarray]:
+    """Encodes an image with the highest quality whose file is not longer than wished.
 
     Args:
       codec: of `CODECS`.
-      picture: uint8 [height, width, 1 or 3].
+      pixels: uint8 [height, width, 1 or 3].
       size: bytes.
 
     Returns:
-      The file and the decoded picture; where no quality is small enough, those of the lowest one.
+      The file and the decoded image; where no quality is small enough, those of the lowest one.
     """
-    image = Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture)
+    image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
 
     @functools.cache
     def written(q: int) -> bytes:
@@ -94,4 +94,4 @@ def encode_at_most(codec: Codec, picture: np.ndarray, size: int) -> tuple[bytes,
         low, high = (middle, high) if len(written(middle)) <= size else (low, middle - 1)
     data = written(low)
     decoded = np.asarray(Image.open(io.BytesIO(data)).convert(image.mode))
-    return data, decoded.reshape(picture.shape)
+    return data, decoded.reshape(pixels.shape)

@@ -129,7 +129,7 @@ def sample_images() -> Iterator[tuple[str, np.ndarray]]:
     try:
         from skimage import data
     except ImportError:
-        raise ValueError("images: the default pictures are those of scikit-image: install the extra `textures`, or "
+        raise ValueError("images: the default images are those of scikit-image: install the extra `textures`, or "
                          "name a folder") from None
     for name in ("astronaut", "coffee", "chelsea", "rocket", "brick", "grass", "gravel"):
         image = np.asarray(getattr(data, name)(), np.uint8)

@@ -198,7 +198,7 @@ def read_images(path: pathlib.Path) -> list[Curve]:
     for codec in dict.fromkeys(row["codec"] for row in table):
         files = [[row for row in table if row["codec"] == codec and row["picture"] == name] for name in pictures]
         if len({len(own) for own in files}) > 1:
-            raise ValueError(f"{path}: {codec} must have as many files for every picture, got {list(map(len, files))}")
+            raise ValueError(f"{path}: {codec} must have as many files for every image, got {list(map(len, files))}")
         per_image = {
             name: np.array([[_number(path, column, row[column]) for row in own] for own in files]).T
             for name, column in (("rate_bpp", "bits_per_pixel"), *((metric, metric) for metric in metrics))

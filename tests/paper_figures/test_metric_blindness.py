@@ -14,7 +14,7 @@ def test_the_committed_table_is_drawn_whole():
         assert name in data.metrics
     row = dict(zip(data.metrics, data.response))
     # Definitions: the squared error answers noise and everything else alike; every metric answers noise as noise, up to
-    # the draw of it. Natural statistics, from nine patches of each picture, depend on the draw by an octave.
+    # the draw of it. Natural statistics, from nine patches of each image, depend on the draw by an octave.
     np.testing.assert_allclose(row["mse"], 0.0, atol=0.001)
     for name, values in row.items():
         assert abs(values[1]) < (1.5 if name == "natural" else 0.1), name

@@ -1,4 +1,4 @@
-"""The committed crops at a few hundred bytes: table, pictures and figures agree."""
+"""The committed crops at a few hundred bytes: table, images and figures agree."""
 
 import numpy as np
 
@@ -19,7 +19,7 @@ def test_the_table_follows_from_the_pictures():
     for picture, codec, bits, size, psnr in zip(*(COLUMNS[n] for n in ("picture", "codec", "bits_per_pixel", "bytes",
                                                                       "psnr"))):
         if f"{picture} original" not in TABLE.images or codec not in overfitted_realism.PAGE:
-            continue  # only some pictures are kept
+            continue  # only some images are kept
         original, decoded = TABLE.images[f"{picture} original"], TABLE.images[f"{picture} {codec}"]
         np.testing.assert_allclose(bits, 8 * size / np.prod(original.shape[:2]), rtol=1e-9)
         np.testing.assert_allclose(-10 * np.log10(np.mean((original / 255 - decoded / 255) ** 2)), psnr, atol=1e-3)

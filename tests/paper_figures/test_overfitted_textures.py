@@ -1,4 +1,4 @@
-"""The committed textures in hundreds of bytes: table, pictures and figure agree."""
+"""The committed textures in hundreds of bytes: table, images and figure agree."""
 
 import numpy as np
 

@@ -23,7 +23,7 @@ def test_fidelity_is_given_up_for_realism_as_sigma_grows():
             continue
         assert rows["sigma"][0] == "0" and rows["sigma"][-1] == "inf"
         assert (np.diff(rows["fidelity_mse"]) > 0).all()
-        # At infinity as far from the picture as two unrelated pictures of its spread, within a quarter.
+        # At infinity as far from the image as two unrelated images of its spread, within a quarter.
         unrelated = 2 * (TABLE.images[name] / 255).var()
         assert 0.75 < rows["fidelity_mse"][-1] / unrelated < 1.25
         assert (rows["realism"] < 0.05 * rows["realism_start"]).all()

@@ -19,22 +19,22 @@ FITS = [bitstream_cache.Fit("a", SQUARES[0], OPTIONS), bitstream_cache.Fit("wide
 def calls(monkeypatch):
     made = []
 
-    def encode_batch(pictures, options, *, directory):
+    def encode_batch(images, options, *, directory):
         directory.mkdir(parents=True)
-        made.append(([picture.tobytes() for picture in pictures], options.seed, directory.name))
-        return [b"%d " % options.seed + picture.tobytes() for picture in pictures]
+        made.append(([image.tobytes() for image in images], options.seed, directory.name))
+        return [b"%d " % options.seed + image.tobytes() for image in images]
 
     monkeypatch.setattr(overfitted, "encode_batch", encode_batch)
     return made
 
 
-def test_pictures_of_one_size_and_kind_go_together_and_files_keep_their_names(tmp_path, calls):
+def test_images_of_one_size_and_kind_go_together_and_files_keep_their_names(tmp_path, calls):
     found = bitstream_cache.messages(FITS, tmp_path, batch=2)
     assert list(found) == ["a", "wide", "b", "other", "c"]
     for fit in FITS:
-        assert found[fit.stem] == b"%d " % fit.options.seed + fit.picture.tobytes()
+        assert found[fit.stem] == b"%d " % fit.options.seed + fit.image.tobytes()
         assert (tmp_path / "messages" / f"{fit.stem}.rdr").read_bytes() == found[fit.stem]
-    assert [len(pictures) for pictures, _, _ in calls] == [2, 1, 1, 1]
+    assert [len(images) for images, _, _ in calls] == [2, 1, 1, 1]
     assert not list((tmp_path / "progress").iterdir())
     assert len({directory for _, _, directory in calls}) == 4
 
@@ -42,7 +42,7 @@ def test_pictures_of_one_size_and_kind_go_together_and_files_keep_their_names(tm
 def test_what_is_there_is_not_made_again(tmp_path, calls):
     bitstream_cache.messages(FITS[:1], tmp_path)
     found = bitstream_cache.messages(FITS, tmp_path, batch=8)
-    assert [len(pictures) for pictures, _, _ in calls] == [1, 1, 2, 1]
+    assert [len(images) for images, _, _ in calls] == [1, 1, 2, 1]
     again = bitstream_cache.messages(FITS, tmp_path, batch=8)
     assert len(calls) == 4 and again == found
 

@@ -47,7 +47,7 @@ def test_curves_or_realism_may_be_left_out(tmp_path, unfitted):
 @pytest.mark.stress
 def test_smoke_preset_with_fits(tmp_path):
     rows = image_realism.run(image_realism.PRESETS["smoke"], tmp_path)
-    # Other codecs can keep so small a picture without loss.
+    # Other codecs can keep so small an image without loss.
     assert all(np.isfinite(row["psnr"]) for row in rows if row["codec"].startswith("overfitted"))
 
 

@@ -47,7 +47,7 @@ def test_our_codec_is_one_of_the_distortions_and_its_rates_are_told(finished):
     workdir, _ = finished
     header, _ = read_table(workdir / "blindness.csv")
     assert header["codec"].startswith("rdr.codecs.overfitted fitted for squared error in 10 steps; lambda 0.1 0.03")
-    assert header["codec"].endswith("; 2.000 1.000 0.667 0.500 bits per pixel (mean over pictures)")
+    assert header["codec"].endswith("; 2.000 1.000 0.667 0.500 bits per pixel (mean over images)")
     record, jpeg = (json.loads((workdir / "scored" / f"waves_{kind}.json").read_text()) for kind in ("codec", "jpeg"))
     assert record["bits_per_pixel"] == [2.0 / (level + 1) for level in range(NUM_LEVELS)]
     assert record["scores"]["ssim"] == jpeg["scores"]["ssim"] and jpeg["bits_per_pixel"] is None
@@ -103,7 +103,7 @@ def test_what_cannot_be_used_is_refused(tmp_path):
     for change, message in (
         ({"pictures": ("nothing",)}, "pictures: there is no 'nothing'"),
         ({"pictures": ()}, "pictures must be one or more of different names"),
-        ({"size": 200}, r"size must be at most that of every picture, waves has \(96, 96\), got 200"),
+        ({"size": 200}, r"size must be at most that of every image, waves has \(96, 96\), got 200"),
         ({"metrics": ("ms_ssim",)}, "size must be at least 161 for ms_ssim, got 64"),
         ({"metrics": ("psnr",)}, "psnr orders images as mse does"),
         ({"scores": "none.csv"}, "--scores: none.csv cannot be read"),

@@ -24,7 +24,7 @@ SIZES = {"a": (40, 48), "b": (40, 48), "c": (48, 40), "d": (40, 48)}
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    """Four pictures of two sizes, and their JPEGs."""
+    """Four images of two sizes, and their JPEGs."""
     folder = tmp_path_factory.mktemp("images")
     rng = np.random.default_rng(0)
     for name in ("ref", "cand"):

@@ -67,7 +67,7 @@ def test_our_image_codecs_are_read_from_what_their_experiments_write(tmp_path):
     assert list(ours.metrics) == ["psnr"] and ours.metrics["psnr"].tolist() == [30.0, 33.0]
     columns = {name: column[:-2] for name, column in columns.items()}  # the last file of one codec is not there
     write_table(tmp_path / "overfitted" / "pictures.csv", columns, {})
-    with pytest.raises(ValueError, match=r"overfitted MSE must have as many files for every picture, got \[2, 1\]"):
+    with pytest.raises(ValueError, match=r"overfitted MSE must have as many files for every image, got \[2, 1\]"):
         read_curves(str(tmp_path / "overfitted"))
     write_table(tmp_path / "overfitted" / "pictures.csv", {"picture": ["a"], "codec": ["x"]}, {})
     with pytest.raises(ValueError, match="must have the columns of pictures.csv, it lacks part, bytes, bits_per_pixel"):

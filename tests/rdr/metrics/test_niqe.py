@@ -70,7 +70,7 @@ def test_statistics_of_a_patch_by_brute_force():
 
 
 def photographs(rng, count, side=96):
-    """Seeded pictures with a spectrum and edges like photographs'."""
+    """Seeded images with a spectrum and edges like photographs'."""
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(side), np.fft.fftfreq(side)))
     frequency[0, 0] = 1
     pictures = []

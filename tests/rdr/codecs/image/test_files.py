@@ -1,4 +1,4 @@
-"""Codecs in files and pictures in messages: what comes back, and what is refused when a byte is not what it was."""
+"""Codecs in files and images in messages: what comes back, and what is refused when a byte is not what it was."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ NOTES = {"training": {"steps": 3, "images": "ä"}, "list": [1, None, 0.5]}
 
 
 def drawn(codec):
-    """Parameters in 16 bits under which pictures come out in all colors."""
+    """Parameters in 16 bits under which images come out in all colors."""
     rng = np.random.default_rng(0)
 
     def draw(path, leaf):
