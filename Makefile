@@ -42,7 +42,7 @@ bench-peers: $(READY) ## the solvers beside other projects' code, which gets an 
 	@$(PY) -m benchmarks.solvers --dit=$(PEERS)/bin/python
 
 stress: $(READY) ## the long runs: thousands of mutations, many interruptions
-	@$(PY) -m pytest -q -m stress
+	@JAX_DISABLE_MOST_OPTIMIZATIONS=0 $(PY) -m pytest -q -m stress
 
 clean: ## remove the environment and all results of runs
 	rm -rf $(VENV) $(VENV).log $(PEERS) runs build dist *.egg-info .pytest_cache .ruff_cache

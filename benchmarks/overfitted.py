@@ -102,7 +102,7 @@ def load(path: str) -> np.ndarray:
 
 
 def fit_row(image: np.ndarray, steps: int) -> str:
-    """Encodes a image at one lambda."""
+    """Encodes an image at one lambda."""
     options = codec.Options(schedule=Schedule(steps=steps), rd_lambda=TRADE_OFF)
     wall, cpu = time.perf_counter(), time.process_time()
     message = codec.encode(image, options)

@@ -1,5 +1,7 @@
 """The suite runs in float64 and refuses silent rank promotion."""
 
+import contextlib
+import ctypes
 import gc
 import os
 import pathlib
@@ -7,6 +9,9 @@ import sys
 import tempfile
 
 os.environ.setdefault("MPLBACKEND", "agg")
+# Most of the suite's time is compiling, which takes two thirds of the time without LLVM's optimizations; what a test
+# holds must be true with and without them (`make stress` has them on).
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 # Workers of one session, and the processes that tests start, share what takes long to compile.
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     _cache = tempfile.TemporaryDirectory(prefix="rdr-tests-")
@@ -36,20 +41,28 @@ def pytest_collection_modifyitems(config, items):
         items[:] = left
 
 
-_MAPS = "/proc/self/maps"
+# Linux allows a process 65,530 maps of memory; each compiled program takes some, and the compiler dies at the next.
 _MAX_MAPS = 20_000
+_MAX_RESIDENT = 1.5 * 2**30  # bytes
+
+
+def _crowded():
+    try:
+        with open("/proc/self/maps", encoding="utf-8") as maps, open("/proc/self/statm", encoding="utf-8") as pages:
+            resident = int(pages.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+            return resident > _MAX_RESIDENT or sum(1 for _ in maps) > _MAX_MAPS
+    except OSError:  # not Linux
+        return False
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _room_for_programs():
-    # Each compiled program maps some memory, Linux allows a process 65,530 maps, and the compiler dies at the next.
     yield
-    if os.path.exists(_MAPS):
-        with open(_MAPS, encoding="utf-8") as maps:
-            crowded = sum(1 for _ in maps) > _MAX_MAPS
-        if crowded:
-            jax.clear_caches()
-            gc.collect()
+    if _crowded():
+        jax.clear_caches()
+        gc.collect()
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)  # glibc keeps what was freed
 
 
 @pytest.fixture(autouse=True)
