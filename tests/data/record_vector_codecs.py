@@ -2,8 +2,8 @@
 
     python -m tests.data.record_vector_codecs
 
-Messages in `vector_messages.json` were coded with these. Tables are made in floating point, so that another processor, or
-a compiler told otherwise, makes some that differ by a count; hence they are stored.
+Messages in `vector_messages.json` were coded with these. Tables are made in floating point, so that another processor
+or compiler makes some that differ by a count; hence they are stored.
 """
 
 import json
@@ -32,5 +32,6 @@ if __name__ == "__main__":
     with jax.enable_x64(False):
         for kind in json.loads((FOLDER / "vector_messages.json").read_text(encoding="utf-8"))["messages"]:
             codec, params, _ = parameters(kind)
-            arrays |= {f"{kind}/{i}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(codec.finalize(params)))}
+            leaves = jax.tree.leaves(codec.finalize(params))
+            arrays |= {f"{kind}/{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)}
     np.savez_compressed(FOLDER / "vector_codecs.npz", **arrays)
