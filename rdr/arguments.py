@@ -7,6 +7,8 @@ Where values are concrete, outside of a trace, images of values from 0 to 255 an
 refused, which takes a look at all values. The environment variable RDR_CHECKS=0 switches that off.
 """
 
+from __future__ import annotations
+
 import functools
 import operator
 import os

@@ -202,6 +202,12 @@ def reference_faults(trees, keys, prints):
     return faults
 
 
+def annotation_faults(trees):
+    """Modules whose annotations `help` would write out as long unions."""
+    return [path for path, tree in trees.items() if "ArrayLike" in ast.unparse(tree)
+            and not any(isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in tree.body)]
+
+
 def twin_faults(trees):
     """Modules without a test of their own name."""
     return [f"{path}: no {twin.as_posix()}" for path in trees if not path.rsplit("/", 1)[1].startswith("_")
@@ -235,6 +241,10 @@ def test_public_names_are_documented():
     assert docstring_faults(sources(*LIBRARY)) == []
 
 
+def test_annotations_are_shown_as_written():
+    assert annotation_faults(sources(*LIBRARY)) == []
+
+
 def test_packages_say_what_they_export():
     assert export_faults(sources(*LIBRARY)) == []
 
@@ -262,6 +272,7 @@ def test_every_module_has_a_test_of_its_name():
     (export_faults, {"rdr/x/__init__.py": '"""M."""'}),
     (lambda trees: reference_faults(trees, {"a2000b"}, set()), {"rdr/x.py": '"""M.\n\nReference: B, 2000."""'}),
     (lambda trees: reference_faults(trees, {"a2000b"}, set()), {"rdr/x.py": '"""M, arXiv 2000.12345."""'}),
+    (annotation_faults, {"rdr/x.py": "from jax.typing import ArrayLike"}),
     (twin_faults, {"rdr/surely_not_there.py": ""}),
 ])  # fmt: skip
 def test_each_rule_fails_where_it_must(rule, code):

@@ -5,6 +5,8 @@ every integer outside of the range. Counts add up to 2^24. Floats that a network
 or make a table at decoding time, because floats differ between devices: tables are made once and stored.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import NamedTuple
 

@@ -1,5 +1,7 @@
 """Learned one-dimensional density: its cumulative is the sigmoid of a monotone network."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import flax.linen as nn

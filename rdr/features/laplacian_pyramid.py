@@ -1,5 +1,7 @@
 """The Laplacian pyramid, and its divisive normalization by local contrast."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import jax

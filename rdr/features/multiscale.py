@@ -1,5 +1,7 @@
 """The same feature maps of an image at several resolutions."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import jax

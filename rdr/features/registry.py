@@ -1,5 +1,7 @@
 """Feature maps by name, with their parameters, and those that users add."""
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable
 from typing import Any

@@ -5,6 +5,8 @@ Sizes need not be even: at scale s a map has ceil(n / 2^s) samples, and filters 
 frequencies, so the frame stays exactly tight.
 """
 
+from __future__ import annotations
+
 import functools
 import math
 from typing import Any, NamedTuple

@@ -1,5 +1,7 @@
 """VGG-16 as a pure function from images to named feature maps."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import jax

@@ -5,6 +5,8 @@ heads of LPIPS v0.1 as pickled arrays. Only its files are read; the package is n
 torchvision (`.pth`), or the same names in a `.safetensors` or `.npz` file, will do as well.
 """
 
+from __future__ import annotations
+
 import hashlib
 import importlib.util
 import json

@@ -1,5 +1,7 @@
 """Color differences: CIEDE2000, and Euclidean distance in CIELAB or Oklab."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike

@@ -1,5 +1,7 @@
 """DISTS: deep image structure and texture similarity, on VGG-16."""
 
+from __future__ import annotations
+
 import pathlib
 from typing import NamedTuple
 

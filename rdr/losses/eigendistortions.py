@@ -1,5 +1,7 @@
 """Eigendistortions: the small changes of an image that a loss sees most and least."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import NamedTuple
 

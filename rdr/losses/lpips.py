@@ -1,5 +1,7 @@
 """LPIPS: learned perceptual image patch similarity, on AlexNet or VGG-16."""
 
+from __future__ import annotations
+
 import pathlib
 from typing import NamedTuple
 

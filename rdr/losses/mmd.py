@@ -1,5 +1,7 @@
 """Kernel distances between sets of samples: maximum mean discrepancy and energy distance."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike

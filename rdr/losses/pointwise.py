@@ -1,5 +1,7 @@
 """Fidelity one component at a time: squared, absolute and smooth absolute error."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike

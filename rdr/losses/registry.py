@@ -1,5 +1,7 @@
 """Losses of pairs of images by name, ready to call, and those that users add."""
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable
 from typing import Any

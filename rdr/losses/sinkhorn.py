@@ -1,5 +1,7 @@
 """Entropic optimal transport between sets of samples, and the Sinkhorn divergence."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import jax

@@ -1,5 +1,7 @@
 """Sliced Wasserstein distance: exact one-dimensional transport along random directions."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike

@@ -1,5 +1,7 @@
 """Structural similarity, at one scale (SSIM) and over several (MS-SSIM)."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 import numpy as np

@@ -1,5 +1,7 @@
 """Texture statistics of the complex steerable pyramid, after Portilla and Simoncelli."""
 
+from __future__ import annotations
+
 import math
 from typing import NamedTuple
 

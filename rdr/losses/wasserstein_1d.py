@@ -1,5 +1,7 @@
 """The exact squared Wasserstein distance between two sets of numbers: sort both, compare in order."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike

@@ -1,5 +1,7 @@
 """Bjontegaard deltas: how far curves are apart on average, on the range that they share."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

@@ -1,5 +1,7 @@
 """Errors as an eye sees them on a display: luminance differences weighted by contrast sensitivity."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import jax

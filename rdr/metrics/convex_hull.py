@@ -1,5 +1,7 @@
 """Convex hulls of operating points: what a codec reaches if it may share its time between them."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike
 

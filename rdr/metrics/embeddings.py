@@ -1,5 +1,7 @@
 """Feature vectors of patches, by name: what distances between sets compare."""
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -1,5 +1,7 @@
 """Dividing samples into folds, and the jackknife error that comes of leaving one fold out at a time."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike
 

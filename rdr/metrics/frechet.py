@@ -4,6 +4,8 @@ The distance is that of Gaussians with the sets' means and covariances. It is na
 come from ("FD-AlexNet"); only with the Inception network of Heusel et al. may it be called FID.
 """
 
+from __future__ import annotations
+
 import contextlib
 from typing import NamedTuple
 

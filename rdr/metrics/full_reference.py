@@ -1,5 +1,7 @@
 """Full-reference metrics by name, each with its parameters and its protocol."""
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple

@@ -3,6 +3,8 @@
 Named after the network that the features come from ("KD-AlexNet"); with Inception it is KID.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Monotone logistic fit of opinions to a metric: what is left of a metric's errors once its scale does not count."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Maximum differentiation: images that are equal under one metric and as different as possible under another."""
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable
 from typing import NamedTuple

@@ -1,5 +1,7 @@
 """Means and covariances of feature vectors, gathered batch by batch in float64 and merged without cancellation."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

@@ -3,6 +3,8 @@
 In the manner of NIQE. It is fitted on a folder of your choice, so its numbers compare with those of the same fit only.
 """
 
+from __future__ import annotations
+
 import functools
 from typing import NamedTuple
 

@@ -1,5 +1,7 @@
 """Cutting images into the patches that distances between sets are computed on."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike

@@ -1,5 +1,7 @@
 """Fidelity and diversity of a set of samples, by nearest neighbors: precision, recall, density and coverage."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Peak signal-to-noise ratio: of images, and of the mean of their squared errors, which is another number."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 import numpy as np

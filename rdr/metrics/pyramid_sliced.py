@@ -1,5 +1,7 @@
 """Sliced Wasserstein distance of small neighborhoods, level by level of a Laplacian pyramid."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 import numpy as np

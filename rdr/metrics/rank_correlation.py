@@ -1,5 +1,7 @@
 """Agreement of a metric with opinions: rank correlations, forced choices, and correlation after a logistic fit."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats

@@ -1,5 +1,7 @@
 """Full-reference metrics by name, and those that users add."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import jax

@@ -1,5 +1,7 @@
 """Distances between sets of feature vectors by name, each with its error, as plain numbers for a report."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

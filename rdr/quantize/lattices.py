@@ -8,6 +8,8 @@ so one search serves all: for every coset (m, c) each coordinate is rounded by i
 wrong, the coordinate that loses least goes to its second nearest integer.
 """
 
+from __future__ import annotations
+
 import functools
 from typing import NamedTuple
 

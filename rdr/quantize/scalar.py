@@ -1,5 +1,7 @@
 """Quantization of single numbers, and what stands for it while a codec is trained."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import jax

@@ -4,6 +4,8 @@ In state s a sample may be an integer k with k = s mod 2; which of the two resid
 the next state. The trellises are those of Ungerboeck's rate-1/2 systematic codes, whose paths lie far apart.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import jax

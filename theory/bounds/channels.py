@@ -1,5 +1,7 @@
 """The look-up of bounds on channel simulation: what it costs to let a decoder draw exactly one sample of a channel."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import NamedTuple
 

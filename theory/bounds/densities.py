@@ -1,5 +1,7 @@
 """Certified bounds on R(D) under squared error for sources that have a density, to be joined with those looked up."""
 
+from __future__ import annotations
+
 import functools
 
 from jax.typing import ArrayLike

@@ -1,5 +1,7 @@
 """Look-up of the bounds known for a source, a distortion, a perception measure and shared randomness."""
 
+from __future__ import annotations
+
 import functools
 import itertools
 from collections.abc import Callable

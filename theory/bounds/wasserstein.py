@@ -1,5 +1,7 @@
 """The look-up of bounds on rates under Wasserstein distortion of a white Gaussian image of variance 1."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 import numpy as np

@@ -1,5 +1,7 @@
 """The channel-simulation divergence, and the functional information that is its average."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike

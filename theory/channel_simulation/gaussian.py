@@ -9,6 +9,8 @@ which is E_Y D_CS(P_{X|Y} || P_X): no exact scheme for single blocks has less en
 has exactly that much. Proof: docs/derivations/layered_dither.md.
 """
 
+from __future__ import annotations
+
 import functools
 
 import jax

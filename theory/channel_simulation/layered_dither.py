@@ -5,6 +5,8 @@ g(a) = -2 a f'(a). With A and a dither shared, k = round(X / 2A + u) has the ent
 on [-1, 1], and no exact scheme has less (docs/derivations/layered_dither.md).
 """
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable
 from typing import NamedTuple

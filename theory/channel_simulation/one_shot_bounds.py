@@ -1,5 +1,7 @@
 """One-shot bounds on what it costs to simulate a noisy channel with shared randomness, and a table of schemes."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import NamedTuple
 

@@ -5,6 +5,8 @@ marginals, |P(Y=1) - P(X=1)|. The functions are even about probability 1/2: rela
 changes nothing.
 """
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 import numpy as np

@@ -5,6 +5,8 @@ output for closeness in distribution to the source. For any source and any repre
 least squared error D* = E|X - X*|^2 of X* = E[X|Z], and how far the distribution of X* is from that of X.
 """
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike

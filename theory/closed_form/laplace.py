@@ -1,5 +1,7 @@
 """The Laplacian source, density exp(-|x|/b) / (2b): exact for absolute error, bounded for squared error."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import jax

@@ -10,6 +10,8 @@ All curves here are *operational*: what one-shot deterministic quantizers of U w
 reverse water-filling of the Karhunen-Loeve eigenvalues, R(D) of the Gaussian process of the same covariance.
 """
 
+from __future__ import annotations
+
 from functools import partial
 
 import jax

@@ -3,6 +3,8 @@
 Slopes are -dR/dD in bits per unit of squared error.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import jax

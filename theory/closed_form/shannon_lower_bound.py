@@ -1,5 +1,7 @@
 """Shannon lower bounds: h(X) less the largest entropy that the error may have."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import jax

@@ -1,5 +1,7 @@
 """Two classical results with side information at the decoder: Slepian-Wolf and Wyner-Ziv."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 import numpy as np

@@ -1,5 +1,7 @@
 """The uniform source on an interval: exact for absolute error, bounded for squared error."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike

@@ -7,6 +7,8 @@ spacing to nodes and weights. Its tails are cut twice: at a mass that float64 ca
 at a small mass `tail_mass` outside of a bounded *core*, on which lower bounds are proved.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple

@@ -1,5 +1,7 @@
 """Perfect realism: the rate of reproducing a density by samples of the same density, with common randomness."""
 
+from __future__ import annotations
+
 import math
 from functools import partial
 from typing import NamedTuple

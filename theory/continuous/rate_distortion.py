@@ -1,5 +1,7 @@
 """The rate-distortion function of a density under squared error, from both sides, over every reproduction."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from typing import NamedTuple

@@ -1,5 +1,7 @@
 """Whole curves and surfaces in one compilation, and the rate-distortion function read the other way."""
 
+from __future__ import annotations
+
 from functools import partial
 from typing import NamedTuple
 

@@ -10,6 +10,8 @@ bound** that is proved separately; only at C = 0 with squared error (where R(D) 
 are the two known to meet.
 """
 
+from __future__ import annotations
+
 from functools import partial
 from typing import NamedTuple
 

@@ -5,6 +5,8 @@ p - p'' / beta^2 inside and atoms at both ends, and beta = p(m) / P(X > m) is th
 docs/derivations/absolute_error.md; Laplacian and uniform sources have rooms of their own.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import jax

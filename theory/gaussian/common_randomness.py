@@ -6,6 +6,8 @@ blocks must be near the source's; here are its inverse in R and its relatives. d
 limited_common_randomness.md proves them.
 """
 
+from __future__ import annotations
+
 from functools import partial
 from typing import NamedTuple
 

@@ -7,6 +7,8 @@ like X. The source is a Gaussian vector given by the eigenvalues lam_i of its co
 error summed over components, rate is in bits per vector.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import jax

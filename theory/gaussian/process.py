@@ -14,6 +14,8 @@ For a spectrum that is smooth and periodic, `uniform_frequencies` (the trapezoid
 than any power as long as no frequency is dropped; the kink of min(theta, S) slows it to second order.
 """
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike

@@ -11,6 +11,8 @@ Gaussian pair at distortion D has 1 - rho^2 = (D - (s-t)^2) ((s+t)^2 - D) / (2 s
 least distortion is s^2 e^{-2R} + [t - s a]_+^2 with a = sqrt(1 - e^{-2R}).
 """
 
+from __future__ import annotations
+
 from functools import partial
 
 import jax

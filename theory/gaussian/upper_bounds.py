@@ -7,6 +7,8 @@ rate-distortion-perception function. It is not tight: heavier-tailed reconstruct
 bounds. For W2 squared and KL(reconstruction || source), where Gaussian is optimal, see `theory.gaussian`.
 """
 
+from __future__ import annotations
+
 from functools import partial
 
 import jax

@@ -9,6 +9,8 @@ value, and its derivative with respect to the multiplier vanishes, so that the g
 a component enters or leaves the active set and the water level itself has a kink.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import jax

@@ -7,6 +7,8 @@ Newton's method. Any (beta, mu) proves a lower bound and any feasible reply an u
 The derivation stands in docs/derivations/gaussian_vector_perception.md.
 """
 
+from __future__ import annotations
+
 from functools import partial
 from typing import Any, NamedTuple
 

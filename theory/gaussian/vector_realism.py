@@ -3,6 +3,8 @@
 Conventions, weights and the treatment of gradients are those of `theory.gaussian.vector`.
 """
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jax import lax

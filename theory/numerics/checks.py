@@ -5,6 +5,8 @@ where an argument lies outside its domain. Outside they raise a `ValueError` tha
 what it got and what it needs.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 
 import jax

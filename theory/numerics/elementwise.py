@@ -1,5 +1,7 @@
 """Elementwise numerics: broadcasting, the edge of a domain, the inverse of a monotone function."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import jax

@@ -1,5 +1,7 @@
 """Bits and nats, variances and decibels: the one place in `theory` where log(2) appears."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike

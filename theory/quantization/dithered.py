@@ -4,6 +4,8 @@ Encoder and decoder share U, uniform on a step s; the decoder knows Z = X + N, w
 [-s/2, s/2] and independent of X. The index costs H(Q | U) = I(X; Z) = h(Z) - log2 s (Zamir and Feder 1992).
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import jax

@@ -1,5 +1,7 @@
 """The optimal entropy-coded scalar quantizer of a density: least E(X - Xhat)^2 at a given output entropy."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import jax

@@ -5,6 +5,8 @@ length s whose codewords lie the same offset above their lower ends: the tail of
 is the same exponential distribution. (Unit scale below; lengths times b, squares times b^2.)
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import jax

@@ -4,6 +4,8 @@ The normalized second moment of a lattice with Voronoi cell V in n dimensions is
 G = int_V |x|^2 dx / (n vol(V)^{1 + 2/n}), the mean squared error per dimension at unit volume.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import jax

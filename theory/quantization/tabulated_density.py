@@ -6,6 +6,8 @@ of any interval are then exact integrals of that polynomial. The tables are plai
 compilation serves every density with as many panels, and a `ScalarDensity` may be mapped and differentiated.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 

@@ -3,6 +3,8 @@
 A quantizer that cuts [0, W] into cells of lengths w_i W has D = W^2 sum w_i^3 / 12 and entropy H(w).
 """
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 import numpy as np

@@ -13,6 +13,8 @@ whatever its randomness and its decoder. sigma = 0 makes M = I/N, the ordinary r
 sigma leaves one eigenvalue.
 """
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 import numpy as np

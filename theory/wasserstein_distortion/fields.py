@@ -6,6 +6,8 @@ window and S is the spectrum of the source (docs/derivations/wasserstein_rate.md
 rates are bits per pixel; frequencies w are radians per pixel.
 """
 
+from __future__ import annotations
+
 import functools
 from typing import NamedTuple
 

@@ -6,6 +6,8 @@ of bits in every octave. `bits_per_octave` is that number; functions called `asy
 (the window changes little within its own size) and no bounds.
 """
 
+from __future__ import annotations
+
 import functools
 import math
 from typing import NamedTuple

@@ -5,6 +5,8 @@ converse for pooled means. Good where sigma changes little within itself, |grad 
 sigma = c r the exact number is `foveation.bits_per_octave`.
 """
 
+from __future__ import annotations
+
 import functools
 
 import jax

@@ -6,6 +6,8 @@ rate-distortion function of the sorted vector X_(1) <= .. <= X_(n) under squared
 varshney2007.
 """
 
+from __future__ import annotations
+
 import functools
 import math
 

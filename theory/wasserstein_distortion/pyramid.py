@@ -6,6 +6,8 @@ A pixel that asks for sigma between two levels takes both, mixed linearly in sig
 positions around it by linear interpolation.
 """
 
+from __future__ import annotations
+
 import functools
 from typing import NamedTuple
 

@@ -9,6 +9,8 @@ the pair (m, v), whose two entries are independent; and every pair with v >= 0 i
 where R_v lies between the Shannon bounds with the entropy power N_v and the variance of v.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import jax

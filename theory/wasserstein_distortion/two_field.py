@@ -11,6 +11,8 @@ needs a Gaussian source with summable correlation and windows that are wide besi
 finite sigma it is neither a lower nor an upper bound.
 """
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 import numpy as np

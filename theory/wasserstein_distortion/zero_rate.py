@@ -10,6 +10,8 @@ An image X' that is independent of X has E WD >= D0 = sum_c w_c (Var m + Var v),
 drawn afresh has exactly 2 D0.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import jax

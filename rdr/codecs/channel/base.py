@@ -12,6 +12,8 @@ that a message is refused rather than decoded with others. Both sides must hold 
 it is rounded to float32 here, and a codec that selects tables by it does so by those bits.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

@@ -18,6 +18,8 @@ All exact rules here use the survival function of the density ratio, known for G
 early without an error.
 """
 
+from __future__ import annotations
+
 import functools
 from typing import Any
 

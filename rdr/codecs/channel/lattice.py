@@ -7,6 +7,8 @@ BW16 is meant for a bit and more. Where noise need not be Gaussian, a plain dith
 less still.
 """
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable
 from typing import Any

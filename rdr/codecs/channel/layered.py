@@ -15,6 +15,8 @@ Reference: Wilson 2000 [wilson2000]; Hegazy and Li 2022 [hegazy2022]; uniform no
   [ziv1985universal], Agustsson and Theis 2020 [agustsson2020universally].
 """
 
+from __future__ import annotations
+
 import functools
 import math
 from collections.abc import Iterator

@@ -1,5 +1,7 @@
 """How large the numbers of a source are, for codecs of blocks, which take it for Gaussian with a mean of 0."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Encoding an image by fitting a decoder to it, and decoding."""
 
+from __future__ import annotations
+
 import pathlib
 import tempfile
 from collections.abc import Sequence

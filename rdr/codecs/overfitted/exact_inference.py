@@ -6,6 +6,8 @@ below 64 in size; what goes into a layer is a whole multiple of 2^-12, below 2^1
 order in which a library adds them up. NumPy on the host does it, so that neither JAX's settings nor its device matter.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 
 import numpy as np

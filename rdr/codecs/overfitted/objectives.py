@@ -1,5 +1,7 @@
 """What a fit may minimize beside the rate."""
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -1,5 +1,7 @@
 """How an image is fitted, and which images can be."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -10,6 +10,8 @@ rows and columns of tiles as two bytes each, low byte first) and the tiles' mess
 fits into one tile has the message of `codec.encode`.
 """
 
+from __future__ import annotations
+
 import pathlib
 import tempfile
 from collections.abc import Callable

@@ -1,5 +1,7 @@
 """The rate of the weights as a term of the loss: small images keep the pretrained weights, large ones leave them."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import jax

@@ -6,6 +6,8 @@ subsampled half a step away from the statistics; the window called sigma = 2^i h
 sqrt((4^i - 1) / 6); variances are differences of moments.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import jax

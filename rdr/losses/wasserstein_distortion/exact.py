@@ -3,6 +3,8 @@
 Slow (one transport problem per window and channel): for validation and for small images.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 

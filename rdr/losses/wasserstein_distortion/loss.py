@@ -7,6 +7,8 @@ sigma(n). Two images are compared by the squared Wasserstein distance of these d
 `wasserstein_distortion` is both in one call.
 """
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import jax

@@ -1,5 +1,7 @@
 """Maps of sigma for Wasserstein distortion: where an image needs fidelity and where realism is enough."""
 
+from __future__ import annotations
+
 import itertools
 
 import jax

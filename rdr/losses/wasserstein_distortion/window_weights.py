@@ -1,5 +1,7 @@
 """Weights of pooling windows: those that a sigma asks for, and how much each of them counts."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import jax

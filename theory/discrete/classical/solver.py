@@ -1,5 +1,7 @@
 """The rate-distortion function of a finite alphabet, between two certified bounds."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import jax

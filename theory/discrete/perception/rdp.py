@@ -1,5 +1,7 @@
 """The rate-distortion-perception function of a finite alphabet, between two certified bounds."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 import numpy as np
