@@ -28,13 +28,14 @@ def attach(
     """
     def load(name: str) -> Any:
         if name not in exports:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+            raise AttributeError(f"module {package!r} has no attribute {name!r}; it has {', '.join(sorted(exports))}")
         module = importlib.import_module(f"{package}.{exports[name]}")
         value = module if name == exports[name] else getattr(module, name)
         setattr(sys.modules[package], name, value)  # so that it is looked up once
         return value
 
     def names() -> list[str]:
-        return sorted({*vars(sys.modules[package]), *exports})
+        dunders = (name for name in vars(sys.modules[package]) if name.startswith("__"))
+        return sorted({*dunders, *exports})
 
     return load, names, sorted(exports)
