@@ -1,7 +1,12 @@
 """Exact channel simulation: what it costs to let a decoder draw a sample of a channel."""
 
 from theory.channel_simulation.divergence import channel_simulation_divergence, functional_information
-from theory.channel_simulation.gaussian import gaussian_functional_information, high_rate_excess, low_rate_constant
+from theory.channel_simulation.gaussian import (
+    gaussian_functional_information,
+    high_rate_excess,
+    low_rate_constant,
+    rejection_sampled_lattice_excess,
+)
 from theory.channel_simulation.layered_dither import (
     gaussian_noise,
     laplace_functional_information,
@@ -35,6 +40,7 @@ __all__ = [
     "layered_dither_rate",
     "low_rate_constant",
     "prefix_code_upper_bound",
+    "rejection_sampled_lattice_excess",
     "ring_toss_upper_bound",
     "student_t_noise",
     "uniform_functional_information",

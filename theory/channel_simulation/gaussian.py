@@ -174,6 +174,37 @@ def high_rate_excess(dimension: ArrayLike) -> jax.Array:
     return nats_to_bits(half + gammaln(half + 1) - half * digamma(half + 1))
 
 
+def rejection_sampled_lattice_excess(dimension: ArrayLike, packing_density: ArrayLike) -> jax.Array:
+    """What a rejection-sampled lattice exceeds the mutual information by as the noise vanishes (asymptotic).
+
+    Spheres of the radius of a layer around its points touch; a dither uniform over a cell of the lattice is accepted
+    with the probability p that is the lattice's packing density. Sent are the number of the accepted one, geometric,
+    and the point, which given its dither costs log2(1 / p) less than the ball:
+
+        g(n) - log2(1 / p) + h_b(p) / p = g(n) - (1 - p) / p log2(1 - p),
+
+    h_b(p) = -p log2 p - (1 - p) log2(1 - p); at most g(n) + log2 e.
+
+    Args:
+      dimension: n >= 1; any shape, not limited to 64.
+      packing_density: p, in (0, 1]; broadcasts.
+
+    Returns:
+      Bits per block.
+
+    Raises:
+      ValueError: if a dimension is below 1 or a density not in (0, 1].
+
+    Reference:
+      The scheme: Ling and Li 2024 [ling2024]; densities: Conway and Sloane [conway1999sphere].
+    """
+    check_domain("packing_density", packing_density, minimum=0.0, maximum=1.0, open_minimum=True)
+    p = jnp.asarray(packing_density, jnp.float64)
+    inside = jnp.where(p < 1, p, 0.5)
+    overhead = jnp.where(p < 1, -(1 - inside) / inside * jnp.log1p(-inside), 0.0)
+    return high_rate_excess(dimension) + nats_to_bits(nan_unless((p > 0) & (p <= 1), overhead))
+
+
 def low_rate_constant() -> jax.Array:
     """The constant c of F_1(I) ~ c sqrt(I), I -> 0 (asymptotic): no exact scheme of single numbers avoids the root.
 

@@ -133,7 +133,7 @@ def dithered_rate_upper_bound(
       ValueError: if an argument lies outside of its domain.
 
     Reference:
-      [zamir1996lattice, zamir2014lattice] Zamir and Feder, IEEE T-IT 42(2), 1996; Zamir 2014, chapter 5.
+      [zamir1996lattice, zamir2014lattice] Zamir and Feder, IEEE T-IT 42(4), 1996; Zamir 2014, chapter 5.
     """
     distortion, g, variance = broadcast(distortion, normalized_second_moment, variance)
     check_domain("distortion", distortion, minimum=0.0)

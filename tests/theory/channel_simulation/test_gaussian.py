@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import integrate, stats
+from scipy import integrate, special, stats
 from scipy.special import ndtr
 
 from theory import channel_simulation as cs
@@ -88,6 +88,32 @@ def test_the_excess_at_high_rate_has_the_known_values_and_is_approached():
         assert float(value - 7.5 * dimension) == pytest.approx(float(cs.high_rate_excess(dimension)), abs=1e-7)
         step = np.asarray(cs.gaussian_functional_information(dimension * np.array([8.0, 8.0 + 1e-9]), dimension))
         assert step[1] - step[0] == pytest.approx(0, abs=2e-8)  # where quadrature hands over to the limit
+
+
+def test_rejection_sampled_lattices_at_high_rate():
+    n, name = np.array([1, 2, 4, 8, 16, 24]), ("Z", "A2", "D4", "E8", "BW16", "Leech")
+    # Densities of Conway and Sloane, table 1.2, as volumes of balls of half the least distance, over volumes of cells.
+    ball = np.pi ** (n / 2) / special.gamma(n / 2 + 1)
+    density = ball * 0.25 ** (n / 2) * np.array([1, 2 / 3**0.5, 2 ** (4 / 2) / 2, 2 ** (8 / 2), 8 ** (16 / 4), 4.0**12])
+    np.testing.assert_allclose(density, [1, .906899682, .616850275, .253669508, .014708164, .001929574], atol=1e-9)
+    excess = np.asarray(cs.rejection_sampled_lattice_excess(n, density))
+    overhead = excess - np.asarray(cs.high_rate_excess(n))
+    np.testing.assert_allclose(overhead, [0, .35161013, .85966860, 1.24191572, 1.43203294, 1.44130225], atol=1e-8)
+    np.testing.assert_allclose(excess / n, [.52077363, .59217815, .52061648, .36327305, .22290366, .16075884],
+                               atol=1e-8, err_msg=str(name))
+    # Second route: the entropy of the geometric number of trials, less what the dither says of the point.
+    for p in density[1:]:
+        mass = p * (1 - p) ** np.arange(20_000)
+        trials = stats.entropy(mass[mass > 0], base=2) + np.log2(p)
+        assert trials == pytest.approx(float(cs.rejection_sampled_lattice_excess(3, p) - cs.high_rate_excess(3)))
+    assert (overhead < np.log2(np.e)).all()
+    slope = jax.grad(lambda p: cs.rejection_sampled_lattice_excess(8, p))(0.25)
+    step = cs.rejection_sampled_lattice_excess(8, 0.25 + 1e-6) - cs.rejection_sampled_lattice_excess(8, 0.25 - 1e-6)
+    assert float(slope) == pytest.approx(float(step) / 2e-6, rel=1e-6)
+    for wrong in (0.0, -0.1, 1.1, np.nan):
+        with pytest.raises(ValueError, match="packing_density must be"):
+            cs.rejection_sampled_lattice_excess(8, wrong)
+        assert np.isnan(jax.jit(cs.rejection_sampled_lattice_excess)(8.0, wrong))
 
 
 def test_at_low_rate_the_price_is_a_square_root():
