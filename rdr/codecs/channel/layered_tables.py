@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rdr.bitstream.tables import Tables, make_tables
+from rdr.bitstream.tables import Tables, check_tables, make_tables
 from rdr.codecs.channel.noises import Noise, Source
 
 LOG_STEPS = 256  # of an octave, for the logarithms that are added
@@ -195,6 +195,37 @@ def make_layered_tables(source: Source, noise: Noise, noise_scale: np.ndarray) -
         rows.append(make_tables(*_mean_pmfs(source, half, low, high, 2**offset_bits, uniform_bits)))
     index = TableIndex(layer_log, mantissa_log, *(np.array(v, np.int32) for v in ([first], start, shift, low_bits)))
     return {"index": index._asdict(), "tables": _stacked(rows)._asdict(), "low": low_tables()._asdict()}
+
+
+def check_layered_tables(stored: Any) -> None:
+    """Refuses what `make_layered_tables` cannot have made for noise with layers, before anything is looked up in it.
+
+    Args:
+      stored: a tree of arrays from somewhere.
+
+    Raises:
+      ValueError: if a part is missing, or of another shape, dtype or range.
+    """
+    fields = {"index": TableIndex._fields, "tables": Tables._fields, "low": Tables._fields}
+    if not isinstance(stored, dict) or stored.keys() != fields.keys():
+        raise ValueError("its layered tables have other parts than index, tables and low")
+    for name, parts in fields.items():
+        tree = stored[name]
+        if not isinstance(tree, dict) or tree.keys() != set(parts) or any(
+                not isinstance(part, np.ndarray) or part.dtype != np.int32 for part in tree.values()):
+            raise ValueError(f"its layered tables' {name} does not hold {', '.join(parts)} as int32")
+    index, tables, low = TableIndex(**stored["index"]), Tables(**stored["tables"]), Tables(**stored["low"])
+    check_tables(tables)
+    check_tables(low)
+    bins, count = index.start.size, len(tables.lengths)
+    shapes = ((2**_CELL_BITS,), (2**_MANTISSA_BITS,), (1,), (bins,), (bins,), (count,))
+    if not bins or any(part.shape != shape for part, shape in zip(index, shapes)) or len(low.lengths) != MAX_LOW_BITS:
+        raise ValueError("its layered tables have shapes that do not belong together")
+    if (max(np.abs(part.astype(np.int64)).max() for part in (*index[:3], tables.offsets)) > 2**24
+            or low.offsets.any() or (index.low_bits < 0).any() or (index.low_bits > MAX_LOW_BITS).any()
+            or (index.shift < 31 - _MAX_OFFSET_BITS).any() or (index.shift > 31).any() or (index.start < 0).any()
+            or (index.start.astype(np.int64) + (1 << (31 - index.shift)) > count).any()):
+        raise ValueError("its layered tables' index points outside of its tables")
 
 
 def _stacked(rows):

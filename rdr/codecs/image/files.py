@@ -14,7 +14,7 @@ from rdr.codecs.image import validation
 from rdr.files import write_bytes
 
 FORMAT = "rdr image codec 1"
-_MODEL_OPTIONS = ("channels", "latents", "dither_levels")
+_MODEL_OPTIONS = ("channels", "latents", "dither_levels", "channel")
 
 
 class LoadedCodec(NamedTuple):
@@ -142,7 +142,7 @@ def encode_image(loaded: LoadedCodec, image: np.ndarray, *, rate: float | None =
       loaded: the codec.
       image: uint8 [height, width, 3].
       rate: level of a codec with a rate input.
-      shared_key: of a codec with a dither.
+      shared_key: of a codec with a dither, or with the layered channel.
 
     Returns:
       The message.
@@ -165,7 +165,7 @@ def decode_image(loaded: LoadedCodec, message: bytes, *, realism: float | None =
       loaded: the codec.
       message: from `encode_image`.
       realism: weight, of a codec that takes one; 0 if it is not given.
-      shared_key: of a codec with a dither.
+      shared_key: of a codec with a dither, or with the layered channel.
 
     Returns:
       uint8 [height, width, 3].

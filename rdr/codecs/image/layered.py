@@ -17,11 +17,12 @@ from rdr.bitstream.adaptive_coder import StepDecoder, StepEncoder
 from rdr.bitstream.tables import tables_from_tree
 from rdr.codecs.channel.base import check_shared_key
 from rdr.codecs.channel.layered import add_layered, read_layered
-from rdr.codecs.channel.layered_tables import make_layered_tables
+from rdr.codecs.channel.layered_tables import check_layered_tables, make_layered_tables
 from rdr.codecs.channel.noises import gaussian_noise, gaussian_source
 from rdr.codecs.image import factorized
 from rdr.codecs.image.entropy_model import EntropyModel
 from rdr.codecs.image.hyperprior import BITS, _Hyperprior
+from rdr.codecs.image.validation import CodingLayout
 from rdr.entropy_models import scale_table
 from rdr.entropy_models.location_scale import interval_bits
 from rdr.gradients import lower_bound
@@ -41,7 +42,7 @@ def layered_model(*, channels: int, latents: int, means: bool, noise_scale: floa
 
     Returns:
       The model; `bits` with a key has noisy latents and an unbiased estimate of the rate, and without one those of a
-      fixed draw. Its parameters are those of the model without the channel; codec files do not hold its integers.
+      fixed draw. Its parameters are those of the model without the channel.
 
     Raises:
       ValueError: if M is odd with means, or the noise scale is not positive and finite.
@@ -58,11 +59,24 @@ def layered_model(*, channels: int, latents: int, means: bool, noise_scale: floa
                         model.coding_layout, lambda shared_key, shape: check_shared_key(shared_key))
 
 
+def _check_scales(values: Any) -> None:
+    count = scale_table.SCALES_LEVELS
+    if np.shape(values) != (count,) or values.dtype != np.float32 or (values < np.finfo(np.float32).tiny).any():
+        raise ValueError(f"its scales are not {count} positive numbers of float32")
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class _LayeredHyperprior(_Hyperprior):
     """The networks of a hyperprior, and what they compute with noise instead of rounding."""
 
     noise_scale: float
+
+    @property
+    def coding_layout(self) -> CodingLayout:
+        layout = super().coding_layout
+        tables = {name: count for name, count in layout.tables.items() if name != "tables"}
+        return layout._replace(tables=tables, others={
+            "scales": _check_scales, "noise_scales": _check_scales, "layered": check_layered_tables})
 
     def bits(self, params: Any, y: jax.Array, key: jax.Array | None):
         """Estimates the rate of latents: see `EntropyModel`."""

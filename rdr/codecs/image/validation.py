@@ -2,8 +2,9 @@
 
 import io
 import math
+import types
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,11 +27,13 @@ class CodingLayout(NamedTuple):
       tables: name -> number of tables.
       networks: name -> shapes of the kernels of its layers.
       thresholds: how many there are; None for a model without.
+      others: name -> what raises ValueError for a part that is none; of models that have more than these.
     """
 
     tables: Mapping[str, int]
     networks: Mapping[str, Sequence[tuple[int, int, int, int]]]
     thresholds: int | None
+    others: Mapping[str, Callable[[Any], None]] = types.MappingProxyType({})
 
 
 def read_arrays(data: bytes) -> dict[str, np.ndarray]:
@@ -98,7 +101,7 @@ def check_options(options: Any) -> dict[str, Any]:
         elif name == "realism":
             if not isinstance(value, bool):
                 raise ValueError(f"its option realism is {value!r}, neither true nor false")
-        elif name not in ("name", "transforms") or not isinstance(value, str):
+        elif name not in ("name", "transforms", "channel") or not isinstance(value, str):
             raise ValueError(f"its option {name} is unknown or no word: {value!r}")
     return options
 
@@ -128,7 +131,7 @@ def check_coding(coding: Any, layout: CodingLayout) -> None:
       ValueError: if a part is missing, unknown, of another shape or dtype, or out of its range.
     """
     single = layout.networks.keys() == {"network"}  # beside the tables; several have a dictionary of their own
-    names = {*layout.tables}
+    names = {*layout.tables, *layout.others}
     if layout.networks:
         names.add("network" if single else "networks")
     if layout.thresholds is not None:
@@ -137,6 +140,8 @@ def check_coding(coding: Any, layout: CodingLayout) -> None:
         raise ValueError("its integers are not those of its model")
     for name, count in layout.tables.items():
         _check_stored_tables(coding[name], count)
+    for name, check in layout.others.items():
+        check(coding[name])
     networks = {"network": coding["network"]} if single else coding.get("networks", {})
     if not isinstance(networks, dict) or networks.keys() != layout.networks.keys():
         raise ValueError("its integer networks are not those of its model")

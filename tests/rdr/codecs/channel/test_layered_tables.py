@@ -98,6 +98,43 @@ def test_table_numbers_are_integers_of_the_words_alone():
     assert (extreme >= index.start[-1]).all()  # beyond the range: the last bin, coded badly but rightly
 
 
+def test_tables_from_elsewhere_are_checked():
+    good = lt.make_layered_tables(noises.gaussian_source(), noises.gaussian_noise(), np.float32([0.001, 3.0]))
+    lt.check_layered_tables(good)
+    index = good["index"]
+    assert index["low_bits"].any() and index["start"][-1] > 0
+
+    def changed(part, name, change):
+        value = good[part][name].copy()
+        return {**good, part: {**good[part], name: change(value)}}
+
+    def at(place, number):
+        def change(value):
+            value[place] = number
+            return value
+
+        return change
+
+    wrong = [
+        (None, "other parts"), ({"index": index}, "other parts"), ({**good, "low": []}, "low does not hold"),
+        (changed("index", "start", np.float32), "index does not hold"),
+        (changed("tables", "counts", at((0, 0), 0)), "count"), (changed("low", "lengths", lambda v: v[:-1]), "shapes"),
+        (changed("index", "layer_log", lambda v: v[:1]), "do not belong together"),
+        (changed("index", "low_bits", lambda v: v[:-1]), "do not belong together"),
+        (changed("index", "shift", lambda v: v[:-1]), "do not belong together"),
+        (changed("index", "first", at(0, 2**31 - 1)), "points outside"),
+        (changed("index", "start", at(-1, len(good["tables"]["lengths"]))), "points outside"),
+        (changed("index", "start", at(0, -1)), "points outside"),
+        (changed("index", "shift", at(0, 0)), "points outside"),
+        (changed("index", "shift", at(0, 32)), "points outside"),
+        (changed("index", "low_bits", at(0, 13)), "points outside"),
+        (changed("tables", "offsets", at(0, -(2**31))), "points outside"),
+    ]
+    for stored, words in wrong:
+        with pytest.raises(ValueError, match=words):
+            lt.check_layered_tables(stored)
+
+
 def test_refusals():
     for source in (lambda x: np.zeros_like(x), lambda x: 0.5 + 0 * x, lambda x: (x >= 0) * 1.0):
         with pytest.raises(ValueError, match="source must be"):

@@ -1,5 +1,7 @@
 """Latents through an exact Gaussian channel: noise, rate, and streams."""
 
+import json
+
 import jax
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from scipy import stats
 
 from rdr.bitstream.coder import escape_bits
 from rdr.bitstream.tables import table_bits, tables_from_tree
+from rdr.codecs.image import files
 from rdr.codecs.image.factorized import channel_ids
 from rdr.codecs.image.layered import layered_model
 from rdr.codecs.image.models import make_codec, make_model
@@ -82,6 +85,49 @@ def test_an_image_codec_with_the_channel_decodes_and_needs_the_key():
     plain = make_codec("mbt2018-mean", channels=4, latents=6)
     with pytest.raises(ValueError, match="was written by codec 'mbt2018-mean-layered'"):
         plain.decode(message, params=plain.finalize(plain.init(jax.random.key(0))))
+
+
+@pytest.mark.parametrize("name", ["bmshj2018-hyperprior", "mbt2018-mean"])
+def test_a_codec_with_the_channel_comes_back_from_a_file(name, tmp_path):
+    options = {"name": name, "channels": 4, "latents": 6, "channel": "layered", "rate_levels": 2}
+    codec = make_codec(**options)
+    params = codec.finalize(codec.init(jax.random.key(0)))
+    files.save_codec(tmp_path / "codec.npz", options, params)
+    loaded = files.load_codec(tmp_path / "codec.npz")
+    assert loaded.codec is codec and loaded.options == options
+    assert jax.tree.structure(loaded.params) == jax.tree.structure(params)
+    jax.tree.map(np.testing.assert_array_equal, loaded.params, params)
+    image = np.random.default_rng(0).integers(0, 256, (40, 70, 3), np.uint8)
+    message = files.encode_image(loaded, image, rate=0.5, shared_key=shared_key(1))
+    written = codec.encode(params, image[None] / np.float32(255), rate=0.5, shared_key=shared_key(1))
+    assert message == written  # of the same parameters, down to their fingerprint
+    decoded = files.decode_image(loaded, message, shared_key=shared_key(1))
+    expected = codec.decode(written, params=params, shared_key=shared_key(1))[0]
+    assert np.abs(decoded - 255.0 * np.asarray(expected, np.float64)).max() <= 0.5 + 1e-4
+
+
+def test_files_that_hold_something_else_are_refused(tmp_path):
+    options = {"name": "bmshj2018-hyperprior", "channels": 2, "latents": 2, "channel": "layered"}
+    codec = make_codec(**options)
+    path = tmp_path / "codec.npz"
+    files.save_codec(path, options, codec.finalize(codec.init(jax.random.key(0))))
+    with np.load(path) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+
+    def header(channel):
+        said = {"format": files.FORMAT, "options": options | {"channel": channel}, "notes": {}}
+        return {"header": np.frombuffer(json.dumps(said).encode(), np.uint8)}
+
+    for change, words in (
+            ({"coding/scales": np.zeros(64, np.float32)}, "not 64 positive numbers"),
+            ({"coding/noise_scales": np.ones(63, np.float32)}, "not 64 positive numbers"),
+            ({"coding/noise_scales": None}, "integers are not those of its model"),
+            ({"coding/layered/index/start": None}, "index does not hold"),
+            (header("rounding"), "integers are not those of its model"), (header("noise"), "channel must be one of"),
+            (header(1), "option channel is unknown or no word")):
+        np.savez(path, **{name: value for name, value in (arrays | change).items() if value is not None})
+        with pytest.raises(ValueError, match=f"is no image codec, or damaged .*{words}"):
+            files.load_codec(path)
 
 
 def test_refusals():
