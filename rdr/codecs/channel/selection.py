@@ -8,13 +8,16 @@ With r_k the density ratio dQ/dP at candidate k, t_k its arrival time and u_k un
     ordered     the same for N candidates and the order statistics of N exponentials                (approximate)
     importance  the k with the least e_k / r_k, e_k exponential: drawn in proportion to r_k         (approximate)
 
+A* coding with one bound for the whole space is "poisson" under another name: with g_k = -ln t_k, which are Gumbel
+values in falling order, it takes the k with the largest g_k + ln r_k, and stops when g_k + ln r_max is less than that.
+
 An exact rule that has looked at its most candidates leaves a rest that is sampled from directly. For greedy and gprs
 it is Q in proportion to (1 - L / r)_+, L being how far they have come. For poisson, t being the last arrival, the
 candidates to come with t_k / r_k < s are Poisson with the mean s S(t / s); their least s is drawn from that, and if
 it is less than the least so far, the candidate is Q given r >= t / s.
 
-Reference: harsha2010communication, flamich2023adaptive, flamich2023gprs, li2018strong, theis2022algorithms,
-  havasi2019minimal.
+Reference: harsha2010communication, flamich2023adaptive, flamich2023gprs, li2018strong, flamich2022fast,
+  theis2022algorithms, havasi2019minimal.
 """
 
 import functools

@@ -77,6 +77,29 @@ def test_the_poisson_functional_representation_takes_the_least_score():
     assert (found.index >= 0).mean() > 0.9
 
 
+def test_a_star_sampling_with_a_global_bound_takes_the_same_candidate():
+    """Gumbel values from the top down, each that of the rest of the space, until none below can win."""
+    z = some(60, seed=1)
+    found = selection.select(KEY, z, TARGET, rule="poisson", most=512)
+    compared = 0
+    for block in np.flatnonzero(found.index >= 0):
+        normals, waits, _ = seen(block)
+        ratio = log_ratio(normals, z[block])
+        top = log_largest_ratio(np.linalg.norm(z[block]), RATIO, 2)
+        gumbel, best, winner, runner_up = np.inf, -np.inf, -1, -np.inf
+        for k, wait in enumerate(waits):
+            gumbel = -np.log(wait + np.exp(-gumbel))  # a Gumbel number below the last one
+            if gumbel + top < best:
+                break
+            value = gumbel + ratio[k]
+            runner_up = max(runner_up, min(value, best))
+            best, winner = (value, k) if value > best else (best, winner)
+        if best - runner_up > 1e-4:  # float32 can tell them apart
+            assert found.index[block] == winner
+            compared += 1
+    assert compared > 40
+
+
 @pytest.mark.parametrize("rule", ["ordered", "importance"])
 def test_the_approximate_rules_take_the_least_score(rule):
     z = some(30)
