@@ -88,18 +88,35 @@ def pooled_eigenvalues(matrix: ArrayLike, covariance: ArrayLike | None = None) -
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise ValueError(f"matrix must have shape [N, N], got {matrix.shape}")
     if covariance is not None:
-        covariance = jnp.asarray(covariance, jnp.float64)
-        if covariance.shape != matrix.shape:
-            raise ValueError(f"covariance must have the shape {matrix.shape} of matrix, got {covariance.shape}")
-        check_domain("covariance", covariance, finite=True)
-        factor = jnp.linalg.cholesky(covariance)  # NaN unless positive definite
-        if is_concrete(factor) and not bool(jnp.isfinite(factor).all()):
-            raise ValueError("covariance must be positive definite, got one that is not")
+        factor = covariance_factor(covariance, matrix.shape[0])
         matrix = factor.T @ matrix @ factor
     matrix = 0.5 * (matrix + matrix.T)
     # Outside of a trace LAPACK is asked for values alone, which halves the time of large matrices.
     values = jnp.asarray(np.linalg.eigvalsh(matrix)) if is_concrete(matrix) else jnp.linalg.eigvalsh(matrix)
     return jnp.maximum(values, 0.0)
+
+
+def covariance_factor(covariance: ArrayLike, size: int) -> jax.Array:
+    """Factors a covariance, Sigma = L L^T, and refuses one that is none.
+
+    Args:
+      covariance: Sigma, shape [size, size].
+      size: N, pixels.
+
+    Returns:
+      L, lower triangular, shape [size, size]; NaN inside a trace if Sigma is not positive definite.
+
+    Raises:
+      ValueError: if the shape does not fit, or the covariance is not positive definite (outside of a trace).
+    """
+    covariance = jnp.asarray(covariance, jnp.float64)
+    if covariance.shape != (size, size):
+        raise ValueError(f"covariance must have the shape {(size, size)}, got {covariance.shape}")
+    check_domain("covariance", covariance, finite=True)
+    factor = jnp.linalg.cholesky(covariance)  # NaN unless positive definite
+    if is_concrete(factor) and not bool(jnp.isfinite(factor).all()):
+        raise ValueError("covariance must be positive definite, got one that is not")
+    return factor
 
 
 def converse_rate(distortion: ArrayLike, eigenvalues: ArrayLike) -> jax.Array:

@@ -16,10 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from theory.numerics.checks import check_domain
+from theory.numerics.checks import check_domain, is_concrete
 from theory.numerics.elementwise import broadcast, infinite_at_zero, nan_unless
 from theory.numerics.units import nats_to_bits
 from theory.wasserstein_distortion import separable
+from theory.wasserstein_distortion.converse import covariance_factor, pooled_eigenvalues
 from theory.wasserstein_distortion.fields import FieldPoint, check_dimension
 
 
@@ -147,6 +148,45 @@ def pyramid_mean_matrix(sigma: ArrayLike) -> jax.Array:
         product = (by_rows.T @ by_columns).reshape(height, height, width, width)
         total = total + product.transpose(0, 2, 1, 3).reshape(height * width, height * width)
     return total
+
+
+def pyramid_eigenvalues(sigma: ArrayLike, covariance: ArrayLike | None = None) -> jax.Array:
+    """Computes the eigenvalues of Sigma^1/2 M Sigma^1/2 for a map of sigma, M from `pyramid_mean_matrix`, ascending.
+
+    M = A^T A, where A has the rows sqrt(w_c) q_c: but for zeros, A Sigma A^T has the same eigenvalues. Wide windows are
+    few, and where windows in use are fewer than pixels the smaller matrix is taken. For white noise its elements are
+    products of those along rows and along columns.
+
+    Args:
+      sigma: standard deviation asked for at each pixel, 0 to infinity; shape [height, width].
+      covariance: Sigma, symmetric and positive definite, shape [N, N] with N = height * width, pixels in row-major
+        order; the identity (white, variance 1) by default.
+
+    Returns:
+      lam >= 0, shape [N], for `converse.converse_rate`. Inside a trace the whole of M is used.
+
+    Raises:
+      ValueError: if sigma or the covariance has another shape, sigma is negative, or the covariance is not positive
+        definite (values: outside of a trace).
+    """
+    sigma = jnp.asarray(sigma, jnp.float64)
+    levels = pyramid_levels(sigma)
+    if not all(is_concrete(level.weights) for level in levels):
+        return pooled_eigenvalues(pyramid_mean_matrix(sigma), covariance)
+    used = [np.nonzero(level.weights) for level in levels]
+    count = sum(len(rows) for rows, _ in used)
+    if count >= sigma.size:
+        return pooled_eigenvalues(pyramid_mean_matrix(sigma), covariance)
+    root = np.sqrt(np.concatenate([np.asarray(level.weights)[at] for level, at in zip(levels, used)]))
+    rows = np.concatenate([level.rows[at[0]] for level, at in zip(levels, used)])
+    columns = np.concatenate([level.columns[at[1]] for level, at in zip(levels, used)])
+    if covariance is None:
+        gram = (rows @ rows.T) * (columns @ columns.T) * np.outer(root, root)
+    else:
+        pooled = (rows[:, :, None] * columns[:, None, :] * root[:, None, None]).reshape(count, -1)
+        pooled = pooled @ np.asarray(covariance_factor(covariance, sigma.size))
+        gram = pooled @ pooled.T
+    return jnp.concatenate([jnp.zeros(sigma.size - count), pooled_eigenvalues(gram)])
 
 
 def gaussian_windows(sigma: ArrayLike) -> jax.Array:

@@ -151,11 +151,31 @@ def test_bad_arguments_are_named():
     assert np.isnan(jax.jit(wd.pooled_eigenvalues)(np.eye(2), np.array([[1.0, 2.0], [2.0, 1.0]]))).any()
 
 
+@pytest.mark.parametrize("correlation", [0.0, 0.6])
+def test_eigenvalues_from_windows_are_those_of_the_whole_matrix(correlation):
+    rows, columns = np.mgrid[:10, :13]
+    sigma = 0.5 * np.maximum(np.hypot(rows - 3, columns - 8) - 1, 0)
+    assert sum(int((np.asarray(level.weights) > 0).sum()) for level in wd.pyramid_levels(sigma)) > 130
+    wide = 1.5 + sigma  # asks for fewer windows than there are pixels
+    assert sum(int((np.asarray(level.weights) > 0).sum()) for level in wd.pyramid_levels(wide)) < 100
+    lines = [correlation ** np.abs(np.subtract.outer(np.arange(n), np.arange(n))) for n in sigma.shape]
+    covariance = np.kron(*lines) if correlation else None
+    for chosen in (sigma, wide):
+        found = wd.pyramid_eigenvalues(chosen, covariance)
+        expected = wd.pooled_eigenvalues(wd.pyramid_mean_matrix(chosen), covariance)
+        np.testing.assert_allclose(found, expected, atol=1e-14)
+        np.testing.assert_allclose(jax.jit(wd.pyramid_eigenvalues)(chosen, covariance), expected, atol=1e-14)
+    with pytest.raises(ValueError, match=r"covariance must have the shape \(130, 130\)"):
+        wd.pyramid_eigenvalues(wide, np.eye(129))
+    with pytest.raises(ValueError, match="covariance must be positive definite"):
+        wd.pyramid_eigenvalues(wide, -np.eye(130))
+
+
 @pytest.mark.stress
 def test_a_foveated_map_of_64_by_64_pixels():
     rows, columns = np.mgrid[:64, :64] - 31.5
-    matrix = wd.pyramid_mean_matrix(0.2 * np.maximum(np.hypot(rows, columns) - 8, 0))
-    lam = np.array(wd.pooled_eigenvalues(matrix))
+    sigma = 0.2 * np.maximum(np.hypot(rows, columns) - 8, 0)
+    lam, matrix = np.array(wd.pyramid_eigenvalues(sigma)), wd.pyramid_mean_matrix(sigma)
     np.testing.assert_allclose(lam.sum(), np.trace(matrix), rtol=1e-10)
     np.testing.assert_allclose(np.square(lam).sum(), np.square(matrix).sum(), rtol=1e-10)
     # Pixels count alike in a map of one sigma only: here some constant-like image costs a little more.
