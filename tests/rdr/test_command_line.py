@@ -1,7 +1,9 @@
 """The command-line parser: flags from dataclasses, help from their fields, one sentence for what is wrong."""
 
+import configparser
 import dataclasses
 import json
+import pathlib
 from collections.abc import Mapping
 
 import pytest
@@ -186,3 +188,11 @@ def test_mistakes_in_the_program_are_not_hidden():
 
     with pytest.raises(TypeError):
         command_line.run_safely(call)
+
+
+def test_extras_that_errors_name_exist_and_hold_the_package():
+    """`tifffile` was in no extra although a sentence told users to install it with one."""
+    parser = configparser.ConfigParser()
+    parser.read(pathlib.Path(__file__).parents[2] / "setup.cfg", encoding="utf-8")
+    for _, distribution, extra in command_line._EXTRAS:
+        assert distribution in parser["options.extras_require"][extra], extra
