@@ -22,6 +22,7 @@ from rdr.bitstream.coder import coder_version
 MAGIC = b"rdr"
 FORMAT_VERSION = 2  # 1 gave rare symbols twice their count
 MAX_ELEMENTS = 2**24
+FREE_ELEMENTS, ELEMENTS_PER_BYTE = 2**18, 2**12
 _FINGERPRINT_BYTES = 8
 
 
@@ -105,6 +106,26 @@ class _Reader:
                     raise ValueError("damaged message: a number is written longer than it is")
                 return value
         raise ValueError("damaged message: a number does not end")
+
+
+def check_announced(shape: tuple[int, ...], length: int) -> None:
+    """Refuses messages that announce far more numbers than so few bytes hold, before work and memory are spent on them.
+
+    An entropy coder whose bytes are used up reads on without end, so that a forged message of 60 bytes can ask for
+    anything. Up to 2^18 numbers are allowed anyway, and 2^12 for each byte: rates below 1/512 bit per number of more.
+
+    Args:
+      shape: of what is decoded.
+      length: of the message, in bytes.
+
+    Raises:
+      ValueError: if there are more numbers.
+    """
+    elements = math.prod(max(n, 1) for n in shape)
+    if elements > max(FREE_ELEMENTS, ELEMENTS_PER_BYTE * length):
+        raise ValueError(f"a message of {length} bytes cannot be trusted with the {elements} numbers of the shape "
+                         f"{tuple(shape)}: at most {max(FREE_ELEMENTS, ELEMENTS_PER_BYTE * length)} are decoded, so "
+                         "code fewer at a time")
 
 
 def peek(data: bytes) -> str:

@@ -89,6 +89,12 @@ class DecodeConfig:
     checkpoint: str = option("", f"{_CHECKPOINT}; needed for messages of another checkpoint than the pretrained one",
                              first=True)
     realism: float = option(0.0, _REALISM, first=True)
+    max_pixels: int = option(
+        0, "pixels that an image may have; 0: as many as so small a file can plausibly hold, for files of strangers")
+
+    def __post_init__(self):
+        if self.max_pixels < 0:
+            raise ValueError(f"--max_pixels must be positive, or 0, got {self.max_pixels}")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -95,7 +95,7 @@ def decode_one(source: str, target: str, config: DecodeConfig, extra: Extra) -> 
       OSError: if something cannot be written.
     """
     message, started = read_message(source), time.perf_counter()
-    image = reports.decode(message, config.checkpoint, config.realism)
+    image = reports.decode(message, config.checkpoint, config.realism, max_pixels=config.max_pixels or None)
     seconds = time.perf_counter() - started
     data, note = image_bytes(image, target, lossy=extra.lossy, quality=extra.quality)
     if target == "-":

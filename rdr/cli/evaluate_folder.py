@@ -61,7 +61,7 @@ def run(
     for name, file in images.items():
         message = _message_path(workdir, name).read_bytes()
         image, started = read_image(file, color=config.color), time.perf_counter()
-        decoded = reports.decode(message, config.checkpoint, config.realism)
+        decoded = reports.decode(message, config.checkpoint, config.realism, max_pixels=image.shape[0] * image.shape[1])
         outcome = reports.measure(image, message, decoded, time.perf_counter() - started)
         write_image(workdir / "decoded" / f"{name}.png", decoded)
         rows.append({"image": name, "bytes": outcome.bytes, "bits_per_pixel": outcome.bits_per_pixel,

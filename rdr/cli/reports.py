@@ -16,23 +16,24 @@ STATUS_MISSED = 3
 _LEAST_SHARE = 0.8  # of a target; a file that is shorter although pixels differ has missed it
 
 
-def decode(message: bytes, checkpoint: str, realism: float) -> np.ndarray:
+def decode(message: bytes, checkpoint: str, realism: float, *, max_pixels: int | None = None) -> np.ndarray:
     """Decodes a message, whichever codec wrote it.
 
     Args:
       message: the bytes.
       checkpoint: of an amortized codec; empty for the pretrained one.
       realism: weight of an amortized codec's decoder.
+      max_pixels: the most that are decoded; None for what so many bytes can plausibly hold.
 
     Returns:
       uint8 [height, width, 1 or 3].
 
     Raises:
-      ValueError: if it is damaged, or of another checkpoint.
+      ValueError: if it is damaged, or of another checkpoint, or announces more pixels.
     """
     if messages.is_amortized_message(message):
-        return messages.decode_image(message, checkpoint, realism=realism)
-    return overfitted.decode(message)
+        return messages.decode_image(message, checkpoint, realism=realism, max_pixels=max_pixels)
+    return overfitted.decode(message, max_elements=None if max_pixels is None else 3 * max_pixels)
 
 
 def measure(image: np.ndarray, message: bytes, decoded: np.ndarray, seconds: float) -> Outcome:

@@ -153,8 +153,14 @@ def pack_message(name: str, params: Any, noise_scale: np.ndarray, shape: tuple[i
 
     Returns:
       The message.
+
+    Raises:
+      ValueError: if it is shorter than a decoder believes (`rdr.bitstream.container.check_announced`).
     """
-    return container.pack(container.Message(name, fingerprint(params, noise_scale), tuple(shape), tuple(payloads)))
+    message = container.pack(
+        container.Message(name, fingerprint(params, noise_scale), tuple(shape), tuple(payloads)))
+    container.check_announced(shape, len(message))  # what would not be decoded is not encoded
+    return message
 
 
 def open_message(message: bytes, *, name: str, params: Any, noise_scale: np.ndarray, payloads: int, dimension: int = 1,
@@ -189,4 +195,5 @@ def open_message(message: bytes, *, name: str, params: Any, noise_scale: np.ndar
     if dimension > 1 and (len(parts.shape) != 2 or parts.shape[1] != dimension):
         raise ValueError(f"damaged message: blocks of {dimension} numbers cannot have the shape {parts.shape}")
     check_noise_scale(noise_scale, parts.shape)
+    container.check_announced(parts.shape, len(message))
     return parts

@@ -1,6 +1,7 @@
 """Messages of amortized codecs: one image, one checkpoint, and the rate level that a number of bytes allows."""
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from rdr.codecs.image import NAMES, files, pretrained
 from rdr.codecs.image.gain_units import RATE_STEPS
 
 PRETRAINED = "pretrained"
+_FREE_PIXELS, _PIXELS_PER_BYTE = 2**18, 2**11
 
 
 def load(checkpoint: str | files.LoadedCodec) -> files.LoadedCodec:
@@ -96,20 +98,29 @@ def encode_image(image: np.ndarray, checkpoint: str | files.LoadedCodec, *, leve
     return at(low)
 
 
-def decode_image(message: bytes, checkpoint: str | files.LoadedCodec, *, realism: float) -> np.ndarray:
+def decode_image(message: bytes, checkpoint: str | files.LoadedCodec, *, realism: float, max_pixels: int | None = None
+                 ) -> np.ndarray:
     """Decodes an image.
 
     Args:
       message: from `encode_image`.
       checkpoint: the one that it was written with.
       realism: the decoder's weight, from 0 to 1; 0 for a codec without one.
+      max_pixels: the most that are decoded; None for 2^18, and 2^11 for each byte of the message: blank images have a
+        byte for 2^8 with the pretrained codec, and a coder whose bytes are used up reads on without end.
 
     Returns:
       uint8 [height, width, 3].
 
     Raises:
-      ValueError: if the message is damaged, or written with another checkpoint, or the weight is refused.
+      ValueError: if the message is damaged, or written with another checkpoint, or has more pixels, or the weight is
+        refused.
     """
+    pixels = math.prod(container.unpack(message).shape[:-1])
+    most = max(_FREE_PIXELS, _PIXELS_PER_BYTE * len(message)) if max_pixels is None else max_pixels
+    if pixels > most:
+        raise ValueError(f"the message announces {pixels} pixels in {len(message)} bytes, and {most} are decoded: if "
+                         f"you know where it is from, allow it with max_pixels={pixels}")
     loaded = load(checkpoint)
     return files.decode_image(loaded, message, realism=realism if realism or loaded.options.get("realism") else None)
 

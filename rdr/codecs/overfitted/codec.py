@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from rdr.bitstream import container
 from rdr.codecs.overfitted import checkpoint_owner, format, rate_control, training
 from rdr.codecs.overfitted.architecture import operations
 from rdr.codecs.overfitted.fitting import Fit, compiled_distance, make_data, run_steps
@@ -101,12 +100,13 @@ def encode(image: ArrayLike, options: Options = DEFAULT, *, directory: str | pat
     return encode_batch([image], options, directory=directory)[0]
 
 
-def decode(message: bytes, *, max_elements: int = container.MAX_ELEMENTS) -> np.ndarray:
+def decode(message: bytes, *, max_elements: int | None = None) -> np.ndarray:
     """Decodes an image: the same pixels on every machine.
 
     Args:
       message: from `encode`.
-      max_elements: the most numbers that the image may have.
+      max_elements: the most numbers that the image may have; None for 2^24, and for small messages as many as decode
+        in a second or two.
 
     Returns:
       uint8 [height, width, channels].
@@ -129,16 +129,15 @@ def describe(message: bytes) -> dict[str, Any]:
     Raises:
       ValueError: if it is no such message, or damaged.
     """
-    parts = container.unpack(message)
-    description = format.read(message)
-    arch = description.arch
-    _, weights, weight_escapes, latents, latent_escapes = map(len, parts.payloads)
+    settings = format.read_settings(message)
+    arch = settings.arch
+    weights, weight_escapes, latents, latent_escapes = map(len, settings.coded)
     return {
         "height": arch.height, "width": arch.width, "channels": arch.channels, "bytes": len(message),
         "bits_per_pixel": 8 * len(message) / (arch.height * arch.width),
         "bytes_header": len(message) - weights - weight_escapes - latents - latent_escapes,
         "bytes_weights": weights + weight_escapes, "bytes_grids": latents + latent_escapes, "levels": arch.levels,
-        "noise_levels": arch.noise_levels, "seed": description.seed, "entropy_width": arch.entropy_width,
+        "noise_levels": arch.noise_levels, "seed": settings.seed, "entropy_width": arch.entropy_width,
         "synthesis_width": arch.synthesis_width,
         "multiply_accumulates_per_pixel": round(operations(arch)["all"], 1),
     }

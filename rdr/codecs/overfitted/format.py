@@ -16,7 +16,7 @@ import numpy as np
 from rdr.bitstream import coder, container
 from rdr.bitstream.adaptive_coder import StepDecoder, StepEncoder
 from rdr.codecs.overfitted import exact_inference
-from rdr.codecs.overfitted.architecture import Architecture, shapes
+from rdr.codecs.overfitted.architecture import SLOPE, Architecture, operations, shapes
 from rdr.codecs.overfitted.pretrained_init import quantized_pretrained
 from rdr.codecs.overfitted.quantized_laplace import LOCATION_STEPS, SCALES, laplace_tables
 from rdr.randomness import shared_integers, shared_key
@@ -26,6 +26,10 @@ _FORMAT = 1
 _TABLES = (SCALES + 1) // 2  # every second scale codes weights
 MAX_LEVELS, MAX_WIDTH = 12, 64
 NOISE_VALUES = 256
+# What decoding may take where the caller sets no limit: pixels of a usual decoder, and for each byte of the message.
+_FREE_PIXELS, _PIXELS_PER_BYTE = 5 * 2**18, 2**13
+_USUAL_OPERATIONS = 1422.0  # multiply-accumulates per pixel of such a decoder
+_WAVE_PIXELS = 64  # as much work as each line column + 2 row = constant of a latent is
 
 
 class Description(NamedTuple):
@@ -157,15 +161,35 @@ def _parts(distribution: exact_inference.LatentDistribution) -> list[slice]:
     return [slice(int(a), int(b)) for a, b in zip(starts, distribution.ends) if b > a]
 
 
-def read(message: bytes, *, max_elements: int = container.MAX_ELEMENTS) -> Description:
-    """Reads a message.
+class Settings(NamedTuple):
+    """What a message says before its coded parts.
+
+    Attributes:
+      arch: sizes of the decoder.
+      exponents: e by name; weights are whole multiples of 2^-e.
+      tables: of each tensor of weights, by name.
+      used: for each latent whether it is coded; the others are zero.
+      seed: of the shared noise, or None.
+      coded: the payloads behind the settings: weights (coded, escapes), latents (coded, escapes).
+    """
+
+    arch: Architecture
+    exponents: Mapping[str, int]
+    tables: Mapping[str, int]
+    used: Sequence[bool]
+    seed: int | None
+    coded: tuple[bytes, ...]
+
+
+def read_settings(message: bytes, *, max_elements: int = container.MAX_ELEMENTS) -> Settings:
+    """Reads what a message says before its coded parts, which are not looked at.
 
     Args:
       message: from `write`.
       max_elements: the most numbers that the image may have.
 
     Returns:
-      All that the decoder needs.
+      The settings.
 
     Raises:
       ValueError: if it is no such message, or damaged.
@@ -175,8 +199,46 @@ def read(message: bytes, *, max_elements: int = container.MAX_ELEMENTS) -> Descr
         raise ValueError(f"the message was written by codec {parts.codec!r}, not by {NAME!r}")
     if parts.fingerprint or len(parts.payloads) != 5 or len(parts.shape) != 3 or min(parts.shape) < 1:
         raise ValueError("damaged message: its parts are not those of an overfitted image")
-    settings, coded_weights, weight_escapes, coded_latents, latent_escapes = parts.payloads
-    arch, exponents, chosen, used, seed = _settings(settings, parts.shape)
+    arch, exponents, tables, used, seed = _settings(parts.payloads[0], parts.shape)
+    return Settings(arch, exponents, tables, used, seed, parts.payloads[1:])
+
+
+def _check_work(settings: Settings, length: int) -> None:
+    """Refuses messages that take far more work than so few bytes are worth; blank images are none.
+
+    A coder whose bytes are used up reads on, so that 60 bytes can announce any image.
+    """
+    arch = settings.arch
+    if not any(settings.used) and settings.seed is None:
+        return
+    waves = sum(columns + SLOPE * rows for used, (rows, columns) in zip(settings.used, arch.latent_shapes) if used)
+    pixels = arch.height * arch.width
+    work = pixels * operations(arch)["all"] / _USUAL_OPERATIONS + _WAVE_PIXELS * waves
+    if work > max(_FREE_PIXELS, _PIXELS_PER_BYTE * length):
+        raise ValueError(f"the message announces {arch.width} x {arch.height} pixels in {length} bytes, of which few "
+                         "images are, and decoding would take long: if you know where it is from, allow it with "
+                         f"max_elements={pixels * arch.channels} (--max_pixels={pixels} at the command line)")
+
+
+def read(message: bytes, *, max_elements: int | None = None) -> Description:
+    """Reads a message.
+
+    Args:
+      message: from `write`.
+      max_elements: the most numbers that the image may have; None for 2^24, and for small messages as many as decode
+        in a second or two.
+
+    Returns:
+      All that the decoder needs.
+
+    Raises:
+      ValueError: if it is no such message, or damaged, or decoding would take more than that.
+    """
+    settings = read_settings(message, max_elements=container.MAX_ELEMENTS if max_elements is None else max_elements)
+    if max_elements is None:
+        _check_work(settings, len(message))
+    arch, exponents, chosen, used, seed, coded = settings
+    coded_weights, weight_escapes, coded_latents, latent_escapes = coded
     shape, tables = shapes(arch), laplace_tables()
     sizes = {name: int(np.prod(sizes)) for name, sizes in shape.items()}
     ids = np.concatenate([np.full(sizes[name], 2 * LOCATION_STEPS * chosen[name]) for name in shape])
@@ -234,5 +296,9 @@ def render(description: Description) -> np.ndarray:
     Returns:
       uint8 [height, width, channels].
     """
-    noise = noise_maps(description.arch, description.seed)
-    return exact_inference.synthesize(dequantize_weights(description), description.latents, noise)
+    arch, weights = description.arch, dequantize_weights(description)
+    noise = noise_maps(arch, description.seed)
+    if not noise and not any(latent.any() for latent in description.latents):  # all pixels are one
+        pixel = exact_inference.synthesize(weights, [np.zeros((1, 1), np.int32)] * arch.levels)
+        return np.broadcast_to(pixel, (arch.height, arch.width, arch.channels)).copy()
+    return exact_inference.synthesize(weights, description.latents, noise)

@@ -241,8 +241,9 @@ def decode(message: bytes, *, max_elements: int | None = None) -> np.ndarray:
 
     Args:
       message: from `encode`.
-      max_elements: the most numbers that the image may have; default 2^29 in tiles, and 2^24 if it is whole. Memory
-        beyond the message's own is taken only after that was looked at, and tiles' headers agree with the image's.
+      max_elements: the most numbers that the image may have; default 2^29 in tiles, and 2^24 if it is whole, and for
+        small messages as many as decode in a second or two. Memory beyond the message's own is taken only after that
+        was looked at, and tiles' headers agree with the image's.
 
     Returns:
       uint8 [height, width, channels].
@@ -252,11 +253,11 @@ def decode(message: bytes, *, max_elements: int | None = None) -> np.ndarray:
     """
     most = MAX_ELEMENTS if max_elements is None else max_elements
     if container.unpack(message, max_elements=most).codec != NAME:
-        return codec.decode(message, max_elements=container.MAX_ELEMENTS if max_elements is None else max_elements)
+        return codec.decode(message, max_elements=max_elements)
     grid, channels, tiles = unpack(message, max_elements=most)
     image = np.zeros((grid.height, grid.width, channels), np.uint8)
     for place, tile in zip(grid.places, tiles):
-        image[place] = codec.decode(tile)
+        image[place] = codec.decode(tile, max_elements=max_elements)
     return image
 
 

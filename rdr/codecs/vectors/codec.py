@@ -81,12 +81,15 @@ def encode(model: VectorModel, params: Any, x: Any, *, shared_key: jax.Array | N
       The message.
 
     Raises:
-      ValueError: if the parameters have no tables, the model refuses `x`, or a key is missing or too many.
+      ValueError: if the parameters have no tables, the model refuses `x`, a key is missing or too many, or the message
+        is shorter than a decoder believes (`rdr.bitstream.container.check_announced`).
     """
     tables = stored_tables(_with_tables(model, params))
     x, points, dither = _points(model, params, x, shared_key)
     payloads = model.encode(points, dither, tables)
-    return container.pack(container.Message(model.name, container.fingerprint(params), x.shape, payloads))
+    message = container.pack(container.Message(model.name, container.fingerprint(params), x.shape, payloads))
+    _check_announced(model, x.shape, message)  # what would not be decoded is not encoded
+    return message
 
 
 def code_lengths(model: VectorModel, params: Any, x: Any, *, shared_key: jax.Array | None = None) -> np.ndarray:
@@ -134,6 +137,7 @@ def decode(model: VectorModel, message: bytes, *, params: Any = None, shared_key
     parts = open_message(message, name=model.name, params=params, payloads=2, max_elements=model.max_elements)
     model.check_shape(parts.shape, "damaged message: the reconstruction")
     _check_size(model, parts.shape, "damaged message: the reconstruction")
+    _check_announced(model, parts.shape, message)
     tables = stored_tables(_with_tables(model, params))
     dither = _dither(model, parts.shape, shared_key)
     points = model.decode(*parts.payloads, np.asarray(dither), tables)
@@ -178,6 +182,11 @@ def _check_size(model: VectorModel, shape: tuple[int, ...], what: str) -> None:
     size = max(math.prod(shape), math.prod(model.latent_shape(shape)))
     if size > model.max_elements:
         raise ValueError(f"{what} must have at most {model.max_elements} elements, got {size}")
+
+
+def _check_announced(model: VectorModel, shape: tuple[int, ...], message: bytes) -> None:
+    for announced in (shape, model.latent_shape(shape)):
+        container.check_announced(announced, len(message))
 
 
 def _points(model: VectorModel, params: Any, x: Any, shared_key: jax.Array | None

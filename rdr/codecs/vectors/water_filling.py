@@ -378,6 +378,8 @@ def _opened(made: Plan, message: bytes, shared_key: jax.Array, max_elements: int
         raise ValueError("the message was written with another plan, or by another codec")
     if len(parts.shape) != 3 or parts.shape[2] != made.variances.size or len(parts.payloads) != 2 * len(made.bands):
         raise ValueError(f"damaged message: shape {parts.shape} with {len(parts.payloads)} payloads")
+    coded = sum(band.components.size for band in made.bands)
+    container.check_announced((*parts.shape[:2], coded), len(message))
     opened = []
     for number, band in enumerate(made.bands):
         opened.append((band, _coder(*band.point[:2], band.ratios), parts.payloads[2 * number : 2 * number + 2],

@@ -95,3 +95,16 @@ def test_a_glance_says_which_codec_wrote_a_message():
                         ("text", "is bytes"), (data[:6] + b"\x01\xff" + bytes(9), "not ASCII")):
         with pytest.raises(ValueError, match=said):
             peek(wrong)
+
+
+@pytest.mark.parametrize(("shape", "length", "believed"), [
+    ((2**18,), 20, True), ((2**18 + 1,), 20, False), ((2**20, 2), 2**9, True), ((2**20, 2), 2**9 - 1, False),
+    ((2**24, 0), 60, False), ((), 1, True),
+])
+def test_few_bytes_cannot_announce_any_number_of_symbols(shape, length, believed):
+    """Fault 31: 60 bytes that said 2^24 x 1 took minutes and gigabytes."""
+    if believed:
+        container.check_announced(shape, length)
+        return
+    with pytest.raises(ValueError, match=f"a message of {length} bytes cannot be trusted with .* code fewer at a time"):
+        container.check_announced(shape, length)

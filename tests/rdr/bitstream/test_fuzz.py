@@ -112,3 +112,15 @@ def test_payloads_without_a_container_never_crash(count):
             continue
         assert decoded.shape == (300,) and decoded.dtype == np.int32
     assert refused > 0.5 * count
+
+
+@pytest.mark.parametrize("kind", CODECS)
+def test_bombs_are_refused_before_they_are_decoded(kind):
+    """Fault 31: a hundred bytes that announced millions of vectors took minutes and gigabytes."""
+    codec, params, shared, message = prepared(kind)
+    parts = container.unpack(message)
+    for payloads in ((b"", b""), (bytes(range(1, 41)), b"")):
+        forged = container.pack(parts._replace(shape=(2**21 // parts.shape[1], parts.shape[1]), payloads=payloads))
+        assert len(forged) <= 100
+        with pytest.raises(ValueError, match="cannot be trusted"):
+            codec.decode(forged, params=params, **shared)

@@ -14,6 +14,7 @@ from rdr import files as rdr_files
 from rdr.cli import decode
 from rdr.codecs import overfitted
 from rdr.codecs.image import files
+from rdr.codecs.overfitted import format
 from rdr.data import image_io
 
 
@@ -121,3 +122,14 @@ def test_damaged_messages_and_full_disks_give_a_sentence(encoded, tmp_path, caps
     assert rdr("decode", encoded / "out.rdr", tmp_path / "a.png") == 1
     assert "No space left on device" in capsys.readouterr().err
     assert not list(tmp_path.glob("*.png"))
+
+
+def test_more_pixels_are_allowed_by_those_who_ask(encoded, rdr, tmp_path, monkeypatch, capsys):
+    """Fault 31: what small files may announce has a limit, and a flag to lift it."""
+    monkeypatch.setattr(format, "_FREE_PIXELS", 10)
+    monkeypatch.setattr(format, "_PIXELS_PER_BYTE", 0)
+    assert rdr("decode", encoded / "out.rdr", tmp_path / "out.png") == 1
+    said = capsys.readouterr().err
+    flag = said[said.index("--max_pixels"):].split()[0]
+    assert rdr("decode", encoded / "out.rdr", tmp_path / "out.png", flag.rstrip(")")) == 0
+    assert rdr("decode", encoded / "out.rdr", tmp_path / "out.png", "--max_pixels=-1") == 2

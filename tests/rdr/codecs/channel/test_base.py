@@ -2,6 +2,7 @@ import jax
 import numpy as np
 import pytest
 
+from rdr.bitstream import container
 from rdr.codecs.channel import base
 from rdr.randomness import shared_key
 
@@ -31,6 +32,15 @@ def test_a_message_opens_with_what_it_was_packed_with():
 def test_a_message_for_someone_else_is_refused(wrong, match):
     with pytest.raises(ValueError, match=match):
         _open(_message(), **wrong)
+
+
+def test_few_bytes_cannot_announce_any_number_of_samples():
+    """Fault 31: 60 bytes that announced 2^24 samples were decoded."""
+    with pytest.raises(ValueError, match="cannot be trusted with the 8388608 numbers"):
+        _message(shape=(2**22, 2))
+    parts = container.unpack(_message())
+    with pytest.raises(ValueError, match="cannot be trusted with the 8388608 numbers"):
+        _open(container.pack(parts._replace(shape=(2**22, 2))))
 
 
 def test_every_damaged_byte_is_noticed():

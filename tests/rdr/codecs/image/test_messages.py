@@ -27,6 +27,20 @@ def test_forged_messages_are_described_in_a_sentence(small_codec):
             messages.describe(container.pack(parts._replace(**change)))
 
 
+def test_few_bytes_cannot_announce_any_image(small_codec, monkeypatch):
+    """Fault 31: where tables make symbols cheap, 60 bytes could announce 5 megapixels."""
+    loaded = files.load_codec(small_codec / "codec.npz")
+    parts = container.unpack(messages.encode_image(np.zeros((4, 4, 3), np.uint8), loaded, level=0.0, size=None))
+    forged = container.pack(parts._replace(shape=(1, 600, 500, 3)))
+    read = []
+    monkeypatch.setattr(files, "decode_image", lambda *_, **given: read.append(given))
+    with pytest.raises(ValueError, match="announces 300000 pixels in .* allow it with max_pixels=300000"):
+        messages.decode_image(forged, loaded, realism=0.0)
+    messages.decode_image(forged, loaded, realism=0.0, max_pixels=300000)
+    messages.decode_image(container.pack(parts), loaded, realism=0.0)
+    assert len(read) == 2
+
+
 def test_images_of_more_bits_and_other_realism_weights_are_refused(small_codec):
     checkpoint = str(small_codec / "codec.npz")
     with pytest.raises(ValueError, match="8 bits"):

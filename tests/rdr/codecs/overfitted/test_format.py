@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rdr.bitstream import container
-from rdr.codecs.overfitted import format, network
+from rdr.codecs.overfitted import codec, exact_inference, format, network
 
 DECODE = """
 import hashlib, sys
@@ -121,3 +121,57 @@ def test_other_processes_see_the_same_pixels(description, tmp_path):
         found.add(run.stdout)
     assert len(found) == 1
     assert found == {hashlib.sha256(format.render(description).tobytes()).hexdigest() + "\n"}
+
+
+def forged(description, shape, *, levels, mask=1, coded=b""):
+    """A message of hardly any bytes: settings, and what is put in place of the latents."""
+    names = 17
+    settings = bytes([1, levels, 0, 16, 24, 6]) + mask.to_bytes(-(-levels // 8), "little") + bytes([100] * names)
+    parts = container.unpack(format.write(description).message)
+    return container.pack(parts._replace(shape=shape, payloads=(settings, b"", b"", coded, b"")))
+
+
+@pytest.mark.parametrize("shape", [(2**24, 1, 1), (1, 2**24, 1), (4096, 4096, 1), (2048, 2048, 3), (2**15, 1, 3)])
+def test_few_bytes_cannot_announce_any_image(description, shape, monkeypatch):
+    """Fault 31: 60 bytes that said 2^24 x 1 took 2,500 s, and 4096 x 4096 with 12 levels ended in MemoryError."""
+    monkeypatch.setattr(format.coder, "decode_symbols", None)  # nothing is decoded
+    for coded in (b"", bytes(range(1, 41))):
+        message = forged(description, shape, levels=12, mask=2**12 - 1, coded=coded)
+        assert len(message) <= 110
+        with pytest.raises(ValueError, match=f"{shape[1]} x {shape[0]} pixels .*--max_pixels={np.prod(shape[:2])}"):
+            format.read(message)
+
+
+def test_those_who_trust_a_message_may_allow_it(description, monkeypatch):
+    message = forged(description, (40, 30, 3), levels=2)
+    assert format.read(message).arch.width == 30
+    monkeypatch.setattr(format, "_FREE_PIXELS", 1000)
+    monkeypatch.setattr(format, "_PIXELS_PER_BYTE", 1)
+    with pytest.raises(ValueError, match="max_elements=3600"):
+        format.read(message)
+    assert format.read(message, max_elements=3600).arch.width == 30
+    with pytest.raises(ValueError, match="more than 3599 elements"):
+        format.read(message, max_elements=3599)
+
+
+def test_blank_images_of_any_size_take_no_time(description, monkeypatch):
+    """Fault 31: all pixels are one, and a message of 58 bytes may say so."""
+    small, large = (format.read(forged(description, (side, side, 3), levels=7, mask=0)) for side in (9, 2048))
+    pixels = exact_inference.synthesize(format.dequantize_weights(small), small.latents)
+    synthesize, sizes = exact_inference.synthesize, []
+    monkeypatch.setattr(exact_inference, "synthesize", lambda weights, latents, *noise: sizes.append(
+        latents[0].shape) or synthesize(weights, latents, *noise))
+    made = format.render(large)
+    assert sizes == [(1, 1)]
+    assert made.shape == (2048, 2048, 3) and made.flags.writeable
+    np.testing.assert_array_equal(made[:9, :9], pixels)
+    assert (made == made[0, 0]).all()
+
+
+def test_settings_are_read_alone(description, monkeypatch):
+    """Fault 31: `rdr info` decoded everything."""
+    message = forged(description, (2**24, 1, 1), levels=12, mask=2**12 - 1)
+    monkeypatch.setattr(format, "StepDecoder", None)
+    monkeypatch.setattr(format.coder, "decode_symbols", None)
+    assert codec.describe(message)["height"] == 2**24
+    assert format.read_settings(format.write(description).message).arch == description.arch

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rdr.bitstream import coder
-from rdr.bitstream.container import unpack
+from rdr.bitstream.container import pack, unpack
 from rdr.bitstream.tables import make_tables, table_bits, tables_from_tree
 from rdr.codecs.vectors.block import block_codec
 from rdr.codecs.vectors.codebook import codebook_codec
@@ -133,3 +133,20 @@ def test_vectors_that_cannot_be_coded_are_refused(x, said):
         codec.encode(params, x)
     with pytest.raises(ValueError, match="these parameters have no integer tables yet"):
         codec.encode(codec.init(None), X)
+
+
+def test_few_bytes_cannot_announce_any_number_of_vectors():
+    """Fault 31: an empty payload was decoded without end; and what would not be decoded is not encoded."""
+    codec = sketch()
+    params = codec.finalize(codec.init(None))
+    parts = unpack(codec.encode(params, X))
+    for payloads in ((b"", b""), parts.payloads, (bytes(range(1, 41)), b"")):
+        forged = pack(parts._replace(shape=(2**18, 2), payloads=payloads))
+        with pytest.raises(ValueError, match="cannot be trusted with the 524288 numbers"):
+            codec.decode(forged, params=params)
+    constant = np.full((2**18, 2), -2.0, np.float32)  # the first column of its table, which costs no bytes
+    with pytest.raises(ValueError, match="code fewer at a time"):
+        codec.encode(params, constant)
+    wide = vector_codec(codec.encode.args[0]._replace(latent_shape=lambda shape: (shape[0], 2**20)))
+    with pytest.raises(ValueError, match="cannot be trusted with the 2097152 numbers"):
+        wide.decode(pack(parts), params=params)

@@ -5,6 +5,7 @@ import pytest
 from scipy import integrate
 from scipy.stats import norm
 
+from rdr.bitstream import container
 from rdr.codecs.vectors import water_filling
 from rdr.randomness import shared_key
 from theory.gaussian.vector import rate_distortion
@@ -113,3 +114,13 @@ def test_refusals():
         water_filling.decode_cells(plan, message, shared_key=KEY)
     with pytest.raises(ValueError, match="damaged"):
         water_filling.decode(plan, message[:-1], shared_key=KEY)
+
+
+def test_few_bytes_cannot_announce_any_number_of_vectors():
+    """Fault 31: a hundred bytes that announced 2^26 numbers were decoded."""
+    plan, x, message, *_ = coded("dither", 0.1)
+    parts = container.unpack(message)
+    forged = container.pack(parts._replace(shape=(1, 2**22 // x.shape[2], x.shape[2]),
+                                           payloads=(b"",) * len(parts.payloads)))
+    with pytest.raises(ValueError, match="cannot be trusted"):
+        water_filling.decode(plan, forged, shared_key=KEY)
