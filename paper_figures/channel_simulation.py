@@ -18,6 +18,7 @@ from paper_figures.style import COLORS, LINES, MARKERS
 from paper_figures.tables import read_table
 from theory.channel_simulation import entropy_upper_bound
 
+_MARKERS = (*MARKERS, "X", "*", "<", ">")  # one for each scheme, so that gray prints tell them apart
 _NEEDED = {"scheme", "dimension", "exact", "information_bits", "excess_bits", "functional_information_bits",
            "encode_samples_per_second", "decode_samples_per_second"}
 
@@ -88,7 +89,7 @@ def make_figure(data: Data) -> Figure:
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.4, 4.6), layout="constrained")
     _draw_bounds(left, schemes)
     for i, (name, rows) in enumerate(schemes.items()):
-        color, marker = COLORS[i % len(COLORS)], MARKERS[(i + i // len(COLORS)) % len(MARKERS)]
+        color, marker = COLORS[i % len(COLORS)], _MARKERS[i % len(_MARKERS)]
         exact = str(rows["exact"][0]) == "True"
         look = {"marker": marker, "color": color, "markerfacecolor": color if exact else "white"}
         label = f"{name} (n = {int(rows['dimension'][0])})" + ("" if exact else ", approximate")

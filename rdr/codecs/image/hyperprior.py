@@ -107,6 +107,25 @@ def hyperprior_model(*, channels: int, latents: int, means: bool, dither_levels:
                         model.coding_layout)
 
 
+def predicted_scales(coding: Any, z: np.ndarray, *, channels: int, latents: int, means: bool) -> np.ndarray:
+    """The scales that the integer hyper-decoder says of latents, those of the tables that code them.
+
+    Args:
+      coding: a finalized model's integers, `params["coding"]` of its codec.
+      z: hyper-latents, int32 [batch, rows, columns, N], `symbols(..)["z"]` of its codec.
+      channels: N.
+      latents: M.
+      means: whether the hyper-decoder says means as well.
+
+    Returns:
+      float64 [batch, 4 rows, 4 columns, M], standard deviations in units of the latents.
+
+    Reference: balle2018variational, minnen2018joint.
+    """
+    _, ids = _Hyperprior(channels, latents, means, 0)._predicted(coding["network"], coding["thresholds"], z)
+    return scale_table.scales()[np.asarray(ids)]
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Hyperprior:
     """The networks, and what they compute."""
