@@ -1,12 +1,16 @@
 """No exact codec sends blocks of its size for less than their functional information."""
 
+import functools
+
 import jax
 import numpy as np
 import pytest
 
 from rdr.bitstream import container
+from rdr.codecs.channel.block import block_channel
 from rdr.codecs.channel.lattice import lattice_channel
 from rdr.codecs.channel.layered import layered_channel
+from rdr.codecs.channel.selection import EXACT
 from rdr.randomness import shared_key
 
 MESSAGES, SAMPLES = 8, 4096
@@ -15,6 +19,9 @@ CASES = {
     "layered": (layered_channel, 0.25, 0.6468580926),
     "E8": (lambda: lattice_channel("E8", layer_count=8), 0.25, 3.3053006),
     "E8-adaptive": (lambda: lattice_channel("E8", acceptance="adaptive", layer_count=8), 0.25, 3.3053006),
+    "BW16": (lambda: lattice_channel("BW16", layer_count=8), 0.5, 9.9567584),
+    **{rule: (functools.partial(block_channel, rule, dimension=8, fit_blocks=1000), 0.25, 3.3053006)
+       for rule in EXACT},
 }
 
 
