@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pathlib
 import tempfile
 from collections.abc import Sequence
@@ -57,7 +58,25 @@ def encode_batch(images: Sequence[ArrayLike], options: Options = DEFAULT, *, see
     if options.size is not None:
         fit = estimate_weight_bytes(fit, states, directory)
     states = run_steps(fit, states, directory / "fit")
-    return [write_file(fit.only(index), state, directory / f"image{index}") for index, state in enumerate(states)]
+    made = [write_file(fit.only(index), state, directory / f"image{index}") for index, state in enumerate(states)]
+    for index in _without_target(fit, states, made):
+        free = encode_batch([arrays[index]], options._replace(size=None), seeds=[seeds[index]], label=fit.label,
+                            sigmas=None if sigmas is None else [sigmas[index]], directory=directory / f"free{index}")
+        made[index] = min(made[index], free[0], key=len)
+    return made
+
+
+def _without_target(fit: Fit, states: Sequence[training.State], messages: Sequence[bytes]) -> list[int]:
+    """Images that are too long although more distortion was never asked for than without a target.
+
+    The rate of blank images does not respond to lambda, so that the search goes astray: they are never to be longer
+    than without it.
+    """
+    if fit.options.size is None:
+        return []
+    usual = math.log(fit.options.rd_lambda or RD_LAMBDAS.get(fit.goal.name, 1.0))
+    return [index for index, (state, message) in enumerate(zip(states, messages)) if len(message) > fit.options.size
+            and max(float(state.rate.log_lambda), float(state.rate.initial_log_lambda)) > usual + 1e-3]
 
 
 def _make_fit(images: list[np.ndarray], options: Options, seeds: Sequence[int], sigmas: Sequence[Any] | None,

@@ -86,7 +86,8 @@ def guess_lambda(goal: Objective, distance: Callable[..., jax.Array], params: An
       target_bpp: bits per pixel to come to.
 
     Returns:
-      lambda; the objective's usual one for images with nothing to see at a quarter of their resolution.
+      lambda; the objective's usual one for images with nothing to see at a quarter of their resolution, and no further
+      from it than the control goes: where there is next to nothing to see, the formula divides by rounding errors.
     """
     height, width, channels = image.shape
 
@@ -96,7 +97,12 @@ def guess_lambda(goal: Objective, distance: Callable[..., jax.Array], params: An
         return float(distance(params, target, blurred[None])[0])
 
     quarter, flat = coarse(4), coarse(max(height, width))
+    usual = RD_LAMBDAS.get(goal.name)
     if not (quarter > 0 and flat > 0):
-        return RD_LAMBDAS.get(goal.name, 1.0)
-    usual = 0.5 * TYPICAL_BITS_PER_PIXEL * (flat / quarter) ** 0.5 / quarter
-    return usual * (target_bpp / TYPICAL_BITS_PER_PIXEL) ** 1.7
+        return usual or 1.0
+    guess = 0.5 * TYPICAL_BITS_PER_PIXEL * (flat / quarter) ** 0.5 / quarter
+    guess *= (target_bpp / TYPICAL_BITS_PER_PIXEL) ** 1.7
+    if usual is None:
+        return guess
+    most = math.exp(MAX_LOG_LAMBDA_SHIFT)
+    return min(max(guess, usual / most), usual * most)

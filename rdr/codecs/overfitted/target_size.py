@@ -93,8 +93,10 @@ def write_file(fit: Fit, state: training.State, directory: pathlib.Path) -> byte
         if size is None:
             break
         heavy = len(written.message) - written.latent_bytes > size / 2
+        # All multipliers share the corrections; each has one at least.
+        attempts = max(MAX_CORRECTIONS - (len(messages) - WEIGHT_RATE_MULTIPLIERS.index(multiplier) - 1), 1)
         messages += match_target_size(fit, state, description, written, directory / f"multiplier_{multiplier:g}",
-                                      patient=not heavy)
+                                      patient=not heavy, attempts=attempts)
         fitting = [message for message in messages if len(message) <= size]
         if fitting:
             return max(fitting, key=len)
@@ -104,7 +106,7 @@ def write_file(fit: Fit, state: training.State, directory: pathlib.Path) -> byte
 
 
 def match_target_size(fit: Fit, state: training.State, description: format.Description, written: format.Written,
-                      directory: pathlib.Path, *, patient: bool) -> list[bytes]:
+                      directory: pathlib.Path, *, patient: bool, attempts: int = MAX_CORRECTIONS) -> list[bytes]:
     """Moves lambda in short fits of the latents until the size is met, and not longer than it helps.
 
     Weights stay as they were written; latents may take what is left beside them, less half of the tolerance.
@@ -116,6 +118,7 @@ def match_target_size(fit: Fit, state: training.State, description: format.Descr
       written: its message.
       directory: of the checkpoints.
       patient: whether to go on where a correction hardly makes the file shorter.
+      attempts: the most corrections.
 
     Returns:
       Messages that were written on the way.
@@ -126,7 +129,7 @@ def match_target_size(fit: Fit, state: training.State, description: format.Descr
     chunk = chunk_of(fit.options.schedule.steps)
     correction = CORRECTION._replace(steps=chunk * max(1, round(CORRECTION.steps / chunk)))  # the same program
     gain, longer = 1.5, None  # change of log lambda for one of log bytes: doubled while files stay on the same side
-    for attempt in range(MAX_CORRECTIONS):
+    for attempt in range(attempts):
         length, now = len(written.message), written.latent_bytes
         if size * (1 - TOLERANCE) <= length <= size or (not now and length > size):
             break  # it is met, or weights and headers alone are too long

@@ -110,6 +110,17 @@ def test_sizes_that_weights_alone_exceed_give_the_shortest_file():
     assert np.abs(overfitted.decode(made).astype(int) - 128).max() <= 16
 
 
+@pytest.mark.parametrize("kind", ["flat", "two values"])
+def test_blank_pictures_are_never_longer_with_a_size_than_without(kind):
+    """Fault 13: a flat image of 285 bytes had 514 with a size, for which lambda had run away."""
+    flat = np.full((16, 12, 3), 200, np.uint8)
+    if kind == "two values":
+        flat[:, ::5] = 201
+    options = FAST._replace(rd_lambda=None)
+    free = len(overfitted.encode(flat, options))
+    assert len(overfitted.encode(flat, options._replace(size=120))) <= max(free, 120)
+
+
 def test_sizes_beyond_what_a_picture_can_use_are_no_error(message):
     made = overfitted.encode(_image(), FAST._replace(size=2 * len(message)))  # lambda is held back
     assert len(message) <= len(made) <= 2 * len(message)

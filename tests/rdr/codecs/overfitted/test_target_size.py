@@ -20,7 +20,7 @@ def test_weights_are_coarsened_where_correcting_the_latents_is_not_enough(size, 
                         lambda *_, rate_multiplier: asked.append(rate_multiplier) or rate_multiplier)
     monkeypatch.setattr(target_size.format, "write", lambda m: format.Written(bytes(int(1000 / m)), latents, 0))
     monkeypatch.setattr(target_size, "match_target_size",
-                        lambda fit, state, multiplier, *_, patient: [bytes(int(900 / multiplier))])
+                        lambda fit, state, multiplier, *_, patient, attempts: [bytes(int(900 / multiplier))])
     options = Options(schedule=Schedule(steps=30), size=size)
     fit = Fit(None, Objective("mse", None, None, None), options, (None,), (None,), "")
     assert len(target_size.write_file(fit, None, tmp_path)) == length and asked == multipliers
