@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from rdr.bitstream import container
 from rdr.codecs.image import NAMES, files, pretrained
 from rdr.codecs.image.gain_units import RATE_STEPS
+from rdr.metrics.psnr import image_psnr
 
 PRETRAINED = "pretrained"
 _FREE_PIXELS, _PIXELS_PER_BYTE = 2**18, 2**11
@@ -49,14 +51,17 @@ def is_amortized_message(message: bytes) -> bool:
     return container.peek(message) in NAMES
 
 
-def encode_image(image: np.ndarray, checkpoint: str | files.LoadedCodec, *, level: float, size: int | None) -> bytes:
-    """Encodes an image at a rate level, or with as high a level as a number of bytes allows.
+def encode_image(image: np.ndarray, checkpoint: str | files.LoadedCodec, *, level: float, size: int | None,
+                 psnr: float | None = None, realism: float = 0.0) -> bytes:
+    """Encodes an image at a rate level, with as high a level as a number of bytes allows, or as low as a PSNR allows.
 
     Args:
       image: uint8 [height, width, 1 or 3]; gray ones are coded as three equal channels.
       checkpoint: of `load`.
-      level: from 0, the lowest rate, to 1; ignored with a size, and by a codec of one rate.
+      level: from 0, the lowest rate, to 1; ignored with a size or a PSNR, and by a codec of one rate.
       size: bytes that the message may have, or None.
+      psnr: dB that the decoded image should have, or None; where no level has it, the highest is taken.
+      realism: weight of the decoder that this PSNR is of.
 
     Returns:
       The message.
@@ -73,7 +78,7 @@ def encode_image(image: np.ndarray, checkpoint: str | files.LoadedCodec, *, leve
         raise ValueError(f"the image has {image.shape[1]} x {image.shape[0]} pixels, an amortized codec takes "
                          f"{container.MAX_ELEMENTS // 3}: scale it down, cut it, or let a decoder be fitted to it "
                          "without --checkpoint, in tiles")
-    image = np.broadcast_to(image, (*image.shape[:2], 3))
+    image = np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3)))
     loaded = load(checkpoint)
     levels = loaded.options.get("rate_levels", 0)
     if not levels:
@@ -87,15 +92,23 @@ def encode_image(image: np.ndarray, checkpoint: str | files.LoadedCodec, *, leve
     def at(step: int) -> bytes:
         return files.encode_image(loaded, image, rate=step / RATE_STEPS)
 
+    if psnr is not None:
+        return at(_lowest(top, lambda step: image_psnr(
+            image, decode_image(at(step), loaded, realism=realism, max_pixels=image.shape[0] * image.shape[1])) >= psnr))
     if size is None:
         return at(round(level * top))
     if len(at(0)) > size:
         raise ValueError(f"the lowest rate takes {len(at(0))} bytes, more than {size}")
-    low, high = 0, top  # lengths rise with the level
+    return at(max(0, _lowest(top + 1, lambda step: len(at(step)) > size) - 1))
+
+
+def _lowest(top: int, holds: Callable[[int], bool]) -> int:
+    """The lowest number for which something holds that holds for all above it; `top`, which is not asked, if none."""
+    low, high = 0, top
     while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if len(at(middle)) <= size else (low, middle - 1)
-    return at(low)
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle + 1, high)
+    return low
 
 
 def decode_image(message: bytes, checkpoint: str | files.LoadedCodec, *, realism: float, max_pixels: int | None = None

@@ -13,13 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from rdr.codecs.overfitted import checkpoint_owner, format, rate_control, training
+from rdr.codecs.overfitted import checkpoint_owner, format, rate_control, target_psnr, target_size, training
 from rdr.codecs.overfitted.architecture import operations
 from rdr.codecs.overfitted.fitting import Fit, compiled_distance, make_data, run_steps
 from rdr.codecs.overfitted.objectives import RD_LAMBDAS
 from rdr.codecs.overfitted.options import DEFAULT, Options, architecture, as_image, check_options, chosen_objective
 from rdr.codecs.overfitted.pretrained_init import starting_weights
-from rdr.codecs.overfitted.target_size import TYPICAL_WEIGHT_BYTES, estimate_weight_bytes, latent_budget, write_file
+from rdr.codecs.overfitted.target_size import TYPICAL_WEIGHT_BYTES, estimate_weight_bytes, latent_budget
 
 
 def encode_batch(images: Sequence[ArrayLike], options: Options = DEFAULT, *, seeds: Sequence[int] | None = None,
@@ -58,6 +58,7 @@ def encode_batch(images: Sequence[ArrayLike], options: Options = DEFAULT, *, see
     if options.size is not None:
         fit = estimate_weight_bytes(fit, states, directory)
     states = run_steps(fit, states, directory / "fit")
+    write_file = target_size.write_file if options.psnr is None else target_psnr.write_file
     made = [write_file(fit.only(index), state, directory / f"image{index}") for index, state in enumerate(states)]
     for index in _without_target(fit, states, made):
         free = encode_batch([arrays[index]], options._replace(size=None), seeds=[seeds[index]], label=fit.label,
@@ -94,7 +95,9 @@ def _initial_states(fit: Fit) -> list[training.State]:
     weights = starting_weights(fit.arch, jax.random.key(fit.options.seed, impl="threefry2x32"))
     weights = {name: jnp.asarray(w, jnp.float32) for name, w in weights.items()}
     lambdas = [fit.options.rd_lambda or RD_LAMBDAS.get(fit.goal.name, 1.0)] * len(fit.data)
-    if fit.options.rd_lambda is None and fit.options.size is not None:
+    if fit.options.rd_lambda is None and fit.options.psnr is not None:
+        lambdas = [rate_control.guess_lambda_for_psnr(fit.goal.name, fit.options.psnr)] * len(fit.data)
+    elif fit.options.rd_lambda is None and fit.options.size is not None:
         distance = compiled_distance(fit.goal.distance)
         lambdas = [rate_control.guess_lambda(fit.goal, distance, one.params, one.target, one.image,
                                              float(one.target_bpp)) for one in fit.data]

@@ -59,7 +59,7 @@ class Fit(NamedTuple):
 def _update(arch: Architecture, distance: Callable[[Any, Any, jax.Array], jax.Array], seed: int, batched: bool) -> Any:
     update = training.make_update(arch, distance, jax.random.key(seed, impl="threefry2x32"),
                                   pretrained_weights(arch))
-    axes: Any = training.Data._make((0, 0, 0, 0, None, None))
+    axes: Any = training.Data._make((0, 0, 0, 0, None, None, 0))
     return jax.vmap(update, in_axes=(0, None, axes)) if batched else update
 
 
@@ -121,7 +121,7 @@ def make_data(arch: Architecture, goal: Objective, options: Options, images: Seq
                           pixels_per_degree=options.pixels_per_degree) if goal.needs_sigma else None
         noise = tuple(jnp.asarray(one, jnp.float32) for one in format.noise_maps(arch, seed))
         data.append(training.Data(_target(goal, batch, sigma, fixed), jnp.float32(target_bpp), noise, batch[0],
-                                  params=goal.params))
+                                  params=goal.params, target_psnr=jnp.float32(options.psnr or 0.0)))
     return tuple(data)
 
 

@@ -50,6 +50,8 @@ class Data(NamedTuple):
       image: float32 [height, width, channels], for PSNR.
       schedule: as arrays, so that another schedule is the same program; the same for all images.
       params: the objective's, the same for all images.
+      target_psnr: dB that the decoded image should come to, by moving lambda while latents are fitted; 0 or None where
+        it is not.
     """
 
     target: Any
@@ -58,6 +60,7 @@ class Data(NamedTuple):
     image: jax.Array
     schedule: Schedule | None = None
     params: Any = None
+    target_psnr: jax.Array | None = None
 
 
 def initial_state(arch: Architecture, weights: dict[str, jax.Array], rd_lambda: float) -> State:
@@ -141,6 +144,15 @@ def make_update(arch: Architecture, distance: Callable[[Any, Any, jax.Array], ja
         """What the latents would take if they were rounded now: noise makes rates seem higher."""
         return network.bits(trained[1], [jnp.round(latent * LATENT_UNIT) for latent in trained[0]]).sum() / pixels
 
+    def steered(metrics, step, data):
+        """What lambda is moved for, and where to: the rate, or one over the squared error."""
+        if data.target_psnr is None:
+            return metrics["bpp"], data.target_bpp
+        by_psnr = data.target_psnr > 0
+        wanted = jnp.where(step < noisy_steps(data.schedule), 10.0 ** (data.target_psnr / 10), 0.0)
+        return (jnp.where(by_psnr, 10.0 ** (metrics["psnr"] / 10), metrics["bpp"]),
+                jnp.where(by_psnr, wanted, data.target_bpp))
+
     def update(state, step, data):
         trained = (state.latents, state.weights)
         gradient, metrics = jax.grad(loss, has_aux=True)(trained, jnp.exp(state.rate.log_lambda), step, data)
@@ -152,7 +164,7 @@ def make_update(arch: Architecture, distance: Callable[[Any, Any, jax.Array], ja
         latents = jax.tree.map(lambda p, change: p - latent_rate * change, state.latents, latent_change)
         weights = jax.tree.map(lambda p, change: p - weight_rate * change, state.weights, weight_change)
         metrics["bpp"] = jax.lax.cond(data.target_bpp > 0, coded_rate, lambda _: metrics["bpp"], trained)
-        rate = rate_control.steer(state.rate, step, metrics["bpp"], data.target_bpp)
+        rate = rate_control.steer(state.rate, step, *steered(metrics, step, data))
         return State(latents, weights, rate, latent_moments, weight_moments), metrics
 
     return update

@@ -6,6 +6,7 @@ import pytest
 from rdr.bitstream import container
 from rdr.codecs.image import files, messages
 from rdr.data import image_io
+from rdr.metrics.psnr import image_psnr
 
 
 def test_a_number_of_bytes_is_used_as_well_as_levels_allow(small_codec):
@@ -72,3 +73,16 @@ def test_messages_say_who_wrote_them(small_codec):
     assert not messages.is_amortized_message(other)
     with pytest.raises(ValueError, match="checksum|damaged|magic"):
         messages.is_amortized_message(b"\x89PNG" + message)
+
+
+def test_the_lowest_level_with_a_psnr_is_taken(small_codec):
+    image, checkpoint = image_io.read_image(small_codec / "images" / "a.png"), str(small_codec / "codec.npz")
+
+    def of(message):
+        return image_psnr(image, messages.decode_image(message, checkpoint, realism=0.0))
+
+    levels = [messages.encode_image(image, checkpoint, level=step / 16, size=None) for step in range(17)]
+    wanted = of(levels[9])
+    found = messages.encode_image(image, checkpoint, level=0.0, size=None, psnr=wanted - 1e-6)
+    assert of(found) >= wanted - 1e-6 and len(found) <= len(levels[9])
+    assert messages.encode_image(image, checkpoint, level=0.0, size=None, psnr=99.0) == levels[16]

@@ -40,3 +40,9 @@ def test_wrong_options_are_named(change, words):
 @pytest.mark.parametrize(("shape", "levels"), [((1, 1, 3), 1), ((2, 1, 3), 2), ((17, 3, 3), 6), ((512, 768, 3), 7)])
 def test_grids_go_down_to_one_number_or_seven_levels(shape, levels):
     assert architecture(shape, overfitted.Options()).levels == levels
+
+
+def test_presets_take_longer_and_longer():
+    steps = [schedule.steps for schedule in overfitted.PRESETS.values()]
+    assert list(overfitted.PRESETS) == ["fast", "medium", "slow", "best"]
+    assert steps == sorted(set(steps)) and steps[-1] == 10_000

@@ -55,3 +55,9 @@ def test_guesses_come_from_what_the_image_says():
     np.testing.assert_allclose(first(board, target_bpp=0.4), 2**1.7 * 0.1 / 0.25, rtol=1e-4)
     assert first(np.linspace(0, 1, 512).reshape(16, 32, 1)) > 10 * first(board)  # what is smooth costs little
     assert first(np.full((16, 32, 1), 0.3)) == RD_LAMBDAS["mse"]
+
+
+def test_lambda_moves_towards_a_psnr_too(state):
+    assert steer(state, RATE * 10 ** 0.1).log_lambda > state.log_lambda > steer(state, RATE * 10**-0.1).log_lambda
+    higher = [rate_control.guess_lambda_for_psnr("mse", psnr) for psnr in (30.0, 40.0)]
+    np.testing.assert_allclose(higher, [0.3 / 65.025, 3.0 / 65.025])
