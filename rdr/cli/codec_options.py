@@ -6,6 +6,7 @@ import math
 import numpy as np
 
 from rdr.codecs import overfitted
+from rdr.codecs.overfitted import goals
 from rdr.codecs.overfitted.objectives import (
     FEATURES,
     OBJECTIVES,
@@ -13,15 +14,19 @@ from rdr.codecs.overfitted.objectives import (
     RD_LAMBDAS,
     SQUARED_ERROR_WEIGHT,
 )
+from rdr.codecs.overfitted.options import MAX_PSNR
 from rdr.command_line import option
 from rdr.data.image_io import read_image
 
 MAX_BITS_PER_PIXEL = 64.0
+GOALS = {"bpp": 0, "size": 0, "psnr": 0, "quality": -1}  # of which one may be given, and what says that it is not
 _STEPS = ", ".join(f"{schedule.steps} ({name})" for name, schedule in overfitted.PRESETS.items())
 _LAMBDAS = ", ".join(f"{value:g} ({name})" for name, value in RD_LAMBDAS.items())
 _CHECKPOINT = ("codec.npz of `rdr train`, or the word pretrained for the one that comes along: an amortized codec, "
                "seconds instead of minutes")
-_REALISM = "weight of an amortized codec's decoder, from 0 (least squared error) to 1 (most realistic)"
+# At 768 x 512 pixels: benchmarks/overfitted.md has the seconds of a step.
+_TIMES = "fast is about a minute for 768 x 512 pixels on two cores, medium five, slow thirty, best is for a GPU"
+_REALISM = "from 0 (least squared error) to 1 (most realistic): weight of an amortized codec's decoder"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,11 +41,22 @@ class Config:
         "mse", "what is minimized beside the rate; wd (Wasserstein distortion), wd_mse or lpips for realism",
         choices=OBJECTIVES, first=True)
     rd_lambda: float = option(
-        0.0, f"lambda, bits per pixel for one unit of the objective; larger for smaller files; 0: the usual {_LAMBDAS}")
+        0.0, f"lambda, bits per pixel for one unit of the objective; larger for better and longer files; with --bpp, "
+        f"--size and --psnr where the search starts; 0: the usual {_LAMBDAS}")
     bpp: float = option(0.0, "bits per pixel that the file should have; 0: no target", first=True)
     size: int = option(0, "bytes that the file should have; 0: no target", first=True)
+    psnr: float = option(
+        0.0, "PSNR in dB that the decoded image should have, in as few bytes as were found; 0: no target", first=True)
+    quality: float = option(
+        -1.0, "quality from 0 (shortest) to 100 (best), when neither length nor PSNR matters: 50 is the usual lambda, "
+        "10 more double it; of an amortized codec the level in percent; -1: no goal", first=True)
+    realism: float = option(
+        0.0, f"{_REALISM}, for the PSNR that is reported; of a decoder that is fitted: above 0 --objective=wd_mse with "
+        f"--sigma={goals.REALISM_SIGMA:g} times it, lambda in proportion to its root, and {goals.REALISM_NOISE_LEVELS} "
+        "noise levels if --noise_levels is 0; raise it where textures look smeared", first=True)
     preset: str = option(
-        "medium", f"how long a decoder is fitted, in steps: {_STEPS}", choices=tuple(overfitted.PRESETS), first=True)
+        "medium", f"how long a decoder is fitted, in steps: {_STEPS}; {_TIMES}",
+        choices=tuple(overfitted.PRESETS), first=True)
     steps: int = option(0, "steps of the fit as a number, when no preset suits; 0: the preset's")
     seed: int = option(0, "random seed of the fit and of shared noise")
     noise_levels: int = option(
@@ -58,11 +74,10 @@ class Config:
     color: str = option(
         "convert", "colors that are not sRGB, as a file says: convert them, or refuse the file",
         choices=("convert", "refuse"))
-    level: float = option(0.5, "rate level of an amortized codec, from 0 (smallest) to 1, without --bpp and --size")
-    realism: float = option(0.0, f"{_REALISM}; for the PSNR that is reported")
+    level: float = option(0.5, "rate level of an amortized codec, from 0 (smallest) to 1, without one of the goals")
 
     def __post_init__(self):
-        for name in ("rd_lambda", "bpp", "size", "steps", "tile", "squared_error_weight"):
+        for name in ("rd_lambda", "bpp", "size", "psnr", "steps", "tile", "squared_error_weight"):
             value = getattr(self, name)
             if not (value >= 0 and math.isfinite(value)):
                 raise ValueError(f"--{name} must be positive, or 0, got {value}")
@@ -75,11 +90,27 @@ class Config:
             raise ValueError(f"--pixels_per_degree must be positive, got {self.pixels_per_degree}")
         if self.pixels_per_degree != PIXELS_PER_DEGREE and self.sigma != "eccentricity":
             raise ValueError("--pixels_per_degree is of --sigma=eccentricity only")
-        if self.bpp and self.size:
-            raise ValueError("--bpp and --size say the same thing: give one of them")
+        if self.psnr > MAX_PSNR:
+            raise ValueError(f"--psnr must be at most {MAX_PSNR:g} dB, got {self.psnr:g}")
+        if not (self.quality == GOALS["quality"] or goals.QUALITIES[0] <= self.quality <= goals.QUALITIES[1]):
+            raise ValueError(f"--quality must be in [0, 100], or -1, got {self.quality:g}")
         for name in ("level", "realism"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"--{name} must be in [0, 1], got {getattr(self, name)}")
+        self._refuse_contradictions()
+
+    def _refuse_contradictions(self):
+        given = [f"--{name}" for name, absent in GOALS.items() if getattr(self, name) != absent]
+        if "--quality" in given and self.rd_lambda:
+            given.append("--rd_lambda")
+        if "--quality" in given and self.level != 0.5:
+            given.append("--level")
+        if len(given) > 1:
+            raise ValueError(f"{given[0]} and {given[1]} are two goals: give one of them")
+        if self.realism and not self.checkpoint:
+            for name, usual in (("objective", "mse"), ("sigma", "4")):
+                if getattr(self, name) != usual:
+                    raise ValueError(f"--realism and --{name} say the same thing: give one of them")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,8 +172,18 @@ def overfitted_options(config: Config, shape: tuple[int, ...]) -> overfitted.Opt
         if config.sigma not in ("eccentricity", "intrinsic"):
             saliency = read_image(config.sigma).astype(np.float32).mean(-1)
             sigma = "saliency"
-    return overfitted.Options(
+    options = overfitted.Options(
         objective=config.objective, rd_lambda=config.rd_lambda or None, size=target_bytes(config, shape),
-        schedule=schedule, seed=config.seed, noise_levels=config.noise_levels, sigma=sigma, features=config.features,
-        squared_error_weight=config.squared_error_weight, saliency=saliency,
+        psnr=config.psnr or None, schedule=schedule, seed=config.seed, noise_levels=config.noise_levels, sigma=sigma,
+        features=config.features, squared_error_weight=config.squared_error_weight, saliency=saliency,
         pixels_per_degree=config.pixels_per_degree)
+    if config.realism:
+        options = options._replace(**goals.options_of_realism(config.realism))
+        options = options._replace(noise_levels=config.noise_levels or options.noise_levels)
+    follow = config.realism and not config.rd_lambda and options.size is None and options.psnr is None
+    if config.quality != GOALS["quality"] or follow:
+        quality = config.quality if config.quality != GOALS["quality"] else goals.USUAL_QUALITY
+        objective = goals.REALISM_OBJECTIVE if config.realism else config.objective
+        value = goals.lambda_of_quality(quality, objective) * goals.lambda_of_realism(config.realism)
+        options = options._replace(rd_lambda=value)
+    return options

@@ -13,28 +13,29 @@ import jax
 import numpy as np
 
 from rdr import command_line, files, locks
-from rdr.cli import reports
-from rdr.cli.codec_options import Config, Report, overfitted_options, target_bytes
+from rdr.cli import encode_job, reports, workers
+from rdr.cli.codec_options import Config, Report, overfitted_options
+from rdr.cli.encode_job import Job
 from rdr.cli.inputs import MESSAGE_SUFFIX, expand, is_many
 from rdr.codecs import overfitted
-from rdr.codecs.image import messages as amortized
 from rdr.codecs.overfitted import checkpoint_owner
 from rdr.codecs.overfitted.options import check_options
 from rdr.command_line import CommandLine, UsageError, option
-from rdr.data.image_io import read_image
-from rdr.training.loop import one_bar
 
 DESCRIPTION = """
 Encodes images: a small decoder is fitted to each and written into its file, or a pretrained codec is used.
 
     rdr encode photo.jpg photo.rdr --bpp=0.5                        minutes on a CPU
+    rdr encode photo.jpg photo.rdr --quality=60 --preset=fast       a minute
     rdr encode photo.jpg photo.rdr --checkpoint=pretrained --bpp=0.3    seconds
     rdr encode photos/ messages/                                    a folder; wildcards and several files, too
+    rdr encode photos/ messages/ --jobs=8                           on eight cores, one image each
 
-A fit that was interrupted leaves its progress in OUT.rdr.progress, and the same call goes on from there. Small images
-of one size are fitted side by side, and what a folder holds already is not made again. An image that cannot be read
-is named at the end, and the others are encoded. Exit status: 0; 1 if something could not be done; 2 if the call is
-wrong; with --strict 3 if a file has not the size that was asked for.
+One of --bpp, --size, --psnr and --quality says where on the curve a file shall be. A fit that was interrupted leaves
+its progress in OUT.rdr.progress, and the same call goes on from there. Small images of one size are fitted side by
+side, and what a folder holds already is not made again. An image that cannot be read is named at the end, and the
+others are encoded. Exit status: 0; 1 if something could not be done; 2 if the call is wrong; with --strict 3 if a
+file has not the size or the PSNR that was asked for.
 """
 
 
@@ -42,7 +43,22 @@ wrong; with --strict 3 if a file has not the size that was asked for.
 class Extra(Report):
     """What does not change the messages."""
 
-    strict: bool = option(False, "end with status 3 where a file is longer than --bpp or --size, or far shorter")
+    strict: bool = option(
+        False, "end with status 3 where a file is longer than --bpp or --size, or far shorter, or has less than "
+        "--psnr, or far more")
+    jobs: int = option(
+        0, "processes with one thread each that encode a folder's images one by one: as many as there are cores is the "
+        "most that a CPU does; files are the same bytes for 1 and for more; 0: this process, with all cores, small "
+        "images side by side")
+    scheduler: str = option(
+        "", "address or scheduler file of a dask.distributed cluster that encodes a folder's images; IN and OUT are on "
+        "a file system that all its machines see; the same bytes as --jobs; none: this machine")
+
+    def __post_init__(self):
+        if self.jobs < 0:
+            raise ValueError(f"--jobs must be positive, or 0, got {self.jobs}")
+        if self.jobs and self.scheduler:
+            raise ValueError("--jobs and --scheduler are two places to encode in: give one of them")
 
 
 def run(sources: Sequence[str], target: str, config: Config, extra: Extra = Extra()) -> int:
@@ -66,7 +82,9 @@ def run(sources: Sequence[str], target: str, config: Config, extra: Extra = Extr
         if word in ("", "-"):
             raise UsageError("rdr encode reads and writes files: " + ("a name is empty" if not word else "not -"))
     if is_many(sources):
-        missed = encode_many(expand(sources, "images"), pathlib.Path(target), config, as_json=extra.json)
+        missed = encode_many(expand(sources, "images"), pathlib.Path(target), config, extra)
+    elif extra.jobs or extra.scheduler:
+        raise UsageError(f"--{'jobs' if extra.jobs else 'scheduler'} is for folders and several images")
     else:
         missed = encode_one(pathlib.Path(sources[0]), pathlib.Path(target), config, as_json=extra.json)
     return reports.STATUS_MISSED if missed and extra.strict else 0
@@ -94,7 +112,7 @@ def encode_one(source: pathlib.Path, target: pathlib.Path, config: Config, *, as
         raise ValueError(f"{str(target)!r} is a folder: name a file to write")
     if target.exists() and source.exists() and target.samefile(source):
         raise ValueError(f"the message would replace the image {str(source)!r}: name another file to write")
-    image, started = _read(source, config), time.perf_counter()
+    image, started = encode_job.read(source, config), time.perf_counter()
     special = target.exists() and not target.is_file()  # a FIFO or a device has no neighbors
     with contextlib.ExitStack() as stack:
         if special:
@@ -102,39 +120,15 @@ def encode_one(source: pathlib.Path, target: pathlib.Path, config: Config, *, as
         else:
             directory = target.with_name(target.name + ".progress")
             stack.enter_context(locks.exclusive(target))
-        [message] = encode_images([image], config, directory)
+        [message] = encode_job.encode_images([image], config, directory)
         seconds = time.perf_counter() - started
         files.write_bytes(target, message)
         files.remove_tree(directory)
     return _report(source.name, image, message, config, seconds, as_json=as_json)
 
 
-def encode_images(images: Sequence[np.ndarray], config: Config, directory: pathlib.Path) -> list[bytes]:
-    """Encodes images of one size.
-
-    Args:
-      images: [height, width, channels] each; one, or several that fit into one tile each.
-      config: how.
-      directory: where the progress of a fit is kept; whoever has written the messages may remove it.
-
-    Returns:
-      The messages.
-
-    Raises:
-      ValueError: if an image or an option is refused, or the progress belongs to something else.
-    """
-    if config.checkpoint:
-        return [amortized.encode_image(image, config.checkpoint, level=config.level,
-                                       size=target_bytes(config, image.shape)) for image in images]
-    options = overfitted_options(config, images[0].shape)
-    with one_bar():
-        if len(images) == 1:
-            return [overfitted.encode(images[0], options, tile=config.tile or None, directory=directory)]
-        return overfitted.encode_batch(images, options, directory=directory)
-
-
 def encode_many(
-    sources: dict[str, pathlib.Path], target: pathlib.Path, config: Config, *, as_json: bool = False
+    sources: dict[str, pathlib.Path], target: pathlib.Path, config: Config, extra: Extra = Extra()
 ) -> bool:
     """Encodes images to a folder of messages; those that are there already are kept.
 
@@ -142,7 +136,7 @@ def encode_many(
       sources: the images by name.
       target: the folder to write; it remembers how it was made, and of which images.
       config: how.
-      as_json: whether a line of JSON is printed for each.
+      extra: where, and what to print.
 
     Returns:
       Whether a size that was asked for was missed.
@@ -155,7 +149,7 @@ def encode_many(
     if not shapes:
         _refuse_failures(failures, len(sources))
     with command_line.claim_workdir(target, config, kind="the folder"):
-        missed = _encode_missing(sources, target, config, shapes, digests, failures, as_json=as_json)
+        missed = _encode_missing(sources, target, config, shapes, digests, failures, extra)
         if not failures:
             for path in target.iterdir():  # of processes that were killed
                 if path.suffix == ".progress" and path.is_dir():
@@ -168,7 +162,7 @@ def encode_many(
 
 def _encode_missing(
     sources: dict[str, pathlib.Path], target: pathlib.Path, config: Config, shapes: dict[str, tuple[int, ...]],
-    digests: dict[str, str], failures: dict[str, str], *, as_json: bool,
+    digests: dict[str, str], failures: dict[str, str], extra: Extra,
 ) -> bool:
     """Encodes what the folder has not got; adds to the failures. Returns whether a size was missed."""
     record = target / "pictures.json"
@@ -179,15 +173,18 @@ def _encode_missing(
             if known.get(name) != digests[name]:
                 raise ValueError(f"{target / name}{MESSAGE_SUFFIX} was made of another image than {sources[name]}: "
                                  "remove it, or write to another folder")
-            if not as_json:
+            if not extra.json:
                 print(f"{name}: is there already")
             del missing[name]
+    if missing and (extra.jobs or extra.scheduler):
+        files.write_text(record, json.dumps(known | {name: digests[name] for name in missing}, indent=2) + "\n")
+        return _encode_jobs({name: sources[name] for name in missing}, target, config, failures, extra)
     missed = False
     for names in _batches(missing, config):
-        images, started = [_read(sources[name], config) for name in names], time.perf_counter()
-        directory = target / f"{names[0]}-{checkpoint_owner.digest(names)[:8]}.progress"
+        images, started = [encode_job.read(sources[name], config) for name in names], time.perf_counter()
+        directory = _progress_of(target, names)
         try:
-            messages = encode_images(images, config, directory)
+            messages = encode_job.encode_images(images, config, directory)
         except ValueError as error:
             failures |= dict.fromkeys(names, str(error))
             continue
@@ -198,12 +195,32 @@ def _encode_missing(
             files.write_bytes(target / (name + MESSAGE_SUFFIX), message)
         files.remove_tree(directory)
         for name, image, message in zip(names, images, messages):
-            missed |= _report(name, image, message, config, seconds, as_json=as_json)
+            missed |= _report(name, image, message, config, seconds, as_json=extra.json)
     return missed
 
 
-def _read(file: pathlib.Path, config: Config) -> np.ndarray:
-    return read_image(file, depth="eight" if config.checkpoint else "keep", color=config.color)
+def _progress_of(target: pathlib.Path, names: Sequence[str]) -> pathlib.Path:
+    """Where progress of images is kept that are fitted together."""
+    return target / f"{names[0]}-{checkpoint_owner.digest(list(names))[:8]}.progress"
+
+
+def _encode_jobs(
+    sources: dict[str, pathlib.Path], target: pathlib.Path, config: Config, failures: dict[str, str], extra: Extra
+) -> bool:
+    """Encodes images one by one in other processes; adds to the failures. Returns whether a target was missed."""
+    jobs = [Job(name, sources[name], target / (name + MESSAGE_SUFFIX), _progress_of(target, [name]), config)
+            for name in sorted(sources)]
+    missed = False
+    place = workers.cluster(jobs, extra.scheduler) if extra.scheduler else workers.local(jobs, extra.jobs)
+    with place as results:
+        for done in results:
+            if done.refused:
+                failures[done.name] = done.refused
+                continue
+            files.write_bytes(target / (done.name + MESSAGE_SUFFIX), done.message)
+            files.remove_tree(_progress_of(target, [done.name]))
+            missed |= reports.show_encoded(done.name, done.outcome, done.shape, config, as_json=extra.json)
+    return missed
 
 
 def _look_at(
@@ -213,7 +230,7 @@ def _look_at(
     shapes, digests, failures = {}, {}, {}
     for name, file in sources.items():
         try:
-            image = _read(file, config)
+            image = encode_job.read(file, config)
             if not config.checkpoint:
                 check_options(overfitted_options(config, image.shape))
         except ValueError as error:

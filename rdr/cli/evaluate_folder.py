@@ -11,7 +11,7 @@ import numpy as np
 from rdr import command_line
 from rdr.cli import reports
 from rdr.cli.codec_options import Config, Report
-from rdr.cli.encode import encode_many
+from rdr.cli.encode import Extra, encode_many
 from rdr.cli.inputs import MESSAGE_SUFFIX, expand
 from rdr.command_line import CommandLine
 from rdr.data.image_io import read_image, write_image
@@ -49,7 +49,7 @@ def run(
     command_line.check_workdir(workdir, config)
     refusal = None
     try:
-        encode_many(images, workdir / "messages", config, as_json=as_json)
+        encode_many(images, workdir / "messages", config, Extra(json=as_json))
     except ValueError as error:
         refusal = error
         images = {name: file for name, file in images.items() if _message_path(workdir, name).exists()}

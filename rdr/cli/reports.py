@@ -13,6 +13,7 @@ from rdr.codecs.image import messages
 from rdr.metrics.psnr import image_psnr
 
 STATUS_MISSED = 3
+_PSNR_BELOW, _PSNR_ABOVE = 0.005, 1.0  # dB; files are reported with two digits
 _LEAST_SHARE = 0.8  # of a target; a file that is shorter although pixels differ has missed it
 
 
@@ -69,7 +70,7 @@ def describe_decoded(message: bytes, decoded: np.ndarray, seconds: float) -> Out
 
 
 def show_encoded(name: str, outcome: Outcome, shape: tuple[int, ...], config: Config, *, as_json: bool) -> bool:
-    """Prints what was encoded, and on standard error whether it has the size that was asked for.
+    """Prints what was encoded, and on standard error whether it has the size or PSNR that was asked for.
 
     Args:
       name: of the image.
@@ -86,6 +87,8 @@ def show_encoded(name: str, outcome: Outcome, shape: tuple[int, ...], config: Co
     else:
         print(f"{name}: {outcome.bytes} bytes, {outcome.bits_per_pixel:.4f} bits per pixel, "
               f"PSNR {outcome.psnr_db:.2f} dB")
+    if config.psnr and outcome.psnr_db is not None:
+        return _psnr_missed(name, outcome.psnr_db, config)
     target = target_bytes(config, shape)
     if target is None or outcome.bytes is None:
         return False
@@ -97,5 +100,18 @@ def show_encoded(name: str, outcome: Outcome, shape: tuple[int, ...], config: Co
             and math.isfinite(outcome.psnr_db)):
         reason = "the highest rate of this codec" if config.checkpoint else "no longer file was found"
         print(f"{name}: this is shorter than the {target} bytes that were asked for: {reason}", file=sys.stderr)
+        return True
+    return False
+
+
+def _psnr_missed(name: str, psnr: float, config: Config) -> bool:
+    """Tells where a file has not the PSNR that was asked for."""
+    if psnr < config.psnr - _PSNR_BELOW:
+        print(f"{name}: this is less than the {config.psnr:g} dB that were asked for; no better file was found",
+              file=sys.stderr)
+        return True
+    if psnr > config.psnr + _PSNR_ABOVE and math.isfinite(psnr):
+        print(f"{name}: this is more than the {config.psnr:g} dB that were asked for; no shorter file was found",
+              file=sys.stderr)
         return True
     return False

@@ -32,3 +32,38 @@ def test_foveation_takes_the_distance_of_the_eye():
 def test_numbers_that_no_codec_takes_are_refused(change):
     with pytest.raises(ValueError, match=f"--{next(iter(change)) if len(change) == 1 else 'bpp and --size'}"):
         codec_options.Config(**change)
+
+
+def test_goals_are_options_of_the_library():
+    def asked(**flags):
+        return codec_options.overfitted_options(codec_options.Config(**flags), (9, 9, 1))
+
+    assert asked(psnr=33.0) == overfitted.Options(psnr=33.0)
+    assert asked(quality=50.0) == overfitted.Options(rd_lambda=0.01)
+    assert asked(quality=0.0).rd_lambda == pytest.approx(0.01 / 32)
+    assert asked(quality=60.0, objective="lpips").rd_lambda == pytest.approx(6.0)
+    half = asked(realism=0.5)
+    assert half == overfitted.Options(objective="wd_mse", sigma=4.0, noise_levels=5, rd_lambda=1.0)
+    assert asked(realism=1.0, bpp=16.0, noise_levels=3) == overfitted.Options(
+        objective="wd_mse", sigma=8.0, noise_levels=3, size=162)
+    assert asked(realism=1.0, quality=60.0).rd_lambda == pytest.approx(2 * asked(realism=1.0).rd_lambda)
+    assert asked(realism=1.0).rd_lambda > half.rd_lambda and asked(realism=1.0, rd_lambda=7.0).rd_lambda == 7.0
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    ({"psnr": 30.0, "quality": 0.0}, "--psnr and --quality are two goals: give one"),
+    ({"bpp": 1.0, "psnr": 30.0}, "--bpp and --psnr are two goals: give one"),
+    ({"quality": 10.0, "rd_lambda": 1.0}, "--quality and --rd_lambda are two goals"),
+    ({"quality": 10.0, "level": 1.0}, "--quality and --level are two goals"),
+    ({"psnr": 101.0}, "--psnr must be at most 100 dB"), ({"psnr": -1.0}, "--psnr must be positive"),
+    ({"quality": 101.0}, "--quality must be in"), ({"quality": -2.0}, "--quality must be in"),
+    ({"realism": 0.5, "objective": "wd"}, "--realism and --objective say the same"),
+    ({"realism": 0.5, "sigma": "2"}, "--realism and --sigma say the same"),
+])
+def test_goals_that_contradict_each_other_are_refused(change, words):
+    with pytest.raises(ValueError, match=words):
+        codec_options.Config(**change)
+
+
+def test_an_amortized_codec_has_a_realism_beside_everything():
+    codec_options.Config(realism=0.5, objective="wd", checkpoint="pretrained")

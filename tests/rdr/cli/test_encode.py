@@ -146,7 +146,9 @@ def test_progress_of_other_settings_is_refused(tmp_path, capsys, rdr, small_imag
 @pytest.mark.parametrize(("words", "status", "message"), [
     (("encode", "a.png"), 2, "say what to encode"), (("encode", "none.png", "a.rdr"), 1, "there is no file"),
     (("encode", "a", "b", "--what"), 2, "what"), (("encode", "a", "-"), 2, "not -"),
-    (("encode", "", "a.rdr"), 2, "empty"), (("encode", "a", "b", "--preset=quick"), 2, "one of fast, medium, slow"),
+    (("encode", "", "a.rdr"), 2, "empty"),
+    (("encode", "a", "b", "--preset=quick"), 2, "one of fast, medium, slow, best"),
+    (("encode", "a", "b", "--bpp=1", "--psnr=30"), 2, "--bpp and --psnr are two goals: give one of them"),
     (("encode", "a", "b", "--objective=x"), 2, "--objective must be one of mse, ms_ssim"),
     (("encode", "a", "b", "--steps=x"), 2, "--steps must be a whole number"),
 ])  # fmt: skip
@@ -171,7 +173,8 @@ def test_help_explains_every_flag_and_begins_with_what_one_needs(capsys, rdr):
     with pytest.raises(SystemExit):
         rdr("encode", "--help")
     shown = " ".join(capsys.readouterr().out.split())
-    for words in ("bits per pixel that the file should have", "500 (fast)", "one of mse, ms_ssim", "[1024]"):
+    for words in ("bits per pixel that the file should have", "300 (fast)", "fast is about a minute for 768 x 512",
+                  "one of mse, ms_ssim", "[1024]"):
         assert words in shown
     assert shown.index("--bpp") < shown.index("further options") < shown.index("--squared_error_weight")
 

@@ -33,3 +33,13 @@ def test_missed_sizes_are_said(size, psnr, said, capsys):
     shown = capsys.readouterr()
     assert missed == (said is not None) and "a: 100 bytes, 10.0000 bits per pixel" in shown.out
     assert (said or "") in shown.err and bool(shown.err) == missed
+
+
+@pytest.mark.parametrize(("wanted", "psnr", "said"), [
+    (30.0, 30.5, None), (30.0, 29.999, None), (30.0, 29.9, "less than the 30 dB"), (30.0, 31.5, "more than the 30 dB"),
+    (30.0, np.inf, None),
+])
+def test_missed_psnrs_are_said(wanted, psnr, said, capsys):
+    missed = reports.show_encoded("a", Outcome(100, 10.0, psnr, 1.0, ""), SHAPE, Config(psnr=wanted), as_json=False)
+    shown = capsys.readouterr()
+    assert missed == (said is not None) and (said or "") in shown.err and bool(shown.err) == missed
