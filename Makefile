@@ -4,12 +4,14 @@ VENV ?= .venv
 PRESET ?= quick
 WORKDIR ?= runs/gaussian_rdp/$(PRESET)
 FIGURES ?= runs/figures
+MINUTES ?= 12
+OUT ?= runs/gpu
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 PEERS := .venv-peers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce check test lint bench bench-peers stress clean
+.PHONY: help setup reproduce check test lint bench bench-peers gpu stress clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -34,12 +36,16 @@ lint: $(READY) ## check style, import order and types
 	@$(VENV)/bin/pyrefly check --python-interpreter-path $(PY) --min-severity error --output-format min-text --summary=none
 
 bench: $(READY) ## measure speed and memory (recorded figures: benchmarks/*.md)
-	@for file in benchmarks/*.py; do echo "== $$file"; $(PY) -m benchmarks.$$(basename $$file .py) || exit 1; done
+	@for file in $(filter-out benchmarks/gpu.py benchmarks/cross_device.py,$(wildcard benchmarks/*.py)); do echo "== $$file"; $(PY) -m benchmarks.$$(basename $$file .py) || exit 1; done
 
 bench-peers: $(READY) ## the solvers beside other projects' code, which gets an environment of its own
 	@test -x $(PEERS)/bin/python || $(PY) -m venv $(PEERS)
 	@$(PEERS)/bin/python -m pip install -q --disable-pip-version-check "dit==2.3"
 	@$(PY) -m benchmarks.solvers --dit=$(PEERS)/bin/python
+
+gpu: $(READY) ## what a GPU is wanted for, within MINUTES=12 (OUT=runs/gpu IMAGES=FOLDER TRAIN=FOLDER); goes on when run again
+	@$(PY) -m benchmarks.gpu --preset=$(if $(filter smoke,$(PRESET)),smoke,full) --workdir=$(OUT) --minutes=$(MINUTES) \
+	  $(if $(IMAGES),--images=$(IMAGES)) $(if $(TRAIN),--training_images=$(TRAIN))
 
 stress: $(READY) ## the long runs: thousands of mutations, many interruptions
 	@JAX_DISABLE_MOST_OPTIMIZATIONS=0 $(PY) -m pytest -q -m stress
