@@ -93,8 +93,12 @@ def encode_image(image: np.ndarray, checkpoint: str | files.LoadedCodec, *, leve
         return files.encode_image(loaded, image, rate=step / RATE_STEPS)
 
     if psnr is not None:
-        return at(_lowest(top, lambda step: image_psnr(
-            image, decode_image(at(step), loaded, realism=realism, max_pixels=image.shape[0] * image.shape[1])) >= psnr))
+        pixels = image.shape[0] * image.shape[1]
+
+        def reached(step: int) -> bool:
+            return image_psnr(image, decode_image(at(step), loaded, realism=realism, max_pixels=pixels)) >= psnr
+
+        return at(_lowest(top, reached))
     if size is None:
         return at(round(level * top))
     if len(at(0)) > size:

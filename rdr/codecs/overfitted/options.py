@@ -22,7 +22,8 @@ from rdr.codecs.overfitted.objectives import (
 )
 from rdr.codecs.overfitted.schedule import Schedule
 
-# A color image of 768 x 512 pixels takes about 10 s and .18 s a step on two cores: about one, five and thirty minutes.
+# A color image of 768 x 512 pixels takes about 10 s and .18 s a step on two cores (benchmarks/overfitted.md), which is
+# about one, five and thirty minutes.
 PRESETS = {
     "fast": Schedule(steps=300),
     "medium": Schedule(steps=1500),

@@ -1,4 +1,4 @@
-"""Files of a given PSNR: latents are corrected at the end of a fit until the decoded image has it."""
+"""Files of a given PSNR: short fits with other lambdas follow a fit until the decoded image has it."""
 
 import math
 import pathlib
@@ -8,10 +8,14 @@ import numpy as np
 
 from rdr.codecs.overfitted import format, rate_control, training
 from rdr.codecs.overfitted.fitting import Fit, chunk_of, run_steps
-from rdr.codecs.overfitted.target_size import CORRECTION, MAX_CORRECTIONS
-from rdr.codecs.overfitted.weight_quantization import coded_latents, quantize_fit
+from rdr.codecs.overfitted.schedule import Schedule
+from rdr.codecs.overfitted.weight_quantization import quantize_fit
 
 TOLERANCE = 0.1  # dB above the PSNR that are good enough
+MAX_CORRECTIONS = 8
+# Weights go on, too: of small images they hold much of what makes the PSNR.
+CORRECTION = Schedule(steps=60, held_fraction=0.25, latent_rate=5e-3, min_latent_rate=1e-3, weight_rate=5e-3,
+                      held_weight_rate=2e-3, temperatures=(0.15, 0.08), noise=(0.18, 0.15))
 
 
 def decoded_psnr(description: format.Description, image: np.ndarray) -> float:
@@ -44,10 +48,11 @@ def choose(found: list[tuple[float, bytes]], wanted: float) -> bytes:
 
 
 def write_file(fit: Fit, state: training.State, directory: pathlib.Path) -> bytes:
-    """Rounds and writes one image, moving lambda in short fits of the latents until its PSNR is met.
+    """Rounds and writes one image, moving lambda in short fits until its PSNR is met.
 
-    Weights stay as they were written first. Where log lambda rises by one, the logarithm of one over the squared error
-    rises by less than one: corrections go further than that, and further still while they stay on one side.
+    Where log lambda rises by one, the logarithm of one over the squared error
+    rises by less than one: corrections go further than that, and further still while they stay on one side. Once there
+    are files on both, the next one's lambda is between theirs.
 
     Args:
       fit: of one image, with a PSNR.
@@ -63,27 +68,33 @@ def write_file(fit: Fit, state: training.State, directory: pathlib.Path) -> byte
     if fit.options.psnr is None:
         raise ValueError("psnr must be given to be met")
     wanted, [data], [seed] = fit.options.psnr, fit.data, fit.seeds
-    image, fitted = np.asarray(data.image, np.float64), state.rate.log_lambda
+    image, fitted = np.asarray(data.image, np.float64), float(state.rate.log_lambda)
     description = quantize_fit(fit.arch, state, data, fit.goal.distance, seed)
-    exact = {name: jnp.asarray(w, jnp.float32) for name, w in format.dequantize_weights(description).items()}
     chunk = chunk_of(fit.options.schedule.steps)
     correction = CORRECTION._replace(steps=chunk * max(1, round(CORRECTION.steps / chunk)))  # the same program
     found = [(decoded_psnr(description, image), format.write(description).message)]
-    gain, below = 1.5, None
+    tried: dict[bool, tuple[float, float]] = {}  # the last that was below, and above: log lambda, PSNR
+    gain = 1.0
     for attempt in range(MAX_CORRECTIONS):
-        psnr = found[-1][0]
+        psnr, now = found[-1][0], float(state.rate.log_lambda)
         if wanted <= psnr <= wanted + TOLERANCE or math.isinf(psnr):
             break
-        gain = 2 * gain if below == (psnr < wanted) else 1.5
         below = psnr < wanted
-        move = gain * (wanted + TOLERANCE / 2 - psnr) * math.log(10) / 10
-        log_lambda = jnp.clip(state.rate.log_lambda + jnp.float32(move), fitted - rate_control.MAX_LOG_LAMBDA_SHIFT,
-                              fitted + rate_control.MAX_LOG_LAMBDA_SHIFT)
+        gain = 2.0 * gain if below in tried else 1.5
+        tried[below] = (now, psnr)
+        if len(tried) == 2:  # between the two, and not too near to either
+            (low, less), (high, more) = tried[True], tried[False]
+            share = min(max((wanted + TOLERANCE / 2 - less) / (more - less), 0.2), 0.8)
+            log_lambda = low + share * (high - low)
+        else:
+            log_lambda = now + gain * (wanted + TOLERANCE / 2 - psnr) * math.log(10) / 10
+        shift = rate_control.MAX_LOG_LAMBDA_SHIFT
+        log_lambda = jnp.float32(min(max(log_lambda, fitted - shift), fitted + shift))
         rate = state.rate._replace(log_lambda=log_lambda, initial_log_lambda=log_lambda)
         # Noise makes errors seem larger than they are once latents are rounded: lambda stays where it was put.
         [state] = run_steps(fit._replace(data=(data._replace(target_psnr=jnp.float32(0.0)),)),
-                            [state._replace(weights=exact, rate=rate)], directory / f"correction{attempt}",
+                            [state._replace(rate=rate)], directory / f"correction{attempt}",
                             schedule=correction, label=f"{fit.label}, to PSNR")
-        description = description._replace(latents=coded_latents(state))
+        description = quantize_fit(fit.arch, state, data, fit.goal.distance, seed)
         found.append((decoded_psnr(description, image), format.write(description).message))
     return choose(found, wanted)
