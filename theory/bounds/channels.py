@@ -9,6 +9,7 @@ import jax
 from jax.typing import ArrayLike
 
 from theory.channel_simulation import SCHEMES, gaussian_functional_information
+from theory.channel_simulation.gaussian import check_dimension
 from theory.numerics.checks import check_choice
 
 CHANNELS = ("gaussian", "singular", "any")
@@ -54,10 +55,10 @@ def simulation_bounds_of(channel: str, *, dimension: int = 1) -> tuple[Simulatio
     """
     check_choice("channel", channel, CHANNELS)
     if channel == "gaussian":
-        gaussian_functional_information(0.0, dimension)  # refuses a dimension that it does not know
+        check_dimension(dimension)
 
-    def functional(information):
-        if channel == "gaussian":
+    def functional(information, name):
+        if channel == "gaussian" and name not in _OF_INFORMATION:  # seconds for blocks
             return gaussian_functional_information(information, dimension)
         return information  # of a singular channel; without use for any
 
@@ -67,6 +68,7 @@ def simulation_bounds_of(channel: str, *, dimension: int = 1) -> tuple[Simulatio
         shape = channel != "gaussian" or (scheme.name in _SCALAR if dimension > 1 else scheme.name in _BLOCKS)
         if scheme.bits is None or unknown or (shape and scheme.name in _SCALAR + _BLOCKS):
             continue
-        bounds.append(SimulationBound(scheme.name, scheme.kind, lambda i, bits=scheme.bits: bits(i, functional(i)),
+        bounds.append(SimulationBound(scheme.name, scheme.kind,
+                                      lambda i, bits=scheme.bits, name=scheme.name: bits(i, functional(i, name)),
                                       scheme.conditions, scheme.reference))
     return tuple(sorted(bounds, key=lambda bound: ("exact", "lower", "upper").index(bound.kind)))

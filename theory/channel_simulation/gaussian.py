@@ -16,7 +16,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import digamma, gammainc, gammaln, ndtr
+from jax.scipy.special import digamma, erf, gammainc, gammaln, ndtr
 from jax.typing import ArrayLike
 
 from theory.numerics.checks import check_domain
@@ -71,6 +71,14 @@ def _scalar(information_nats):
     return jnp.sum(weight * jax.vmap(layer)(scale * width))
 
 
+def _slice_mass(squared_radius, dimension):
+    """P(|X|^2 <= r^2), X ~ N(0, I_{n - 1}); in closed form for n = 2 and 3, an incomplete gamma function from 4 on."""
+    x = jnp.maximum(squared_radius, 0.0) / 2
+    if dimension == 2:
+        return erf(jnp.sqrt(jnp.where(x > 0, x, 1.0))) * (x > 0)
+    return -jnp.expm1(-x) if dimension == 3 else gammainc((dimension - 1) / 2, x)
+
+
 def _ball_mass(distance, radius, dimension):
     """P(|X - z| <= radius), |z| = distance, X ~ N(0, I_n): slices across the line to the center."""
     top = jnp.minimum(radius, distance + _REACH)
@@ -79,7 +87,7 @@ def _ball_mass(distance, radius, dimension):
     t = (top + bottom) / 2 + (top - bottom) / 2 * np.sin(angle)
     weight = (top - bottom) / 2 * (_SLICE_WEIGHTS * np.pi * np.cos(angle))
     density = jnp.exp(-0.5 * (distance - t) ** 2) / np.sqrt(2 * np.pi)
-    return jnp.sum(weight * density * gammainc((dimension - 1) / 2, jnp.maximum(radius**2 - t**2, 0.0) / 2))
+    return jnp.sum(weight * density * _slice_mass(radius**2 - t**2, dimension))
 
 
 def _ball(information_nats, dimension):
@@ -112,9 +120,14 @@ def _functional_information(information, dimension):
         exact = jnp.where(nats.ravel() < jnp.inf, exact, jnp.inf)
     else:
         coarse = positive & (information <= _ASYMPTOTIC_BITS * dimension)
-        exact = jax.lax.map(lambda i: _ball(i, dimension), jnp.where(coarse, nats, 1.0).ravel())
-        limit = nats + bits_to_nats(high_rate_excess(dimension))
-        exact = jnp.where(coarse.ravel(), exact, limit.ravel())
+        excess = bits_to_nats(high_rate_excess(dimension))
+
+        def block(given):
+            inside, i = given
+            return jax.lax.cond(inside, lambda i: _ball(i, dimension), lambda i: i + excess, i)
+
+        # Nothing is integrated where the limit is used.
+        exact = jax.lax.map(block, (coarse.ravel(), jnp.where(positive, nats, 1.0).ravel()))
     # At no information the value is 0 and the slope infinite, as that of a square root.
     value = jnp.where(positive, exact.reshape(nats.shape), jnp.sqrt(jnp.abs(nats)))
     return nan_unless(nats >= 0, nats_to_bits(value))
@@ -143,11 +156,19 @@ def gaussian_functional_information(mutual_information: ArrayLike, dimension: in
       docs/derivations/layered_dither.md.
     """
     check_domain("mutual_information", mutual_information, minimum=0.0)
-    _check_dimension(dimension)
+    check_dimension(dimension)
     return _functional_information(jnp.asarray(mutual_information, jnp.float64), int(dimension))
 
 
-def _check_dimension(dimension):
+def check_dimension(dimension: int) -> None:
+    """Refuses what is no number of components of a block.
+
+    Args:
+      dimension: n.
+
+    Raises:
+      ValueError: if it is not an integer from 1 to 64.
+    """
     if isinstance(dimension, bool) or int(dimension) != dimension or not 1 <= dimension <= MAX_DIMENSION:
         raise ValueError(f"dimension must be an integer from 1 to {MAX_DIMENSION}, got {dimension!r}")
 

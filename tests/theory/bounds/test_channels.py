@@ -4,7 +4,7 @@ import pytest
 from theory import bounds
 from theory import channel_simulation as cs
 
-INFORMATION = np.array([0.25, 1.0, 6.0])
+INFORMATION = np.array([0.25, 6.0])
 
 
 @pytest.mark.parametrize("channel, dimension, exact", [("gaussian", 1, True), ("gaussian", 2, False),

@@ -10,6 +10,13 @@ from theory import channel_simulation as cs
 INFORMATION = np.array([0.1, 0.25, 0.5, 1.0, 2.0, 4.0])
 
 
+def _of_blocks(information, dimension):
+    """Functional information of up to four blocks at a time: one shape is one compilation."""
+    given = np.atleast_1d(np.asarray(information, float))
+    value = cs.gaussian_functional_information(np.r_[given, np.zeros(4 - given.size)], dimension)
+    return np.asarray(value)[: given.size].reshape(np.shape(information))
+
+
 def _entropy_route(information, offsets=64, layers=200):
     """E_{A, u} H(k | A, u), a sum over k for every half-width and dither: no density of Y, no ball masses."""
     s = 1 / np.sqrt(np.expm1(2 * np.log(2) * information))
@@ -71,7 +78,7 @@ def test_blocks_agree_with_the_averaged_divergence(dimension):
     log_h0 = 0.5 * rho**2 / (1 + s**2) - dimension / 2 * np.log(s**2 / (1 + s**2))
     integrand = -mass * np.log2(np.maximum(mass, 1e-300)) * r / s**2 * np.exp(log_h0[:, None] - r**2 / (2 * s**2))
     value = np.sum(rho_weight[:, None] * r_weight * integrand)
-    assert float(cs.gaussian_functional_information(information, dimension)) == pytest.approx(value, abs=1e-8)
+    assert float(_of_blocks(information, dimension)) == pytest.approx(value, abs=1e-8)
 
 
 def test_the_excess_at_high_rate_has_the_known_values_and_is_approached():
@@ -84,9 +91,9 @@ def test_the_excess_at_high_rate_has_the_known_values_and_is_approached():
     assert np.all(np.abs(excess - expansion) < 0.07 / n**2)
     assert excess[-1] - 0.5 * np.log2(256) == pytest.approx(0.5 * np.log2(np.pi / np.e), abs=3e-3)
     for dimension in (1, 2, 8):
-        value = cs.gaussian_functional_information(7.5 * dimension, dimension)
+        value = _of_blocks(7.5 * dimension, dimension)
         assert float(value - 7.5 * dimension) == pytest.approx(float(cs.high_rate_excess(dimension)), abs=1e-7)
-        step = np.asarray(cs.gaussian_functional_information(dimension * np.array([8.0, 8.0 + 1e-9]), dimension))
+        step = _of_blocks(dimension * np.array([8.0, 8.0 + 1e-9]), dimension)
         assert step[1] - step[0] == pytest.approx(0, abs=2e-8)  # where quadrature hands over to the limit
 
 
@@ -129,7 +136,7 @@ def test_at_low_rate_the_price_is_a_square_root():
 
 
 def test_it_lies_between_the_mutual_information_and_the_upper_bounds():
-    information = np.geomspace(1e-3, 30, 6)
+    information = np.geomspace(1e-3, 30, 4)
     for dimension in (1, 2):
         value = np.asarray(cs.gaussian_functional_information(information, dimension))
         assert (value > information).all() and (np.diff(value) > 0).all()
@@ -137,16 +144,17 @@ def test_it_lies_between_the_mutual_information_and_the_upper_bounds():
 
 
 def test_edges_and_derivatives():
-    assert [float(cs.gaussian_functional_information(0.0, n)) for n in (1, 2)] == [0, 0]
-    assert [float(cs.gaussian_functional_information(np.inf, n)) for n in (1, 2)] == [np.inf, np.inf]
-    assert float(jax.grad(cs.gaussian_functional_information)(0.0)) == np.inf
     step = 1e-4
     for dimension in (1, 2):
+        np.testing.assert_array_equal(_of_blocks([0.0, np.inf], dimension), [0.0, np.inf])
+
         def function(information, dimension=dimension):
             return cs.gaussian_functional_information(information, dimension)
 
-        slope = float(jax.grad(function)(1.0))
-        assert slope == pytest.approx(float(function(1 + step) - function(1 - step)) / (2 * step), rel=1e-6)
+        slope = jax.jit(jax.grad(function))
+        above, below = _of_blocks([1 + step, 1 - step], dimension)
+        assert float(slope(1.0)) == pytest.approx((above - below) / (2 * step), rel=1e-6)
+        assert float(slope(0.0)) == np.inf
     assert np.isnan(jax.jit(cs.gaussian_functional_information)(-1.0))
     mapped = jax.vmap(cs.gaussian_functional_information)(jnp.array([0.5, 1.0]))
     np.testing.assert_allclose(mapped, cs.gaussian_functional_information([0.5, 1.0]), rtol=1e-14)
