@@ -66,17 +66,21 @@ def test_elimination_is_the_dense_newton_step(name):
             v[2 * size :] if free else jnp.zeros(4), h, t, targets)
 
     variables = jnp.concatenate([x.ravel(), z.ravel(), f[:free]])
-    jacobian = jax.jacobian(at_old_price)(variables, h, t)
-    moved = at_old_price(variables, h, t) + jax.jvp(lambda a, b: at_old_price(variables, a, b), (h, t), (dh, dt))[1]
+    @jax.jit
+    def linearized(v):
+        moved = at_old_price(v, h, t) + jax.jvp(lambda a, b: at_old_price(v, a, b), (h, t), (dh, dt))[1]
+        return jax.jacobian(at_old_price)(v, h, t), moved
+
+    jacobian, moved = linearized(variables)
     step = np.linalg.solve(jacobian, -moved)
-    got = block.back_substitute(state, h, t, targets, dh, dt)
+    got, e = jax.jit(lambda s: (block.back_substitute(s, h, t, targets, dh, dt), block.eliminate(s, h, t, targets)))(
+        state)
     np.testing.assert_allclose(got.primal.ravel(), step[:size], rtol=1e-9, atol=1e-11)
     np.testing.assert_allclose(got.dual.ravel(), step[size : 2 * size], rtol=1e-9, atol=1e-11)
     if free:
         np.testing.assert_allclose(got.potential, step[2 * size :], rtol=1e-9, atol=1e-11)
 
     # The eliminated equations say the same of the output pmf and of the divergence.
-    e = block.eliminate(state, h, t, targets)
     dx = jnp.asarray(step[:size].reshape(shape))
     _, dq = jax.jvp(lambda x: block.output_pmf(state._replace(primal=x)), (x,), (dx,))
     _, ddelta = jax.jvp(lambda x: block.value(state._replace(primal=x)), (x,), (dx,))

@@ -16,7 +16,8 @@ def problem_of(name, perception):
     return pad(Problem(*arrays, (), jnp.asarray(1e-8)), options), options
 
 
-@pytest.mark.parametrize("name, perception", [("kl", 1e-9), ("kl", 1e-3), ("tv", 1e-10)])
+@pytest.mark.parametrize("name, perception", [
+    ("kl", 1e-9), ("kl", 1e-3), pytest.param("tv", 1e-10, marks=pytest.mark.stress)])
 def test_without_its_first_attempt_it_finds_the_same(name, perception):
     problem, options = problem_of(name, perception)
     direct = search.solve(problem, options, "constrained")
