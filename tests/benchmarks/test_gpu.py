@@ -72,6 +72,7 @@ def test_wrong_folders_are_refused(tmp_path, capsys):
     assert "no folder" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
+@pytest.mark.stress
 def test_all_stages_run_small_on_any_machine(tmp_path, capsys):
     command = ["gpu", "--preset=smoke", f"--workdir={tmp_path / 'out'}", "--minutes=30"]
     status = gpu.main(command)
