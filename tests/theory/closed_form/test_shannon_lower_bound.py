@@ -111,11 +111,12 @@ def test_difference_distortion_of_a_sum_of_two_measures():
     x = np.linspace(-30.0, 30.0, 60_001)
     weights = np.full(x.size, x[1] - x[0])
     rho = np.abs(x) + x**2
-    for d in (0.05, 0.7, 3.0):
+    distortion = np.array([0.05, 0.7, 3.0])
+    bounds = slb.difference_distortion(distortion, 5.0, lambda t: jnp.abs(t) + t**2, x, weights)
+    for d, bound in zip(distortion, bounds):
         found = optimize.minimize_scalar(
             lambda b, d=d: special.logsumexp(-np.exp(b) * rho, b=weights) + np.exp(b) * d, bounds=(-8.0, 8.0),
             method="bounded", options={"xatol": 1e-10})
-        bound = slb.difference_distortion(d, 5.0, lambda t: jnp.abs(t) + t**2, x, weights)
         np.testing.assert_allclose(bound, 5.0 - found.fun / np.log(2), rtol=1e-9)
         # Each part alone is a weaker constraint, so its error may have more entropy.
         assert bound >= slb.norm_power_error(d, 5.0, power=1.0) - 1e-6
