@@ -29,10 +29,10 @@ class Data(NamedTuple):
     columns: dict[str, np.ndarray]
 
     def pictures(self) -> dict[str, dict[str, np.ndarray]]:
-        """The rows of each picture by level.
+        """The rows of each image by level.
 
         Returns:
-          Picture -> columns by name.
+          Image -> columns by name.
         """
         result = {}
         for name in dict.fromkeys(self.columns["picture"]):

@@ -4,7 +4,7 @@
 
 The pretrained codec has Gaussian latents given hyper-latents. Its latents y are sent once rounded, and once as y +
 N(0, 1/12), exactly Gaussian and of the variance of rounding, through the layered dither (`channel="layered"`): the same
-networks, the same hyper-latents. For every picture and rate level: bytes of both messages, PSNR and LPIPS of what was
+networks, the same hyper-latents. For every image and rate level: bytes of both messages, PSNR and LPIPS of what was
 decoded from them, and what the sample costs more, in bits per latent: as measured, and as theory says if every latent
 had the Gaussian distribution of scale sigma that the hyper-decoder says,
 
@@ -49,8 +49,8 @@ class Config:
     """Settings; each field says what it is."""
 
     codec: str = option("pretrained", 'a file that `rdr train` wrote, of Gaussian latents, or "pretrained"')
-    images: str = option("", "folder of pictures; empty for scikit-image's")
-    names: tuple[str, ...] = option(("astronaut", "coffee", "brick"), "which pictures; empty for all")
+    images: str = option("", "folder of images; empty for scikit-image's")
+    names: tuple[str, ...] = option(("astronaut", "coffee", "brick"), "which images; empty for all")
     size: int = option(256, "side of the square that is cut from the middle; 0 for whole pictures")
     levels: tuple[float, ...] = option(
         (0.0, 0.25, 0.5, 0.75, 1.0), "rate levels of a codec with a rate input, as fractions of the highest")
@@ -124,7 +124,7 @@ def with_channel(loaded: files.LoadedCodec) -> files.LoadedCodec:
 
 def compare(rounded: files.LoadedCodec, sampled: files.LoadedCodec, image: np.ndarray, level: float, suite: Any,
             key: jax.Array) -> dict[str, Any]:
-    """Sends a picture both ways.
+    """Sends an image both ways.
 
     Args:
       rounded: the codec.
@@ -157,7 +157,7 @@ def compare(rounded: files.LoadedCodec, sampled: files.LoadedCodec, image: np.nd
 
 
 def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
-    """Compares on every picture and writes the table.
+    """Compares on every image and writes the table.
 
     Args:
       config: settings.
@@ -167,7 +167,7 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
       The columns of `sampled_latents.csv`.
 
     Raises:
-      ValueError: if pictures or codec cannot be used.
+      ValueError: if images or codec cannot be used.
     """
     started = time.monotonic()
     rounded = messages.load(config.codec)
