@@ -164,7 +164,7 @@ def run_steps(fit: Fit, states: Sequence[training.State], directory: pathlib.Pat
 
     state, stacked = stack(states), stack([one._replace(params=None) for one in fit.data])
     devices = jax.devices()
-    if batched and len(states) % len(devices) == 0:
+    if batched and len(devices) > 1 and len(states) % len(devices) == 0:
         mesh = jax.sharding.Mesh(np.asarray(devices), ("image",))
         sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("image"))
         state, stacked = jax.device_put((state, stacked), sharding)

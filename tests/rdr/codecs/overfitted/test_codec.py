@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 
 from rdr.codecs import overfitted
-from rdr.codecs.overfitted import training
+from rdr.codecs.overfitted import codec, training
 
-SIZE = 150
-FAST = overfitted.Options(schedule=overfitted.Schedule(steps=30), rd_lambda=0.02)
+SIZE = 140
+# The options and the image's size are those of test_tiling.py, the programs therefore, too. Most of the time of so
+# short fits is writing checkpoints: of 150 steps, five.
+FAST = overfitted.Options(schedule=overfitted.Schedule(steps=150), rd_lambda=0.02, noise_levels=1)
 
 
-def _image(height=16, width=12, channels=3):
+def _image(height=10, width=14, channels=3):
     rows, columns = np.mgrid[:height, :width]
     waves = 128 + 90 * np.sin(rows / 3)[..., None] * np.cos(columns / 4)[..., None] * np.linspace(0.6, 1, channels)
     return waves.astype(np.uint8)
@@ -32,8 +34,8 @@ def sized():
 
 def test_pictures_come_back(message):
     decoded = overfitted.decode(message)
-    assert decoded.dtype == np.uint8 and decoded.shape == (16, 12, 3)
-    flat = _psnr(np.full((16, 12, 3), _image().mean()), _image())
+    assert decoded.dtype == np.uint8 and decoded.shape == (10, 14, 3)
+    flat = _psnr(np.full((10, 14, 3), _image().mean()), _image())
     assert _psnr(decoded, _image()) > flat + 6
 
 
@@ -41,7 +43,7 @@ def test_same_seed_makes_the_same_file(message):
     assert overfitted.encode(_image(), FAST) == message
 
 
-@pytest.mark.parametrize("interrupted", [2, 12])  # in the fit, and while a size is sought
+@pytest.mark.parametrize("interrupted", [2, 7])  # in the fit, and while a size is sought
 def test_interrupted_fits_end_in_the_same_file(message, sized, interrupted, tmp_path, monkeypatch):
     options, expected = (FAST, message) if interrupted < 5 else (FAST._replace(size=SIZE), sized)
     from rdr.training import loop
@@ -70,12 +72,12 @@ def test_progress_of_other_fits_is_refused(tmp_path, monkeypatch):
         overfitted.encode_batch([image], options, sigmas=[sigma], directory=tmp_path)
 
     monkeypatch.setattr(training, "initial_state", stop)
-    same = {"image": _image(), "options": FAST, "sigma": np.ones((16, 12))}
+    same = {"image": _image(), "options": FAST, "sigma": np.ones((10, 14))}
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             start(**same)
     for other in ({"image": _image()[::-1]}, {"options": FAST._replace(rd_lambda=0.03)},
-                  {"sigma": np.full((16, 12), 2.0)}):
+                  {"sigma": np.full((10, 14), 2.0)}):
         with pytest.raises(ValueError, match=f"{tmp_path.name} holds the progress of another image or of other opt"):
             start(**same | other)
 
@@ -83,7 +85,7 @@ def test_progress_of_other_fits_is_refused(tmp_path, monkeypatch):
 def test_description_adds_up(message):
     about = overfitted.describe(message)
     assert about["bytes_header"] + about["bytes_weights"] + about["bytes_grids"] == about["bytes"] == len(message)
-    assert about["bits_per_pixel"] == 8 * len(message) / (16 * 12)
+    assert about["bits_per_pixel"] == 8 * len(message) / (10 * 14)
 
 
 def test_sizes_are_met(message, sized):
@@ -104,9 +106,10 @@ def test_batches_of_gray_noisy_pictures_have_files_of_their_own():
 
 
 def test_sizes_that_weights_alone_exceed_give_the_shortest_file():
-    flat = np.full((16, 12, 3), 128, np.uint8)  # of the other images' shape: the same programs
-    made = overfitted.encode(flat, FAST._replace(size=100))
-    assert overfitted.describe(made)["bytes_grids"] == 0
+    flat = np.full((10, 14, 3), 128, np.uint8)  # of the other images' shape: the same programs
+    wild = overfitted.Schedule(steps=150, weight_rate=0.2)  # weights go far from where they start
+    made = overfitted.encode(flat, FAST._replace(size=100, schedule=wild))
+    assert len(made) > 100 and overfitted.describe(made)["bytes_grids"] == 0
     assert np.abs(overfitted.decode(made).astype(int) - 128).max() <= 16
 
 
@@ -131,9 +134,29 @@ def test_batches_must_be_of_one_size():
         overfitted.encode_batch([_image(4, 4), _image(4, 5)], FAST)
 
 
-def test_a_loss_of_ones_own_is_an_objective(message):
-    def absolute_error(images, reference):
-        return 40.0 * abs(images - reference).mean((1, 2, 3))
+def absolute_error(images, reference):
+    return 40.0 * abs(images - reference).mean((1, 2, 3))
 
+
+def test_a_loss_of_ones_own_is_an_objective(monkeypatch):
+    """What a fit minimizes is that loss of that image; `make stress` has a whole fit."""
+    seen = []
+
+    def stop(fit, *_, **__):
+        seen.append(fit)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(codec, "run_steps", stop)
+    with pytest.raises(KeyboardInterrupt):
+        overfitted.encode(_image(), FAST._replace(objective=absolute_error, rd_lambda=1.0))
+    [fit] = seen
+    images = np.float32([_image() / 255, np.zeros((10, 14, 3))])
+    for image, expected in zip(images, (0.0, 40.0 * images[0].mean())):
+        found = fit.goal.distance(fit.data[0].params, fit.data[0].target, image[None])
+        np.testing.assert_allclose(found, [expected], rtol=1e-5)
+
+
+@pytest.mark.stress
+def test_a_fit_for_a_loss_of_ones_own(message):
     made = overfitted.encode(_image(), FAST._replace(objective=absolute_error, rd_lambda=1.0))
     assert made != message and _psnr(overfitted.decode(made), _image()) > 15

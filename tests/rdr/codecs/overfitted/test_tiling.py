@@ -11,8 +11,10 @@ from rdr.codecs import overfitted
 from rdr.codecs.overfitted import codec, format, tiling
 from rdr.codecs.overfitted.objectives import sigma_map
 
-OPTIONS = overfitted.Options(schedule=overfitted.Schedule(steps=30), rd_lambda=0.02, noise_levels=1)
-SIZE = 580
+# The options and the tiles' size are those of test_codec.py, the programs therefore, too. Most of the time of so short
+# fits is writing checkpoints: of 150 steps, five.
+OPTIONS = overfitted.Options(schedule=overfitted.Schedule(steps=150), rd_lambda=0.02, noise_levels=1)
+SIZE = 850
 PLACES = [(slice(0, 10), slice(0, 14)), (slice(0, 10), slice(13, 27)),
           (slice(10, 20), slice(0, 14)), (slice(10, 20), slice(13, 27))]  # fmt: skip
 
@@ -256,7 +258,7 @@ def test_flipped_bytes_and_cuts_are_refused(message):
 def test_forged_messages_with_right_checksums_are_refused_or_decoded(message):
     # Whoever can write checksums can write anything: a clear error or some image of the right size, never a crash.
     parts, rng, refused = container.unpack(message), np.random.default_rng(1), 0
-    for trial in range(300):
+    for trial in range(120):
         payloads = [bytearray(payload) for payload in parts.payloads]
         which = payloads[0 if trial % 10 == 0 else rng.integers(1, 5)]
         if trial % 3 == 0 and which is not payloads[0]:  # inside of a tile, its own checksum made good
@@ -272,7 +274,7 @@ def test_forged_messages_with_right_checksums_are_refused_or_decoded(message):
             assert overfitted.decode(forged).shape == (20, 27, 3)
         except ValueError:
             refused += 1
-    assert refused > 200
+    assert refused > 80
 
 
 @pytest.mark.parametrize(("change", "words"), [
