@@ -150,7 +150,7 @@ def test_a_loss_of_ones_own_is_an_objective(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         overfitted.encode(_image(), FAST._replace(objective=absolute_error, rd_lambda=1.0))
     [fit] = seen
-    images = np.float32([_image() / 255, np.zeros((10, 14, 3))])
+    images = np.asarray([_image() / 255, np.zeros((10, 14, 3))], np.float32)
     for image, expected in zip(images, (0.0, 40.0 * images[0].mean())):
         found = fit.goal.distance(fit.data[0].params, fit.data[0].target, image[None])
         np.testing.assert_allclose(found, [expected], rtol=1e-5)
