@@ -37,16 +37,22 @@ def test_every_source_is_known_and_every_bound_says_what_it_is():
 
 def test_lower_bounds_never_exceed_exact_ones_nor_those_upper_ones():
     # The central property: all that is known of one problem must fit together.
-    for source, _, perception, _, found in known():
+    names = []
+    for source, _, perception, shared, found in known():
+        if (perception, shared) == ("none", "unlimited"):  # of no consequence: the same bounds again
+            assert [bound.name for bound in found] == names
+            continue
+        names = [bound.name for bound in found]
         largest = float(np.trace(source.covariance))
-        d = np.linspace(0.05, 0.95, 10) * largest
+        d = np.linspace(0.05, 0.95, 4) * largest
         for p in (0.0, 0.05) if perception != "none" else (0.0,):
-            ends = bounds.interval(found, d, p)
+            rates = [bound.rate(d, p) for bound in found]
+            ends = bounds.interval([b._replace(rate=lambda *_, r=r: r) for b, r in zip(found, rates)], d, p)
             assert np.all(ends.lower >= 0)
             assert np.all(np.asarray(ends.lower) <= np.asarray(ends.upper) + 1e-12), (source.name, perception, p)
             # A bound says nothing (NaN) only where its conditions exclude the point.
-            for bound in found:
-                silent = np.isnan(np.asarray(bound.rate(d, p)))
+            for bound, rate in zip(found, rates):
+                silent = np.isnan(np.asarray(rate))
                 assert not silent.any() or ("only" in bound.conditions and p > 0), (source.name, bound.name)
 
 
@@ -80,7 +86,7 @@ def test_perfect_realism_with_nothing_shared_is_worth_half_the_distortion():
 
 
 def test_parameters_of_the_source_reach_the_bounds():
-    d = np.linspace(0.1, 0.4, 10)
+    d = np.linspace(0.1, 0.4, 4)
     exact = bounds.bounds_of(sources.bernoulli(0.4), distortion="hamming", perception="tv")[0]
     np.testing.assert_allclose(exact.rate(d, 0.05), bernoulli.rate_distortion_perception(d, 0.05, 0.4), rtol=1e-15)
     for make, parameters in ((sources.laplace, (2.0,)), (sources.uniform, (1.0, 5.0)), (sources.gaussian, (0.0, 4.0))):
@@ -92,7 +98,7 @@ def test_parameters_of_the_source_reach_the_bounds():
 
 
 def test_a_finite_amount_of_common_randomness_lies_between_none_and_all():
-    source, d = sources.gaussian(0.0, 2.0), np.array([0.1, 0.5, 1.0])
+    source, d = sources.gaussian(0.0, 2.0), np.array([0.1, 0.5, 0.75, 1.0])
     for p in (0.0, 0.1):
         none, some, much, all_ = (
             np.asarray(bounds.interval(bounds.bounds_of(source, perception="w2sq", shared=s), d, p).upper)
