@@ -39,6 +39,9 @@ KINDS = {
     "transform-E8": (lattice_transform_codec, ("E8",), {"dimension": 2, "hidden": (5,)}),
     "codebook": (codebook_codec, (), {"dimension": 2, "codewords": 9}),
 }
+# One of each kind of program; of the others it is `make stress` that runs them in every way, and all of them are
+# decoded in another process.
+REPRESENTATIVE = ("scalar", "trellis-8-dither", "block-A2-context", "transform-E8", "codebook")
 LENGTHS = {"lattice-Leech": 24, "lattice-BW16-dither": 16, "trellis-8-dither": 20}
 
 
@@ -73,7 +76,9 @@ def close(a, b):
     np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [
+    pytest.param(kind, marks=[] if kind in REPRESENTATIVE else pytest.mark.stress) for kind in KINDS
+])  # fmt: skip
 def test_a_message_does_not_depend_on_jit_x64_and_the_batch(kind):
     codec, params, x, message = prepared(kind)
     shared, both = keys(kind)
