@@ -90,7 +90,7 @@ def test_approximate_rules_come_near_with_many_candidates(rule):
 @pytest.mark.parametrize("value", [0.0, 1000.0])
 @pytest.mark.parametrize("rule", EXACT)
 def test_noise_is_the_same_for_a_fixed_x(rule, value):
-    codec = block_channel(rule, dimension=2, most_candidates=2**12, fit_blocks=500)
+    codec = block_channel(rule, dimension=2, fit_blocks=500)  # the programs of the blocks of two above
     x = np.full((4000, 2), 0.5 * value)
     _, y = sent(codec, x, 0.5)
     check_noise((y - x) / 0.5, x)
