@@ -112,8 +112,10 @@ def test_the_approximate_rules_take_the_least_score(rule):
         assert scores[found.index[block]] <= scores.min() + 1e-4
 
 
-@pytest.mark.parametrize("rule", selection.EXACT)
-@pytest.mark.parametrize("most", [128, 4096])
+@pytest.mark.parametrize(("most", "rule"), [
+    *((128, rule) for rule in selection.EXACT), (4096, "poisson"),
+    *(pytest.param(4096, rule, marks=pytest.mark.stress) for rule in ("greedy", "gprs")),
+])  # fmt: skip
 def test_exact_rules_are_exact_however_few_candidates_they_look_at(rule, most):
     """With 128 candidates many blocks are sampled from what is left; the noise must not notice."""
     z = 1.7 * some(6000, seed=1)  # larger than the source should be: more is left
