@@ -80,7 +80,7 @@ LAPLACE = np.array([
 
 
 @pytest.mark.parametrize("rows, tolerance", [
-    ([0, 2], 1e-5), pytest.param([0, 1, 2, 3], 1e-6, marks=pytest.mark.stress)])
+    ([0], 1e-5), pytest.param([0, 1, 2, 3], 1e-6, marks=pytest.mark.stress)])
 def test_laplace_source_lies_in_the_reference_sandwiches_with_its_tails(rows, tolerance):
     beta, distortion, low, high = LAPLACE[rows].T
     curve = continuous.rate_distortion_curve(
@@ -153,9 +153,14 @@ def test_a_point_mass_needs_no_rate():
     np.testing.assert_allclose([point.rate, point.rate_lower, point.distortion], 0.0, atol=1e-9)
 
 
-def test_two_letters_reproduced_on_the_line():
+def test_two_letters_reproduced_on_the_line_and_curves_compile_once():
+    before = module.solve_slope._cache_size()
+    curve, _ = (
+        continuous.rate_distortion_curve(continuous.from_points("two", [-1.0, 1.0], [p, 1 - p]), slopes)
+        for p, slopes in ((0.5, [1.5, 4.0, 5.0]), (0.4, [2.5, 4.5, 5.0])))
+    assert module.solve_slope._cache_size() - before == 1
     # By symmetry two atoms +-a: p(y|x) flips with probability e; everything is a function of one variable.
-    point = continuous.rate_distortion(continuous.from_points("two", [-1.0, 1.0], [0.5, 0.5]), slope=1.5)
+    point = jax.tree.map(lambda field: field[0], curve)
     a = jnp.linspace(0.0, 1.0, 200_001)
     flip = 1.0 / (1.0 + 2.0 ** (1.5 * 4 * a))
     entropy = -flip * jnp.log2(flip) - (1 - flip) * jnp.log2(1 - flip)
@@ -163,13 +168,6 @@ def test_two_letters_reproduced_on_the_line():
     found = float(point.rate + point.slope * point.distortion)
     np.testing.assert_allclose(found, lagrangian.min(), atol=1e-8)
     assert float(point.rate - point.rate_lower) < 1e-8
-
-
-def test_a_curve_compiles_once():
-    before = module.solve_slope._cache_size()
-    for slopes in ([3.0, 4.0, 5.0], [2.5, 4.5, 5.0]):
-        continuous.rate_distortion_curve(continuous.from_points("two", [-1.0, 1.0], [0.4, 0.6]), slopes)
-    assert module.solve_slope._cache_size() - before == 1
 
 
 @pytest.mark.parametrize(
