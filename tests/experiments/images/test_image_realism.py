@@ -69,7 +69,7 @@ def test_crops_come_from_the_middle():
 
 
 @pytest.mark.parametrize(("change", "words"), [
-    ({"realism_names": ("brik",)}, "brik: not among the pictures"), ({"trade_offs": (0.01, 0.01)}, "must differ"),
+    ({"realism_names": ("brik",)}, "brik: not among the images"), ({"trade_offs": (0.01, 0.01)}, "must differ"),
     ({"size": -5}, "--size must be at least 0"), ({"names": ("grass",), "trade_offs": ()}, "brick: not among"),
 ])  # fmt: skip
 def test_wrong_choices_are_named(tmp_path, unfitted, change, words):
