@@ -105,7 +105,8 @@ def test_batches_of_gray_noisy_pictures_have_files_of_their_own():
         assert overfitted.describe(message)["seed"] == 0
 
 
-def test_sizes_that_weights_alone_exceed_give_the_shortest_file():
+def test_sizes_that_weights_alone_exceed_give_the_shortest_file(monkeypatch):
+    monkeypatch.setattr(overfitted.options, "MIN_SIZE", 1)
     flat = np.full((10, 14, 3), 128, np.uint8)  # of the other images' shape: the same programs
     wild = overfitted.Schedule(steps=150, weight_rate=0.2)  # weights go far from where they start
     made = overfitted.encode(flat, FAST._replace(size=70, schedule=wild))
