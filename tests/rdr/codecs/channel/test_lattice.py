@@ -155,7 +155,7 @@ def test_noise_is_exact_in_large_samples(name, rate):
 @pytest.mark.stress
 @pytest.mark.parametrize("name, overhead", [("A2", 0.59217815), ("D4", 0.52061648), ("Leech", 0.16075884)])
 def test_lattices_that_are_not_offered_cost_what_theory_says(name, overhead):
-    """With many tables of radii: 32, the default, cost about 0.02 bit a block, a hundredth of a bit per sample of A2."""
+    """With many tables of radii: 32, the default, cost about 0.02 bit a block, 0.01 bit per sample of A2."""
     codec, scale = lattice_channel(name, layer_count=32 if name == "Leech" else 512), noise_scale(6.0)
     n = codec.dimension
     x = np.random.default_rng(6).standard_normal((2400 if name == "Leech" else 480_000 // n, n))
