@@ -131,7 +131,7 @@ def workers_outcome(message):
 
 @needs_proc
 def test_an_interrupted_command_ends_its_processes(images, tmp_path):
-    flags = ("--steps=20000", "--rd_lambda=0.3")  # it must not be done before it is interrupted
+    flags = ("--steps=2000", "--rd_lambda=0.3")  # it must not be done before it is interrupted
     command = [sys.executable, "-m", "rdr", "encode", str(images), str(tmp_path / "out"), *flags, "--jobs=2"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     found = []
