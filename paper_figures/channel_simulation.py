@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from paper_figures import drawing
 from paper_figures.style import COLORS, LINES, MARKERS
-from paper_figures.tables import read_table
+from paper_figures.tables import read_table, rows_by
 from theory.channel_simulation import entropy_upper_bound
 
 _MARKERS = (*MARKERS, "X", "*", "<", ">")  # one for each scheme, so that gray prints tell them apart
@@ -34,12 +34,7 @@ class Data(NamedTuple):
         Returns:
           Scheme -> columns by name.
         """
-        result = {}
-        for name in dict.fromkeys(self.columns["scheme"]):
-            rows = np.flatnonzero(self.columns["scheme"] == name)
-            rows = rows[np.argsort(self.columns["information_bits"][rows])]
-            result[str(name)] = {key: column[rows] for key, column in self.columns.items()}
-        return result
+        return rows_by(self.columns, "scheme", "information_bits")
 
 
 def load(path: pathlib.Path) -> Data:
@@ -54,10 +49,7 @@ def load(path: pathlib.Path) -> Data:
     Raises:
       ValueError: if it cannot be read or a column is missing.
     """
-    _, columns = read_table(path)
-    if missing := _NEEDED - set(columns):
-        raise ValueError(f"{path} lacks the columns {', '.join(sorted(missing))}")
-    return Data(columns)
+    return Data(read_table(path, _NEEDED)[1])
 
 
 def _draw_bounds(axes, schemes):

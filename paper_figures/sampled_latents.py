@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from paper_figures import drawing
 from paper_figures.style import COLORS, LINES, MARKERS
-from paper_figures.tables import read_table
+from paper_figures.tables import read_table, rows_by
 from theory.channel_simulation import high_rate_excess
 from theory.quantization.lattices import space_filling_loss
 
@@ -34,12 +34,7 @@ class Data(NamedTuple):
         Returns:
           Image -> columns by name.
         """
-        result = {}
-        for name in dict.fromkeys(self.columns["picture"]):
-            rows = np.flatnonzero(self.columns["picture"] == name)
-            rows = rows[np.argsort(self.columns["level"][rows])]
-            result[str(name)] = {key: column[rows] for key, column in self.columns.items()}
-        return result
+        return rows_by(self.columns, "picture", "level")
 
 
 def load(path: pathlib.Path) -> Data:
@@ -54,10 +49,7 @@ def load(path: pathlib.Path) -> Data:
     Raises:
       ValueError: if it cannot be read or a column is missing.
     """
-    _, columns = read_table(path)
-    if missing := _NEEDED - set(columns):
-        raise ValueError(f"{path} lacks the columns {', '.join(sorted(missing))}")
-    return Data(columns)
+    return Data(read_table(path, _NEEDED)[1])
 
 
 def high_rate_price() -> float:

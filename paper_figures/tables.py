@@ -1,23 +1,26 @@
 """Reads the tables that figures are drawn from."""
 
 import pathlib
+from collections.abc import Collection
 
 import numpy as np
 
 DATA = pathlib.Path(__file__).resolve().parent / "data"
 
 
-def read_table(path: str | pathlib.Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+def read_table(path: str | pathlib.Path, needed: Collection[str] = ()) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     """Reads a CSV table that starts with `# key: value` lines.
 
     Args:
       path: the file.
+      needed: names of columns that it must have.
 
     Returns:
       The header lines by key, and the columns by name: float64 where every cell is a number, else strings.
 
     Raises:
-      ValueError: if the file is missing, empty, or a row has another number of cells than the heading.
+      ValueError: if the file is missing, empty or lacks a column, or a row has another number of cells than the
+        heading.
     """
     try:
         lines = pathlib.Path(path).read_text(encoding="utf-8").splitlines()
@@ -33,6 +36,8 @@ def read_table(path: str | pathlib.Path) -> tuple[dict[str, str], dict[str, np.n
     if not rows:
         raise ValueError(f"table {path} holds no columns")
     names, cells = rows[0], rows[1:]
+    if missing := set(needed) - set(names):
+        raise ValueError(f"{path} lacks the columns {', '.join(sorted(missing))}")
     for number, row in enumerate(cells, 1):
         if len(row) != len(names):
             raise ValueError(f"table {path}: row {number} has {len(row)} cells, the heading has {len(names)}")
@@ -44,3 +49,22 @@ def read_table(path: str | pathlib.Path) -> tuple[dict[str, str], dict[str, np.n
         except ValueError:
             columns[name] = np.array(texts, str)
     return header, columns
+
+
+def rows_by(columns: dict[str, np.ndarray], group: str, order: str) -> dict[str, dict[str, np.ndarray]]:
+    """Parts a table by the words of a column.
+
+    Args:
+      columns: of `read_table`.
+      group: column of words.
+      order: column of numbers by which the rows of each part are sorted.
+
+    Returns:
+      Word, in the table's order -> columns by name.
+    """
+    result = {}
+    for name in dict.fromkeys(columns[group]):
+        rows = np.flatnonzero(columns[group] == name)
+        rows = rows[np.argsort(columns[order][rows])]
+        result[str(name)] = {key: column[rows] for key, column in columns.items()}
+    return result

@@ -50,10 +50,7 @@ def load(path: pathlib.Path) -> Data:
     Raises:
       ValueError: if one cannot be read or a column is missing.
     """
-    _, columns = read_table(path)
-    missing = _COLUMNS - set(columns)
-    if missing:
-        raise ValueError(f"{path} lacks the columns {', '.join(sorted(missing))}")
+    _, columns = read_table(path, _COLUMNS)
     _, octaves = read_table(path.with_name(f"{path.stem}_glance{path.suffix}"))
     return Data(columns, octaves)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from paper_figures.tables import read_table
+from paper_figures.tables import read_table, rows_by
 
 
 def test_numbers_and_words_are_told_apart(tmp_path):
@@ -22,3 +22,16 @@ def test_damaged_tables_are_refused(tmp_path, text, said):
 def test_a_missing_table_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"missing\.csv cannot be read"):
         read_table(tmp_path / "missing.csv")
+
+
+def test_columns_that_are_needed_are_asked_for(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    assert list(read_table(tmp_path / "t.csv", {"b"})[1]) == ["a", "b"]
+    with pytest.raises(ValueError, match=r"t\.csv lacks the columns c, d"):
+        read_table(tmp_path / "t.csv", {"d", "a", "c"})
+
+
+def test_rows_are_parted_in_the_order_of_the_table_and_sorted():
+    columns = {"codec": np.array(["v", "u", "v"]), "rate": np.array([3.0, 5.0, 1.0]), "psnr": np.array([30.0, 50, 10])}
+    parts = rows_by(columns, "codec", "rate")
+    assert list(parts) == ["v", "u"] and parts["v"]["psnr"].tolist() == [10.0, 30.0] and parts["u"]["rate"] == [5.0]
