@@ -50,9 +50,9 @@ def choose(found: list[tuple[float, bytes]], wanted: float) -> bytes:
 def write_file(fit: Fit, state: training.State, directory: pathlib.Path) -> bytes:
     """Rounds and writes one image, moving lambda in short fits until its PSNR is met.
 
-    Where log lambda rises by one, the logarithm of one over the squared error
-    rises by less than one: corrections go further than that, and further still while they stay on one side. Once there
-    are files on both, the next one's lambda is between theirs.
+    Where log lambda rises by one, the logarithm of one over the squared error rises by less than one: corrections go
+    further than that, and further still while they stay on one side. Once there are files on both, the next one's
+    lambda is between theirs.
 
     Args:
       fit: of one image, with a PSNR.

@@ -306,7 +306,8 @@ def encode(made: Plan, x: Any, *, shared_key: jax.Array) -> tuple[bytes, np.ndar
       The message, and the ideal code length of each vector under the integer tables, float64 [blocks, count].
 
     Raises:
-      ValueError: if x is not finite or has another shape.
+      ValueError: if x is not finite or has another shape, or the message is shorter than a decoder believes
+        (`rdr.bitstream.container.check_announced`).
     """
     x = np.asarray(x, np.float64)
     if x.ndim != 3 or x.shape[2] != made.variances.size:
@@ -320,7 +321,9 @@ def encode(made: Plan, x: Any, *, shared_key: jax.Array) -> tuple[bytes, np.ndar
         coded, found = used.encode(part, _dither(shared_key, number, band, *x.shape[:2]))
         payloads += coded
         bits += found.reshape(*x.shape[:2], -1).sum(-1)
-    return container.pack(container.Message("water-filling", _fingerprint(made), x.shape, tuple(payloads))), bits
+    message = container.pack(container.Message("water-filling", _fingerprint(made), x.shape, tuple(payloads)))
+    _check_announced(made, x.shape, message)  # what would not be decoded is not encoded
+    return message, bits
 
 
 def decode(made: Plan, message: bytes, *, shared_key: jax.Array, max_elements: int = 2**26) -> np.ndarray:
@@ -371,6 +374,11 @@ def decode_cells(made: Plan, message: bytes, *, shared_key: jax.Array, max_eleme
     return low, high
 
 
+def _check_announced(made: Plan, shape: tuple[int, ...], message: bytes) -> None:
+    coded = sum(band.components.size for band in made.bands)
+    container.check_announced((*shape[:2], coded), len(message))
+
+
 def _opened(made: Plan, message: bytes, shared_key: jax.Array, max_elements: int) -> tuple[tuple[int, ...], list]:
     """The reconstruction's shape, and for each band its coder, payloads and dither."""
     parts = container.unpack(message, max_elements=max_elements)
@@ -378,8 +386,7 @@ def _opened(made: Plan, message: bytes, shared_key: jax.Array, max_elements: int
         raise ValueError("the message was written with another plan, or by another codec")
     if len(parts.shape) != 3 or parts.shape[2] != made.variances.size or len(parts.payloads) != 2 * len(made.bands):
         raise ValueError(f"damaged message: shape {parts.shape} with {len(parts.payloads)} payloads")
-    coded = sum(band.components.size for band in made.bands)
-    container.check_announced((*parts.shape[:2], coded), len(message))
+    _check_announced(made, parts.shape, message)
     opened = []
     for number, band in enumerate(made.bands):
         opened.append((band, _coder(*band.point[:2], band.ratios), parts.payloads[2 * number : 2 * number + 2],

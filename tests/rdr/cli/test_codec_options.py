@@ -66,4 +66,5 @@ def test_goals_that_contradict_each_other_are_refused(change, words):
 
 
 def test_an_amortized_codec_has_a_realism_beside_everything():
-    codec_options.Config(realism=0.5, objective="wd", checkpoint="pretrained")
+    config = codec_options.Config(realism=0.5, objective="wd", checkpoint="pretrained")  # refused without a checkpoint
+    assert config.realism == 0.5 and config.objective == "wd"

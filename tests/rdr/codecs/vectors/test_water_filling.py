@@ -117,10 +117,13 @@ def test_refusals():
 
 
 def test_few_bytes_cannot_announce_any_number_of_vectors():
-    """Fault 31: a hundred bytes that announced 2^26 numbers were decoded."""
+    """Fault 31: a hundred bytes that announced 2^22 numbers were decoded. What is not decoded is not encoded."""
     plan, x, message, *_ = coded("dither", 0.1)
     parts = container.unpack(message)
     forged = container.pack(parts._replace(shape=(1, 2**22 // x.shape[2], x.shape[2]),
                                            payloads=(b"",) * len(parts.payloads)))
     with pytest.raises(ValueError, match="cannot be trusted"):
         water_filling.decode(plan, forged, shared_key=KEY)
+    with pytest.raises(ValueError, match="cannot be trusted"):
+        water_filling.encode(water_filling.plan([1.0], 0.9999, quantizer="rounding"), np.zeros((1, 2**21, 1)),
+                             shared_key=KEY)
