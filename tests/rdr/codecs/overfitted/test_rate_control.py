@@ -55,6 +55,9 @@ def test_guesses_come_from_what_the_image_says():
     np.testing.assert_allclose(first(board, target_bpp=0.4), 2**1.7 * 0.1 / 0.25, rtol=1e-4)
     assert first(np.linspace(0, 1, 512).reshape(16, 32, 1)) > 10 * first(board)  # what is smooth costs little
     assert first(np.full((16, 32, 1), 0.3)) == RD_LAMBDAS["mse"]
+    # Where there is next to nothing to see, the formula's .1 / 2.5e-7 is no guess: as far as the control goes at most.
+    limit = RD_LAMBDAS["mse"] * np.exp(rate_control.MAX_LOG_LAMBDA_SHIFT)
+    np.testing.assert_allclose(first(0.3 + 1e-3 * board), limit, rtol=1e-6)
 
 
 def test_lambda_moves_towards_a_psnr_too(state):
