@@ -17,6 +17,7 @@ COMMANDS = {
     "evaluate": "decoded images against originals, or what a codec makes of a folder",
     "compare": "rate-distortion curves and Bjontegaard deltas of codecs",
     "correlate": "metrics with the opinions of people",
+    "study": "experiments with people: their site, and scales of their answers",
     "train": "an image codec from a folder of images",
     "bound": "the rate-distortion(-perception) curve of a source, bracketed",
 }
