@@ -1,0 +1,153 @@
+// Answers: kept in the browser's storage one by one, written as CSV, posted until somebody has received them.
+"use strict";
+(function (root) {
+  const COLUMNS = ["study", "observer", "session", "trial", "protocol", "kind", "source", "codec_left", "level_left",
+    "codec_pivot", "level_pivot", "codec_right", "level_right", "response", "correct", "response_ms",
+    "pixels_per_degree", "time"];
+  const OBSERVER = /^[A-Za-z0-9._-]{1,40}$/;  // which no spreadsheet takes for a formula, and no page for markup
+
+  function cell(value) {
+    const text = value === null || value === undefined ? "" : String(value);
+    return /[",\r\n]/.test(text) ? '"' + text.replaceAll('"', '""') + '"' : text;
+  }
+
+  function toCsv(rows) {
+    return [COLUMNS, ...rows.map((row) => COLUMNS.map((name) => row[name]))]
+      .map((values) => values.map(cell).join(",") + "\n").join("");
+  }
+
+  // Where the browser allows no storage, answers last as long as the page.
+  class Memory {
+    constructor() { this.map = new Map(); }
+    get length() { return this.map.size; }
+    key(i) { return [...this.map.keys()][i]; }
+    getItem(key) { return this.map.has(key) ? this.map.get(key) : null; }
+    setItem(key, value) { this.map.set(key, String(value)); }
+    removeItem(key) { this.map.delete(key); }
+  }
+
+  // Each answer is an entry of its own, written before the next trial begins.
+  class Answers {
+    constructor(storage, study) {
+      this.storage = storage;
+      this.prefix = `rdr-study/${study}/`;
+    }
+
+    keys(start) {
+      const all = [];
+      for (let i = 0; i < this.storage.length; i++) {
+        const key = this.storage.key(i);
+        if (key.startsWith(this.prefix + start)) all.push(key);
+      }
+      return all.sort();
+    }
+
+    read(key) {
+      try { return JSON.parse(this.storage.getItem(key)); } catch { return null; }
+    }
+
+    saveSession(info) {
+      this.storage.setItem(`${this.prefix}session/${info.session}`, JSON.stringify(info));
+    }
+
+    sessions() {
+      return this.keys("session/").map((key) => this.read(key)).filter(Boolean);
+    }
+
+    add(row) {
+      const key = `${this.prefix}answer/${row.session}/${String(row.trial).padStart(6, "0")}`;
+      const text = JSON.stringify(row);
+      if (this.storage.getItem(key) !== null) return;  // the first answer counts
+      this.storage.setItem(key, text);
+      if (this.storage.getItem(key) !== text) throw new Error("The browser did not keep the answer.");
+    }
+
+    has(session, trial) {
+      return this.storage.getItem(`${this.prefix}answer/${session}/${String(trial).padStart(6, "0")}`) !== null;
+    }
+
+    rows(session = "") {
+      return this.keys(`answer/${session}`).map((key) => this.read(key)).filter(Boolean);
+    }
+
+    // What has not arrived anywhere yet: neither taken nor refused.
+    unsent() {
+      return this.keys("answer/").filter((key) => this.storage.getItem(this.fate(key)) === null)
+        .map((key) => ({ key, row: this.read(key) })).filter((item) => item.row);
+    }
+
+    fate(key) { return key.replace("/answer/", "/fate/"); }
+
+    settle(items, fate) {
+      for (const item of items) this.storage.setItem(this.fate(item.key), fate);
+    }
+
+    count(fate) {
+      return this.keys("fate/").filter((key) => this.storage.getItem(key) === fate).length;
+    }
+
+    remove() {
+      for (const key of this.keys("")) this.storage.removeItem(key);
+    }
+  }
+
+  // Posts what has not arrived, a few at a time, again and again, further and further apart.
+  class Outbox {
+    constructor(answers, url, { post = (...words) => fetch(...words), wait = setTimeout, slot = () => null } = {}) {
+      Object.assign(this, { answers, url, post, wait, slot });
+      this.busy = false;
+      this.failures = 0;
+      this.listener = () => {};
+    }
+
+    async send() {
+      if (this.busy || !this.url) return;
+      this.busy = true;
+      let again = false;
+      try {
+        for (let items; (items = this.answers.unsent().slice(0, 50)).length;) {
+          const fate = await this.deliver(items);
+          if (fate === null) { again = true; break; }
+          this.failures = 0;
+          // Of several that are refused together only some may be wrong: each gets its own chance.
+          if (fate === "refused" && items.length > 1) {
+            for (const item of items) {
+              const one = await this.deliver([item]);
+              if (one === null) { again = true; break; }
+              this.answers.settle([item], one);
+            }
+            if (again) break;
+          } else {
+            this.answers.settle(items, fate);
+          }
+          this.listener();
+        }
+      } finally {
+        this.busy = false;
+        this.listener();
+      }
+      if (again) {
+        this.failures += 1;
+        this.wait(() => this.send(), Math.min(30000, 500 * 2 ** Math.min(this.failures, 7)));
+      }
+    }
+
+    // "sent", "refused", or null where it is worth trying again.
+    async deliver(items) {
+      const body = JSON.stringify({ answers: items.map(({ row }) => ({ ...row, slot: this.slot(row.session) })) });
+      let response;
+      try {
+        response = await this.post(this.url, { method: "POST", headers: { "Content-Type": "application/json" }, body });
+      } catch {
+        return null;
+      }
+      if (response.ok) return "sent";
+      return response.status >= 400 && response.status < 500 && ![401, 403, 404, 408, 425, 429].includes(response.status)
+        ? "refused" : null;
+    }
+  }
+
+  const parts = { COLUMNS, OBSERVER, toCsv, Memory, Answers, Outbox };
+  if (typeof module !== "undefined") module.exports = parts;
+  else root.StudyAnswers = parts;
+})(typeof window === "undefined" ? globalThis : window);
