@@ -1,6 +1,5 @@
 """Curves of codecs: read from tables, from evaluations and from our own results."""
 
-import csv
 import json
 import pathlib
 from typing import Any, NamedTuple
@@ -8,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rdr import files
-from rdr.evaluation.tables import POINT_COLUMNS
+from rdr.evaluation.tables import POINT_COLUMNS, read_rows
 
 PUBLISHED = pathlib.Path(__file__).resolve().parent / "published"
 MAX_METRICS = 100  # each has a panel in the figure
@@ -77,30 +76,6 @@ def read_curves(word: str) -> list[Curve]:
     return [read_evaluations(path.resolve().name, folders)] if folders else []
 
 
-def _rows(path: pathlib.Path) -> tuple[dict[str, str], list[str], list[list[str]]]:
-    header, lines = {}, []
-    try:
-        text = path.read_text(encoding="utf-8-sig")  # spreadsheets begin with a byte-order mark, and quote cells
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} must be a text in UTF-8 ({error})") from None
-    for line in text.splitlines():
-        if line.startswith("#"):
-            key, _, value = line[1:].partition(":")
-            header[key.strip()] = value.strip()
-        elif line.strip(" ,\t"):
-            lines.append(line)
-    try:
-        rows = [[cell.strip() for cell in row] for row in csv.reader(lines, skipinitialspace=True, strict=True)]
-    except csv.Error as error:
-        raise ValueError(f"{path} is no CSV table: {error}") from None
-    if len(rows) < 2:
-        raise ValueError(f"{path} holds no rows")
-    for number, row in enumerate(rows[1:], 1):
-        if len(row) != len(rows[0]):
-            raise ValueError(f"{path}: row {number} has {len(row)} cells, the heading has {len(rows[0])}")
-    return header, rows[0], rows[1:]
-
-
 def _number(path: pathlib.Path, column: str, text: str) -> float:
     try:
         return float(text) if text else float("nan")
@@ -120,7 +95,7 @@ def read_table(path: pathlib.Path) -> list[Curve]:
     Raises:
       ValueError: if a column or number is missing, a rate is not positive and finite, or there are too many metrics.
     """
-    header, names, rows = _rows(path)
+    header, names, rows = read_rows(path)
     if names[:1] != ["codec"] and "codec" not in names:
         raise ValueError(f"{path} must have a column codec, it has {', '.join(names)}")
     rate_name = next((name for name in ("rate_bpp", "rate_bits") if name in names), None)
@@ -155,7 +130,7 @@ def read_points(path: pathlib.Path) -> list[Curve]:
     Raises:
       ValueError: if a column is missing.
     """
-    _, names, rows = _rows(path)
+    _, names, rows = read_rows(path)
     missing = [name for name in POINT_COLUMNS[:7] if name not in names]
     if missing:
         raise ValueError(f"{path} must have the columns of points.csv, it lacks {', '.join(missing)}")
@@ -186,7 +161,7 @@ def read_images(path: pathlib.Path) -> list[Curve]:
     Raises:
       ValueError: if a column is missing, or a codec has another number of files for some image.
     """
-    _, names, rows = _rows(path)
+    _, names, rows = read_rows(path)
     metrics = [name for name in names if name not in _NOT_PICTURE_METRICS]
     missing = [name for name in _NOT_PICTURE_METRICS if name not in names]
     if missing or not metrics:

@@ -3,12 +3,16 @@
 `points.csv` has one row per operating point of a codec; `POINT_COLUMNS` is its schema.
 """
 
+import csv
+import gzip
+import io
 import json
 import math
 import pathlib
 import platform
 import subprocess
 import sys
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +22,7 @@ import numpy as np
 from rdr import files
 
 SCHEMA_VERSION = 1
+_MAX_TEXT = 1 << 30  # bytes that a compressed table may have
 
 POINT_COLUMNS = (
     "source", "dimension", "codec", "shared", "rate_bits", "distortion", "perception", "bound_kind",
@@ -81,6 +86,58 @@ def write_points(path: pathlib.Path, columns: Mapping[str, Sequence | np.ndarray
         raise ValueError(f"points lack the columns {', '.join(missing)}")
     ordered = {name: columns[name] for name in POINT_COLUMNS}
     write_table(path, ordered | {k: v for k, v in columns.items() if k not in ordered}, header)
+
+
+def read_rows(path: str | pathlib.Path) -> tuple[dict[str, str], list[str], list[list[str]]]:
+    """Reads a CSV table as people and programs write it.
+
+    A byte-order mark, quoted cells, blank lines, `# key: value` lines and compression by gzip are understood.
+
+    Args:
+      path: the file.
+
+    Returns:
+      The keys and values of `#` lines, the names of the columns, and the rows; cells without blanks around them.
+
+    Raises:
+      ValueError: if the file is no such table, is damaged, or holds no rows.
+      OSError: if it cannot be read.
+    """
+    data = pathlib.Path(path).read_bytes()
+    if data[:2] == b"\x1f\x8b":
+        data = _decompressed(path, data)
+    try:
+        text = data.decode("utf-8-sig")  # spreadsheets begin with a byte-order mark, and quote cells
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} must be a text in UTF-8 ({error})") from None
+    header, lines = {}, []
+    for line in text.splitlines():
+        if line.startswith("#"):
+            key, _, value = line[1:].partition(":")
+            header[key.strip()] = value.strip()
+        elif line.strip(" ,\t"):
+            lines.append(line)
+    try:
+        rows = [[cell.strip() for cell in row] for row in csv.reader(lines, skipinitialspace=True, strict=True)]
+    except csv.Error as error:
+        raise ValueError(f"{path} is no CSV table: {error}") from None
+    if len(rows) < 2:
+        raise ValueError(f"{path} holds no rows")
+    for number, row in enumerate(rows[1:], 1):
+        if len(row) != len(rows[0]):
+            raise ValueError(f"{path}: row {number} has {len(row)} cells, the heading has {len(rows[0])}")
+    return header, rows[0], rows[1:]
+
+
+def _decompressed(path: str | pathlib.Path, data: bytes) -> bytes:
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+            text = stream.read(_MAX_TEXT + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} is a damaged gzip file: {error}") from None
+    if len(text) > _MAX_TEXT:
+        raise ValueError(f"{path} must hold at most {_MAX_TEXT >> 20} MiB of text")
+    return text
 
 
 def violations(columns: Mapping[str, Sequence | np.ndarray]) -> list[int]:

@@ -3,7 +3,21 @@
 from rdr._lazy import attach
 
 __getattr__, __dir__, __all__ = attach(__name__, {
+    "Answers": "answers",
+    "answer_layouts": "answer_layouts",
+    "answers": "answers",
+    "comparisons": "comparisons",
+    "count_answers": "comparisons",
     "design": "design",
+    "fit_counts": "pairwise_models",
+    "fit_scales": "scaling",
+    "observers": "observers",
+    "pairwise_models": "pairwise_models",
+    "read_answers": "answers",
+    "scale_tables": "scale_tables",
+    "scaling": "scaling",
+    "screen_observers": "observers",
     "site": "site",
     "stimuli": "stimuli",
+    "study_plots": "study_plots",
 })

@@ -1,0 +1,125 @@
+"""What `rdr study analyze` makes of one study: scales and observers, as tables, figures and text."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rdr.evaluation.studies.answers import Answers
+from rdr.evaluation.studies.comparisons import count_answers
+from rdr.evaluation.studies.observers import Observer, screen_observers
+from rdr.evaluation.studies.scale_tables import ERROR_COLUMNS, SCALE_COLUMNS, scale_rows, scale_text, to_csv
+from rdr.evaluation.studies.scaling import Scales, fit_scales, resample_observers, warnings_of
+from rdr.evaluation.studies.study_plots import scales_figure
+
+_OBSERVER_COLUMNS = ("study", "observer", "answers", "catch_trials", "catch_right", "likelihood", "left", "reasons")
+
+
+class Result(NamedTuple):
+    """What was found in a study.
+
+    Attributes:
+      answers: of the study, all of them.
+      scales: of its fits.
+      observers: all of them, with reasons where one is named.
+      rejected: names of those who were left out.
+      notes: what a reader must know.
+    """
+
+    answers: Answers
+    scales: list[Scales]
+    observers: list[Observer]
+    rejected: tuple[str, ...]
+    notes: list[str]
+
+
+def analyze(answers: Answers, config: Any) -> Result:
+    """Analyzes a study.
+
+    Args:
+      answers: of the study.
+      config: of `rdr.cli.study_analyze`.
+
+    Returns:
+      What was found.
+
+    Raises:
+      ValueError: if there is nothing to fit.
+    """
+    counted = count_answers(answers, scope=config.scope)
+    if config.ties == "drop":
+        counted = [one._replace(counts=one.counts * np.array([1.0, 1.0, 0.0])) for one in counted]
+        counted = [one for one in counted if one.counts.any()]
+    if not counted:
+        raise ValueError(f"study {answers.study} has no answer that compares two images of a codec and its source: try "
+                         "--scope=source, or see whether all of its trials are for training")
+    options = {"model": config.model, "precision": config.prior, "intervals": config.intervals}
+    everyone = resample_observers(len(answers.observers), resamples=config.resamples, seed=config.seed)
+    scales = [fit_scales(one, everyone, **options) for one in counted]
+    observers = screen_observers(answers, list(zip(counted, scales)), least_catch=config.catch)
+    rejected = tuple(one.name for one in observers if one.reasons) if config.reject else ()
+    if rejected:
+        kept = np.array([not one.reasons for one in observers])
+        if not kept.any():
+            raise ValueError(f"study {answers.study} has no observer that --reject leaves")
+        weights = resample_observers(int(kept.sum()), resamples=config.resamples, seed=config.seed)
+        counted = [one for one in (one.keep(kept) for one in counted) if one.counts.any()]
+        scales = [fit_scales(one, weights, **options) for one in counted]
+    return Result(answers, scales, observers, rejected, warnings_of(scales))
+
+
+def prepare(results: Sequence[Result]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Puts results into the files that are written.
+
+    Args:
+      results: of all studies.
+
+    Returns:
+      What `study.json` holds, and file name -> text or figure.
+    """
+    scales = [fit for result in results for fit in result.scales]
+    rows = scale_rows(scales)
+    observers = [{"study": result.answers.study, "observer": one.name, **one._asdict(),
+                  "reasons": "; ".join(one.reasons)} for result in results for one in result.observers]
+    document = {
+        "unit": "JND: at a distance of 1, 75 % name one of the two",
+        "studies": [{
+            "study": result.answers.study, "protocol": result.answers.protocol, "scale": result.answers.question,
+            "answers": int(result.answers.observer.size), "observers": len(result.answers.observers),
+            "named": {one.name: list(one.reasons) for one in result.observers if one.reasons},
+            "rejected": list(result.rejected), "notes": result.notes,
+        } for result in results],
+        "scales": [{name: row[name] for name in SCALE_COLUMNS} for row in rows],
+    }  # fmt: skip
+    written: dict[str, Any] = {
+        "scales.csv": to_csv(rows, SCALE_COLUMNS), "errors.csv": to_csv(rows, ERROR_COLUMNS),
+        "observers.csv": to_csv(observers, _OBSERVER_COLUMNS), "study.json": json.dumps(document, indent=2) + "\n"}
+    for result in results:
+        name = "scales.png" if len(results) == 1 else f"scales_{_file_name(result.answers)}.png"
+        written[name] = scales_figure(result.scales, label=result.answers.question)
+    return document, written
+
+
+def _file_name(answers: Answers) -> str:
+    return "".join(c if c.isalnum() or c in "-_" else "_" for c in f"{answers.study}_{answers.protocol}")
+
+
+def describe(result: Result) -> str:
+    """Writes what was found for a person.
+
+    Args:
+      result: of a study.
+
+    Returns:
+      The text, without a final line break.
+    """
+    answers = result.answers
+    lines = [f"{answers.study}: {answers.observer.size} answers ({answers.protocol}) of {len(answers.observers)} "
+             f"observers; {answers.question} in JND, with intervals of 95 %", "", scale_text(result.scales), ""]
+    named = [one for one in result.observers if one.reasons]
+    if named:
+        what = "left out" if result.rejected else "named, not left out (--reject does)"
+        lines += [f"{len(named)} observers {what}: {', '.join(one.name for one in named)}",
+                  f"the first: {'; '.join(named[0].reasons)}; all reasons are in observers.csv", ""]
+    return "\n".join(lines)

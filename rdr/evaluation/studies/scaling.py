@@ -1,0 +1,186 @@
+"""Scales of a source's conditions in just noticeable differences, with intervals."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from rdr.evaluation.studies.answers import Item
+from rdr.evaluation.studies.comparisons import Comparisons, pieces
+from rdr.evaluation.studies.pairwise_models import Fit, fit_counts, unit
+
+INTERVALS = ("auto", "bootstrap", "hessian")
+PRECISION = 0.01  # of the weak prior: a standard deviation of ten of the model's units
+LEAST_OBSERVERS = 5  # that a bootstrap over observers needs
+
+
+class Scales(NamedTuple):
+    """Scales of one fit, in JND: at a difference of one, 75 % name one of the two.
+
+    Attributes:
+      study: its name.
+      source: its name.
+      condition: the codec, or "" for all in one fit.
+      items: what was compared.
+      reference: index of the source, whose scale is 0, or None: the mean is 0.
+      scale: [items].
+      lower: [items] end of the interval of 95 %.
+      upper: [items] its other end.
+      bootstrap_error: [items] standard error over resampled observers, NaN for less than two.
+      hessian_error: [items] standard error if all answers were independent.
+      covariance: [items, items] of the scales, by the Hessian.
+      samples: [resamples, items] scales of resampled observers; [0, items] for less than two observers.
+      jnd: the unit in the model's own.
+      log_tie: log nu of Davidson's ties, else 0.
+      model: of `rdr.evaluation.studies.pairwise_models.MODELS`.
+      observers: how many answered.
+      answers: how many.
+      groups: [items] numbers of the groups that comparisons connect; between groups the prior alone decides.
+    """
+
+    study: str
+    source: str
+    condition: str
+    items: tuple[Item, ...]
+    reference: int | None
+    scale: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    bootstrap_error: np.ndarray
+    hessian_error: np.ndarray
+    covariance: np.ndarray
+    samples: np.ndarray
+    jnd: float
+    log_tie: float
+    model: str
+    observers: int
+    answers: int
+    groups: np.ndarray
+
+
+def resample_observers(observers: int, *, resamples: int, seed: int) -> np.ndarray:
+    """Draws observers with replacement.
+
+    Args:
+      observers: how many there are.
+      resamples: how often all of them are drawn.
+      seed: of the draws.
+
+    Returns:
+      [resamples, observers] how often each was drawn.
+    """
+    return np.random.default_rng(seed).multinomial(observers, np.full(observers, 1.0 / observers), resamples)
+
+
+def fit_scales(
+    comparisons: Comparisons, weights: np.ndarray, *, model: str = "thurstone", precision: float = PRECISION,
+    intervals: str = "auto",
+) -> Scales:
+    """Fits the scales of a source.
+
+    Intervals are scale -+ t SE with Student's t of one degree of freedom less than there are observers: quantiles of
+    resampled scales are too narrow for a few dozen observers, since large scales are overestimated in every sample of
+    a sample once more. By the Hessian they are scale -+ 1.96 SE, right if observers do not differ.
+
+    Args:
+      comparisons: what was answered.
+      weights: [resamples, observers] of `resample_observers`; the same for all sources, if results of several are put
+        together.
+      model: "thurstone" (case V), "bradley_terry" or "davidson".
+      precision: of the prior, see `rdr.evaluation.studies.pairwise_models.fit_counts`.
+      intervals: "bootstrap" over observers, "hessian", or "auto": the former from five observers on.
+
+    Returns:
+      The scales.
+
+    Raises:
+      ValueError: if an option is out of range, or there is no finite maximum without a prior.
+
+    Reference:
+      perezortiz2017practical, for comparisons scaled in JND and resampled observers.
+    """
+    if intervals not in INTERVALS:
+        raise ValueError(f"intervals must be one of {', '.join(INTERVALS)}, got {intervals!r}")
+    items, total = len(comparisons.items), comparisons.counts.sum(0)
+    options = {"items": items, "reference": comparisons.reference, "model": model, "precision": precision}
+    fit = fit_counts(comparisons.pairs, total, **options)
+    scale, jnd = _to_jnd(fit, model)
+    covariance = _covariance(fit, model, jnd)
+    hessian_error = np.sqrt(np.maximum(np.diagonal(covariance), 0.0))
+    taking_part = int((comparisons.counts.sum((1, 2)) > 0).sum())
+    samples, bootstrap_error = np.zeros((0, items)), np.full(items, np.nan)
+    if taking_part > 1 and len(weights) > 1:
+        drawn = np.tensordot(weights.astype(np.float64), comparisons.counts, 1)
+        # Without a prior some samples have no maximum; these have one by the prior that others have by default.
+        drawn_fit = fit_counts(comparisons.pairs, drawn, **{**options, "precision": precision or PRECISION})
+        samples, _ = _to_jnd(drawn_fit, model)
+        bootstrap_error = samples.std(0, ddof=1)
+    if intervals == "bootstrap" and not len(samples):
+        raise ValueError(f"a bootstrap over observers needs two observers and two resamples, {comparisons.source} has "
+                         f"{taking_part} and {len(weights)}: ask for intervals by the Hessian")
+    if intervals == "hessian" or (intervals == "auto" and (taking_part < LEAST_OBSERVERS or not len(samples))):
+        half = float(stats.norm.ppf(0.975)) * hessian_error
+    else:
+        half = float(stats.t.ppf(0.975, taking_part - 1)) * bootstrap_error
+    groups = pieces(items, comparisons.pairs, total)
+    return Scales(
+        comparisons.study, comparisons.source, comparisons.condition, comparisons.items, comparisons.reference, scale,
+        scale - half, scale + half, bootstrap_error, hessian_error, covariance, samples, float(jnd),
+        float(fit.log_tie), model, taking_part, round(float(total.sum())), groups)
+
+
+def _to_jnd(fit: Fit, model: str) -> tuple[np.ndarray, np.ndarray]:
+    jnd = unit(model, fit.log_tie)
+    return fit.scale / jnd[..., None], jnd
+
+
+def _covariance(fit: Fit, model: str, jnd: np.ndarray) -> np.ndarray:
+    """Of scales in JND; that Davidson's unit was estimated, too, is carried along to first order."""
+    items = fit.scale.shape[-1]
+    jacobian = np.concatenate([np.eye(items) / jnd, np.zeros((items, 1))], 1)
+    if model == "davidson":
+        nu = np.exp(fit.log_tie)
+        jacobian[:, -1] = -fit.scale / jnd**2 * 2.0 * nu / np.sqrt(nu**2 + 12.0)
+    return jacobian @ fit.covariance @ jacobian.T
+
+
+def differences(scales: Scales) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Computes which conditions differ significantly from which.
+
+    Args:
+      scales: of a source.
+
+    Returns:
+      [items, items] differences of scales, row less column; their standard errors, over resampled observers if there
+      are as many as a bootstrap needs, else by the Hessian; and whether 0 is outside of the interval of 95 %.
+    """
+    difference = scales.scale[:, None] - scales.scale[None, :]
+    if scales.observers >= LEAST_OBSERVERS and len(scales.samples):
+        covariance = np.cov(scales.samples.T)
+        quantile = stats.t.ppf(0.975, scales.observers - 1)
+    else:
+        covariance, quantile = scales.covariance, stats.norm.ppf(0.975)
+    variance = np.diagonal(covariance)
+    error = np.sqrt(np.maximum(variance[:, None] + variance[None, :] - 2.0 * covariance, 0.0))
+    return difference, error, np.abs(difference) > quantile * error
+
+
+def warnings_of(scales: Sequence[Scales]) -> list[str]:
+    """Says what a reader of scales must know.
+
+    Args:
+      scales: of all fits.
+
+    Returns:
+      Sentences.
+    """
+    notes = []
+    for one in scales:
+        name = " ".join(filter(None, (one.study, "source", one.source, one.condition)))
+        if one.groups.max() > 0:
+            notes.append(f"{name}: the comparisons fall into {one.groups.max() + 1} groups without one between them; "
+                         "how these lie to each other is decided by the prior alone")
+        if one.observers < LEAST_OBSERVERS:
+            notes.append(f"{name}: with {one.observers} observers intervals take all answers as independent")
+    return notes

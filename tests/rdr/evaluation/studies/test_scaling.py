@@ -1,0 +1,101 @@
+"""Scales in JND with intervals."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from rdr.evaluation.studies.answers import Item
+from rdr.evaluation.studies.comparisons import Comparisons
+from rdr.evaluation.studies.pairwise_models import MODELS
+from rdr.evaluation.studies.scaling import differences, fit_scales, resample_observers, warnings_of
+
+PAIRS = np.array(list(itertools.combinations(range(4), 2)))
+PLANTED = np.array([0.0, 0.5, 1.2, 2.5])
+
+
+def comparisons(observers, seed, *, repeats=1, not_sure=0.0, spread=0.0):
+    """Observers of Thurstone's model, whose sensitivities may differ; not sure about small noisy differences."""
+    rng = np.random.default_rng(seed)
+    sensitivity = np.exp(spread * rng.standard_normal(observers))[:, None, None]
+    difference = 0.9538725524 * (PLANTED[PAIRS[:, 0]] - PLANTED[PAIRS[:, 1]])
+    seen = difference[None, :, None] * sensitivity + np.sqrt(2) * rng.standard_normal((observers, len(PAIRS), repeats))
+    tie = np.abs(seen) < not_sure
+    counts = np.stack([((seen > 0) & ~tie).sum(-1), ((seen < 0) & ~tie).sum(-1), tie.sum(-1)], -1).astype(float)
+    items = tuple(Item("c" if level else "reference", str(level)) for level in range(4))
+    return Comparisons("study", "s", "c", items, 0, PAIRS, counts, tuple(map(str, range(observers))))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_many_answers_give_the_planted_scales(model):
+    data = comparisons(60, 0, repeats=200, not_sure=0.2 if model == "davidson" else 0.0)
+    found = fit_scales(data, resample_observers(60, resamples=50, seed=0), model=model)
+    # Logistic and normal noise differ in their tails, which a scale of 2.5 JND feels.
+    tolerance = 0.03 if model == "thurstone" else 0.2
+    np.testing.assert_allclose(found.scale, PLANTED, atol=tolerance)
+    assert found.scale[0] == found.lower[0] == found.upper[0] == 0 and found.answers == data.counts.sum()
+    assert (found.lower[1:] < found.scale[1:]).all() and (found.upper[1:] > found.scale[1:]).all()
+    assert found.samples.shape == (50, 4) and found.groups.max() == 0
+
+
+def test_both_errors_agree_where_observers_do_not_differ_and_else_the_bootstrap_is_larger():
+    weights = resample_observers(200, resamples=300, seed=0)
+    same = fit_scales(comparisons(200, 1, repeats=4), weights)
+    np.testing.assert_allclose(same.bootstrap_error[1:], same.hessian_error[1:], rtol=0.2)
+    different = fit_scales(comparisons(200, 1, repeats=40, spread=0.7), weights)
+    assert (different.bootstrap_error[2:] > 1.5 * different.hessian_error[2:]).all()
+    unsure = fit_scales(comparisons(200, 1, repeats=4, not_sure=1.0), weights)  # halves vary less than answers
+    assert (unsure.bootstrap_error[1:] < 0.8 * unsure.hessian_error[1:]).all()
+
+
+def test_few_observers_have_intervals_by_the_hessian_and_a_note():
+    data = comparisons(3, 0, repeats=20)
+    weights = resample_observers(3, resamples=20, seed=0)
+    auto, hessian, drawn = (fit_scales(data, weights, intervals=name) for name in ("auto", "hessian", "bootstrap"))
+    np.testing.assert_array_equal(auto.lower, hessian.lower)
+    np.testing.assert_allclose(hessian.upper - hessian.scale, 1.959963985 * hessian.hessian_error)
+    np.testing.assert_allclose(drawn.upper - drawn.scale, 4.302652730 * drawn.bootstrap_error)
+    assert any("with 3 observers" in note for note in warnings_of([auto]))
+    one = data.keep(np.array([True, False, False]))
+    assert np.isnan(fit_scales(one, resample_observers(1, resamples=20, seed=0)).bootstrap_error).all()
+    with pytest.raises(ValueError, match="a bootstrap over observers needs"):
+        fit_scales(one, resample_observers(1, resamples=20, seed=0), intervals="bootstrap")
+    with pytest.raises(ValueError, match="intervals must be one of"):
+        fit_scales(one, weights, intervals="bayes")
+
+
+def test_groups_that_nobody_compared_are_told():
+    data = comparisons(6, 0, repeats=3)
+    apart = data._replace(counts=data.counts * np.isin(np.arange(6), (0, 5))[None, :, None])  # 0 and 1, 2 and 3
+    found = fit_scales(apart, resample_observers(6, resamples=20, seed=0))
+    assert found.groups.tolist() == [0, 0, 1, 1]
+    assert any("2 groups" in note and "source s c" in note for note in warnings_of([found]))
+
+
+@pytest.mark.parametrize("intervals", ["hessian", "bootstrap"])
+def test_differences_are_significant_as_their_intervals_say(intervals):
+    found = fit_scales(comparisons(30 if intervals == "bootstrap" else 4, 5, repeats=5),
+                       resample_observers(30 if intervals == "bootstrap" else 4, resamples=400, seed=0))
+    difference, error, significant = differences(found)
+    np.testing.assert_allclose(difference[:, 0], found.scale)
+    np.testing.assert_allclose(error[:, 0], getattr(found, f"{intervals}_error"), rtol=1e-9, atol=1e-12)
+    outside = (found.lower > 0) | (found.upper < 0)
+    np.testing.assert_array_equal(significant[1:, 0], outside[1:])
+    assert not significant.diagonal().any() and (significant == significant.T).all()
+
+
+@pytest.mark.stress
+@pytest.mark.parametrize(("observers", "repeats", "spread", "not_sure"), [
+    (10, 1, 0.0, 0.0), (20, 1, 0.0, 0.0), (40, 2, 0.0, 0.0), (20, 1, 0.0, 0.4)])
+def test_intervals_hold_the_truth_as_often_as_they_say(observers, repeats, spread, not_sure):
+    """Coverage of 95 % within 2 %. Half answers for 'not sure' have another truth: the scales of many answers."""
+    truth = PLANTED
+    if not_sure:
+        many = comparisons(2000, 0, repeats=200, not_sure=not_sure)
+        truth = fit_scales(many, np.zeros((0, 2000))).scale
+    inside = []
+    for seed in range(1500):
+        data = comparisons(observers, seed, repeats=repeats, spread=spread, not_sure=not_sure)
+        found = fit_scales(data, resample_observers(observers, resamples=300, seed=seed))
+        inside.append((found.lower <= truth) & (truth <= found.upper))
+    assert abs(np.mean(inside, 0)[1:].mean() - 0.95) < 0.02
