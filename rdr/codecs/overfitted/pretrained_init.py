@@ -15,6 +15,7 @@ from rdr.codecs.overfitted import exact_inference, network
 from rdr.codecs.overfitted.architecture import Architecture, shapes
 
 LEVELS = 7
+_PORTABLE_DIGITS = 12  # behind the point
 _COLORED = ("pixel_out", "pixel_skip", "pixel_out_bias", "refine_out", "refine_out_bias")
 
 
@@ -67,6 +68,33 @@ def quantized_pretrained(arch: Architecture, exponents: Mapping[str, int]) -> di
     if weights is None:
         return {name: np.zeros(shape, np.int32) for name, shape in shapes(arch).items()}
     return {name: exact_inference.quantize_weights(w, exponents[name]) for name, w in weights.items()}
+
+
+def portable_weights() -> bytes:
+    """The stored weights for decoders in other languages; docs/format.md (7.2) and rdr/web/decoder.js hold them.
+
+    Two bytes for each number, low byte first, k of k 2^-12. It is the k nearest to the weight with the same nearest
+    whole multiple of 2^-e for every e that a file can have.
+
+    Returns:
+      Weights of all tensors for RGB, 7 levels and no noise, in the order of the file; then those that are others for
+      gray images, in the same order.
+
+    Raises:
+      ValueError: if there is no such number.
+    """
+    color, gray = (pretrained_weights(Architecture(64, 64, channels)) for channels in (3, 1))
+    assert color is not None and gray is not None
+    numbers = [w for name, w in color.items()] + [w for name, w in gray.items() if w.shape != color[name].shape]
+    exponents = 2.0 ** np.arange(exact_inference.MAX_EXPONENT + 1)
+    result = []
+    for weight in np.concatenate([w.reshape(-1) for w in numbers]).astype(np.float64):
+        tried = np.rint(weight * 2.0**_PORTABLE_DIGITS) + np.asarray([0, 1, -1, 2, -2])
+        same = np.rint(tried[:, None] * 2.0**-_PORTABLE_DIGITS * exponents) == np.rint(weight * exponents)
+        if not same.all(1).any() or abs(weight) >= 2 ** (15 - _PORTABLE_DIGITS) - 1:
+            raise ValueError(f"the weight {weight} is rounded like no multiple of 2^-{_PORTABLE_DIGITS} in two bytes")
+        result.append(tried[same.all(1)][0])
+    return np.asarray(result, "<i2").tobytes()
 
 
 def starting_weights(arch: Architecture, key: jax.Array) -> dict[str, np.ndarray] | dict[str, jax.Array]:
