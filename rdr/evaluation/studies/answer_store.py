@@ -10,9 +10,9 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-COLUMNS = ("study", "observer", "session", "trial", "protocol", "kind", "source", "codec_left", "level_left",
-           "codec_pivot", "level_pivot", "codec_right", "level_right", "response", "correct", "response_ms",
-           "pixels_per_degree", "time")
+from rdr.evaluation.studies.answer_layouts import COLUMNS
+
+__all__ = ["COLUMNS", "AnswerStore", "add_answer", "begin_session", "read_answers", "read_rows", "study_of"]
 _BATCH = 256  # jobs that share a transaction, and its wait for the disk
 _TABLES = """
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL);

@@ -12,6 +12,7 @@ from PIL import Image
 from rdr.cli import study_make
 from rdr.codecs import overfitted
 from rdr.evaluation.studies import site
+from rdr.evaluation.studies.answer_layouts import COLUMNS
 from rdr.evaluation.studies.design import Condition
 
 MESSAGES = pathlib.Path(__file__).parents[1] / "codecs" / "overfitted" / "data"
@@ -176,6 +177,7 @@ def test_answers_are_kept_written_and_posted_until_they_arrive(tmp_path):
     assert said["posted"] == [[0, 1, 2, 3, 10], [500, 1, 2, 3, 10], [400, 1, 2, 3, 10], [400, 1], [200, 2], [400, 3],
                               [200, 10]]
     assert said["pauses"] == [1000, 2000] and (said["sent"], said["refused"], said["kept"]) == (2, 2, 4)
+    assert tuple(said["columns"]) == COLUMNS
     header, *lines = said["csv"].split('"a,""b""\n"')
     assert len(lines) == 4 and header.splitlines()[0] == ",".join(said["columns"])
     assert [line.split("\n")[0] for line in lines] == [",,0" + "," * 9] * 4  # nothing of the changed answer

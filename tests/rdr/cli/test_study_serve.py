@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rdr.evaluation.studies import answer_store, site
+from rdr.evaluation.studies import answer_store, answers, site
 
 pytest.importorskip("tornado", reason="the extra study is not installed")
 
@@ -94,6 +94,8 @@ def test_a_study_is_served_ended_and_exported(make_site, rdr, capsys, tmp_path):
     assert tuple(rows[0]) == answer_store.COLUMNS and [row["trial"] for row in rows] == ["1", "2", "3", "4"]
     assert [row["response"] for row in rows] == ["right", "left", "right", "left"]
     assert {row["response_ms"] for row in rows} == {"501", "502", "503", "504"}
+    (read,) = answers.read_answers([tmp_path / "a.csv"])
+    assert read.response.tolist() == [row["response"] for row in rows] and read.observers == ("o",)
     assert all(row["level_pivot"] == "0" and row["codec_pivot"] == "reference" for row in rows)
 
 
