@@ -249,7 +249,7 @@ def read_site(folder: pathlib.Path) -> Study:
         text = path.read_text(encoding="utf-8")
         data = json.loads(text.removeprefix(_PREFIX).rstrip().removesuffix(";"))
         images = data["images"]
-        settings = Settings(**{**data["settings"], "crop": tuple(data["settings"]["crop"])})
+        settings = Settings(**data["settings"])._replace(crop=tuple(data["settings"]["crop"]))
         return Study(str(data["study"]), data["sources"], [Condition(*c) for c in data["conditions"]], images,
                      Plan(**data["plan"]), settings, [[Trial(*t) for t in one] for one in data["trials"]])
     except FileNotFoundError:
