@@ -164,7 +164,7 @@ def _write_images(folder: pathlib.Path, sources: Sequence[str], found: Mapping[t
 def _write_pages(folder: pathlib.Path, table: list[dict[str, Any]], sources: Sequence[str],
                  conditions: Sequence[Condition], plan: Plan, settings: Settings,
                  trials: list[list[Trial]]) -> None:
-    data = {
+    data: dict[str, Any] = {
         "sources": list(sources), "conditions": [list(condition) for condition in (*conditions, (CATCH, 1.0))],
         "images": table, "plan": plan._asdict(), "settings": settings._asdict(),
         "trials": [[list(trial) for trial in one] for one in trials],
