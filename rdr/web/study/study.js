@@ -265,6 +265,8 @@
         const time = began === null ? 0 : Math.round(performance.now() - began);
         stage.close();
         window.removeEventListener("blur", release);
+        node.replaceChildren();  // the screen is empty until the next images are there
+        for (const one of footer.querySelectorAll("button")) one.disabled = true;
         finish({ response, time, scale: stage.scale });
       };
       const original = (on) => { if (protocol === "triplet" && stage.plan) stage.choose(on ? 1 : 0); };

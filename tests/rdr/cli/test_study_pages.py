@@ -1,0 +1,152 @@
+"""The pages of a study in Chromium: a whole session by keyboard alone, and what is left when its tab is killed."""
+
+import contextlib
+import csv
+import itertools
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rdr.evaluation.studies import answer_store, answers, site
+from tests.browser import browsing
+
+ARROWS = ("ArrowLeft", "ArrowRight", "ArrowDown", "ArrowUp")  # one of them is an answer, however images are laid out
+COUNT = "return Object.keys(localStorage).filter(key => key.includes('/answer/')).length"
+
+TRIAL = "return document.body.classList.contains('trial') && document.querySelector('canvas') !== null"
+
+
+@pytest.fixture
+def make_site(tmp_path, rdr):
+    rng = np.random.default_rng(3)
+    for name in ("originals", "a@1", "a@2"):
+        (tmp_path / name).mkdir()
+        for source in ("x", "y"):
+            Image.fromarray(rng.integers(0, 256, (48, 64, 3), np.uint8)).save(tmp_path / name / f"{source}.png")
+
+    def make(protocol, **more):
+        flags = {"trials": 5, "catch": .2, "training": 1, "rest": 3, "observers": 2, "duration": 100, "blank": 100}
+        flags |= more
+        words = [f"--{key}={value}" for key, value in flags.items()]
+        assert rdr("study", "make", tmp_path / "a@1", tmp_path / "a@2", f"--reference={tmp_path / 'originals'}",
+                   f"--out={tmp_path / 'site'}", f"--protocol={protocol}", *words) == 0
+        return tmp_path / "site"
+
+    return make
+
+
+def go(browser, *, until=None):
+    """Presses keys until so many answers are there, or the last page is; returns the headings of the pages."""
+    pages, look = [], os.environ.get("RDR_SCREENSHOTS")
+    for _ in range(1000):
+        shown = browser.text()
+        heading, trial = shown.split("\n")[0], browser.run(TRIAL)
+        if look and heading not in pages:
+            browser.screenshot(pathlib.Path(look, f"{len(pages):02d}_{re.sub(r'[^A-Za-z]+', '_', heading)}.png"))
+        pages.append(heading)
+        if heading == "Thank you!" or (until is not None and browser.run(COUNT) >= until):
+            return pages
+        before = browser.run(COUNT)
+        if not trial:
+            if not browser.run("return document.body.classList.contains('trial')"):  # else the next trial is loading
+                browser.press("Enter")
+                browser.wait(lambda shown=shown: browser.text() != shown)
+            continue
+        if "Show the images" in shown:
+            browser.press(" ")
+            browser.wait(lambda: "Third image" in browser.text())
+        for select in range(browser.run("return document.querySelectorAll('[aria-pressed]').length")):
+            browser.press(str(select + 1))
+        keys = itertools.cycle(ARROWS)  # too soon after the images appeared nothing is an answer
+        browser.wait(lambda before=before, keys=keys: browser.run(COUNT) > before
+                     or not browser.run(TRIAL) or browser.press(next(keys)))
+    raise AssertionError(f"no end: {pages[-5:]}")
+
+
+def downloaded(browser):
+    browser.press("Enter")
+    (path,) = browser.wait(lambda: list(browser.downloads.glob("*.csv")))
+    with open(path, newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream)), answers.read_answers([path])[0]
+
+
+@pytest.mark.parametrize("protocol", ["2afc", "3afc", "triplet", "flicker", "foveated"])
+def test_a_session_by_keyboard_alone_survives_a_killed_tab(protocol, make_site):
+    """From a disk, without a server; on a narrow screen where two images are below each other."""
+    folder = make_site(protocol)
+    with browsing() as browser:
+        if protocol in ("2afc", "flicker"):
+            browser.phone(390, 844, 3)
+        address = (folder / "index.html").as_uri()
+        browser.open(address)
+        go(browser, until=3)
+        browser.kill_tab()
+        browser.open(address)
+        assert browser.run(COUNT) == 3 and "answered 3 of 7 questions" in browser.text()
+        pages = go(browser)
+        assert "Time for a break" in pages and pages[-1] == "Thank you!"
+        assert browser.complaints() == []
+        rows, read = downloaded(browser)
+    assert [row["trial"] for row in rows] == [str(number) for number in range(1, 8)]
+    assert len({row["session"] for row in rows}) == len({row["observer"] for row in rows}) == 1
+    study = site.read_site(folder)
+    assert sum(all(matches(study, trial, row) for trial, row in zip(one, rows)) for one in study.trials) == 1
+    assert read.response.size == 7 and set(read.response) <= {"left", "right", "middle", "notsure"}
+    assert all(int(row["response_ms"]) >= 200 and 5 < float(row["pixels_per_degree"]) < 500 for row in rows)
+
+
+def matches(study, trial, row):
+    described = {name: f"{value:g}" if isinstance(value, float) else value for name, value in study.row(trial).items()}
+    return described.items() <= row.items()
+
+
+@contextlib.contextmanager
+def served(folder, port=0):
+    command = [sys.executable, "-m", "rdr", "study", "serve", str(folder), f"--port={port}",
+               f"--answers={folder.with_suffix('.sqlite')}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield int(re.search(r":(\d+)/", process.stdout.readline())[1])
+        finally:
+            process.kill()
+
+
+def test_a_session_survives_a_killed_server(make_site):
+    """Answers that were given meanwhile arrive when it is back; those of a killed tab, too."""
+    folder = make_site("triplet", design="active")
+    with browsing() as browser:
+        with served(folder) as port:
+            browser.open(f"http://127.0.0.1:{port}/?observer=jane")
+            go(browser, until=2)
+        before = browser.run(COUNT)
+        while browser.run(TRIAL):  # with what it has
+            browser.press(*ARROWS)
+        assert browser.run(COUNT) > before
+        with served(folder, port):
+            browser.wait(lambda: "cannot be reached" not in browser.text())
+            go(browser, until=before + 2)
+            browser.kill_tab()
+            browser.open(f"http://127.0.0.1:{port}/")
+            go(browser)
+            browser.wait(lambda: "have arrived" in browser.text())
+            rows, _ = downloaded(browser)
+    stored = answer_store.read_answers(folder.with_suffix(".sqlite"))
+    assert [row["trial"] for row in stored] == list(range(1, 8)) and {row["observer"] for row in stored} == {"jane"}
+    for row, here in zip(stored, rows):
+        assert {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in row.items()} == {
+            **here, "pixels_per_degree": f"{float(here['pixels_per_degree']):g}"}
+
+
+def test_names_that_look_like_markup_are_text(make_site, tmp_path):
+    folder = make_site("2afc", title="<img src=x onerror=document.title='gone'>")
+    with browsing() as browser:
+        browser.open((folder / "index.html").as_uri() + "?observer=<b>")
+        assert browser.run("return document.querySelectorAll('img, b').length") == 0
+        assert browser.text().startswith("<img src=x") and browser.run("return document.title").startswith("<img")
+        assert browser.run("return document.querySelector('input').value") == ""
