@@ -48,7 +48,7 @@ gpu: $(READY) ## what a GPU is wanted for, within MINUTES=12 (OUT=runs/gpu IMAGE
 	  $(if $(IMAGES),--images=$(IMAGES)) $(if $(TRAIN),--training_images=$(TRAIN))
 
 stress: $(READY) ## the long runs: thousands of mutations, many interruptions
-	@JAX_DISABLE_MOST_OPTIMIZATIONS=0 $(PY) -m pytest -q -m stress
+	@JAX_DISABLE_MOST_OPTIMIZATIONS=0 XLA_FLAGS= $(PY) -m pytest -q -m stress
 
 clean: ## remove the environment and all results of runs
 	rm -rf $(VENV) $(VENV).log $(PEERS) runs build dist *.egg-info .pytest_cache .ruff_cache

@@ -65,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run_safely(refuse)
 
     compilation_cache.enable()
+    os.environ["XLA_FLAGS"] = compilation_cache.with_quick_emitters(os.environ.get("XLA_FLAGS", ""))
 
     def call():
         return importlib.import_module(f"rdr.cli.{words[0]}").main([f"rdr {words[0]}", *words[1:]])

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 
 from tqdm import tqdm
 
+from rdr.cli import compilation_cache
 from rdr.cli.encode_job import Done, Job
 
 MAX_DEATHS = 3  # of processes with one job
@@ -34,7 +35,8 @@ def environment() -> dict[str, str]:
     Returns:
       This process's, with what XLA, NumPy and the progress bar read.
     """
-    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
+    flags = compilation_cache.with_quick_emitters(os.environ.get("XLA_FLAGS", ""))
+    flags = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
     return {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", **os.environ, **_ONE_THREAD, "XLA_FLAGS": flags,
             "TQDM_DISABLE": "1"}
 

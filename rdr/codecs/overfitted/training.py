@@ -122,8 +122,8 @@ def make_update(arch: Architecture, distance: Callable[[Any, Any, jax.Array], ja
       start: pretrained weights that files hold the difference to, whose bits are then part of the loss; None for none.
 
     Returns:
-      `update(state, step, data) -> (state, metrics)`; metrics are loss, bits per pixel (latents only; of rounded ones
-      where bits per pixel are given) and PSNR in dB.
+      `update(state, step, data) -> (state, metrics)`; metrics are loss, bits per pixel of the file but for its header
+      (latents, rounded ones where bits per pixel are given, and an estimate of the weights) and PSNR in dB.
     """
     pixels = arch.height * arch.width
 
@@ -165,6 +165,7 @@ def make_update(arch: Architecture, distance: Callable[[Any, Any, jax.Array], ja
         weights = jax.tree.map(lambda p, change: p - weight_rate * change, state.weights, weight_change)
         metrics["bpp"] = jax.lax.cond(data.target_bpp > 0, coded_rate, lambda _: metrics["bpp"], trained)
         rate = rate_control.steer(state.rate, step, *steered(metrics, step, data))
+        metrics["bpp"] += soft_weight_bits(trained[1], start or dict.fromkeys(trained[1], 0.0)) / pixels
         return State(latents, weights, rate, latent_moments, weight_moments), metrics
 
     return update

@@ -1,5 +1,6 @@
 """The compilation cache of the commands: where it is, that it is used, bounded, and safe for two at once."""
 
+import importlib.metadata
 import os
 import pathlib
 import subprocess
@@ -79,3 +80,21 @@ def test_the_oldest_programs_go_first(tmp_path):
     (tmp_path / "other").write_bytes(b"x" * 100)
     compilation_cache.prune(tmp_path, 25)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b-cache", "c-cache", "other"]
+
+
+def test_emitters_are_chosen_only_where_nobody_chose_and_they_are_known(monkeypatch):
+    """Fault 41: a flag that jaxlib does not know ends the process, so that the version is asked first."""
+    quick = compilation_cache.with_quick_emitters
+    assert quick("") == "--xla_cpu_use_fusion_emitters=false"
+    assert quick("--xla_a=1") == "--xla_a=1 --xla_cpu_use_fusion_emitters=false"
+    assert quick("--xla_cpu_use_fusion_emitters=true") == "--xla_cpu_use_fusion_emitters=true"
+    for version in ("0.9.1", "0.11.0", "1.0.10.0"):
+        monkeypatch.setattr(importlib.metadata, "version", lambda _, found=version: found)
+        assert quick("--xla_a=1") == "--xla_a=1"
+
+
+def test_what_is_installed_knows_the_flag():
+    flags = compilation_cache.with_quick_emitters("")
+    done = subprocess.run([sys.executable, "-c", "import jax; print(jax.devices())"], capture_output=True, text=True,
+                          env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"})
+    assert done.returncode == 0, done.stderr

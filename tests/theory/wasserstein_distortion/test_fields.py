@@ -96,7 +96,7 @@ def test_it_falls_with_distortion_and_sigma_and_is_convex(dimension):
     assert (np.diff(slopes, axis=1) >= -1e-9 * np.abs(slopes[:, 1:])).all()
 
 
-@pytest.mark.parametrize("dimension", [1, 2])
+@pytest.mark.parametrize("dimension", [1, pytest.param(2, marks=pytest.mark.stress)])
 def test_derivatives_are_those_of_finite_differences(dimension):
     d, s, h = np.array([0.02, 0.01, 2e-3]), np.array([0.8, 1.3, 4.0]), 1e-5
 

@@ -72,10 +72,16 @@ def test_groups_fit_into_memory_and_are_even(count, pixels, devices, size):
     assert tiling.group_size(count, pixels, devices) == size
 
 
-def test_one_tile_is_the_whole_image():
-    image = _image(10, 14)
-    expected = codec.encode(image, OPTIONS)
+def test_one_tile_is_the_whole_image(monkeypatch, make_description):
+    image, calls = _image(10, 14), []
+    expected = format.write(make_description(10, 14, levels=2)).message
+    monkeypatch.setattr(codec, "encode_batch", lambda *given, **others: calls.append((given, others)) or [expected])
+    assert codec.encode(image, OPTIONS) == expected
     assert overfitted.encode(image, OPTIONS, tile=16) == overfitted.encode(image, OPTIONS) == expected
+    for (images, options), others in calls:
+        np.testing.assert_array_equal(images, [image])
+        assert (options, others) == (OPTIONS, {"directory": None})
+    assert len(calls) == 3
     np.testing.assert_array_equal(overfitted.decode(expected), codec.decode(expected))
     assert overfitted.describe(expected) == codec.describe(expected)
 
@@ -201,6 +207,7 @@ def test_intrinsic_sigma_is_that_of_tiles(unfitted):
         np.testing.assert_array_equal(found, np.asarray(sigma_map("intrinsic", tile))[0])
 
 
+@pytest.mark.stress
 def test_sizes_are_met():
     message = overfitted.encode(_image(), OPTIONS._replace(size=SIZE), tile=16)
     assert 0.9 * SIZE < len(message) <= SIZE
