@@ -7,11 +7,11 @@ import pytest
 from theory.continuous import densities
 
 DENSITIES = {
-    "uniform": densities.uniform(2.0),
-    "laplace": densities.laplace(0.5),
-    "mixture": densities.gaussian_mixture([-1.0, 2.0], [0.5, 1.0], [0.25, 0.75]),
-    "plane": densities.gaussian_mixture([[1.0, 0.0]], [[1.0, 0.5]], [1.0]),
-    "banana": densities.banana(),
+    "uniform": lambda: densities.uniform(2.0),
+    "laplace": lambda: densities.laplace(0.5),
+    "mixture": lambda: densities.gaussian_mixture([-1.0, 2.0], [0.5, 1.0], [0.25, 0.75]),
+    "plane": lambda: densities.gaussian_mixture([[1.0, 0.0]], [[1.0, 0.5]], [1.0]),
+    "banana": lambda: densities.banana(),
 }
 # Mean and covariance trace in closed form.
 MOMENTS = {
@@ -26,7 +26,7 @@ MOMENTS = {
 
 @pytest.mark.parametrize("name", DENSITIES)
 def test_rule_has_the_density_s_moments(name):
-    rule = DENSITIES[name].rule(0.5)
+    rule = DENSITIES[name]().rule(0.5)
     mean, variance = MOMENTS[name]
     found = rule.weights @ rule.nodes
     np.testing.assert_allclose(rule.weights.sum(), 1.0, rtol=1e-12)
@@ -38,7 +38,7 @@ def test_rule_has_the_density_s_moments(name):
 def test_rule_resolves_a_kernel_of_unit_width(name):
     # log of a sum of two kernels exp(-s|x-y|^2), sqrt(s) = 2 = 1/spacing, as the solver integrates it.
     def integral(spacing):
-        rule = DENSITIES[name].rule(spacing)
+        rule = DENSITIES[name]().rule(spacing)
         squares = [jnp.sum((rule.nodes - shift) ** 2, axis=-1) for shift in (0.0, 0.3)]
         return rule.weights @ jnp.logaddexp(-4.0 * squares[0], -4.0 * squares[1])
 
@@ -47,7 +47,7 @@ def test_rule_resolves_a_kernel_of_unit_width(name):
 
 @pytest.mark.parametrize(("name", "mass"), [("laplace", 1e-11), ("mixture", 1e-11), ("plane", 1e-7), ("banana", 1e-6)])
 def test_core_misses_at_most_the_stated_tail(name, mass):
-    rule = DENSITIES[name].rule(0.25)
+    rule = DENSITIES[name]().rule(0.25)
     missed = float(jnp.sum(jnp.where(rule.core, 0.0, rule.weights)))
     # The trapezoid rule cannot resolve the edge of the core better than one layer of nodes.
     assert 0.0 < missed < 1.6 * mass

@@ -52,8 +52,9 @@ def test_a_trellis_loses_little_over_a_wide_range_of_variances():
     assert np.square(x - y)[..., plan.bands[0].components].mean() == pytest.approx(level, rel=0.03)
 
 
-@pytest.mark.parametrize("point", water_filling.operating_points("dither")[::8], ids=lambda p: f"{p.step:.3g}")
-def test_scalar_points_match_quadrature(point):
+@pytest.mark.parametrize("index", range(0, 41, 8))
+def test_scalar_points_match_quadrature(index):
+    point = water_filling.operating_points("dither")[index]
     s = point.step
 
     def cell(z):  # probability of the cell around a reconstruction point, and the source's mass moment in it

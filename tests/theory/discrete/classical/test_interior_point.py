@@ -1,5 +1,7 @@
 """The interior-point method itself: optimality conditions in NumPy, quadratic end, limits on steps."""
 
+import functools
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -9,13 +11,17 @@ from theory.discrete.common import channels
 
 RNG = np.random.default_rng(0)
 PMF, MATRIX = RNG.dirichlet(np.ones(20)), RNG.random((20, 30))
-PROBLEM = channels.normalize(jnp.asarray(PMF), jnp.asarray(MATRIX))
+
+
+@functools.cache
+def problem():
+    return channels.normalize(jnp.asarray(PMF), jnp.asarray(MATRIX))
 
 
 def solve(**options):
     arguments = {"slope": jnp.asarray(2.0), "target": jnp.asarray(1.0), "fixed_slope": True,
                  "tolerance": jnp.asarray(1e-11), "max_iterations": 60, **options}
-    return interior_point.solve(PROBLEM, **arguments)
+    return interior_point.solve(problem(), **arguments)
 
 
 @pytest.mark.parametrize("options", [
@@ -23,7 +29,7 @@ def solve(**options):
 def test_karush_kuhn_tucker_conditions_hold(options):
     found = solve(**options)
     q, s = np.asarray(found.weights), float(found.slope)
-    d = np.asarray(PROBLEM.distortion)
+    d = np.asarray(problem().distortion)
     k = np.exp(-s * d)
     c = (PMF / (k @ q)) @ k
     assert (q > 0).all() and c.max() <= 1.0 + 1e-10

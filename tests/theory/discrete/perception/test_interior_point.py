@@ -1,5 +1,7 @@
 """Newton's method for R(D, P): optimality conditions at its answer, and posteriors against NumPy."""
 
+import functools
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -12,18 +14,22 @@ from theory.discrete.perception.divergences import SEPARABLE
 RNG = np.random.default_rng(5)
 PMF = RNG.dirichlet(np.ones(6))
 MATRIX = RNG.random((6, 6)) * (1.0 - np.eye(6))
-PROBLEM = channels.normalize(jnp.asarray(PMF), jnp.asarray(MATRIX))
+
+
+@functools.cache
+def problem():
+    return channels.normalize(jnp.asarray(PMF), jnp.asarray(MATRIX))
 
 
 def posteriors(nu, slope):
-    logits = np.log(PMF)[:, None] + nu[:, None] - slope * np.asarray(PROBLEM.distortion)
+    logits = np.log(PMF)[:, None] + nu[:, None] - slope * np.asarray(problem().distortion)
     weights = np.exp(logits)
     return weights / weights.sum(0), np.log(weights.sum(0))
 
 
 def test_posteriors_are_bayes():
     nu = RNG.standard_normal(6)
-    got, h = perception_interior_point.posteriors(PROBLEM, jnp.asarray(nu), jnp.asarray(3.0))
+    got, h = perception_interior_point.posteriors(problem(), jnp.asarray(nu), jnp.asarray(3.0))
     expected, log_normalizer = posteriors(nu, 3.0)
     np.testing.assert_allclose(got, expected, rtol=1e-13)
     np.testing.assert_allclose(h, log_normalizer, rtol=1e-12, atol=1e-14)
@@ -31,18 +37,18 @@ def test_posteriors_are_bayes():
 
 @pytest.mark.parametrize("name", ["kl", "tv"])
 def test_conditions_hold_at_the_answer(name):
-    block = perception_blocks.total_variation_block(PROBLEM.pmf) if name == "tv" else (
-        perception_blocks.separable_block(PROBLEM.pmf, SEPARABLE[name]))
+    block = perception_blocks.total_variation_block(problem().pmf) if name == "tv" else (
+        perception_blocks.separable_block(problem().pmf, SEPARABLE[name]))
     # The constraint binds: without it the optimum at this distortion diverges by about 0.1.
     budget, target = 1e-3, 0.25
     point, steps = perception_interior_point.solve(
-        PROBLEM, block, slope=jnp.asarray(2.0), perception_multiplier=jnp.asarray(1.0), target=jnp.asarray(target),
+        problem(), block, slope=jnp.asarray(2.0), perception_multiplier=jnp.asarray(1.0), target=jnp.asarray(target),
         perception_budget=jnp.asarray(budget), fixed_slope=False, fixed_multiplier=False, tolerance=jnp.asarray(1e-10),
         max_iterations=100, gauge=False)
     s, h = posteriors(np.asarray(point.log_multiplier), float(point.slope))
     q = np.asarray(block.output_pmf(point.block))
     np.testing.assert_allclose(s @ q, PMF, atol=1e-9)  # posteriors average to the source
-    np.testing.assert_allclose(((s * np.asarray(PROBLEM.distortion)).sum(0) * q).sum(), target, atol=1e-9)
+    np.testing.assert_allclose(((s * np.asarray(problem().distortion)).sum(0) * q).sum(), target, atol=1e-9)
     divergence = 0.5 * np.abs(q - PMF).sum() if name == "tv" else (q * np.log(q / PMF)).sum()
     np.testing.assert_allclose(divergence, budget, atol=1e-9)
     multiplier = float(point.perception_multiplier)
