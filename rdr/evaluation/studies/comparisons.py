@@ -83,9 +83,9 @@ def count_answers(answers: Answers, *, scope: str = "auto") -> list[Comparisons]
 
 
 def _count(trials: Answers, source: str, condition: str, is_source: np.ndarray) -> Comparisons:
-    shown = [trials.left, trials.right, trials.pivot[trials.pivot >= 0]]
-    items, place = np.unique(np.concatenate(shown), return_inverse=True)
-    left, right = place[: trials.left.size], place[trials.left.size : 2 * trials.left.size]
+    # A source that was shown as the pivot alone was compared with nothing, and has no place on the scale.
+    items, place = np.unique(np.stack([trials.left, trials.right]), return_inverse=True)
+    left, right = place.reshape(2, -1)
     first, second = np.minimum(left, right), np.maximum(left, right)
     pairs, pair = np.unique(first * items.size + second, return_inverse=True)
     named = np.where(trials.response == "left", left, right)

@@ -181,6 +181,8 @@ def warnings_of(scales: Sequence[Scales]) -> list[str]:
         if one.groups.max() > 0:
             notes.append(f"{name}: the comparisons fall into {one.groups.max() + 1} groups without one between them; "
                          "how these lie to each other is decided by the prior alone")
+        if one.reference is None and one.condition:
+            notes.append(f"{name}: the source was compared with nothing; the mean of the scales is 0 instead")
         if one.observers < LEAST_OBSERVERS:
             notes.append(f"{name}: with {one.observers} observers intervals take all answers as independent")
     return notes
