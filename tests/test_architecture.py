@@ -23,14 +23,24 @@ MAX_FILE_LINES = 400
 
 
 @functools.cache
+def parsed(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@functools.cache
 def sources(*tops):
     """Relative path -> tree, of all Python files in these folders."""
-    return {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
+    return {path.relative_to(ROOT).as_posix(): parsed(path)
             for top in tops for path in sorted((ROOT / top).rglob("*.py"))}
 
 
+@functools.cache
 def imports(tree):
     """(line, dotted name, whether inside of a function) of every import, `from a import b` as a.b and as a."""
+    return tuple(_imports(tree))
+
+
+def _imports(tree):
     inside = {id(node) for function in ast.walk(tree) if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
               for node in ast.walk(function)}
     for node in ast.walk(tree):
@@ -55,6 +65,7 @@ def module_of(name):
     return None
 
 
+@functools.cache
 def functions(tree):
     return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
 

@@ -49,6 +49,7 @@ def test_every_row_is_consistent_with_its_bound(finished):
     assert [json.loads(line)["step"] for line in lines] == [2, 4, 6]
 
 
+@pytest.mark.stress
 def test_a_killed_run_resumes_and_ends_in_the_same_table_in_another_process(finished, tmp_path):
     command = [sys.executable, "-m", "experiments.sources.gaussian_rdp", f"--workdir={tmp_path}", *FLAGS]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

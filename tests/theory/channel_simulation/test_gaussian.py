@@ -55,7 +55,8 @@ def test_the_entropy_of_the_message_given_layer_and_dither_is_the_functional_inf
 
 
 @pytest.mark.parametrize("dimension, expected", [(2, [1.1353997, 1.7447273, 2.8116668, 4.8313825]),
-                                                 (8, [3.3053006, 5.5091339, 9.6284870, 17.6620416])])
+                                                 pytest.param(8, [3.3053006, 5.5091339, 9.6284870, 17.6620416],
+                                                              marks=pytest.mark.stress)])
 def test_blocks_have_the_known_values(dimension, expected):
     information = dimension * np.array([0.25, 0.5, 1.0, 2.0])
     np.testing.assert_allclose(cs.gaussian_functional_information(information, dimension), expected, atol=6e-8, rtol=0)

@@ -41,7 +41,7 @@ FUNCTIONAL = {(1, 2.0): 2.5198745094, (2, 1.0): 2.8116668, (2, 2.0): 4.8313825, 
 
 
 @pytest.mark.parametrize("dimension, rate, rule", [
-    pytest.param(*case, rule, marks=[] if (*case, rule) in ((2, 2.0, "gprs"), (8, 0.25, "poisson"))
+    pytest.param(*case, rule, marks=[] if (*case, rule) == (8, 0.25, "poisson")
                  else pytest.mark.stress)
     for case in ((1, 2.0), (2, 1.0), (2, 2.0), (8, 0.25)) for rule in EXACT
 ])  # fmt: skip
@@ -74,7 +74,7 @@ def test_very_low_rates_cost_less_in_blocks():
     check_noise((y - x) / noise_scale(0.01), x)
 
 
-@pytest.mark.parametrize("rule", ["ordered", "importance"])
+@pytest.mark.parametrize("rule", ["ordered", pytest.param("importance", marks=pytest.mark.stress)])
 def test_approximate_rules_come_near_with_many_candidates(rule):
     codec = block_channel(rule, dimension=2, most_candidates=2**12, fit_blocks=500)
     assert not codec.exact

@@ -292,9 +292,9 @@ def test_infinite_distortion_is_never_used():
 
 
 @pytest.mark.parametrize("name, perception", [
-    ("kl", 0.01), ("kl", 0.0), ("w2sq", 0.0),
+    ("kl", 0.01), ("kl", 0.0),
     *(pytest.param(*case, marks=pytest.mark.stress) for case in (
-        ("w2sq", 0.01), ("tv", 0.01), ("js", 0.01), ("tv", 0.0), ("js", 0.0)))])
+        ("w2sq", 0.0), ("w2sq", 0.01), ("tv", 0.01), ("js", 0.01), ("tv", 0.0), ("js", 0.0)))])
 def test_gradient_is_that_of_finite_differences(name, perception):
     rng = np.random.default_rng(2)
     along, around = rng.standard_normal(5), rng.standard_normal((5, 5)) * (1.0 - np.eye(5))
