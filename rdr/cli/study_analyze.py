@@ -14,6 +14,7 @@ from rdr.evaluation import tables
 from rdr.evaluation.studies.answers import read_answers
 from rdr.evaluation.studies.comparisons import SCOPES
 from rdr.evaluation.studies.pairwise_models import MODELS
+from rdr.evaluation.studies.psychometric import TASKS
 from rdr.evaluation.studies.scaling import INTERVALS, PRECISION
 
 DESCRIPTION = """
@@ -30,7 +31,8 @@ they are distortion, from the source at 0, each codec by itself; of 2afc and pai
 and foveated are right or wrong: of these, thresholds are computed.
 
 Writes scales.csv (source, condition, level, scale, lower, upper), errors.csv (with both kinds of standard errors),
-observers.csv, study.json and scales.png; thresholds.csv and thresholds.png where answers are right or wrong.
+observers.csv, study.json and scales.png; shares.csv, thresholds.csv and thresholds.png where answers are right or
+wrong.
 """
 
 
@@ -52,15 +54,20 @@ class Config:
     resamples: int = option(1000, "how often observers are drawn again")
     prior: float = option(PRECISION, "precision of the weak normal prior of scales, 1 / variance in the model's "
                           "unit; 0 for none")
+    task: str = option("", "what right answers follow from: 2afc, abx or oddity; none: oddity of 3afc, 2afc of "
+                       "foveated", choices=("", *TASKS))
+    lapse: float = option(0.01, "share of right and wrong answers that are given without looking, from 0 to 1")
     seed: int = option(0, "random seed of the bootstrap")
 
     def __post_init__(self):
-        for name in ("model", "ties", "scope", "intervals"):
+        for name in ("model", "ties", "scope", "intervals", "task"):
             choices = {field.name: field.metadata["choices"] for field in dataclasses.fields(self)}[name]
             if getattr(self, name) not in choices:
                 raise ValueError(f"--{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
         if not 0.0 <= self.catch <= 1.0:
             raise ValueError(f"--catch must be from 0 to 1, got {self.catch}")
+        if not 0.0 <= self.lapse < 1.0:
+            raise ValueError(f"--lapse must be at least 0 and less than 1, got {self.lapse}")
         if self.resamples < 2:
             raise ValueError(f"--resamples must be at least 2, got {self.resamples}")
         if not 0.0 <= self.prior < float("inf"):
@@ -99,7 +106,7 @@ def run(config: Config, inputs: Sequence[str], extra: Extra = Extra()) -> dict[s
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out must be a folder, but {out} is a file")
     results = [study_results.analyze(answers, config) for answers in read_answers(inputs)]
-    document, written = study_results.prepare(results)
+    document, written = study_results.prepare(results, lapse=config.lapse)
     out.mkdir(parents=True, exist_ok=True)
     for name, content in written.items():
         if isinstance(content, str):

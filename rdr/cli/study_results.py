@@ -11,7 +11,16 @@ from rdr.evaluation.studies.comparisons import count_answers
 from rdr.evaluation.studies.observers import Observer, screen_observers
 from rdr.evaluation.studies.scale_tables import ERROR_COLUMNS, SCALE_COLUMNS, scale_rows, scale_text, to_csv
 from rdr.evaluation.studies.scaling import Scales, fit_scales, resample_observers, warnings_of
-from rdr.evaluation.studies.study_plots import scales_figure
+from rdr.evaluation.studies.study_plots import detection_figure, scales_figure
+from rdr.evaluation.studies.thresholds import (
+    SHARE_COLUMNS,
+    THRESHOLD_COLUMNS,
+    Detection,
+    detect,
+    detection_text,
+    share_rows,
+    threshold_rows,
+)
 
 _OBSERVER_COLUMNS = ("study", "observer", "answers", "catch_trials", "catch_right", "likelihood", "left", "reasons")
 
@@ -21,7 +30,8 @@ class Result(NamedTuple):
 
     Attributes:
       answers: of the study, all of them.
-      scales: of its fits.
+      scales: of its fits; none where answers are right or wrong.
+      detections: shares of right answers and thresholds, where they are.
       observers: all of them, with reasons where one is named.
       rejected: names of those who were left out.
       notes: what a reader must know.
@@ -29,6 +39,7 @@ class Result(NamedTuple):
 
     answers: Answers
     scales: list[Scales]
+    detections: list[Detection]
     observers: list[Observer]
     rejected: tuple[str, ...]
     notes: list[str]
@@ -47,6 +58,8 @@ def analyze(answers: Answers, config: Any) -> Result:
     Raises:
       ValueError: if there is nothing to fit.
     """
+    if answers.question == "correctness":
+        return _analyze_detection(answers, config)
     counted = count_answers(answers, scope=config.scope)
     if config.ties == "drop":
         counted = [one._replace(counts=one.counts * np.array([1.0, 1.0, 0.0])) for one in counted]
@@ -66,14 +79,26 @@ def analyze(answers: Answers, config: Any) -> Result:
         weights = resample_observers(int(kept.sum()), resamples=config.resamples, seed=config.seed)
         counted = [one for one in (one.keep(kept) for one in counted) if one.counts.any()]
         scales = [fit_scales(one, weights, **options) for one in counted]
-    return Result(answers, scales, observers, rejected, warnings_of(scales))
+    return Result(answers, scales, [], observers, rejected, warnings_of(scales))
 
 
-def prepare(results: Sequence[Result]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _analyze_detection(answers: Answers, config: Any) -> Result:
+    observers = screen_observers(answers, [], least_catch=config.catch)
+    rejected = tuple(one.name for one in observers if one.reasons) if config.reject else ()
+    kept = ~np.isin(np.array(answers.observers)[answers.observer], rejected)
+    if not kept.any():
+        raise ValueError(f"study {answers.study} has no observer that --reject leaves")
+    weights = resample_observers(len(answers.observers), resamples=config.resamples, seed=config.seed)
+    detections = detect(answers.select(kept), weights, task=config.task, lapse=config.lapse)
+    return Result(answers, [], detections, observers, rejected, [])
+
+
+def prepare(results: Sequence[Result], *, lapse: float = 0.01) -> tuple[dict[str, Any], dict[str, Any]]:
     """Puts results into the files that are written.
 
     Args:
       results: of all studies.
+      lapse: of the fits of right and wrong answers.
 
     Returns:
       What `study.json` holds, and file name -> text or figure.
@@ -94,11 +119,29 @@ def prepare(results: Sequence[Result]) -> tuple[dict[str, Any], dict[str, Any]]:
     }  # fmt: skip
     written: dict[str, Any] = {
         "scales.csv": to_csv(rows, SCALE_COLUMNS), "errors.csv": to_csv(rows, ERROR_COLUMNS),
-        "observers.csv": to_csv(observers, _OBSERVER_COLUMNS), "study.json": json.dumps(document, indent=2) + "\n"}
+        "observers.csv": to_csv(observers, _OBSERVER_COLUMNS)}
+    detections = [one for result in results for one in result.detections]
+    if detections:
+        document["thresholds"] = threshold_rows(detections)
+        written["thresholds.csv"] = to_csv(document["thresholds"], THRESHOLD_COLUMNS)
+        written["shares.csv"] = to_csv(share_rows(detections), SHARE_COLUMNS)
     for result in results:
-        name = "scales.png" if len(results) == 1 else f"scales_{_file_name(result.answers)}.png"
-        written[name] = scales_figure(result.scales, label=result.answers.question)
+        suffix = "" if len(results) == 1 else f"_{_file_name(result.answers)}"
+        if result.scales:
+            written[f"scales{suffix}.png"] = scales_figure(result.scales, label=result.answers.question)
+        else:
+            written[f"thresholds{suffix}.png"] = detection_figure(result.detections, lapse=lapse)
+    written["study.json"] = json.dumps(_plain(document), indent=2) + "\n"
     return document, written
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no infinite numbers."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return str(value) if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def _file_name(answers: Answers) -> str:
@@ -115,8 +158,10 @@ def describe(result: Result) -> str:
       The text, without a final line break.
     """
     answers = result.answers
+    what = f"{answers.question} in JND" if result.scales else "share of right answers and d'"
     lines = [f"{answers.study}: {answers.observer.size} answers ({answers.protocol}) of {len(answers.observers)} "
-             f"observers; {answers.question} in JND, with intervals of 95 %", "", scale_text(result.scales), ""]
+             f"observers; {what}, with intervals of 95 %", ""]
+    lines += [scale_text(result.scales) if result.scales else detection_text(result.detections), ""]
     named = [one for one in result.observers if one.reasons]
     if named:
         what = "left out" if result.rejected else "named, not left out (--reject does)"

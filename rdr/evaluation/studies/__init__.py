@@ -27,4 +27,5 @@ __getattr__, __dir__, __all__ = attach(__name__, {
     "site": "site",
     "stimuli": "stimuli",
     "study_plots": "study_plots",
+    "thresholds": "thresholds",
 })

@@ -6,7 +6,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from rdr.evaluation.studies.answers import natural_order
+from rdr.evaluation.studies.psychometric import CHANCE, metamer_sensitivity, percent_correct, share_interval
 from rdr.evaluation.studies.scaling import Scales
+from rdr.evaluation.studies.thresholds import ALL_SOURCES, Detection
 
 COLORS = ("#1b1b4b", "#8a1c5c", "#d1495b", "#e8963a", "#7fb069", "#58a4b0")
 _MARKERS = "os^DvP"
@@ -95,3 +97,47 @@ def _clean(axis) -> None:
     axis.set_axisbelow(True)
     axis.tick_params(labelsize=8)
     axis.spines[["top", "right"]].set_visible(False)
+
+
+def detection_figure(detections: Sequence[Detection], *, lapse: float) -> Figure:
+    """Draws shares of right answers over levels with their intervals, and the fitted functions, a panel a codec.
+
+    Args:
+      detections: of a study; those of all sources together if there are such, else every source's.
+      lapse: of the fits.
+
+    Returns:
+      The figure.
+    """
+    pooled = [one for one in detections if one.source == ALL_SOURCES]
+    shown = (pooled or list(detections))[:_MOST_PANELS]
+    columns = min(3, len(shown))
+    rows = -(-len(shown) // columns)
+    figure = Figure(figsize=(3.4 * max(columns, 1.3), 2.6 * rows + 0.4), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    for axis, one in zip(axes.flat, shown):
+        numeric = all(natural_order(level)[0] == 0 for level in one.levels)
+        places = np.array([float(level) if numeric else i for i, level in enumerate(one.levels)])
+        share, low, high = np.array([share_interval(r, t) for r, t in zip(one.right.T, one.total.T)]).T
+        axis.axhline(CHANCE[one.task], color="0.6", lw=0.8, ls=":")
+        axis.errorbar(places, share, yerr=np.maximum([share - low, high - share], 0.0), fmt="o", ms=4, lw=1.2,
+                      color=COLORS[0])
+        fit = one.threshold
+        if fit is not None:
+            grid = np.geomspace(places.min(), places.max(), 200)
+            d = metamer_sensitivity(grid, fit.critical, fit.gain, rising=fit.rising)
+            expected = (1 - lapse) * percent_correct(d, one.task) + lapse * CHANCE[one.task]
+            axis.plot(grid, expected, color=COLORS[2], lw=1.2)
+            if places.min() < fit.critical < places.max():
+                axis.axvline(fit.critical, color=COLORS[2], lw=0.8, ls="--")
+        if not numeric:
+            axis.set_xticks(places, one.levels)
+        axis.set_title(f"{one.condition}, source {one.source}" if not pooled else one.condition,
+                       fontsize=9).set_parse_math(False)
+        axis.set_ylim(None, 1.03)
+        _clean(axis)
+    for number in range(len(shown), axes.size):
+        axes.flat[number].set_visible(False)
+    figure.supylabel("share of right answers", fontsize=9)
+    figure.supxlabel("level", fontsize=9)
+    return figure

@@ -6,8 +6,12 @@ import json
 import numpy as np
 import pytest
 
+from rdr.cli import study_results
 from rdr.cli.study_analyze import Config
+from rdr.evaluation.studies.answers import read_answers
+from rdr.evaluation.studies.scale_tables import scale_rows
 from tests.rdr.evaluation.studies.answer_files import aic3_rows, own_row, write_aic3, write_own
+from tests.rdr.evaluation.studies.test_thresholds import oddity_rows
 
 SCALES = [0.0, 0.6, 1.5, 2.6]
 
@@ -55,19 +59,20 @@ def test_rejection_leaves_named_observers_out_and_json_says_what_the_file_says(a
     assert int(table(after / "errors.csv")[1]["observers"]) == 25 - len(second["studies"][0]["rejected"])
 
 
-def test_options_change_what_they_say(answers, tmp_path, rdr, capsys):
-    def scales(*options):
-        assert rdr("study", "analyze", answers, f"--out={tmp_path}", "--json", "--resamples=20", *options) == 0
-        rows = json.loads(capsys.readouterr().out)["scales"]
-        return {(row["source"], row["condition"], row["level"]): row for row in rows}
+def test_options_change_what_they_say(answers):
+    (study,) = read_answers([answers])
+
+    def scales(**options):
+        result = study_results.analyze(study, Config(resamples=20, **options))
+        return {(row["source"], row["condition"], row["level"]): row for row in scale_rows(result.scales)}
 
     default = scales()
-    assert scales("--ties=drop")["2", "6", "3"]["scale"] > default["2", "6", "3"]["scale"]
-    assert scales("--prior=100")["2", "6", "3"]["scale"] < default["2", "6", "3"]["scale"] - 0.1
-    assert ("2", "3", "5") in scales("--scope=source") and ("2", "3", "5") not in default
-    assert scales("--model=bradley_terry")["2", "6", "3"]["scale"] != default["2", "6", "3"]["scale"]
-    assert scales("--model=davidson")["2", "6", "1"]["scale"] == pytest.approx(default["2", "6", "1"]["scale"], abs=0.2)
-    assert scales("--intervals=hessian")["2", "6", "3"]["lower"] != default["2", "6", "3"]["lower"]
+    assert scales(ties="drop")["2", "6", "3"]["scale"] > default["2", "6", "3"]["scale"]
+    assert scales(prior=100.0)["2", "6", "3"]["scale"] < default["2", "6", "3"]["scale"] - 0.1
+    assert ("2", "3", "5") in scales(scope="source") and ("2", "3", "5") not in default
+    assert scales(model="bradley_terry")["2", "6", "3"]["scale"] != default["2", "6", "3"]["scale"]
+    assert scales(model="davidson")["2", "6", "1"]["scale"] == pytest.approx(default["2", "6", "1"]["scale"], abs=0.2)
+    assert scales(intervals="hessian")["2", "6", "3"]["lower"] != default["2", "6", "3"]["lower"]
 
 
 def test_several_files_are_several_studies(answers, tmp_path, rdr, capsys):
@@ -101,3 +106,17 @@ def test_wrong_calls_and_damaged_files_write_nothing(tmp_path, rdr, capsys):
     assert rdr("study", "analyze", damaged, f"--out={damaged}") == 2
     with pytest.raises(ValueError, match="--scope must be one of"):
         Config(scope="all")
+
+
+def test_right_and_wrong_answers_have_thresholds(tmp_path, rdr, capsys):
+    path, out = write_own(tmp_path / "odd.csv", oddity_rows(observers=8, repeats=6)), tmp_path / "out"
+    assert rdr("study", "analyze", path, f"--out={out}", "--resamples=50") == 0
+    assert "critical level" in capsys.readouterr().out
+    names = {file.name for file in out.iterdir()}
+    assert {"shares.csv", "thresholds.csv", "thresholds.png"} <= names and "scales.png" not in names
+    rows = table(out / "thresholds.csv")
+    assert [row["source"] for row in rows] == ["all", "a", "b"] and float(rows[0]["critical"]) > 0
+    assert len(table(out / "scales.csv")) == 0
+    assert rdr("study", "analyze", path, f"--out={out}", "--resamples=20", "--json", "--task=2afc", "--reject") == 0
+    assert json.loads(capsys.readouterr().out)["thresholds"][0]["critical"] != float(rows[0]["critical"])
+    assert rdr("study", "analyze", path, f"--out={out}", "--lapse=1") == 2
