@@ -14,6 +14,8 @@ COMMANDS = {
     "encode": "images to files: a decoder fitted to each, or a pretrained codec",
     "decode": "files to images",
     "info": "what a file says of itself",
+    "export": "a file as a page that shows it",
+    "view": "a page that compares images with each other and with their original",
     "evaluate": "decoded images against originals, or what a codec makes of a folder",
     "compare": "rate-distortion curves and Bjontegaard deltas of codecs",
     "correlate": "metrics with the opinions of people",

@@ -185,5 +185,5 @@ def test_ten_thousand_damaged_files_are_refused_or_decoded_as_python_does(decode
     good = [random_message(rng, side=12, noise=False) for _ in range(60)] + [path.read_bytes() for path in STORED]
     messages = [damaged_message(rng, good[i % len(good)]) for i in range(10_000)]
     wanted = [_in_python(message) for message in messages]
-    assert sum(want is None for want in wanted) > 1000 and sum(want is not None for want in wanted) > 1000
+    assert sum(want is None for want in wanted) > 5000 and sum(want is not None for want in wanted) > 100
     _check(decode_in_node(messages, timeout=1200), wanted)

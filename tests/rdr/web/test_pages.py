@@ -1,0 +1,152 @@
+"""Pages that show images by themselves."""
+
+import base64
+import hashlib
+import io
+import json
+import pathlib
+import re
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rdr.codecs import overfitted
+from rdr.web import pages
+
+STORED = pathlib.Path(__file__).parents[1] / "codecs" / "overfitted" / "data" / "colour.rdr"
+BAD_NAME = "</script><b>\"&'{{decoder}}\u2028"
+
+
+def _scripts(page):
+    return re.findall(r"<script[^>]*>(.*?)</script>", page, re.S)
+
+
+def _content(page):
+    return json.loads(re.search(r'id="content">(.*?)</script>', page, re.S)[1])
+
+
+def _shown(name, content, *, maps=(), **metrics):
+    shape = (16, 12) if isinstance(content, bytes) else content.shape[:2]
+    return pages.ShownImage(name, content, shape, 306, metrics, maps)
+
+
+def test_places_are_filled_once():
+    assert pages.fill("{{a}} {{b}} {a}", {"a": "{{b}}", "b": "\\1"}) == "{{b}} \\1 {a}"
+
+
+def test_an_image_page_holds_the_message_and_little_else():
+    message = STORED.read_bytes()
+    page = pages.image_page(message, (16, 12), title=BAD_NAME)
+    assert len(page.encode()) <= 4 / 3 * len(message) + 60_000
+    assert base64.b64decode(re.search(r'id="message">(.*?)</script>', page)[1]) == message
+    assert page.count("<script") == page.count("</script") == 4 and len(_scripts(page)) == 4
+    assert "<b>" not in page and "&lt;/script&gt;" in page and "{{decoder}}" in page  # as text, in the title
+    assert 'width="12"' in page and 'height="16"' in page
+    assert not re.search(r'(src|href)=|https?:', page)  # nothing is fetched
+
+
+def test_names_stay_names_in_a_page_that_compares():
+    pixels = np.arange(16 * 12 * 3, dtype=np.uint8).reshape(16, 12, 3)
+    shown = [_shown(BAD_NAME, STORED.read_bytes(), psnr=31.256), _shown("b\udcff.png", pixels)]
+    page = pages.view_page(shown, 1, title=BAD_NAME, note="<i>")
+    assert page.count("<script") == page.count("</script") == 4 and "<b>" not in page and "<i>" not in page
+    content = _content(page)
+    first, second = content["images"]
+    assert content["reference"] == 1 and (first["name"], second["name"]) == (BAD_NAME, "b?.png")
+    assert (first["kind"], first["rate"], first["metrics"]) == ("message", f"{8 * 306 / 192:.4f}", {"psnr": "31.26"})
+    assert base64.b64decode(first["data"]) == STORED.read_bytes()
+    with Image.open(io.BytesIO(base64.b64decode(second["data"]))) as image:
+        np.testing.assert_array_equal(np.asarray(image), pixels)
+        assert not image.info  # neither gamma nor profile, which browsers apply
+    assert not re.search(r'(src|href)=|https?:', page)
+
+
+def test_maps_of_all_images_have_one_scale():
+    gray = np.zeros((16, 12, 1), np.uint8)
+    maps = [pages.ErrorMap("error", np.full((16, 12), value)) for value in (1.0, 4.0)]
+    content = _content(pages.view_page([_shown("a", gray, maps=maps[:1]), _shown("b", gray, maps=maps[1:])], None,
+                                       title=""))
+    found = []
+    for image in content["images"]:
+        [one] = image["maps"]
+        assert one["peak"] == "4"
+        found.append(np.asarray(Image.open(io.BytesIO(base64.b64decode(one["data"])))))
+    assert (found[0] == 128).all() and (found[1] == 255).all()  # the square root of a quarter, and of one
+    assert len(base64.b64decode(content["colors"])) == 768
+
+
+def test_images_of_different_sizes_and_none_are_refused():
+    with pytest.raises(ValueError, match=r"b has 3 x 2 pixels, a 3 x 4"):
+        pages.view_page([_shown("a", np.zeros((4, 3, 1), np.uint8)), _shown("b", np.zeros((2, 3, 1), np.uint8))], None,
+                        title="")
+    with pytest.raises(ValueError, match="no image"):
+        pages.view_page([], None, title="")
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    chromium, driver = (shutil.which(name) for name in ("chromium", "chromedriver"))
+    if chromium is None or driver is None:
+        pytest.skip("chromium and chromedriver are not installed")
+    options, service = webdriver.ChromeOptions(), webdriver.ChromeService(driver)
+    options.binary_location = chromium
+    for flag in ("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-component-update",
+                 "disable-background-networking", "disable-sync", f"user-data-dir={tmp_path_factory.mktemp('user')}"):
+        options.add_argument(f"--{flag}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    opened = webdriver.Chrome(options=options, service=service)
+    yield opened
+    opened.quit()
+
+
+def _open(browser, path):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    browser.get(path.as_uri())
+    WebDriverWait(browser, 60).until(lambda _: browser.execute_script("return document.documentElement.dataset.done"))
+    assert browser.get_log("browser") == []
+
+
+def _pixels(browser, expression):
+    return np.array(browser.execute_script(
+        f"const c = {expression}; return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]")
+    ).reshape(-1, 4)
+
+
+def test_a_browser_shows_the_pixels_that_python_decodes(browser, tmp_path):
+    pixels = overfitted.decode(STORED.read_bytes())
+    (tmp_path / "a.html").write_text(pages.image_page(STORED.read_bytes(), (16, 12), title="a"), encoding="utf-8")
+    _open(browser, tmp_path / "a.html")
+    found = _pixels(browser, "document.getElementById('image')")
+    np.testing.assert_array_equal(found[:, :3].reshape(pixels.shape), pixels)
+    (tmp_path / "a.html").write_text(pages.image_page(STORED.read_bytes()[:-1], (16, 12), title="a"), encoding="utf-8")
+    _open(browser, tmp_path / "a.html")
+    assert "checksum" in browser.execute_script("return document.getElementById('state').textContent")
+
+
+def test_a_browser_compares_images_by_keyboard(browser, tmp_path):
+    from selenium.webdriver.common.by import By
+
+    pixels = overfitted.decode(STORED.read_bytes())
+    other = pixels + np.uint8(1)
+    maps = [pages.ErrorMap("error", np.ones((16, 12)))]
+    page = pages.view_page([_shown(BAD_NAME, STORED.read_bytes(), maps=maps), _shown("b", other)], 1, title="a")
+    (tmp_path / "a.html").write_text(page, encoding="utf-8")
+    _open(browser, tmp_path / "a.html")
+    assert BAD_NAME.split("\u2028")[0] in browser.find_element(By.ID, "table").get_attribute("textContent")
+    body = browser.find_element(By.TAG_NAME, "body")
+    seen = set()
+    for key in "12345":
+        body.send_keys(key)
+        pressed = browser.find_elements(By.CSS_SELECTOR, "#modes [aria-pressed=true]")
+        assert len(pressed) == 1
+        browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+        seen.add(hashlib.sha256(_pixels(browser, "document.getElementById('stage')").tobytes()).hexdigest())
+    assert len(seen) >= 4  # the flicker may show what was there
+    body.send_keys("0")
+    assert browser.find_element(By.ID, "zoom").text == "100 %"
+    body.send_keys("+++")
+    assert browser.find_element(By.ID, "zoom").text == "400 %"
