@@ -22,7 +22,8 @@ def test_help_lists_all_commands_and_each_is_a_module_with_main(rdr, capsys):
         assert "main" in [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
 
 
-@pytest.mark.parametrize("name", ["encode", "decode", "info", "evaluate", "compare", "correlate", "train", "bound"])
+@pytest.mark.parametrize("name", ["encode", "decode", "info", "evaluate", "compare", "correlate", "export", "view",
+                                  "train", "bound"])
 def test_each_command_explains_itself(name, rdr, capsys):
     with pytest.raises(SystemExit) as end:
         rdr(name, "--help")
