@@ -30,9 +30,11 @@ Scales are in just noticeable differences: at a distance of one, 75 % name one o
 they are distortion, from the source at 0, each codec by itself; of 2afc and pairs they are preference. Answers of 3afc
 and foveated are right or wrong: of these, thresholds are computed.
 
+Metrics are compared with the scales (--metrics), and codecs by the rate that they need for one scale (--rates).
+
 Writes scales.csv (source, condition, level, scale, lower, upper), errors.csv (with both kinds of standard errors),
 observers.csv, study.json and scales.png; shares.csv, thresholds.csv and thresholds.png where answers are right or
-wrong.
+wrong; metrics.csv; and curves.csv, bd_rates.csv and curves.png.
 """
 
 
@@ -57,6 +59,11 @@ class Config:
     task: str = option("", "what right answers follow from: 2afc, abx or oddity; none: oddity of 3afc, 2afc of "
                        "foveated", choices=("", *TASKS))
     lapse: float = option(0.01, "share of right and wrong answers that are given without looking, from 0 to 1")
+    metrics: str = option("", "folder of evaluations by rdr evaluate, named CODEC@LEVEL or CODEC/LEVEL, or a table "
+                          "with the columns source, condition, level and metrics: how these agree with the scales")
+    rates: str = option("", "table with the columns source, condition, level and rate_bpp: curves and BD-rates over "
+                        "JND; none: the rates of --metrics")
+    anchor: str = option("", "codec that BD-rates compare others with; none: the first")
     seed: int = option(0, "random seed of the bootstrap")
 
     def __post_init__(self):
@@ -97,7 +104,7 @@ def run(config: Config, inputs: Sequence[str], extra: Extra = Extra()) -> dict[s
       UsageError: if no file or no folder is given.
       ValueError: if a file cannot be used; nothing is written then.
     """
-    from rdr.cli import study_results
+    from rdr.cli import study_metrics, study_results
 
     began = time.perf_counter()
     if not inputs or not extra.out:
@@ -105,8 +112,11 @@ def run(config: Config, inputs: Sequence[str], extra: Extra = Extra()) -> dict[s
     out = pathlib.Path(extra.out)
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out must be a folder, but {out} is a file")
+    values = study_metrics.read_tables(config)
     results = [study_results.analyze(answers, config) for answers in read_answers(inputs)]
     document, written = study_results.prepare(results, lapse=config.lapse)
+    text = study_metrics.compare(results, values, config, document, written)
+    written["study.json"] = study_results.to_json(document)
     out.mkdir(parents=True, exist_ok=True)
     for name, content in written.items():
         if isinstance(content, str):
@@ -122,7 +132,7 @@ def run(config: Config, inputs: Sequence[str], extra: Extra = Extra()) -> dict[s
         print(study_results.describe(result))
         for note in result.notes:
             print(f"note: {note}", file=sys.stderr)
-    print(f"{', '.join(written)} are in {out}")
+    print("".join(f"{part}\n\n" for part in text) + f"{', '.join(written)} are in {out}")
     return document
 
 

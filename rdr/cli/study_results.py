@@ -101,7 +101,7 @@ def prepare(results: Sequence[Result], *, lapse: float = 0.01) -> tuple[dict[str
       lapse: of the fits of right and wrong answers.
 
     Returns:
-      What `study.json` holds, and file name -> text or figure.
+      What `study.json` will hold, and file name -> text or figure of the others.
     """
     scales = [fit for result in results for fit in result.scales]
     rows = scale_rows(scales)
@@ -131,12 +131,22 @@ def prepare(results: Sequence[Result], *, lapse: float = 0.01) -> tuple[dict[str
             written[f"scales{suffix}.png"] = scales_figure(result.scales, label=result.answers.question)
         else:
             written[f"thresholds{suffix}.png"] = detection_figure(result.detections, lapse=lapse)
-    written["study.json"] = json.dumps(_plain(document), indent=2) + "\n"
     return document, written
 
 
+def to_json(document: dict[str, Any]) -> str:
+    """Writes a document as JSON.
+
+    Args:
+      document: of `prepare`.
+
+    Returns:
+      The text; infinite numbers and NaN, which JSON lacks, are strings.
+    """
+    return json.dumps(_plain(document), indent=2) + "\n"
+
+
 def _plain(value: Any) -> Any:
-    """JSON has no infinite numbers."""
     if isinstance(value, dict):
         return {key: _plain(one) for key, one in value.items()}
     if isinstance(value, list):

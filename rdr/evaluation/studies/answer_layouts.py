@@ -84,8 +84,19 @@ def _milliseconds(cells: dict[str, str], name: str) -> float:
 
 
 @functools.cache
-def _item(codec: str, level: str) -> Item:
-    """One name for one number: levels 1, 1.0 and 01 are the same."""
+def item_of(codec: str, level: str) -> Item:
+    """Makes an item, with one name for one number: levels 1, 1.0 and 01 are the same.
+
+    Args:
+      codec: its name.
+      level: a number as text, or another label.
+
+    Returns:
+      The item.
+
+    Raises:
+      ValueError: if one of them is empty.
+    """
     if not codec or not level:
         raise ValueError("a codec and a level must not be empty")
     try:
@@ -96,7 +107,7 @@ def _item(codec: str, level: str) -> Item:
 
 def _own(cells: dict[str, str]) -> tuple[tuple[str, ...], Trial]:
     def item(side):
-        return _item(cells[f"codec_{side}"], cells[f"level_{side}"])
+        return item_of(cells[f"codec_{side}"], cells[f"level_{side}"])
 
     protocol = _one_of(cells, "protocol", _PROTOCOLS)
     answers = (*_RESPONSES, "middle") if protocol == "3afc" else _RESPONSES
@@ -110,7 +121,8 @@ def _own(cells: dict[str, str]) -> tuple[tuple[str, ...], Trial]:
 
 
 def _aic3(cells: dict[str, str]) -> tuple[None, Trial]:
-    left, pivot, right = (_item(cells[f"codec_{side}"], cells[f"dlevel_{side}"]) for side in ("left", "pivot", "right"))
+    left, pivot, right = (item_of(cells[f"codec_{side}"], cells[f"dlevel_{side}"])
+                          for side in ("left", "pivot", "right"))
     trap, bias = (_one_of(cells, name, ("0", "1")) == "1" for name in ("is_trap", "is_bias"))
     # A trap shows the pivot itself beside a heavy distortion, which is the answer; a bias trial shows one image twice.
     correct = "notsure" if bias else {left: "right", right: "left"}.get(pivot, "") if trap else ""
