@@ -91,6 +91,10 @@ class Config:
             raise ValueError("--question=better is of --protocol=2afc only")
         if self.notsure == "yes" and self.protocol in designs.ODDITY:
             raise ValueError(f"--notsure=yes is not of --protocol={self.protocol}, whose answers are right or wrong")
+        if self.design == "active" and self.protocol in designs.ODDITY:
+            raise ValueError(f"--design=active is not of --protocol={self.protocol}, where conditions are not compared")
+        if self.design == "active" and self.collect:
+            raise ValueError("--design=active needs `rdr study serve`, which has all answers: leave out --collect")
         if self.collect and (urlsplit(self.collect).scheme not in ("http", "https")
                              or not urlsplit(self.collect).hostname):
             raise ValueError(f"--collect must be an address that begins with http:// or https://, got {self.collect!r}")

@@ -8,6 +8,7 @@ import io
 import logging
 import pathlib
 import signal
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -98,9 +99,10 @@ async def serve(folder: pathlib.Path, config: Config) -> None:
     study = site.read_site(folder)
     store = answer_store.AnswerStore(pathlib.Path(config.answers), study.id)
     try:
-        ended = asyncio.Event()
+        ended, news = asyncio.Event(), asyncio.Event()
         service = server.make_service(study, folder, store, host=config.host, origins=config.origins,
-                                      limit=config.sessions)
+                                      limit=config.sessions, answered=news.set)
+        advising = asyncio.create_task(_advise(service, news)) if study.settings.design == "active" else None
         listening, port = server.listen(service, config.host, config.port)
         for number in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C interrupts instead
@@ -110,8 +112,19 @@ async def serve(folder: pathlib.Path, config: Config) -> None:
         await ended.wait()
         listening.stop()
         await listening.close_all_connections()
+        if advising is not None:
+            advising.cancel()
     finally:
         store.close()
+
+
+async def _advise(service: Any, news: asyncio.Event) -> None:
+    from rdr.evaluation.studies import server
+
+    try:
+        await server.advise(service, news)
+    except Exception as error:  # trials go on to be handed out, all equally often
+        print(f"comparisons are not chosen by what was answered any more: {error}", file=sys.stderr, flush=True)
 
 
 def run(words: Sequence[str], config: Config) -> None:

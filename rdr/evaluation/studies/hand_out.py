@@ -132,24 +132,41 @@ class HandOut:
         return choice, arrangement
 
 
-def count_named(connection: sqlite3.Connection, comparisons: int) -> tuple[np.ndarray, int]:
-    """Counts what was said of each comparison; half to either side where somebody was not sure.
+def count_named(connection: sqlite3.Connection, comparisons: int) -> tuple[np.ndarray, np.ndarray]:
+    """Counts what was said of each comparison of two conditions.
 
     Args:
       connection: of the file of answers.
       comparisons: how many can be asked.
 
     Returns:
-      float64 [comparisons, 2]: how often the first and the second condition was named, in "2afc" as the better one,
-      else as the more distorted one; and the number of answers.
+      int64 [comparisons, 3], how often the first condition was named (in "2afc" as the better one, else as the more
+      distorted one), the second one, and neither; and int64 [comparisons], trials that wait for their answer.
     """
-    counts, total = np.zeros((comparisons, 2)), 0
+    counts, waiting = np.zeros((comparisons, 3), np.int64), np.zeros(comparisons, np.int64)
     for choice, arrangement, response, number in connection.execute(
-            """SELECT choice, arrangement, response, COUNT(*) FROM trials JOIN answers USING (session, trial)
-               WHERE choice >= 0 AND response != 'skip' GROUP BY choice, arrangement, response"""):
-        total += number
-        if response == "notsure":
-            counts[choice] += number / 2
-        else:
-            counts[choice, arrangement ^ (response == "right")] += number
-    return counts, total
+            """SELECT choice, arrangement, response, COUNT(*) FROM trials LEFT JOIN answers USING (session, trial)
+               WHERE choice >= 0 GROUP BY choice, arrangement, response"""):
+        if response is None:
+            waiting[choice] += number
+        elif response != "skip":
+            counts[choice, 2 if response == "notsure" else arrangement ^ (response == "right")] += number
+    return counts, waiting
+
+
+def suggest(hand_out: HandOut, counts: np.ndarray, waiting: np.ndarray) -> list[int]:
+    """Chooses the comparisons that are expected to say most, one tree over all conditions of every source.
+
+    Args:
+      hand_out: whose comparisons they are.
+      counts: of `count_named`.
+      waiting: of `count_named`.
+
+    Returns:
+      Numbers of comparisons for `HandOut.suggested`.
+    """
+    from rdr.evaluation.studies.active_design import next_comparisons  # compiles, which only this design needs
+
+    plan = hand_out.study.plan
+    number = (plan.conditions - 1) * plan.sources
+    return next_comparisons(np.array(hand_out.comparisons), counts, number=number, open_trials=waiting).tolist()

@@ -16,7 +16,7 @@ import tornado.web
 
 from rdr.evaluation.studies import answer_store, site
 from rdr.evaluation.studies.answer_store import AnswerStore
-from rdr.evaluation.studies.hand_out import HandOut
+from rdr.evaluation.studies.hand_out import HandOut, count_named, suggest
 from rdr.evaluation.studies.site import Study
 
 MOST_BYTES, MOST_ANSWERS, AHEAD = 256 * 1024, 200, 3
@@ -298,6 +298,25 @@ def make_service(study: Study, folder: pathlib.Path, store: AnswerStore, *, host
     """
     hosts = LOOPBACK if host in LOOPBACK else ()
     return Service(study, list_files(study, folder), store, HandOut(study), hosts, tuple(origins), limit, answered)
+
+
+async def advise(service: Service, news: asyncio.Event) -> None:
+    """Keeps suggestions of an active design up to date: chooses anew when few are left, beside the requests.
+
+    Args:
+      service: whose trials are handed out.
+      news: is set when there may be something to do.
+    """
+    hand_out, store = service.hand_out, service.store
+    few = (service.study.plan.conditions - 1) * service.study.plan.sources // 4
+    while True:
+        if len(hand_out.suggested) <= few:
+            counts, waiting = await asyncio.wrap_future(store.run(
+                lambda connection: count_named(connection, len(hand_out.comparisons))))
+            chosen = await asyncio.to_thread(suggest, hand_out, counts, waiting)
+            await asyncio.wrap_future(store.run(lambda _, chosen=chosen: setattr(hand_out, "suggested", chosen)))
+        await news.wait()
+        news.clear()
 
 
 def listen(service: Service, host: str, port: int) -> tuple[tornado.httpserver.HTTPServer, int]:

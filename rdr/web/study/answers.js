@@ -26,6 +26,62 @@
     removeItem(key) { this.map.delete(key); }
   }
 
+  const request = (call) => new Promise((resolve, reject) => {
+    call.onsuccess = () => resolve(call.result);
+    call.onerror = () => reject(call.error);
+    call.onblocked = () => reject(new Error("blocked"));
+  });
+
+  // A storage with a copy in IndexedDB. A browser writes local storage to the disk seconds later, and loses these when it
+  // is killed as a whole, or the power fails; IndexedDB says when something is on the disk.
+  class Mirrored {
+    constructor(storage, database) {
+      Object.assign(this, { storage, database });
+      this.pending = Promise.resolve();
+    }
+
+    // Takes over what the copy has and the storage lacks.
+    static async open(storage, prefix, factory = root.indexedDB) {
+      let database = null;
+      try {
+        const opening = factory.open("rdr-study", 1);
+        opening.onupgradeneeded = () => opening.result.createObjectStore("entries");
+        database = await request(opening);
+        const store = database.transaction("entries").objectStore("entries"), range = IDBKeyRange.bound(prefix, prefix + "\uffff");
+        const [keys, values] = await Promise.all([request(store.getAllKeys(range)), request(store.getAll(range))]);
+        keys.forEach((key, i) => { if (storage.getItem(key) === null) storage.setItem(key, values[i]); });
+      } catch {
+        database = null;
+      }
+      return new Mirrored(storage, database);
+    }
+
+    write(change) {
+      if (!this.database) return;
+      const done = new Promise((resolve) => {
+        const transaction = this.database.transaction("entries", "readwrite", { durability: "strict" });
+        for (const name of ["oncomplete", "onerror", "onabort"]) transaction[name] = resolve;
+        change(transaction.objectStore("entries"));
+      }).catch(() => {});
+      this.pending = Promise.all([this.pending, done]);
+    }
+
+    // Resolves when all of it is on the disk, or nothing can be done about it.
+    flushed() { return Promise.race([this.pending, new Promise((resolve) => setTimeout(resolve, 2000))]); }
+
+    get length() { return this.storage.length; }
+    key(i) { return this.storage.key(i); }
+    getItem(key) { return this.storage.getItem(key); }
+    setItem(key, value) {
+      this.storage.setItem(key, value);
+      this.write((store) => store.put(String(value), key));
+    }
+    removeItem(key) {
+      this.storage.removeItem(key);
+      this.write((store) => store.delete(key));
+    }
+  }
+
   // Each answer is an entry of its own, written before the next trial begins.
   class Answers {
     constructor(storage, study) {
@@ -147,7 +203,7 @@
     }
   }
 
-  const parts = { COLUMNS, OBSERVER, toCsv, Memory, Answers, Outbox };
+  const parts = { COLUMNS, OBSERVER, toCsv, Memory, Mirrored, Answers, Outbox };
   if (typeof module !== "undefined") module.exports = parts;
   else root.StudyAnswers = parts;
 })(typeof window === "undefined" ? globalThis : window);

@@ -1,7 +1,7 @@
 // A session from the first page to the last: consent, screen, instructions, trials, answers.
 "use strict";
-(function () {
-  const { OBSERVER, toCsv, Memory, Answers, Outbox } = window.StudyAnswers;
+(async function () {
+  const { OBSERVER, toCsv, Memory, Mirrored, Answers, Outbox } = window.StudyAnswers;
   const { el, key, button, heading, ask, show, repeating, askCard, askDistance, askGamma, pixelsPerDegree } = window.StudyScreen;
   const { load, Stage } = window.StudyStimuli;
   const study = window.STUDY, { plan, settings } = study, served = Boolean(window.STUDY_SERVER);
@@ -18,6 +18,8 @@
     storage = new Memory();
     persistent = false;
   }
+  storage = await Mirrored.open(storage, `rdr-study/${study.study}/`);
+  persistent = persistent || storage.database !== null;
   const answers = new Answers(storage, study.study);
   const slots = Object.fromEntries(answers.sessions().map((one) => [one.session, one.slot]));
   const outbox = new Outbox(answers, served ? "answers" : settings.collect, { slot: (session) => slots[session] ?? null });
@@ -134,7 +136,10 @@
   function stored(rows) {
     const erase = button("Delete them", () => {
       if (erase.textContent === "Delete them") erase.textContent = "Really delete them?";
-      else { answers.remove(); location.reload(); }
+      else {
+        answers.remove();
+        storage.flushed().then(() => location.reload());
+      }
     });
     return el("details", {}, el("summary", {}, "Answers in this browser"),
       el("p", {}, `${rows.length} answers of ${answers.sessions().length} session(s).`),
@@ -389,6 +394,7 @@
       }
       try {
         answers.add(rowOf(session, trial, outcome));
+        await storage.flushed();
       } catch (error) {
         await pause("The answer was not stored", `${error.message} Please download what there is, and tell the people who run the study.`);
         return true;

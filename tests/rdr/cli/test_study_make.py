@@ -107,6 +107,8 @@ def test_levels_are_read_off_names(tmp_path):
     ({"amplification": 0.5}, 2, "--amplification must be 1 or more"), ({"crop": "8"}, 2, "a width and a height"),
     ({"collect": "javascript:alert(1)"}, 2, "must be an address"),
     ({"observers": 0}, 2, "--observers must be positive"),
+    ({"design": "active", "protocol": "3afc"}, 2, "conditions are not compared"),
+    ({"design": "active", "collect": "http://a/b"}, 2, "leave out --collect"),
     ({"flicker": "nan"}, 2, "--flicker must be positive"), ({"crop": "80,6"}, 1, "cannot be cropped"),
     ({"reference": "nowhere"}, 1, "there is no folder"),
 ])

@@ -98,10 +98,10 @@ def test_sessions_have_the_trials_of_their_plan(design, serve):
         kinds = collections.Counter(trial.kind for trial in trials)
         assert kinds == {"training": 1, "test": 12, "catch": 2} and trials[0].kind == "training"
         assert len({pair(trial) for trial in trials if trial.kind == "test"}) == 12  # each once
-    counts, total = study.counts()
-    assert total == 72 and counts.sum() == 72 and (counts.sum(1) == 6).all()
+    counts, waiting = study.counts()
+    assert counts.sum() == 72 and (counts.sum(1) == 6).all() and not waiting.any()
     if design == "balanced":  # everybody said left: each condition was there equally often
-        np.testing.assert_array_equal(counts, 3)
+        np.testing.assert_array_equal(counts, np.tile([3, 3, 0], (12, 1)))
 
 
 def test_interleaved_observers_share_the_comparisons_equally(serve):
@@ -136,8 +136,7 @@ def test_skipped_trials_are_given_again(serve):
     for session in "bc":
         study.begin(session, session)
         study.everything(session)
-    counts, total = study.counts()
-    assert total == 12 and (counts.sum(1) == 1).all()
+    assert (study.counts()[0].sum(1) == 1).all()
 
 
 def test_an_observer_who_comes_twice_sees_new_comparisons(serve):
@@ -163,11 +162,14 @@ def test_counts_name_conditions_and_not_sides(serve):
     for session in "abcd":
         study.begin(session, session)
         study.everything(session, lambda trial: "left" if trial.left < trial.right else "right")
-    counts, total = study.counts()
-    assert total == 48 and (counts[:, 0] == 4).all() and (counts[:, 1] == 0).all()
+    np.testing.assert_array_equal(study.counts()[0], np.tile([4, 0, 0], (12, 1)))
     study.begin("e", "e")
     study.everything("e", lambda trial: "notsure")
-    assert (study.counts()[0] == [4.5, 0.5]).all()
+    study.begin("f", "f")
+    assert len(study.next("f", 4)) == 4
+    counts, waiting = study.counts()
+    np.testing.assert_array_equal(counts, np.tile([4, 0, 1], (12, 1)))
+    assert waiting.max() == 1 and waiting.sum() in (2, 3)  # the first one is training, another may be a catch trial
 
 
 def test_scheduled_trials_are_those_of_the_page(serve):
