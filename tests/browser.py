@@ -4,9 +4,11 @@ import base64
 import contextlib
 import http.client
 import json
+import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -91,6 +93,14 @@ class Browser:
         with pytest.raises(RuntimeError, match="crash"):
             self.do("/goog/cdp/execute", {"cmd": "Page.crash", "params": {}})
         self.do("/window", {"handle": new})
+
+    def kill(self):
+        """Ends all processes of the browser, without warning."""
+        for process in pathlib.Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                command = (process / "cmdline").read_bytes()
+                if f"--user-data-dir={self.profile}".encode() in command and b"chromedriver" not in command:
+                    os.kill(int(process.name), signal.SIGKILL)
 
     def close(self):
         with contextlib.suppress(OSError, RuntimeError, http.client.HTTPException):

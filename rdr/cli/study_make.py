@@ -35,6 +35,7 @@ Open index.html, or give the site to `rdr study serve`. Answers stay in the brow
 which `rdr study analyze` reads. Images are stored under neutral names, but whoever reads the page's source finds out.
 """
 MOST_TRIALS = 120
+_SCREEN, _MARGIN = (1920, 900), 20  # pixels; of a usual monitor, without what a browser and the page need
 _BOOSTS = {"flicker": 2}  # magnification and amplification where nothing else is said
 
 
@@ -244,6 +245,11 @@ def run(folders: Sequence[str], config: Config, extra: Extra = Extra()) -> site.
     if config.design != "active":
         share = config.observers * test / written.comparisons
         print(f"each comparison is answered {share:.1f} times if all of them come; open {config.out}/index.html")
+    shown = {"2afc": 3 if config.question == "closer" else 2, "3afc": 3, "foveated": 1}.get(protocol, 2)
+    width, height = (side * settings.magnification for side in written.largest)
+    if shown * (width + _MARGIN) > _SCREEN[0] or height + _MARGIN > _SCREEN[1]:
+        print(f"note: {shown} images of {width} x {height} pixels are more than a screen of {_SCREEN[0]} x "
+              f"{_SCREEN[1]} shows beside each other; --crop takes their middle")
     if written.clipped > 0.01:
         print(f"note: amplification clips up to {written.clipped:.1%} of the values of an image")
     return written

@@ -82,12 +82,14 @@ class Written(NamedTuple):
       comparisons: how many different questions there are.
       trials: of each observer, training and catch trials among them.
       clipped: the greatest share of values that amplification clipped in an image.
+      largest: width and height of an image, the greatest of each.
     """
 
     images: int
     comparisons: int
     trials: int
     clipped: float
+    largest: tuple[int, int]
 
 
 def write_site(folder: pathlib.Path, sources: Sequence[str], conditions: Sequence[Condition],
@@ -131,7 +133,8 @@ def write_site(folder: pathlib.Path, sources: Sequence[str], conditions: Sequenc
     except BaseException:
         files.remove_tree(partial)
         raise
-    return Written(len(table), len(comparisons), plan.training + plan.test + plan.catch, clipped)
+    largest = max(image["width"] for image in table), max(image["height"] for image in table)
+    return Written(len(table), len(comparisons), plan.training + plan.test + plan.catch, clipped, largest)
 
 
 def _write_images(folder: pathlib.Path, sources: Sequence[str], found: Mapping[tuple[int, int], pathlib.Path],

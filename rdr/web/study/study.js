@@ -32,6 +32,7 @@
     foveated: "Which image differed from the original?",
   };
   const HINTS = { triplet: "Hold the space bar, or the button, to see the original in both places.", foveated: "Keep looking at the cross." };
+  const CUT = "Drag the images to see the rest of them.";
   const randomHex = (bytes) => Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (b) => b.toString(16).padStart(2, "0")).join("");
   const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
   const minutes = Math.max(1, Math.round(total * (protocol === "foveated" ? 6 : 5) / 60));
@@ -251,7 +252,8 @@
     return [[left], [right]];
   }
 
-  const NAMES = protocol === "3afc" ? ["1", "2", "3"] : protocol === "2afc" && settings.question === "closer" ? ["Left", "Original", "Right"] : ["Left", "Right"];
+  const NAMES = protocol === "3afc" ? ["See left", "See middle", "See right"]
+    : protocol === "2afc" && settings.question === "closer" ? ["See left", "See original", "See right"] : ["See left", "See right"];
   let stage = null;
 
   // Shows a trial; resolves with the response and its time.
@@ -319,10 +321,10 @@
           handlers.Tab = () => stage.select((stage.single + 1) % stage.layers.length);
           const select = NAMES.map((name, i) => button(name, () => stage.select(i), { "aria-pressed": String(i === stage.single), class: i === stage.single ? "main" : "" }));
           tabs.replaceChildren(...select, ...(protocol === "triplet" ? [...tabs.children].slice(-1) : []));
-          hint.textContent = stage.allSeen() ? "" : `The window shows one at a time: Tab, or ${NAMES.map((_, i) => i + 1).join(", ")}. Look at all of them.`;
+          hint.textContent = stage.allSeen() ? (stage.plan.whole ? "" : CUT) : `The window shows one at a time: Tab, or ${NAMES.map((_, i) => i + 1).join(", ")}. Look at all of them.`;
         } else {
           if (protocol !== "triplet") tabs.replaceChildren();
-          hint.textContent = stage.plan.whole ? HINTS[protocol] || "" : "Drag the images to see the rest of them.";
+          hint.textContent = stage.plan.whole ? HINTS[protocol] || "" : CUT;
         }
         row.replaceChildren(...extra, ...list.map(([response, arrow, name]) => button(`${arrow} ${name}`, () => answer(response), { "data-response": response })),
           button("Skip", () => answer("skip"), { class: "small", "data-response": "skip" }));

@@ -67,6 +67,20 @@ def test_what_is_asked_for_is_in_the_site(folders, rdr, capsys):
     assert all({t.left, t.right} != {1, 3} and {t.left, t.right} != {2, 3} for one in study.trials for t in one)
 
 
+def test_notes_say_what_will_not_be_seen(rdr, tmp_path, capsys):
+    for name in ("originals", "a"):
+        (tmp_path / name).mkdir()
+        image = np.zeros((8, 1000, 3), np.uint8)
+        image[:, :100] = 255 if name == "a" else 20  # clipped if doubled
+        Image.fromarray(image).save(tmp_path / name / "x.png")
+    words = [tmp_path / "a", f"--reference={tmp_path / 'originals'}", "--protocol=flicker"]
+    assert rdr("study", "make", *words, f"--out={tmp_path / 'one'}") == 0
+    said = capsys.readouterr().out
+    assert "2 images of 2000 x 16 pixels" in said and "clips up to 10.0%" in said
+    assert rdr("study", "make", *words, f"--out={tmp_path / 'two'}", "--crop=300,8") == 0
+    assert "images of" not in capsys.readouterr().out.split("note: ", 1)[1]
+
+
 def test_active_studies_have_no_schedule(folders, rdr, capsys):
     assert rdr("study", "make", *words(folders, design="active")) == 0
     assert "`rdr study serve` chooses" in capsys.readouterr().out

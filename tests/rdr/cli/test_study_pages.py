@@ -143,6 +143,19 @@ def test_a_session_survives_a_killed_server(make_site):
             **here, "pixels_per_degree": f"{float(here['pixels_per_degree']):g}"}
 
 
+def test_no_answer_is_lost_when_the_whole_browser_is_killed(make_site, tmp_path):
+    """Local storage alone would be: the browser writes it seconds later."""
+    folder, profile = make_site("2afc", training=0), tmp_path / "profile"
+    with browsing(profile=profile) as browser:
+        browser.open((folder / "index.html").as_uri())
+        go(browser, until=3)
+        browser.wait(lambda: browser.run(TRIAL) or "break" in browser.text())  # the third answer is on the disk
+        browser.kill()
+    with browsing(profile=profile) as browser:
+        browser.open((folder / "index.html").as_uri())
+        browser.wait(lambda: "answered 3 of 6 questions" in browser.text(), 20)
+
+
 def test_names_that_look_like_markup_are_text(make_site, tmp_path):
     folder = make_site("2afc", title="<img src=x onerror=document.title='gone'>")
     with browsing() as browser:
