@@ -15,8 +15,8 @@ import time
 
 import pytest
 
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update", "--disable-sync")
+FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+         "--disable-background-networking", "--disable-component-update", "--force-color-profile=srgb")
 BINARIES = ("chromium", "chromium-browser", "google-chrome")
 KEYS = {"Enter": "\ue007", "ArrowLeft": "\ue012", "ArrowUp": "\ue013", "ArrowRight": "\ue014", "ArrowDown": "\ue015",
         "Tab": "\ue004", "Escape": "\ue00c"}
@@ -78,8 +78,12 @@ class Browser:
         self.do("/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": {
             "width": width, "height": height, "deviceScaleFactor": ratio, "mobile": True}})
 
+    def picture(self):
+        """What the window shows, as PNG."""
+        return base64.b64decode(self.do("/screenshot", method="GET"))
+
     def screenshot(self, path):
-        pathlib.Path(path).write_bytes(base64.b64decode(self.do("/screenshot", method="GET")))
+        pathlib.Path(path).write_bytes(self.picture())
 
     def complaints(self):
         """What the page's console has of errors."""

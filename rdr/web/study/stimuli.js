@@ -3,6 +3,8 @@
 (function (root) {
   const { el } = root.StudyScreen;
   const GAP = 16;  // CSS pixels between images
+  const RIM = 2;  // device pixels of the background around an image, as browsers soften edges off the grid
+  const GRAY = "#808080";
   const kept = new Map();
 
   // Loads and decodes an image; the last ones are kept.
@@ -89,9 +91,10 @@
       Object.assign(this, { plan, ratio, margin });
       this.canvases = this.layers.map((images, i) => images.map(() => {
         const { x, y, w, h } = plan.boxes[i], canvas = el("canvas");
-        canvas.width = w;
-        canvas.height = h;
-        Object.assign(canvas.style, { left: `${(x + margin) / ratio}px`, top: `${(y + margin) / ratio}px`, width: `${w / ratio}px`, height: `${h / ratio}px` });
+        canvas.width = w + 2 * RIM;
+        canvas.height = h + 2 * RIM;
+        Object.assign(canvas.style, { left: `${(x + margin - RIM) / ratio}px`, top: `${(y + margin - RIM) / ratio}px`,
+          width: `${canvas.width / ratio}px`, height: `${canvas.height / ratio}px` });
         return canvas;
       }));
       this.node.replaceChildren(...this.canvases.flat());
@@ -111,11 +114,18 @@
     paint() {
       const m = this.scale;
       this.layers.forEach((images, i) => images.forEach((image, j) => {
-        const canvas = this.canvases[i][j], context = canvas.getContext("2d");
-        const x = Math.round((image.naturalWidth * m - canvas.width) * this.offset.x);
-        const y = Math.round((image.naturalHeight * m - canvas.height) * this.offset.y);
+        const canvas = this.canvases[i][j], context = canvas.getContext("2d"), { w, h } = this.plan.boxes[i];
+        const x = Math.round((image.naturalWidth * m - w) * this.offset.x);
+        const y = Math.round((image.naturalHeight * m - h) * this.offset.y);
+        context.fillStyle = GRAY;
+        context.fillRect(0, 0, canvas.width, canvas.height);
+        context.save();
+        context.beginPath();
+        context.rect(RIM, RIM, w, h);
+        context.clip();
         context.imageSmoothingEnabled = false;
-        context.drawImage(image, -x, -y, image.naturalWidth * m, image.naturalHeight * m);
+        context.drawImage(image, RIM - x, RIM - y, image.naturalWidth * m, image.naturalHeight * m);
+        context.restore();
       }));
     }
 

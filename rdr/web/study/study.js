@@ -37,8 +37,8 @@
   const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
   const minutes = Math.max(1, Math.round(total * (protocol === "foveated" ? 6 : 5) / 60));
 
-  function download(rows, name) {
-    const url = URL.createObjectURL(new Blob([toCsv(rows)], { type: "text/csv" }));
+  function download(text, name, type = "text/csv") {
+    const url = URL.createObjectURL(new Blob([text], { type }));
     const link = el("a", { href: url, download: name });
     document.body.append(link);
     link.click();
@@ -144,7 +144,7 @@
     });
     return el("details", {}, el("summary", {}, "Answers in this browser"),
       el("p", {}, `${rows.length} answers of ${answers.sessions().length} session(s).`),
-      el("div", { class: "buttons" }, button("Download all as CSV", () => download(rows, `answers-${study.study}.csv`)), erase));
+      el("div", { class: "buttons" }, button("Download all as CSV", () => download(toCsv(rows), `answers-${study.study}.csv`)), erase));
   }
 
   // ---- instructions ----
@@ -412,7 +412,9 @@
 
   function finishPage(session) {
     const rows = answers.rows(session.session);
-    const save = () => download(rows, `answers-${session.observer}-${session.session.slice(0, 8)}.csv`);
+    const name = `${session.observer}-${session.session.slice(0, 8)}`;
+    const save = () => download(toCsv(rows), `answers-${name}.csv`);
+    const saveScreen = () => download(JSON.stringify(session, null, 2) + "\n", `screen-${name}.json`, "application/json");
     const status = el("p", { role: "status" });
     const sent = served || settings.collect;
     outbox.listener = () => {
@@ -425,7 +427,7 @@
     show([
       heading("Thank you!"), el("p", {}, `You have answered ${rows.length} of ${total} questions.`), status,
       el("div", { class: "buttons" }, button("Download answers (CSV)", save, { class: sent ? "" : "main" }),
-        button("Next person", () => { location.reload(); })),
+        button("Screen and session (JSON)", saveScreen), button("Next person", () => { location.reload(); })),
       el("p", { class: "note" }, key("Enter"), " downloads."),
     ], { Enter: save });
     outbox.listener();

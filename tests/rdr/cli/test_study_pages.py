@@ -2,7 +2,9 @@
 
 import contextlib
 import csv
+import io
 import itertools
+import math
 import os
 import pathlib
 import re
@@ -97,6 +99,9 @@ def test_a_session_by_keyboard_alone_survives_a_killed_tab(protocol, make_site):
     assert len({row["session"] for row in rows}) == len({row["observer"] for row in rows}) == 1
     study = site.read_site(folder)
     assert sum(all(matches(study, trial, row) for trial, row in zip(one, rows)) for one in study.trials) == 1
+    if protocol not in ("2afc", "flicker"):  # the card as it is shown at first, 325 pixels wide; 60 cm; boost of 1
+        degree = 2 * 600 * math.tan(math.radians(.5)) * 325 / 85.6
+        assert all(float(row["pixels_per_degree"]) == pytest.approx(degree, abs=.001) for row in rows)
     assert read.response.size == 7 and set(read.response) <= {"left", "right", "middle", "notsure"}
     assert all(int(row["response_ms"]) >= 200 and 5 < float(row["pixels_per_degree"]) < 500 for row in rows)
 
@@ -141,6 +146,36 @@ def test_a_session_survives_a_killed_server(make_site):
     for row, here in zip(stored, rows):
         assert {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in row.items()} == {
             **here, "pixels_per_degree": f"{float(here['pixels_per_degree']):g}"}
+
+
+@pytest.mark.parametrize("ratio", [1, 1.1, 1.5, 2])
+def test_images_are_shown_pixel_by_pixel(ratio, make_site):
+    """Every pixel of the screen beside the image's own; on fine screens, and where a CSS pixel is 1.5 of the screen."""
+    folder = make_site("triplet", magnification=2, training=0)
+    study = site.read_site(folder)
+    with browsing() as browser:
+        if ratio != 1:
+            browser.phone(1280, 800, ratio)
+        browser.open((folder / "index.html").as_uri() + "?observer=2")
+        while not browser.run(TRIAL):
+            if not browser.run("return document.body.classList.contains('trial')"):
+                browser.press("Enter")
+        trial, scale = study.trials[1][0], 2 * round(ratio)
+        for held, conditions in ((False, (trial.left, trial.right)), (True, (0, 0))):
+            if held:
+                browser.do("/actions", {"actions": [
+                    {"type": "key", "id": "keys", "actions": [{"type": "keyDown", "value": " "}]}]})
+            boxes = browser.run("""return [...document.querySelectorAll('canvas')]
+                .filter(canvas => canvas.style.visibility === 'visible')
+                .map(canvas => canvas.getBoundingClientRect()).map(box => [box.left, box.top])""")
+            screen = np.asarray(Image.open(io.BytesIO(browser.picture())).convert("RGB"))
+            for (left, top), condition in zip(boxes, conditions, strict=True):
+                image = np.asarray(Image.open(folder / study.images[trial.source * 4 + condition]["file"]))
+                expected = image.repeat(scale, 0).repeat(scale, 1)
+                x, y = left * ratio, top * ratio
+                assert max(abs(x - round(x)), abs(y - round(y))) < .05  # layout is in 1/64 CSS pixels
+                shown = screen[round(y) + 2:, round(x) + 2:][:expected.shape[0], :expected.shape[1]]
+                np.testing.assert_array_equal(shown, expected)
 
 
 def test_no_answer_is_lost_when_the_whole_browser_is_killed(make_site, tmp_path):
