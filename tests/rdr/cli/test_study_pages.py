@@ -46,6 +46,7 @@ def make_site(tmp_path, rdr):
 def go(browser, *, until=None):
     """Presses keys until so many answers are there, or the last page is; returns the headings of the pages."""
     pages, look = [], os.environ.get("RDR_SCREENSHOTS")
+    browser.wait(lambda: browser.text().strip())
     for _ in range(1000):
         shown = browser.text()
         heading, trial = shown.split("\n")[0], browser.run(TRIAL)
@@ -90,7 +91,8 @@ def test_a_session_by_keyboard_alone_survives_a_killed_tab(protocol, make_site):
         go(browser, until=3)
         browser.kill_tab()
         browser.open(address)
-        assert browser.run(COUNT) == 3 and "answered 3 of 7 questions" in browser.text()
+        browser.wait(lambda: "answered 3 of 7 questions" in browser.text())
+        assert browser.run(COUNT) == 3
         pages = go(browser)
         assert "Time for a break" in pages and pages[-1] == "Thank you!"
         assert browser.complaints() == []
@@ -157,6 +159,7 @@ def test_images_are_shown_pixel_by_pixel(ratio, make_site):
         if ratio != 1:
             browser.phone(1280, 800, ratio)
         browser.open((folder / "index.html").as_uri() + "?observer=2")
+        browser.wait(lambda: browser.text().strip())
         while not browser.run(TRIAL):
             if not browser.run("return document.body.classList.contains('trial')"):
                 browser.press("Enter")
@@ -195,6 +198,7 @@ def test_names_that_look_like_markup_are_text(make_site, tmp_path):
     folder = make_site("2afc", title="<img src=x onerror=document.title='gone'>")
     with browsing() as browser:
         browser.open((folder / "index.html").as_uri() + "?observer=<b>")
+        browser.wait(lambda: browser.text().strip())
         assert browser.run("return document.querySelectorAll('img, b').length") == 0
         assert browser.text().startswith("<img src=x") and browser.run("return document.title").startswith("<img")
         assert browser.run("return document.querySelector('input').value") == ""

@@ -5,6 +5,7 @@ import http.client
 import json
 import socket
 import threading
+import time
 
 import pytest
 
@@ -244,6 +245,38 @@ def test_what_cannot_be_stored_is_not_confirmed(running, monkeypatch):
     assert study.post("/answers", {"answers": [study.answer(session, 1)]})[0] == 503
     monkeypatch.undo()
     assert study.post("/answers", {"answers": [study.answer(session, 1)]})[0] == 200
+
+
+def test_an_active_study_asks_what_says_most(running):
+    """Trees over all conditions of every source, chosen again when few are left, by what was answered until then."""
+    study = running(design="active", test=10, catch=0, training=0)
+    news, hand_out = asyncio.Event(), study.service.hand_out
+    advising = asyncio.run_coroutine_threadsafe(server.advise(study.service, news), study.loop)
+
+    def suggested(known=()):
+        for _ in range(1200):
+            if hand_out.suggested and hand_out.suggested != known:
+                return list(hand_out.suggested)
+            time.sleep(.05)
+        raise AssertionError(advising)
+
+    first = suggested()
+    sources = [hand_out.comparisons[number].source for number in first]
+    assert len(set(first)) == 6 and sources.count(0) == sources.count(1) == 3  # 4 conditions, 2 sources
+    for source in (0, 1):
+        reached, pairs = {0}, [{*hand_out.comparisons[n][1:]} for n in first if hand_out.comparisons[n].source == source]
+        for _ in pairs:
+            reached |= set().union(*(pair for pair in pairs if pair & reached))
+        assert reached == {0, 1, 2, 3}
+    session, given = study.begin(), []
+    for _ in range(5):
+        number, _, source, left, _, right, _ = study.post("/next", {"session": session})[1]["trials"][0]
+        given.append(hand_out.comparisons.index((source, *sorted((left, right)))))
+        study.post("/answers", {"answers": [study.answer(session, number)]})
+    assert set(given) <= set(first) and len(set(given)) == 5
+    study.loop.call_soon_threadsafe(news.set)
+    assert len(suggested(list(hand_out.suggested))) == 6
+    advising.cancel()
 
 
 def test_sites_that_name_other_files_are_refused(make_site, tmp_path):
