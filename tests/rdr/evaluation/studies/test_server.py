@@ -264,7 +264,8 @@ def test_an_active_study_asks_what_says_most(running):
     sources = [hand_out.comparisons[number].source for number in first]
     assert len(set(first)) == 6 and sources.count(0) == sources.count(1) == 3  # 4 conditions, 2 sources
     for source in (0, 1):
-        reached, pairs = {0}, [{*hand_out.comparisons[n][1:]} for n in first if hand_out.comparisons[n].source == source]
+        chosen = [hand_out.comparisons[number] for number in first]
+        reached, pairs = {0}, [{one.first, one.second} for one in chosen if one.source == source]
         for _ in pairs:
             reached |= set().union(*(pair for pair in pairs if pair & reached))
         assert reached == {0, 1, 2, 3}
