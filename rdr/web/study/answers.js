@@ -149,9 +149,9 @@
 
   // Posts what has not arrived, a few at a time, again and again, further and further apart.
   class Outbox {
-    constructor(answers, url, { post = (...words) => fetch(...words), wait = setTimeout, slot = () => null } = {}) {
+    constructor(answers, url, { post = (...words) => fetch(...words), wait = (...words) => setTimeout(...words), slot = () => null } = {}) {
       Object.assign(this, { answers, url, post, wait, slot });
-      this.busy = false;
+      this.busy = this.waiting = false;
       this.failures = 0;
       this.listener = () => {};
     }
@@ -182,9 +182,13 @@
         this.busy = false;
         this.listener();
       }
-      if (again) {
+      if (again && !this.waiting) {
         this.failures += 1;
-        this.wait(() => this.send(), Math.min(30000, 500 * 2 ** Math.min(this.failures, 7)));
+        this.waiting = true;
+        this.wait(() => {
+          this.waiting = false;
+          return this.send();
+        }, Math.min(30000, 500 * 2 ** Math.min(this.failures, 7)));
       }
     }
 

@@ -8,6 +8,7 @@ import math
 import os
 import pathlib
 import re
+import socket
 import subprocess
 import sys
 
@@ -114,9 +115,9 @@ def matches(study, trial, row):
 
 
 @contextlib.contextmanager
-def served(folder, port=0):
+def served(folder, port=0, *words):
     command = [sys.executable, "-m", "rdr", "study", "serve", str(folder), f"--port={port}",
-               f"--answers={folder.with_suffix('.sqlite')}"]
+               f"--answers={folder.with_suffix('.sqlite')}", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield int(re.search(r":(\d+)/", process.stdout.readline())[1])
@@ -148,6 +149,23 @@ def test_a_session_survives_a_killed_server(make_site):
     for row, here in zip(stored, rows):
         assert {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in row.items()} == {
             **here, "pixels_per_degree": f"{float(here['pixels_per_degree']):g}"}
+
+
+def test_answers_arrive_when_somebody_is_there_to_collect_them(make_site):
+    """Of a page from a disk, whose server comes after the last answer; nobody touches the page any more."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    folder = make_site("2afc", collect=f"http://127.0.0.1:{port}/answers")
+    with browsing() as browser:
+        browser.open((folder / "index.html").as_uri() + "?observer=2")
+        go(browser)
+        browser.wait(lambda: "7 answers are still on their way" in browser.text())
+        with served(folder, port, "--origins=null"):
+            browser.wait(lambda: "have arrived" in browser.text())
+        assert all("CONNECTION_REFUSED" in message for message in browser.complaints())
+    stored, study = answer_store.read_answers(folder.with_suffix(".sqlite")), site.read_site(folder)
+    assert [row["trial"] for row in stored] == list(range(1, 8)) and {row["observer"] for row in stored} == {"2"}
+    assert all(study.row(trial).items() <= row.items() for trial, row in zip(study.trials[1], stored))
 
 
 @pytest.mark.parametrize("ratio", [1, 1.1, 1.5, 2])
