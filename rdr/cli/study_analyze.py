@@ -34,7 +34,7 @@ Metrics are compared with the scales (--metrics), and codecs by the rate that th
 
 Writes scales.csv (source, condition, level, scale, lower, upper), errors.csv (with both kinds of standard errors),
 observers.csv, study.json and scales.png; shares.csv, thresholds.csv and thresholds.png where answers are right or
-wrong; metrics.csv; and curves.csv, bd_rates.csv and curves.png.
+wrong; metrics.csv; curves.csv, bd_rates.csv and curves.png; and, of ratings (--ratings), opinions.csv.
 """
 
 
@@ -63,6 +63,8 @@ class Config:
                           "with the columns source, condition, level and metrics: how these agree with the scales")
     rates: str = option("", "table with the columns source, condition, level and rate_bpp: curves and BD-rates over "
                         "JND; none: the rates of --metrics")
+    ratings: str = option("", "table of ratings with the columns observer, source, condition, level and score: mean "
+                          "opinion scores, plain, as BT.500 and as P.910")
     anchor: str = option("", "codec that BD-rates compare others with; none: the first")
     seed: int = option(0, "random seed of the bootstrap")
 
@@ -107,7 +109,7 @@ def run(config: Config, inputs: Sequence[str], extra: Extra = Extra()) -> dict[s
     from rdr.cli import study_metrics, study_results
 
     began = time.perf_counter()
-    if not inputs or not extra.out:
+    if not (inputs or config.ratings) or not extra.out:
         raise UsageError("say which answers, and where results go: rdr study analyze FILES --out=DIR")
     out = pathlib.Path(extra.out)
     if out.exists() and not out.is_dir():
@@ -116,6 +118,7 @@ def run(config: Config, inputs: Sequence[str], extra: Extra = Extra()) -> dict[s
     results = [study_results.analyze(answers, config) for answers in read_answers(inputs)]
     document, written = study_results.prepare(results, lapse=config.lapse)
     text = study_metrics.compare(results, values, config, document, written)
+    text += study_metrics.rate(config, document, written)
     written["study.json"] = study_results.to_json(document)
     out.mkdir(parents=True, exist_ok=True)
     for name, content in written.items():

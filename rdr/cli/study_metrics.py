@@ -13,6 +13,7 @@ from rdr.evaluation.studies.metric_agreement import (
     agreement_with_scales,
     gather_points,
 )
+from rdr.evaluation.studies.opinion_scores import opinion_rows, read_ratings
 from rdr.evaluation.studies.scale_tables import to_csv
 from rdr.evaluation.tables import render
 
@@ -93,6 +94,33 @@ def compare(
         written["bd_rates.csv"] = to_csv(deltas, DELTA_COLUMNS)
         text += [_say(row) for row in deltas]
     return text
+
+
+def rate(config: Any, document: dict[str, Any], written: dict[str, Any]) -> list[str]:
+    """Makes mean opinion scores of ratings, where there are any.
+
+    Args:
+      config: of `rdr.cli.study_analyze`.
+      document: gets "opinions" and "rejected_raters".
+      written: gets opinions.csv.
+
+    Returns:
+      Tables for a person.
+
+    Raises:
+      ValueError: if the table cannot be used.
+    """
+    if not config.ratings:
+        return []
+    ratings = read_ratings(config.ratings)
+    rows, rejected = opinion_rows(ratings)
+    ways = [f"{name}{end}" for name in ("mos", "bt500", "p910") for end in ("", "_low", "_high")]
+    document |= {"opinions": rows, "rejected_raters": list(rejected)}
+    written["opinions.csv"] = to_csv(rows, ("source", "condition", "level", *ways, "ratings"))
+    shown = {name: [f"{row[name]:.2f} [{row[f'{name}_low']:.2f}, {row[f'{name}_high']:.2f}]" for row in rows]
+             for name in ("mos", "bt500", "p910")}
+    names = {name: [row[name] for row in rows] for name in ("source", "condition", "level")}
+    return [render(names | shown), f"BT.500 rejects {', '.join(rejected) or 'nobody'} of {len(ratings.observers)}"]
 
 
 def _say(row: dict[str, Any]) -> str:

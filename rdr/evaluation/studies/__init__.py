@@ -19,6 +19,7 @@ __getattr__, __dir__, __all__ = attach(__name__, {
     "metric_agreement": "metric_agreement",
     "next_comparisons": "active_design",
     "observers": "observers",
+    "opinion_scores": "opinion_scores",
     "pairwise_models": "pairwise_models",
     "psychometric": "psychometric",
     "read_answers": "answers",

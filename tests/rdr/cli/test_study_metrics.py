@@ -61,3 +61,15 @@ def test_tables_that_fit_nothing_are_refused_before_anything_is_written(study, t
     other.write_text("source,condition,level,psnr\nkodim01,a,1,3\n")
     assert rdr("study", "analyze", answers, f"--out={tmp_path / 'out'}", f"--rates={other}") == 1
     assert "must have a column rate_bpp" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_ratings_have_mean_opinions(tmp_path, rdr, capsys):
+    table = tmp_path / "ratings.csv"
+    lines = [f"{i},kodim01,c,{level},{5 - level + (i % 2)}" for i in range(8) for level in (1, 2, 3)]
+    table.write_text("observer,source,condition,level,score\n" + "\n".join(lines) + "\n")
+    assert rdr("study", "analyze", f"--ratings={table}", f"--out={tmp_path / 'out'}") == 0
+    assert "BT.500 rejects nobody of 8" in capsys.readouterr().out
+    with (tmp_path / "out" / "opinions.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [float(row["mos"]) for row in rows] == [4.5, 3.5, 2.5] and rows[0]["ratings"] == "8"
+    assert float(rows[0]["p910"]) == pytest.approx(4.5) and float(rows[0]["bt500_low"]) < 4.5
