@@ -67,13 +67,13 @@ def wasserstein_distortion_map(images: ArrayLike, reference: ArrayLike, sigma: f
         ours = call(params, images)[name]
         one, other = (prepare({name: maps}, sigma, image_shape=(height, width)).groups[0] for maps in (ours, theirs))
         levels = zip(one.means, other.means, one.deviations, other.deviations, one.weights)
-        size = theirs.shape[1:3]
+        size = (theirs.shape[1], theirs.shape[2])
         local = np.zeros((batch, *size))
         for level, (mean, mean_, deviation, deviation_, weights) in enumerate(levels):
-            if weights is None or mean is None:
+            if weights is None or mean is None or mean_ is None:
                 continue
             squares = np.square(np.asarray(mean - mean_ + (one.center - other.center), np.float64))
-            if deviation is not None:
+            if deviation is not None and deviation_ is not None:
                 squares += np.square(np.asarray(deviation, np.float64) - np.asarray(deviation_, np.float64))
             windows, is_last = squares.mean(-1), mean.shape[1:3] == (1, 1)
             share = float(np.asarray(weights, np.float64).sum())
@@ -127,5 +127,5 @@ def lpips_map(images: ArrayLike, reference: ArrayLike, params: lpips.LPIPSParams
         # One position a batch entry: `unit_distance` averages over positions.
         flat = [x.reshape(-1, 1, 1, x.shape[-1]) for x in (ours, theirs)]
         local: jax.Array = lpips.unit_distance((flat[0],), (flat[1],), (jnp.asarray(head),))
-        total += _repeat(np.asarray(local, np.float64).reshape(ours.shape[:3]), images.shape[1:3])
+        total += _repeat(np.asarray(local, np.float64).reshape(ours.shape[:3]), (images.shape[1], images.shape[2]))
     return total

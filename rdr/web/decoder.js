@@ -2,7 +2,7 @@
  * Decodes images that `rdr encode` fitted a small network to: the same pixels, bit for bit, as `rdr decode`.
  *
  * An ES module without dependencies, for browsers, their workers and Node. docs/format.md describes the file; "§ 3" is
- * its section 3, which what follows was written from. Every number of the networks is a multiple of a power of two that
+ * its section 3, which what stands there follows. Every number of the networks is a multiple of a power of two that
  * float64, JavaScript's number, holds exactly.
  */
 
@@ -11,26 +11,47 @@ const MAX_ELEMENTS = 2 ** 24, MAX_TILED_ELEMENTS = 2 ** 29;
 const FREE_PIXELS = 5 * 2 ** 18, PIXELS_PER_BYTE = 2 ** 13, USUAL_OPERATIONS = 1422, WAVE_PIXELS = 64;
 
 /**
- * Decodes a message.
+ * Decodes a file.
  *
- * @param {Uint8Array} bytes the file.
- * @param {{max_pixels?: number, progress?: (fraction: number) => void}} options `max_pixels` is the most that the image
- *   may have, in place of what a message of so few bytes is trusted with; `progress` is called now and then with what
- *   is done, from 0 to 1.
+ * @param {Uint8Array} bytes
+ * @param {{max_pixels?: number, progress?: (done: number) => void}} options the most pixels that the image may have, in
+ *   place of what so few bytes are trusted with; and what is called with how much is done, from 0 to 1.
  * @returns {{width: number, height: number, channels: number, pixels: Uint8Array}} rows, then columns, then channels.
- * @throws {Error} with a sentence, if it is no such message, or damaged, or announces more than it is trusted with.
+ * @throws {Error} with a sentence, if it is no such message, or damaged, or announces too much.
  */
 export function decode(bytes, { max_pixels = null, progress = () => {} } = {}) {
-  if (!(bytes instanceof Uint8Array)) throw new Error("a message is a Uint8Array");
-  if (max_pixels !== null && !(max_pixels > 0)) throw new Error(`max_pixels must be positive, got ${max_pixels}`);
-  const limit = max_pixels === null ? null : 3 * max_pixels;
-  const parts = unpack(bytes, limit ?? MAX_TILED_ELEMENTS);
-  const image = parts.codec === "overfitted tiles" ? decodeTiles(parts, limit, progress)
-    : decodeWhole(bytes, limit, progress);
+  const image = open(bytes, max_pixels), count = image.parts.length;
+  image.parts.forEach((part, index) => {
+    const report = (fraction) => progress((index + fraction) / count);
+    place(image, part, render(readPart(part, (fraction) => report(fraction / 2)), (fraction) => report((1 + fraction) / 2)));
+  });
   progress(1);
+  delete image.parts;
   return image;
 }
 
+/** Sizes of the image and the messages it consists of; refuses what can be refused before they are decoded. */
+export function open(bytes, max_pixels) {
+  if (!(bytes instanceof Uint8Array)) throw new Error("a message is a Uint8Array");
+  if (max_pixels !== null && !(max_pixels > 0)) throw new Error(`max_pixels must be positive, got ${max_pixels}`);
+  const limit = max_pixels === null ? null : 3 * max_pixels;
+  const message = unpack(bytes, limit ?? MAX_TILED_ELEMENTS), [height, width, channels] = message.shape;
+  const parts = message.codec === "overfitted tiles" ? openTiles(message) : [{ bytes, top: 0, left: 0 }];
+  for (const part of parts) part.limit = limit;
+  return { width, height, channels, pixels: null, parts };
+}
+
+/** Puts the pixels of a part where they belong. */
+export function place(image, { top, left }, { width, height, pixels }) {
+  if (image.parts.length === 1) return void (image.pixels = pixels);
+  image.pixels ??= new Uint8Array(image.height * image.width * image.channels);
+  const line = width * image.channels;
+  for (let row = 0; row < height; row++) {
+    image.pixels.set(pixels.subarray(row * line, (row + 1) * line), ((top + row) * image.width + left) * image.channels);
+  }
+}
+
+const otherFormat = (of) => new Error(`the message has another format of ${of} images than this program reads`);
 const damaged = (how) => new Error(`damaged message: ${how}`);
 
 // ---- § 2: the container ----
@@ -108,12 +129,12 @@ function unpack(bytes, maxElements) {
 
 // ---- § 4: tiles ----
 
-function decodeTiles({ fingerprint, shape, payloads: [settings, ...tiles] }, limit, progress) {
+function openTiles({ fingerprint, shape, payloads: [settings, ...tiles] }) {
   if (fingerprint.length || !settings || shape.length !== 3 || Math.min(...shape) < 1 || !isChannels(shape[2])) {
     throw damaged("its parts are not those of a tiled image");
   }
   if (settings.length !== 5 || settings[0] !== 1) {
-    throw new Error("the message has another format of tiled images than this program reads");
+    throw otherFormat("tiled");
   }
   const [height, width, channels] = shape;
   const rows = littleEndian(settings.subarray(1, 3)), columns = littleEndian(settings.subarray(3, 5));
@@ -121,23 +142,14 @@ function decodeTiles({ fingerprint, shape, payloads: [settings, ...tiles] }, lim
     throw damaged(`it announces ${rows} x ${columns} tiles, and there are ${tiles.length}`);
   }
   const tileHeight = Math.ceil(height / rows), tileWidth = Math.ceil(width / columns);
-  tiles.forEach((tile, index) => {
-    const inner = unpack(tile, MAX_ELEMENTS);
+  return tiles.map((bytes, index) => {
+    const inner = unpack(bytes, MAX_ELEMENTS);
     if (inner.codec !== "overfitted" || inner.shape.join() !== [tileHeight, tileWidth, channels].join()) {
       throw damaged(`tile ${index + 1} of ${tiles.length} has another shape`);
     }
+    return { bytes, top: start(Math.floor(index / columns), height, tileHeight, rows),
+      left: start(index % columns, width, tileWidth, columns) };
   });
-  const pixels = new Uint8Array(height * width * channels);
-  tiles.forEach((tile, index) => {
-    const part = decodeWhole(tile, limit, (fraction) => progress((index + fraction) / tiles.length));
-    const top = start(Math.floor(index / columns), height, tileHeight, rows);
-    const left = start(index % columns, width, tileWidth, columns);
-    for (let row = 0; row < tileHeight; row++) {
-      const from = row * tileWidth * channels;
-      pixels.set(part.pixels.subarray(from, from + tileWidth * channels), ((top + row) * width + left) * channels);
-    }
-  });
-  return { width, height, channels, pixels };
 }
 
 const isChannels = (n) => n === 1 || n === 3;
@@ -147,7 +159,8 @@ const start = (index, length, side, parts) => Math.floor((index * (length - side
 
 const MAX_LEVELS = 12, MAX_WIDTH = 64, WEIGHT_TABLES = 25, MAX_EXPONENT = 9, INPUTS = 17, OWN = 12;
 
-function decodeWhole(bytes, limit, progress) {
+/** Settings, weights and latents of a part; § 11 makes pixels of them. */
+export function readPart({ bytes, limit }, progress) {
   const { codec, fingerprint, shape, payloads } = unpack(bytes, limit ?? MAX_ELEMENTS);
   if (codec !== "overfitted") {
     throw new Error(`the message was written by codec '${codec}', not by 'overfitted': other codecs need a checkpoint`);
@@ -158,14 +171,12 @@ function decodeWhole(bytes, limit, progress) {
   const settings = readSettings(payloads[0], shape);
   if (limit === null) checkWork(settings, bytes.length);
   const weights = readWeights(settings, new SymbolDecoder(payloads[1], payloads[2]));
-  const latents = readLatents(settings, weights, new SymbolDecoder(payloads[3], payloads[4]),
-    (fraction) => progress(0.5 * fraction));
-  return render(settings, weights, latents, (fraction) => progress(0.5 + 0.5 * fraction));
+  return { settings, weights, latents: readLatents(settings, weights, new SymbolDecoder(payloads[3], payloads[4]), progress) };
 }
 
 function readSettings(bytes, [height, width, channels]) {
   if (!bytes.length || bytes[0] !== 1) {
-    throw new Error("the message has another format of overfitted images than this program reads");
+    throw otherFormat("overfitted");
   }
   const [levels, noise, h, s, r] = [1, 2, 3, 4, 5].map((i) => bytes[i] ?? 0);
   const widthsFit = [h, s, r].every((w) => w >= 1 && w <= MAX_WIDTH);
@@ -203,7 +214,7 @@ function shapesOf(levels, noise, h, s, r, channels) {
   };
 }
 
-/** § 5.3: refuses messages that take more work than so few bytes are worth. */
+/** § 5.3: refuses more work than so few bytes are worth. */
 function checkWork({ height, width, levels, noise, seed, tensors, latents }, length) {
   if (seed === null && !latents.some(({ used }) => used)) return;
   let numbers = 0, upsampling = 0, waves = 0;
@@ -220,17 +231,13 @@ function checkWork({ height, width, levels, noise, seed, tensors, latents }, len
   const operations = (sizes("entropy_in", "entropy_hidden", "entropy_out", "entropy_skip") * numbers) / pixels
     + upsampling / pixels + sizes("pixel_in", "pixel_out", "pixel_skip", "refine_in", "refine_out");
   if ((pixels * operations) / USUAL_OPERATIONS + WAVE_PIXELS * waves > Math.max(FREE_PIXELS, PIXELS_PER_BYTE * length)) {
-    throw new Error(`the message announces ${width} x ${height} pixels in ${length} bytes, of which few images are: `
-      + "if you know where it is from, allow it with max_pixels");
+    throw new Error(`${length} bytes that announce ${width} x ${height} pixels are not trusted: allow it with max_pixels`);
   }
 }
 
 // ---- § 3: the entropy coder ----
 
-/**
- * § 3.1: asymmetric numeral systems with a state of 64 bits, kept as two halves, and words of 32. A state divided by
- * 2^24 has 40 bits, and 64 when it was multiplied by a count: halves of 20 bits keep every product below 2^53.
- */
+/** § 3.1: a state of 64 bits, kept as two halves; its quotient of 40 bits is split again, for products below 2^53. */
 class AnsDecoder {
   constructor(bytes) {
     if (bytes.length % 4) throw damaged("the coded symbols are not whole words");
@@ -297,7 +304,7 @@ class GammaReader {
   read() {
     let first = this.position;
     while (first < this.size && !this.bit(first)) first++;
-    // The first one-bit begins the number: as many digits as there were zeros, and one more.
+    // The first one-bit begins the number: one digit more than there were zeros.
     const digits = first - this.position + 1;
     if (digits > 40 || first + digits > this.size) throw damaged("the escape codes end early");
     let value = 0;
@@ -334,7 +341,7 @@ class SymbolDecoder {
   }
 }
 
-// ---- § 6: tables of Laplace distributions, with 60 binary digits ----
+// ---- § 6: tables of Laplace distributions ----
 
 const SCALES = 49, PLACES = 8, DIGITS = 60n, ONE = 1n << DIGITS;
 const ROOTS = [ONE, 1371062456318104877n, 1630477228166597776n, 1938975120585633118n];  // 2^(k / 4)
@@ -439,7 +446,7 @@ function round(x, least) {
 const CONTEXT = [[0, -1], [0, -2], [0, -3], [-1, -2], [-1, -1], [-1, 0], [-1, 1],
   [-2, -2], [-2, -1], [-2, 0], [-2, 1], [-2, 2]];
 const PARENTS = [[0, 0], [0, -1], [0, 1], [-1, 0], [1, 0]];
-const TOP = 2, BOTTOM = 1, SIDE = 3;  // of zeros around each latent, so that neighbors need no case of their own
+const TOP = 2, BOTTOM = 1, SIDE = 3;  // of zeros around each latent: no neighbor is a special case
 
 /** Latents, finest first: Int16Array with a border of zeros, or null where all numbers are zero. */
 function readLatents(settings, weights, decoder, progress) {
@@ -464,8 +471,7 @@ function readLatent(decoder, network, rows, columns, parent, progress) {
   const data = new Int16Array((rows + TOP + BOTTOM) * stride);
   const context = Int32Array.from(CONTEXT, ([i, j]) => i * stride + j);
   const around = Int32Array.from(PARENTS, ([i, j]) => i * parentStride + j);
-  // § 9.1: numbers on a line column + 2 row = constant are foretold together; of those, numbers with the same table
-  // stand side by side, tables ascending and rows ascending within. A chain for each table keeps that order.
+  // § 9.1: a line column + 2 row = constant is foretold together, and decoded table by table: a chain for each of them.
   const most = Math.min(rows, Math.ceil(columns / 2));
   const next = new Int32Array(most), places = new Int32Array(most), middles = new Int32Array(most);
   const head = new Int32Array(SCALES * PLACES).fill(-1), tail = new Int32Array(SCALES * PLACES);
@@ -501,7 +507,7 @@ function readLatent(decoder, network, rows, columns, parent, progress) {
   return data;
 }
 
-/** § 9: from the numbers around a place to the distribution of the one at it. Widths are padded to multiples of 4. */
+/** § 9.2: the distribution of a number, of those around it. Widths are padded to multiples of 4. */
 class EntropyNetwork {
   constructor({ h }, weights, level) {
     this.width = 4 * Math.ceil(h / 4);
@@ -611,8 +617,8 @@ function threefry(key0, key1, x0, x1) {
 const NOISE = Float64Array.from({ length: 256 }, (_, i) => (
   Math.floor((i - 127.5) * ((2 ** 12 * Math.sqrt(12)) / 256)) * 2 ** -12));
 
-/** A row of a level's noise, which goes to `out` from `at` on. */
-function noiseRow(seed, level, row, columns, out, at) {
+/** A row of a level's noise, to `out` from `at` on. */
+export function noiseRow(seed, level, row, columns, out, at) {
   const [key0, key1] = threefry(0, seed, 0, level);
   for (let column = 0, place = row * columns; column < columns; column++, place++) {
     const [x0, x1] = threefry(key0, key1, Math.floor(place / 2 ** 32), place | 0);
@@ -622,17 +628,13 @@ function noiseRow(seed, level, row, columns, out, at) {
 
 // ---- § 11: synthesis ----
 
-function render(settings, weights, latents, progress) {
-  const { height, width, channels } = settings;
+export function render({ settings, weights, latents }, progress) {
+  const { width, height, channels } = settings;
   const blank = settings.seed === null && latents.every((latent) => latent === null || !latent.some((v) => v !== 0));
-  if (!blank) return { width, height, channels, pixels: synthesize(settings, weights, latents, progress) };
-  const pixel = { ...settings, height: 1, width: 1 };  // all pixels are one
-  const color = synthesize(pixel, weights, new Array(latents.length).fill(null), () => {});
-  const pixels = new Uint8Array(height * width * channels).fill(color[0]);
-  if (channels === 3) {
-    for (let i = 0; i < pixels.length; i += 3) pixels.set(color, i);
-  }
-  return { width, height, channels, pixels };
+  if (!blank) return { width, height, pixels: synthesize(settings, weights, latents, progress) };
+  const one = { ...settings, height: 1, width: 1 };  // all pixels are one
+  const color = synthesize(one, weights, latents.map(() => null), () => {});
+  return { width, height, pixels: new Uint8Array(height * width * channels).map((_, i) => color[i % channels]) };
 }
 
 const clamp = (i, size) => Math.min(Math.max(i, 0), size - 1);
@@ -662,8 +664,8 @@ function interpolateAlong(samples, columns, taps, out, at, size) {
   }
 }
 
-/** A map without its border, as float64. */
-function withoutBorder(latent, { rows, columns }) {
+/** A latent without its border. */
+export function withoutBorder(latent, { rows, columns }) {
   const data = new Float64Array(rows * columns), stride = columns + 2 * SIDE;
   for (let row = 0; row < rows; row++) {
     const from = (row + TOP) * stride + SIDE;
@@ -698,9 +700,9 @@ function coarseMaps({ levels, noise, seed, latents: shapes }, weights, latents) 
 }
 
 /**
- * Row by row, so that only what the next rows need is held: a row of the image needs three rows of refining units, and
- * these three rows of colors each. All rows lie side by side in one array; those of colors and units are used again
- * after four. Pixel i of a row is at place i + 1, between repeated edges.
+ * Row by row, so that only what the next rows need is held: a row of the image needs three of refining units, these three
+ * of colors each. All lie in one array; rows of colors and units are used again after four. Pixel i of a row is at i + 1,
+ * between repeated edges.
  */
 function synthesize(settings, weights, latents, progress) {
   const { height, width, channels, levels, noise, seed, s, r } = settings, inputs = levels + noise;

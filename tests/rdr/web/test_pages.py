@@ -6,7 +6,6 @@ import io
 import json
 import pathlib
 import re
-import shutil
 
 import numpy as np
 import pytest
@@ -83,23 +82,6 @@ def test_images_of_different_sizes_and_none_are_refused():
                         title="")
     with pytest.raises(ValueError, match="no image"):
         pages.view_page([], None, title="")
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    chromium, driver = (shutil.which(name) for name in ("chromium", "chromedriver"))
-    if chromium is None or driver is None:
-        pytest.skip("chromium and chromedriver are not installed")
-    options, service = webdriver.ChromeOptions(), webdriver.ChromeService(driver)
-    options.binary_location = chromium
-    for flag in ("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-component-update",
-                 "disable-background-networking", "disable-sync", f"user-data-dir={tmp_path_factory.mktemp('user')}"):
-        options.add_argument(f"--{flag}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    opened = webdriver.Chrome(options=options, service=service)
-    yield opened
-    opened.quit()
 
 
 def _open(browser, path):
