@@ -236,8 +236,8 @@
   }
 
   function waitingForServer() {
-    show([heading("One moment"), el("p", {}, "The server cannot be reached. Your answers are kept in this browser; the study goes on by "
-      + "itself as soon as the server is back.")]);
+    show([heading("One moment"), el("p", {}, `${served ? "The server" : "An image"} cannot be reached. Your answers are kept in this `
+      + "browser; the study goes on by itself as soon as it is back.")]);
   }
 
   const fileOf = (source, condition) => study.images[source * conditions + condition].file;
@@ -257,9 +257,7 @@
   let stage = null;
 
   // Shows a trial; resolves with the response and its time.
-  async function showTrial(trial, done) {
-    const files = shownIn(trial);
-    const images = await Promise.all(files.map((file) => (file ? load(file) : null)));
+  function showTrial(trial, images, done) {
     return ask((finish) => {
       const header = el("header"), footer = el("footer"), node = el("div", { class: "stage" });
       const hint = el("p", { class: "note" }), row = el("div", { class: "answers" }), tabs = el("div", { class: "answers" });
@@ -386,26 +384,19 @@
       }
       const ahead = source.ahead();
       if (ahead) for (const file of shownIn(ahead)) if (file) load(file).catch(() => {});
-      let outcome;
-      try {
-        outcome = await showTrial(trial, answers.rows(session.session).length);
-      } catch {
-        await pause("An image is missing", "It could not be loaded. Please check the connection.", "Try again");
-        location.reload();
-        return false;
-      }
+      const images = await insist(() => Promise.all(shownIn(trial).map((file) => (file ? load(file) : null))), waitingForServer);
+      const outcome = await showTrial(trial, images, answers.rows(session.session).length);
       try {
         answers.add(rowOf(session, trial, outcome));
         await storage.flushed();
       } catch (error) {
         await pause("The answer was not stored", `${error.message} Please download what there is, and tell the people who run the study.`);
-        return true;
+        return;
       }
       outbox.send();
       if (trial[1] === "training" && trial[6] && outcome.response !== "skip") await feedback(trial, outcome.response);
       if (trial[1] !== "training") since += 1;
     }
-    return true;
   }
 
   // ---- the end ----
@@ -452,7 +443,7 @@
         await instructions();
       }
       try {
-        if (!await trials(session)) return;
+        await trials(session);
       } catch (error) {
         if (error.status !== 404) throw error;
         message = "The server does not know this session any more. What was answered is in this browser; please begin again.";
