@@ -6,7 +6,7 @@ v_i, means weighted by 1 / v_i^2 give psi_j, means of what is left give b_i.
 """
 
 import pathlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -171,7 +171,7 @@ def recover_opinions(scores: np.ndarray) -> Opinions:
         raise ValueError(f"scores must be of two observers or more, got {len(scores)}")
     there = np.isfinite(scores)
     quality = np.nanmean(scores, 0)
-    bias = np.nanmean(scores - quality, 1)
+    bias, inconsistency = np.nanmean(scores - quality, 1), np.zeros(len(scores))
     for _ in range(_ITERATIONS):
         inconsistency = np.nanstd(scores - quality - bias[:, None], 1)
         weight = there / (inconsistency**2 + _FLOOR)[:, None]
@@ -184,7 +184,7 @@ def recover_opinions(scores: np.ndarray) -> Opinions:
     return Opinions(quality, error, bias, inconsistency, np.zeros(len(scores), bool))
 
 
-def opinion_rows(ratings: Ratings) -> tuple[list[dict[str, object]], tuple[str, ...]]:
+def opinion_rows(ratings: Ratings) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     """Lists qualities in three ways, with intervals of 95 %.
 
     Args:
@@ -203,7 +203,7 @@ def opinion_rows(ratings: Ratings) -> tuple[list[dict[str, object]], tuple[str, 
     number = np.isfinite(ratings.scores).sum(0)
     rows = []
     for j, (source, item) in enumerate(ratings.keys):
-        row: dict[str, object] = {"source": source, "condition": item.condition, "level": item.level}
+        row: dict[str, Any] = {"source": source, "condition": item.condition, "level": item.level}
         for name, way in ways.items():
             left = np.isfinite(ratings.scores[~way.rejected, j]).sum()
             quantile = stats.norm.ppf(0.975) if name == "p910" else stats.t.ppf(0.975, max(left - 1, 1))

@@ -150,7 +150,7 @@ def fit_threshold(
         raise ValueError(f"levels must be two or more different positive numbers, got {levels}")
     if not 0 <= lapse < 1:
         raise ValueError(f"lapse must be from 0 to 1, got {lapse}")
-    best = None
+    fits = []
     for rising in (True, False):
         position = np.log(levels if rising else 1.0 / levels)
         grid = np.stack(np.meshgrid(
@@ -162,9 +162,9 @@ def fit_threshold(
             lambda theta, x=position: -_likelihoods(_log_shares(theta[None], x, task, lapse), right.sum(0),
                                                     total.sum(0))[0],
             start, method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-10, "maxiter": 4000})
-        if best is None or -found.fun > best[0] + 1e-9:
-            best = (-found.fun, found.x, rising, grid, logs)
-    likelihood, (log_critical, log_gain), rising, grid, logs = best
+        fits.append((-found.fun, found.x, rising, grid, logs))
+    # Where both are as likely, more is visible at higher levels.
+    likelihood, (log_critical, log_gain), rising, grid, logs = fits[int(fits[1][0] > fits[0][0] + 1e-9)]
     ends = (np.nan, np.nan)
     if np.sum(total.sum(1) > 0) > 1 and len(weights):
         drawn = np.argmax(_likelihoods(logs, weights @ right, weights @ total), -1)

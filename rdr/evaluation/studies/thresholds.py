@@ -1,6 +1,6 @@
 """Answers that are right or wrong: shares and d' of each level, and the level at which a difference becomes visible."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -94,7 +94,7 @@ def detect(answers: Answers, weights: np.ndarray, *, task: str = "", lapse: floa
     return result
 
 
-def share_rows(detections: list[Detection]) -> list[dict[str, object]]:
+def share_rows(detections: list[Detection]) -> list[dict[str, Any]]:
     """Lists shares of right answers and d', with intervals of 95 %.
 
     Args:
@@ -114,7 +114,7 @@ def share_rows(detections: list[Detection]) -> list[dict[str, object]]:
     return rows
 
 
-def threshold_rows(detections: list[Detection]) -> list[dict[str, object]]:
+def threshold_rows(detections: list[Detection]) -> list[dict[str, Any]]:
     """Lists critical levels.
 
     Args:
@@ -140,7 +140,7 @@ def detection_text(detections: list[Detection]) -> str:
     """
     rows = share_rows(detections)
 
-    def interval(row: dict[str, object], name: str) -> str:
+    def interval(row: dict[str, Any], name: str) -> str:
         return f"{row[name]:.2f} [{row[f'{name}_lower']:.2f}, {row[f'{name}_upper']:.2f}]"
 
     lines = [render({
