@@ -58,6 +58,16 @@ def _crowded():
 
 
 @pytest.fixture(autouse=True, scope="module")
+def _optimizations(request):
+    """A module whose programs run for longer than they compile says `OPTIMIZED = True`."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    if getattr(request.module, "OPTIMIZED", False):
+        jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
+@pytest.fixture(autouse=True, scope="module")
 def _room_for_programs():
     yield
     if _crowded():

@@ -7,6 +7,7 @@ from theory import quantization as q
 from theory.quantization import entropy_coded
 from theory.quantization import tabulated_density as sd
 
+OPTIMIZED = True
 # Oracle: Lloyd's iteration, confirmed by BFGS on the thresholds; both printed to 8 digits.
 GAUSSIAN = {0.1: 0.90851953, 0.25: 0.78944572, 0.5: 0.61733616, 0.75: 0.47093142, 1.0: 0.34826128,
             1.5: 0.17760839, 2.0: 0.08892346, 2.5: 0.04447404, 3.0: 0.02223844, 4.0: 0.00555972}
