@@ -17,7 +17,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
-from scipy.special import expit, log_expit, log_ndtr, logsumexp, ndtr, ndtri
+from scipy.sparse.csgraph import NegativeCycleError, bellman_ford
+from scipy.special import expit, log_expit, log_ndtr, ndtr, ndtri
+
+from rdr.evaluation.studies.comparisons import pieces
 
 MODELS = ("thurstone", "bradley_terry", "davidson")
 _ITERATIONS = 200
@@ -55,8 +58,10 @@ def log_probabilities(difference: Any, log_tie: Any, model: str) -> np.ndarray:
     """
     difference = np.asarray(difference, np.float64)
     if model == "davidson":
-        utility = np.stack(np.broadcast_arrays(0.5 * difference, -0.5 * difference, log_tie), -1)
-        return utility - logsumexp(utility, axis=-1, keepdims=True)
+        # By what the others are to each, since a probability of almost 1 has a logarithm that must not cancel.
+        half, tie = np.broadcast_arrays(0.5 * difference, log_tie)
+        others = ((-2.0 * half, tie - half), (2.0 * half, tie + half), (half - tie, -half - tie))
+        return np.stack([-np.logaddexp(0.0, np.logaddexp(*two)) for two in others], -1)
     if model == "thurstone":
         first, second = log_ndtr(difference / np.sqrt(2.0)), log_ndtr(-difference / np.sqrt(2.0))
     else:
@@ -79,13 +84,14 @@ def derivatives(difference: Any, log_tie: Any, counts: np.ndarray, model: str) -
     difference = np.asarray(difference, np.float64)
     slope, curvature = np.zeros((*difference.shape, 2)), np.zeros((*difference.shape, 3))
     if model == "davidson":
-        p = np.exp(log_probabilities(difference, log_tie, model))
-        total, spread = counts.sum(-1), p[..., 0] - p[..., 1]
-        slope[..., 0] = 0.5 * (counts[..., 0] - counts[..., 1] - total * spread)
-        slope[..., 1] = counts[..., 2] - total * p[..., 2]
-        curvature[..., 0] = -0.25 * total * (p[..., 0] + p[..., 1] - spread**2)
-        curvature[..., 1] = 0.5 * total * spread * p[..., 2]
-        curvature[..., 2] = -total * p[..., 2] * (1.0 - p[..., 2])
+        p, q, r = np.moveaxis(np.exp(log_probabilities(difference, log_tie, model)), -1, 0)
+        a, b, tie = np.moveaxis(np.asarray(counts, np.float64), -1, 0)
+        total = a + b + tie  # p + q + r = 1 is used so that nothing cancels where one of them is almost 1
+        slope[..., 0] = 0.5 * (a * (2.0 * q + r) - b * (2.0 * p + r) - tie * (p - q))
+        slope[..., 1] = tie * (p + q) - (a + b) * r
+        curvature[..., 0] = -0.25 * total * (4.0 * p * q + r * (p + q))
+        curvature[..., 1] = 0.5 * total * (p - q) * r
+        curvature[..., 2] = -total * r * (p + q)
         return slope, curvature
     first, second = counts[..., 0] + 0.5 * counts[..., 2], counts[..., 1] + 0.5 * counts[..., 2]
     if model == "thurstone":
@@ -162,7 +168,8 @@ def fit_counts(
       ValueError: if an argument is out of range, or there is no finite maximum, which a prior would give.
 
     Reference:
-      thurstone1927law; bradley1952rank; davidson1970extending, whose nu this is.
+      thurstone1927law; bradley1952rank; davidson1970extending, whose nu this is; ford1957solution for when there is a
+      finite maximum.
     """
     pairs, counts = np.asarray(pairs, np.int64), np.asarray(counts, np.float64)
     if model not in MODELS:
@@ -175,10 +182,17 @@ def fit_counts(
     if not (np.isfinite(counts) & (counts >= 0)).all() or not precision >= 0:
         raise ValueError("counts and precision must not be negative")
     sets, shape = counts.reshape(-1, len(pairs), 3), counts.shape[:-2]
+    if not precision:
+        without = sum(not _has_maximum(pairs, one, items, model) for one in sets)
+        if without:
+            few = ", or too few or too many are ties" if model == "davidson" else ""
+            raise ValueError(f"the likelihood has no finite maximum in {without} of {len(sets)} fits: items were "
+                             f"always or never named, or not compared with others{few}; a prior (precision > 0) "
+                             "gives one")
     theta, covariance, converged = _newton(pairs, sets, _prior(items, reference, precision, model), model)
     if not converged.all():
-        raise ValueError(f"the likelihood has no finite maximum in {np.sum(~converged)} of {len(sets)} fits: an item "
-                         "was always or never named, or not compared with others; a prior (precision > 0) gives one")
+        raise ValueError(f"the maximum was not found in {np.sum(~converged)} of {len(sets)} fits: counts may differ "
+                         "too much in size")
     contrast = np.eye(items + 1)  # differences to the source, or the mean: what fixes the origin has no part in them
     contrast[:items, :items] -= np.eye(items)[reference] if reference is not None else 1.0 / items
     theta, covariance = theta @ contrast.T, contrast @ covariance @ contrast.T
@@ -187,6 +201,30 @@ def fit_counts(
     likelihood = _likelihood(pairs, sets, theta, model)
     return Fit(theta[:, :items].reshape(*shape, items), theta[:, items].reshape(shape),
                covariance.reshape(*shape, items + 1, items + 1), likelihood.reshape(shape))
+
+
+def _has_maximum(pairs: np.ndarray, counts: np.ndarray, items: int, model: str) -> bool:
+    """Whether a likelihood without a prior has one finite maximum: no direction in which it never falls.
+
+    Far out it is flat to the last bit, so that an iteration would end there as well.
+    """
+    if pieces(items, pairs, counts, directed=True).max() > 0:
+        return False
+    if model != "davidson":
+        return True
+    if not counts[:, 2].any():
+        return False  # nu goes to 0
+    # Does nu go to infinity, with s_i - s_j >= 2 where i was named over j, and |s_i - s_j| <= 2 where neither was?
+    # Such scales exist unless a cycle of these bounds, "s of the end less s of the start is at most", is negative.
+    bounds = np.full((items, items), np.inf)
+    for start, end, bound, these in ((0, 1, 2.0, counts[:, 2]), (1, 0, 2.0, counts[:, 2]), (0, 1, -2.0, counts[:, 0]),
+                                     (1, 0, -2.0, counts[:, 1])):
+        np.minimum.at(bounds, (pairs[these > 0, start], pairs[these > 0, end]), bound)
+    try:
+        bellman_ford(bounds, indices=0)
+    except NegativeCycleError:
+        return True
+    return False
 
 
 def _prior(items: int, reference: int | None, precision: float, model: str) -> np.ndarray:

@@ -37,6 +37,8 @@ class Scales(NamedTuple):
       observers: how many answered.
       answers: how many.
       groups: [items] numbers of the groups that comparisons connect; between groups the prior alone decides.
+      components: [items] numbers of the groups in which each was named over each, if by way of others; between these
+        the prior alone keeps scales finite.
     """
 
     study: str
@@ -57,6 +59,7 @@ class Scales(NamedTuple):
     observers: int
     answers: int
     groups: np.ndarray
+    components: np.ndarray
 
 
 def resample_observers(observers: int, *, resamples: int, seed: int) -> np.ndarray:
@@ -82,6 +85,9 @@ def fit_scales(
     Intervals are scale -+ t SE with Student's t of one degree of freedom less than there are observers: quantiles of
     resampled scales are too narrow for a few dozen observers, since large scales are overestimated in every sample of
     a sample once more. By the Hessian they are scale -+ 1.96 SE, right if observers do not differ.
+
+    Where all observers named the same of two, they do so in every resample, too, which would look like certainty. How
+    far such components lie apart therefore varies by the Hessian in addition.
 
     Args:
       comparisons: what was answered.
@@ -109,12 +115,14 @@ def fit_scales(
     covariance = _covariance(fit, model, jnd)
     hessian_error = np.sqrt(np.maximum(np.diagonal(covariance), 0.0))
     taking_part = int((comparisons.counts.sum((1, 2)) > 0).sum())
+    groups, components = (pieces(items, comparisons.pairs, total, directed=directed) for directed in (False, True))
     samples, bootstrap_error = np.zeros((0, items)), np.full(items, np.nan)
     if taking_part > 1 and len(weights) > 1:
         drawn = np.tensordot(weights.astype(np.float64), comparisons.counts, 1)
         # Without a prior some samples have no maximum; these have one by the prior that others have by default.
         drawn_fit = fit_counts(comparisons.pairs, drawn, **{**options, "precision": precision or PRECISION})
         samples, _ = _to_jnd(drawn_fit, model)
+        samples = samples + _apart(comparisons, components, covariance, len(samples))
         bootstrap_error = samples.std(0, ddof=1)
     if intervals == "bootstrap" and not len(samples):
         raise ValueError(f"a bootstrap over observers needs two observers and two resamples, {comparisons.source} has "
@@ -123,11 +131,24 @@ def fit_scales(
         half = float(stats.norm.ppf(0.975)) * hessian_error
     else:
         half = float(stats.t.ppf(0.975, taking_part - 1)) * bootstrap_error
-    groups = pieces(items, comparisons.pairs, total)
     return Scales(
         comparisons.study, comparisons.source, comparisons.condition, comparisons.items, comparisons.reference, scale,
         scale - half, scale + half, bootstrap_error, hessian_error, covariance, samples, float(jnd),
-        float(fit.log_tie), model, taking_part, round(float(total.sum())), groups)
+        float(fit.log_tie), model, taking_part, round(float(total.sum())), groups, components)
+
+
+def _apart(comparisons: Comparisons, components: np.ndarray, covariance: np.ndarray, draws: int) -> np.ndarray:
+    """[draws, items] normal shifts of whole components against that of the source, or against their mean."""
+    member = (components[:, None] == np.arange(components.max() + 1)).astype(np.float64)
+    mean = member.T / member.sum(0)[:, None]
+    if comparisons.reference is not None:
+        mean = mean - mean[components[comparisons.reference]]
+    # Each fit draws for itself: what is uncertain here is not shared by sources.
+    rng = np.random.default_rng(list("\n".join((comparisons.study, comparisons.source, comparisons.condition)).encode()))
+    shift = rng.multivariate_normal(np.zeros(len(mean)), mean @ covariance @ mean.T, draws, method="svd") @ member.T
+    if comparisons.reference is None:
+        return shift - shift.mean(1, keepdims=True)
+    return shift - shift[:, comparisons.reference, None]
 
 
 def _to_jnd(fit: Fit, model: str) -> tuple[np.ndarray, np.ndarray]:
@@ -181,6 +202,9 @@ def warnings_of(scales: Sequence[Scales]) -> list[str]:
         if one.groups.max() > 0:
             notes.append(f"{name}: the comparisons fall into {one.groups.max() + 1} groups without one between them; "
                          "how these lie to each other is decided by the prior alone")
+        if (apart := one.components.max() + 1) > one.groups.max() + 1:
+            notes.append(f"{name}: everybody named the same between {apart} groups of conditions; how far these lie "
+                         "apart is decided by the prior, too, and their intervals are by the Hessian")
         if one.reference is None and one.condition:
             notes.append(f"{name}: the source was compared with nothing; the mean of the scales is 0 instead")
         if one.observers < LEAST_OBSERVERS:

@@ -142,6 +142,54 @@ def test_what_was_always_named_needs_a_prior(model):
     assert 2 < fit.scale[1] < fit.scale[2] < 40
 
 
+@pytest.mark.parametrize("model", models.MODELS)
+def test_a_group_that_was_always_named_over_another_needs_a_prior(model):
+    """The likelihood is flat there to the last bit, where an iteration ends as if at a maximum."""
+    rng, pairs = np.random.default_rng(0), np.array(list(itertools.combinations(range(5), 2)))
+    for cut in (1, 2, 3, 4):
+        for _ in range(4):
+            counts = rng.integers(1, 5, (len(pairs), 3)).astype(float)
+            counts[(pairs[:, 0] < cut) & (pairs[:, 1] >= cut), 1:] = 0
+            with pytest.raises(ValueError, match="no finite maximum in 1 of 1 fits"):
+                models.fit_counts(pairs, counts, items=5, reference=0, model=model)
+
+
+def _rises_forever(pairs, counts, items):
+    """Whether Davidson's likelihood has a direction in which no answer becomes less likely; by linear programs."""
+    first, second = np.eye(items + 1)[pairs.T]
+    difference, tie = first - second, np.eye(items + 1)[[items]]
+    a, b, t = (counts[:, [i]] > 0 for i in range(3))
+    bounds = np.concatenate([a * -difference, a * (tie - difference / 2), b * difference, b * (tie + difference / 2),
+                             t * (difference / 2 - tie), t * (-difference / 2 - tie)])
+    box = [(0, 0)] + [(-1, 1)] * items
+    return any(optimize.linprog(sign * row, bounds, np.zeros(len(bounds)), bounds=box).fun < -1e-9
+               for row in np.eye(items + 1)[1:] for sign in (1, -1))
+
+
+def test_davidson_has_a_maximum_where_nothing_rises_forever():
+    rng, found = np.random.default_rng(0), []
+    for _ in range(60):
+        pairs = np.array(list(itertools.combinations(range(rng.integers(2, 5)), 2)))
+        counts = rng.integers(1, 4, (len(pairs), 3)) * (rng.random((len(pairs), 3)) < 0.5)
+        try:
+            models.fit_counts(pairs, counts, items=pairs.max() + 1, reference=0, model="davidson")
+            found.append(True)
+        except ValueError:
+            found.append(False)
+        assert found[-1] != _rises_forever(pairs, counts, pairs.max() + 1), (pairs, counts)
+    assert 10 < sum(found) < 50
+
+
+@pytest.mark.parametrize("model", models.MODELS)
+@pytest.mark.parametrize("number", [1e3, 1e6])
+def test_many_answers_that_agree_have_a_maximum_with_a_prior(number, model):
+    fit = models.fit_counts([[0, 1], [1, 2]], [[number, 0, 0], [0, number, 0]], items=3, reference=0, model=model,
+                            precision=0.01)
+    difference = fit.scale[[0, 2]] - fit.scale[1]
+    slope, _ = models.derivatives(difference, fit.log_tie, np.array([number, 0, 0]), model)
+    np.testing.assert_allclose(slope[:, 0], 0.01 * np.array([-fit.scale[1:].sum(), fit.scale[2]]), rtol=1e-8)
+
+
 def test_what_makes_no_sense_is_refused():
     for changes, message in (({"model": "elo"}, "model must be"), ({"items": 1}, "at least two"),
                              ({"precision": -1.0}, "not be negative"), ({"counts": [[1, -1, 0]]}, "not be negative"),
