@@ -144,7 +144,8 @@ def _apart(comparisons: Comparisons, components: np.ndarray, covariance: np.ndar
     if comparisons.reference is not None:
         mean = mean - mean[components[comparisons.reference]]
     # Each fit draws for itself: what is uncertain here is not shared by sources.
-    rng = np.random.default_rng(list("\n".join((comparisons.study, comparisons.source, comparisons.condition)).encode()))
+    name = "\n".join((comparisons.study, comparisons.source, comparisons.condition))
+    rng = np.random.default_rng(list(name.encode()))
     shift = rng.multivariate_normal(np.zeros(len(mean)), mean @ covariance @ mean.T, draws, method="svd") @ member.T
     if comparisons.reference is None:
         return shift - shift.mean(1, keepdims=True)

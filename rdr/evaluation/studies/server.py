@@ -3,7 +3,6 @@
 import asyncio
 import datetime
 import json
-import math
 import pathlib
 import re
 import secrets
@@ -21,7 +20,7 @@ from rdr.evaluation.studies.site import Study
 
 MOST_BYTES, MOST_ANSWERS, AHEAD = 256 * 1024, 200, 3
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_OBSERVER, _SESSION = re.compile(r"[A-Za-z0-9._-]{1,40}"), re.compile(r"[0-9a-f]{32}")
+_OBSERVER, _SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}"), re.compile(r"[0-9a-f]{32}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
 _TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".png": "image/png",
           ".js": "text/javascript; charset=utf-8"}
@@ -235,7 +234,7 @@ def _session_of(body: dict[str, Any]) -> str:
 
 
 def _is_number(value: Any, low: float, high: float) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and low <= value <= high
+    return type(value) in (int, float) and low <= value <= high  # neither NaN nor whole numbers beyond every float
 
 
 def _now() -> str:

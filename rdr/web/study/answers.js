@@ -4,7 +4,7 @@
   const COLUMNS = ["study", "observer", "session", "trial", "protocol", "kind", "source", "codec_left", "level_left",
     "codec_pivot", "level_pivot", "codec_right", "level_right", "response", "correct", "response_ms",
     "pixels_per_degree", "time"];
-  const OBSERVER = /^[A-Za-z0-9._-]{1,40}$/;  // which no spreadsheet takes for a formula, and no page for markup
+  const OBSERVER = /^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$/;  // which no spreadsheet takes for a formula, and no page for markup
 
   function cell(value) {
     const text = value === null || value === undefined ? "" : String(value);

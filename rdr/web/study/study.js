@@ -72,7 +72,7 @@
     if (served) {
       Object.assign(info, await post("session", { study: study.study, observer: info.observer }));
     } else {
-      const number = /^[0-9]{1,6}$/.test(observer) ? Number(observer) - 1 : crypto.getRandomValues(new Uint32Array(1))[0];
+      const number = /^0*[1-9][0-9]{0,5}$/.test(observer) ? Number(observer) - 1 : crypto.getRandomValues(new Uint32Array(1))[0];
       Object.assign(info, { session: randomHex(16), slot: number % study.trials.length });
     }
     slots[info.session] = info.slot ?? null;
@@ -265,7 +265,10 @@
       header.append(el("p", {}, QUESTIONS[protocol]), hint, bar);
       footer.append(tabs, row);
       let began = null, open = protocol !== "foveated";
+      const opened = performance.now();
       const answer = (response) => {
+        // What a second click or press meant the last trial for is no answer to this one.
+        if (performance.now() - opened < LEAST) return;
         if (response !== "skip" && (!open || began === null || performance.now() - began < LEAST || !stage.allSeen())) return;
         const time = began === null ? 0 : Math.round(performance.now() - began);
         stage.close();

@@ -11,6 +11,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -107,6 +108,32 @@ def test_a_session_by_keyboard_alone_survives_a_killed_tab(protocol, make_site):
         assert all(float(row["pixels_per_degree"]) == pytest.approx(degree, abs=.001) for row in rows)
     assert read.response.size == 7 and set(read.response) <= {"left", "right", "middle", "notsure"}
     assert all(int(row["response_ms"]) >= 200 and 5 < float(row["pixels_per_degree"]) < 500 for row in rows)
+
+
+def test_a_second_click_skips_nothing_and_any_code_may_begin(make_site):
+    """The code 0 has no schedule of its own number; clicks that come too fast are those of the trial before."""
+    with browsing() as browser:
+        browser.open((make_site("2afc", training=0) / "index.html").as_uri() + "?observer=0")
+        while not browser.run(TRIAL):
+            before = browser.text()
+            if not browser.run("return document.body.classList.contains('trial')"):
+                browser.press("Enter")
+                browser.wait(lambda before=before: browser.text() != before)
+        time.sleep(.3)
+        browser.run("""
+            let seen = null;  // since when the second trial's images are there
+            const click = () => {
+              if (Object.keys(localStorage).some(key => key.includes('/answer/')) && document.querySelector('canvas')) {
+                seen ??= performance.now();
+              }
+              document.querySelector('[data-response=skip]')?.click();
+              if (seen === null || performance.now() - seen < 100) setTimeout(click, 2);
+              else window.clicked = true;
+            };
+            click()""")
+        browser.wait(lambda: browser.run("return window.clicked === true"))
+        assert browser.run(COUNT) == 1
+        assert browser.complaints() == []
 
 
 def matches(study, trial, row):

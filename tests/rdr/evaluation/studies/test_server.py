@@ -140,7 +140,8 @@ def test_what_was_shown_is_known_here_and_answers_count_once(running):
 WRONG = (
     {"session": "0" * 32}, {"session": "x"}, {"session": 7}, {"trial": 4}, {"trial": 0}, {"trial": "1"},
     {"trial": True}, {"trial": 10**30}, {"response": "middle"}, {"response": "notsure"}, {"response": ["left"]},
-    {"response_ms": -1}, {"response_ms": 1e300}, {"response_ms": "1"}, {"response_ms": None}, {"pixels_per_degree": 0},
+    {"response_ms": -1}, {"response_ms": 1e300}, {"response_ms": 10**400}, {"response_ms": "1"}, {"response_ms": None},
+    {"pixels_per_degree": 0}, {"observer": "-A1"},
     {"time": "2026-01-02T03:04:05Z<script>"}, {"time": "x" * 10_000}, {"study": "other"}, {"observer": "=cmd()"},
     {"observer": "x" * 41}, {"slot": -1}, {"slot": 1.5})
 
@@ -189,14 +190,14 @@ def test_sessions_are_checked_and_limited(running):
     study = running(limit=2)
     begin = {"study": study.study.id, "observer": "me"}
     for change, status in (({"study": "x"}, 409), ({"observer": ""}, 400), ({"observer": "<b>"}, 400),
-                           ({"observer": None}, 400)):
+                           ({"observer": None}, 400), ({"observer": "-A1"}, 400)):
         assert study.post("/session", begin | change)[0] == status
     sessions = {study.begin() for _ in range(2)}
     assert len(sessions) == 2 and study.post("/session", begin)[0] == 400
     assert study.post("/next", {"session": "0" * 32})[0] == 404
     for session in sessions:
         assert study.post("/screen", {"session": session, "screen": {"gamma": 2.2}}) == (200, {})
-    for screen in ({"a": "text"}, {"a": 1e300}, {"x" * 21: 1}, [1], {str(i): 1 for i in range(13)}):
+    for screen in ({"a": "text"}, {"a": 1e300}, {"a": -10**400}, {"x" * 21: 1}, [1], {str(i): 1 for i in range(13)}):
         assert study.post("/screen", {"session": session, "screen": screen})[0] == 400
 
 
