@@ -127,6 +127,8 @@ def prepare(results: Sequence[Result], *, lapse: float = 0.01) -> tuple[dict[str
         written["shares.csv"] = to_csv(share_rows(detections), SHARE_COLUMNS)
     for result in results:
         suffix = "" if len(results) == 1 else f"_{_file_name(result.answers)}"
+        if f"scales{suffix}.png" in written or f"thresholds{suffix}.png" in written:
+            suffix += f"_{len(written)}"  # other signs, or an end, of the names were left out
         if result.scales:
             written[f"scales{suffix}.png"] = scales_figure(result.scales, label=result.answers.question)
         else:
@@ -155,7 +157,7 @@ def _plain(value: Any) -> Any:
 
 
 def _file_name(answers: Answers) -> str:
-    return "".join(c if c.isalnum() or c in "-_" else "_" for c in f"{answers.study}_{answers.protocol}")
+    return "".join(c if c.isalnum() or c in "-_" else "_" for c in f"{answers.study[:80]}_{answers.protocol}")
 
 
 def describe(result: Result) -> str:

@@ -89,7 +89,7 @@ def read_answers(paths: Sequence[str | pathlib.Path]) -> list[Answers]:
         condition_B, is_A_selected).
 
     Returns:
-      One element a study and protocol, in the order of the files.
+      One element a study and protocol, in the order of the files, our own studies first.
 
     Raises:
       ValueError: if a file is damaged, of no known layout, or holds a cell that it must not.
@@ -99,12 +99,14 @@ def read_answers(paths: Sequence[str | pathlib.Path]) -> list[Answers]:
     references: dict[tuple[str, str], str] = {}
     seen: dict[tuple[str, ...], tuple[str, Trial]] = {}
     taken: set[str] = set()
-    for path in paths:
-        layout, rows = answer_layouts.read_trials(path)
+    files = [(path, *answer_layouts.read_trials(path)) for path in paths]
+    # Our own first: files of another layout are named so that they are told from them.
+    for path, layout, rows in sorted(files, key=lambda file: file[1].study is None):
         name = pathlib.Path(path).name.split(".")[0]
         while layout.study is None and name in taken:
             name += "'"
-        taken.add(name)
+        if layout.study is None:
+            taken.add(name)
         for key, trial in rows:
             if key is not None:
                 if key in seen and seen[key][1] == trial:
@@ -113,6 +115,7 @@ def read_answers(paths: Sequence[str | pathlib.Path]) -> list[Answers]:
                     raise ValueError(f"{path}: {seen[key][0]} has another answer of observer {key[1]}, session "
                                      f"{key[2]}, trial {key[3]}, of study {key[0]}")
                 seen[key] = str(path), trial
+                taken.add(key[0])
             group = (key[0] if key is not None else name, trial.protocol)
             trials.setdefault(group, []).append(trial)
             references[group] = layout.reference

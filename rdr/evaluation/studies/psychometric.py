@@ -169,6 +169,8 @@ def fit_threshold(
     if np.sum(total.sum(1) > 0) > 1 and len(weights):
         drawn = np.argmax(_likelihoods(logs, weights @ right, weights @ total), -1)
         low, high = np.quantile(grid[drawn, 0], (0.025, 0.975))
+        # Where the likelihood is flat, the first of its points need not lie on the same side as the estimate.
+        low, high = min(low, log_critical), max(high, log_critical)
         ends = (0.0 if low <= grid[0, 0] else np.exp(low), np.inf if high >= grid[-1, 0] else np.exp(high))
     critical = float(np.exp(log_critical))
     if not rising:

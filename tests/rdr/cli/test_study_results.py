@@ -28,3 +28,6 @@ def test_files_and_document_hold_the_same(answers):
     document, written = study_results.prepare(results)
     assert len(document["scales"]) == written["scales.csv"].count("\n") - 1
     assert document["studies"][0]["study"] == "all guess" and "scales_all_guess_triplet.png" in written
+    assert sum(name.endswith(".png") for name in written) == 2  # one each, though their names are the same
+    long = [result._replace(answers=answers._replace(study=name * 300)) for result, name in zip(results, "ab")]
+    assert max(map(len, study_results.prepare(long)[1])) < 120

@@ -37,6 +37,16 @@ def test_files_of_other_layouts_are_studies_of_their_own(tmp_path):
     assert np.sum(first.correct == "notsure") == 4 and first.response_ms.min() == 10
 
 
+def test_a_file_that_is_named_like_a_study_is_another_one(tmp_path):
+    own = write_own(tmp_path / "own.csv", [own_row(protocol="2afc")])
+    pairs = tmp_path / "s.csv"
+    pairs.write_text("observer,scene,condition_A,condition_B,is_A_selected\nx,s,a,b,1\n")
+    for paths in ([own, pairs], [pairs, own]):
+        first, second = read_answers(paths)
+        assert (first.study, first.reference, first.observers) == ("s", "reference", ("ann",))
+        assert (second.study, second.reference, second.observers) == ("s'", "", ("x",))
+
+
 def test_pairs_are_preferences_without_a_source(tmp_path):
     path = tmp_path / "pairs.csv"
     path.write_text('"observer","scene","condition_A","condition_B","is_A_selected","other"\nx,s,a,b,1,?\nx,s,b,c,0,?\n')

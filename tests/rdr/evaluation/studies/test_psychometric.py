@@ -71,6 +71,14 @@ def test_what_is_never_seen_has_no_upper_end():
     assert metamer_sensitivity(4.0, found.critical, found.gain, rising=found.rising) < 0.2
 
 
+def test_an_interval_holds_its_estimate_where_all_is_seen_or_nothing():
+    """Between the levels the likelihood is flat."""
+    right = np.array([[0.0, 0.0, 5.0]] * 6)
+    weights = np.random.default_rng(0).multinomial(6, np.full(6, 1 / 6), 50)
+    found = fit_threshold([1.0, 2.0, 3.0], right, np.full((6, 3), 5.0), weights, task="oddity")
+    assert 2 <= found.critical < 3 and found.lower <= found.critical <= found.upper
+
+
 def test_intervals_of_shares_are_wilsons_unless_observers_differ():
     p, low, high = psychometric.share_interval([80.0], [100.0])
     assert p == 0.8 and (low, high) == pytest.approx((0.7112, 0.8666), abs=1e-4)
