@@ -189,6 +189,8 @@ def gather(folders: Sequence[str], reference: str) -> tuple[list[str], list[Cond
       ValueError: if a folder lacks an image, has another one, or its name is not that of a condition.
     """
     originals = images_of(reference, "reference")
+    for name in originals:
+        site.check_name(name)
     conditions = [codec_of(pathlib.Path(folder)) for folder in folders]
     site.check_conditions(conditions)
     images = [Stimulus(number, 0, path) for number, path in enumerate(originals.values())]

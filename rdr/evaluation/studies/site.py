@@ -273,6 +273,19 @@ def read_asset(name: str) -> str:
     return (resources.files("rdr") / "web" / "study" / name).read_text(encoding="utf-8")
 
 
+def check_name(name: str) -> None:
+    """Refuses a name that a table of answers would not give back.
+
+    Args:
+      name: of a source or a codec.
+
+    Raises:
+      ValueError: if it has line breaks or other invisible signs, or blanks around it.
+    """
+    if not name.isprintable() or name != name.strip():
+        raise ValueError(f"the name {name!r} has invisible signs in it, or blanks around it: rename what is called so")
+
+
 def check_conditions(conditions: Sequence[Condition]) -> None:
     """Refuses codecs that answers could not tell apart.
 
@@ -283,6 +296,7 @@ def check_conditions(conditions: Sequence[Condition]) -> None:
       ValueError: if two are the same, or one has a name that stands for something else.
     """
     for number, condition in enumerate(conditions):
+        check_name(condition.codec)
         if condition.codec in (REFERENCE.codec, CATCH, ""):
             raise ValueError(f"a codec cannot be called {condition.codec!r}, which means something else in answers")
         if condition in conditions[:number]:

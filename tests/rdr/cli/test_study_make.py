@@ -141,6 +141,12 @@ def test_folders_must_match(folders, rdr, capsys):
 
     refuse("say which folders", f"--reference={folders / 'originals'}", f"--out={folders / 'site'}")
     refuse("two folders are codec ours", folders / "ours", *words(folders))
+    for name in ("a\nb", " a", "a\u2028b"):  # which a table of answers would not give back
+        (folders / name).mkdir()
+        refuse("invisible signs", folders / name, *words(folders))
+    (folders / "originals" / "x\ty.png").write_bytes(b"")
+    refuse("invisible signs", *words(folders))
+    (folders / "originals" / "x\ty.png").unlink()
     (folders / "ours" / "x.png").write_bytes(b"")
     refuse("have one name", *words(folders))
     (folders / "ours" / "x.png").rename(folders / "ours" / "z.png")
