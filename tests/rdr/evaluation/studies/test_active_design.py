@@ -19,6 +19,18 @@ from rdr.evaluation.studies.pairwise_models import fit_counts
 PAIRS = np.array(list(itertools.combinations(range(5), 2)))
 
 
+def test_gains_are_what_an_answer_of_that_weight_takes_off_the_variances():
+    """By inverting the precision with the answer's information added."""
+    counts = np.random.default_rng(0).integers(0, 5, (len(PAIRS), 3))
+    fit = fit_counts(PAIRS, counts, items=5, reference=None, precision=0.2)
+    covariance = fit.covariance[:5, :5]
+    for (i, j), gain in zip(PAIRS, gains(PAIRS, counts, items=5, precision=0.2)):
+        along = np.eye(5)[i] - np.eye(5)[j]
+        weight = expected_weight(fit.scale[i] - fit.scale[j], along @ covariance @ along)
+        after = np.linalg.pinv(np.linalg.pinv(covariance, rcond=1e-9) + weight * np.outer(along, along), rcond=1e-9)
+        assert gain == pytest.approx(np.trace(covariance) - np.trace(after), rel=1e-6)
+
+
 @pytest.mark.parametrize(("mean", "variance"), [(0.0, 0.5), (1.0, 2.0), (-3.0, 0.3)])
 def test_gains_are_the_integrals_they_stand_for(mean, variance):
     def expect(function):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from rdr.evaluation.studies import observers
 from rdr.evaluation.studies.answers import read_answers
 from rdr.evaluation.studies.comparisons import count_answers
 from rdr.evaluation.studies.observers import screen_observers, standardized_likelihood
@@ -41,6 +42,15 @@ def test_likelihoods_are_standardized(tmp_path):
     assert abs(values.mean()) < 3 / np.sqrt(30) and 0.7 < values.std() < 1.3
     nobody = [(one._replace(counts=0 * one.counts), scales) for one, scales in fits]
     assert np.isnan(standardized_likelihood(nobody, 30)).all()
+
+
+def test_nobody_is_named_for_being_a_little_less_likely_than_others_who_agree(study, monkeypatch):
+    """What lies outside of the quartiles must be unlikely under the model, too."""
+    for last, named in ((-1.9, False), (-2.1, True)):
+        monkeypatch.setattr(observers, "standardized_likelihood",
+                            lambda _, count, last=last: np.append(np.linspace(0.0, 0.1, count - 1), last))
+        found = screen_observers(*study, least_catch=0.0)
+        assert [bool(one.reasons) for one in found] == [False] * 29 + [named]
 
 
 def test_thresholds_are_arguments_and_checked(study):

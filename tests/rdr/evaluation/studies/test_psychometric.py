@@ -84,6 +84,9 @@ def test_intervals_of_shares_are_wilsons_unless_observers_differ():
     assert p == 0.8 and (low, high) == pytest.approx((0.7112, 0.8666), abs=1e-4)
     _, wider, _ = psychometric.share_interval([50.0, 30.0], [50.0, 50.0])
     assert wider < low - 0.1
+    # Observers of ten equal answers each are as good as one answer less than there are of them.
+    clusters = psychometric.share_interval([10.0] * 30 + [0.0] * 20, [10.0] * 50)
+    assert clusters == pytest.approx(psychometric.share_interval([0.6 * 49], [49.0]), rel=1e-9)
     assert psychometric.share_interval([10.0], [10.0])[2] == pytest.approx(1.0)
     with pytest.raises(ValueError, match="must be answers"):
         psychometric.share_interval([0.0], [0.0])

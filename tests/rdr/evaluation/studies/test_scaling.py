@@ -7,7 +7,7 @@ import pytest
 
 from rdr.evaluation.studies.answers import Item
 from rdr.evaluation.studies.comparisons import Comparisons
-from rdr.evaluation.studies.pairwise_models import MODELS
+from rdr.evaluation.studies.pairwise_models import MODELS, fit_counts, unit
 from rdr.evaluation.studies.scaling import differences, fit_scales, resample_observers, warnings_of
 
 PAIRS = np.array(list(itertools.combinations(range(4), 2)))
@@ -70,6 +70,18 @@ def test_groups_that_nobody_compared_are_told():
     found = fit_scales(apart, resample_observers(6, resamples=20, seed=0))
     assert found.groups.tolist() == [0, 0, 1, 1]
     assert any("2 groups" in note and "source s c" in note for note in warnings_of([found]))
+
+
+def test_that_davidsons_unit_is_estimated_is_part_of_the_covariance():
+    """By differences of scales over the unit, in every parameter."""
+    data, step = comparisons(20, 2, repeats=3, not_sure=0.3), 1e-5
+    fit = fit_counts(data.pairs, data.counts.sum(0), items=4, reference=0, model="davidson", precision=0.01)
+    theta = np.append(fit.scale, fit.log_tie)
+    ends = [[point[:4] / unit("davidson", point[4]) for point in (theta + step * e, theta - step * e)]
+            for e in np.eye(5)]
+    jacobian = np.array([(plus - minus) / (2 * step) for plus, minus in ends]).T
+    found = fit_scales(data, np.zeros((0, 20)), model="davidson", precision=0.01)
+    np.testing.assert_allclose(found.covariance, jacobian @ fit.covariance @ jacobian.T, rtol=1e-6, atol=1e-12)
 
 
 @pytest.mark.parametrize("reference", [0, None])
