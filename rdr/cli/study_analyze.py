@@ -32,7 +32,7 @@ and foveated are right or wrong: of these, thresholds are computed.
 
 Metrics are compared with the scales (--metrics), and codecs by the rate that they need for one scale (--rates).
 
-Writes scales.csv (source, condition, level, scale, lower, upper), errors.csv (with both kinds of standard errors),
+Writes scales.csv (source, condition, level, scale, lower, upper), errors.csv (with all standard errors),
 observers.csv, study.json and scales.png; shares.csv, thresholds.csv and thresholds.png where answers are right or
 wrong; metrics.csv; curves.csv, bd_rates.csv and curves.png; and, of ratings (--ratings), opinions.csv.
 """
@@ -51,8 +51,9 @@ class Config:
         "codec for questions about distortion, source for preferences", choices=SCOPES, first=True)
     reject: bool = option(False, "leave out the observers who are named", first=True)
     catch: float = option(0.7, "share of catch trials that an observer must answer rightly, from 0 to 1")
-    intervals: str = option("auto", "where intervals are from: observers that are drawn again (bootstrap), or hessian; "
-                            "auto: the former from five observers on", choices=INTERVALS)
+    intervals: str = option("auto", "where intervals are from: differences between observers, observers that are drawn "
+                            "again (bootstrap), or hessian: answers; auto: observers from five on, else hessian",
+                            choices=INTERVALS)
     resamples: int = option(1000, "how often observers are drawn again")
     prior: float = option(PRECISION, "precision of the weak normal prior of scales, 1 / variance in the model's "
                           "unit; 0 for none")

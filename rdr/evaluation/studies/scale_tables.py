@@ -12,7 +12,7 @@ from rdr.evaluation.studies.scaling import Scales
 from rdr.evaluation.tables import render
 
 SCALE_COLUMNS = ("source", "condition", "level", "scale", "lower", "upper")
-ERROR_COLUMNS = ("study", *SCALE_COLUMNS, "bootstrap_error", "hessian_error", "observers", "answers")
+ERROR_COLUMNS = ("study", *SCALE_COLUMNS, "observer_error", "bootstrap_error", "hessian_error", "observers", "answers")
 
 
 def scale_rows(fits: Sequence[Scales]) -> list[dict[str, Any]]:
@@ -37,8 +37,9 @@ def scale_rows(fits: Sequence[Scales]) -> list[dict[str, Any]]:
                 "study": fit.study, "source": f"{fit.study}/{fit.source}" if several else fit.source,
                 "condition": item.condition, "level": item.level, "scale": float(fit.scale[i]),
                 "lower": float(fit.lower[i]), "upper": float(fit.upper[i]),
-                "bootstrap_error": float(fit.bootstrap_error[i]), "hessian_error": float(fit.hessian_error[i]),
-                "observers": fit.observers, "answers": fit.answers})  # fmt: skip
+                "observer_error": float(fit.observer_error[i]), "bootstrap_error": float(fit.bootstrap_error[i]),
+                "hessian_error": float(fit.hessian_error[i]), "observers": fit.observers,
+                "answers": fit.answers})  # fmt: skip
     return rows
 
 

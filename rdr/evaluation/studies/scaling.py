@@ -8,11 +8,11 @@ from scipy import stats
 
 from rdr.evaluation.studies.answers import Item
 from rdr.evaluation.studies.comparisons import Comparisons, pieces
-from rdr.evaluation.studies.pairwise_models import Fit, fit_counts, unit
+from rdr.evaluation.studies.pairwise_models import Fit, derivatives, fit_counts, unit
 
-INTERVALS = ("auto", "bootstrap", "hessian")
+INTERVALS = ("auto", "observers", "bootstrap", "hessian")
 PRECISION = 0.01  # of the weak prior: a standard deviation of ten of the model's units
-LEAST_OBSERVERS = 5  # that a bootstrap over observers needs
+LEAST_OBSERVERS = 5  # from which on differences between them tell how certain scales are
 
 
 class Scales(NamedTuple):
@@ -27,6 +27,7 @@ class Scales(NamedTuple):
       scale: [items].
       lower: [items] end of the interval of 95 %.
       upper: [items] its other end.
+      observer_error: [items] standard error from the differences between observers, NaN for less than two.
       bootstrap_error: [items] standard error over resampled observers, NaN for less than two.
       hessian_error: [items] standard error if all answers were independent.
       covariance: [items, items] of the scales, by the Hessian.
@@ -49,6 +50,7 @@ class Scales(NamedTuple):
     scale: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
+    observer_error: np.ndarray
     bootstrap_error: np.ndarray
     hessian_error: np.ndarray
     covariance: np.ndarray
@@ -82,12 +84,16 @@ def fit_scales(
 ) -> Scales:
     """Fits the scales of a source.
 
-    Intervals are scale -+ t SE with Student's t of one degree of freedom less than there are observers: quantiles of
-    resampled scales are too narrow for a few dozen observers, since large scales are overestimated in every sample of
-    a sample once more. By the Hessian they are scale -+ 1.96 SE, right if observers do not differ.
+    Intervals are scale -+ t SE with Student's t of one degree of freedom less than there are observers. With g_o the
+    gradient of the log-likelihood of observer o's answers, H the negative Hessian and n observers, the covariance is
 
-    Where all observers named the same of two, they do so in every resample, too, which would look like certainty. How
-    far such components lie apart therefore varies by the Hessian in addition.
+        n / (n - 1) H^-1 (sum_o g_o g_o') H^-1,
+
+    what redrawing observers comes to without its noise. By the Hessian alone intervals are scale -+ 1.96 SE, right if
+    observers do not differ.
+
+    Where all observers named the same of two, they do not differ, nor in any resample, which would look like
+    certainty. How far such components lie apart therefore varies by the Hessian in addition.
 
     Args:
       comparisons: what was answered.
@@ -95,7 +101,8 @@ def fit_scales(
         together.
       model: "thurstone" (case V), "bradley_terry" or "davidson".
       precision: of the prior, see `rdr.evaluation.studies.pairwise_models.fit_counts`.
-      intervals: "bootstrap" over observers, "hessian", or "auto": the former from five observers on.
+      intervals: "observers", "bootstrap" (the same of redrawn observers), "hessian", or "auto": the first from five
+        observers on, else the last.
 
     Returns:
       The scales.
@@ -104,7 +111,8 @@ def fit_scales(
       ValueError: if an option is out of range, or there is no finite maximum without a prior.
 
     Reference:
-      perezortiz2017practical, for comparisons scaled in JND and resampled observers.
+      perezortiz2017practical, for comparisons scaled in JND and resampled observers; liang1986longitudinal for the
+      covariance.
     """
     if intervals not in INTERVALS:
         raise ValueError(f"intervals must be one of {', '.join(INTERVALS)}, got {intervals!r}")
@@ -116,40 +124,46 @@ def fit_scales(
     hessian_error = np.sqrt(np.maximum(np.diagonal(covariance), 0.0))
     taking_part = int((comparisons.counts.sum((1, 2)) > 0).sum())
     groups, components = (pieces(items, comparisons.pairs, total, directed=directed) for directed in (False, True))
+    shifts = _shifts(components, comparisons.reference)
     samples, bootstrap_error = np.zeros((0, items)), np.full(items, np.nan)
     if taking_part > 1 and len(weights) > 1:
         drawn = np.tensordot(weights.astype(np.float64), comparisons.counts, 1)
         # Without a prior some samples have no maximum; these have one by the prior that others have by default.
         drawn_fit = fit_counts(comparisons.pairs, drawn, **{**options, "precision": precision or PRECISION})
         samples, _ = _to_jnd(drawn_fit, model)
-        samples = samples + _apart(comparisons, components, covariance, len(samples))
+        samples = samples + _apart(comparisons, shifts, covariance, len(samples))
         bootstrap_error = samples.std(0, ddof=1)
-    if intervals == "bootstrap" and not len(samples):
-        raise ValueError(f"a bootstrap over observers needs two observers and two resamples, {comparisons.source} has "
-                         f"{taking_part} and {len(weights)}: ask for intervals by the Hessian")
-    if intervals == "hessian" or (intervals == "auto" and (taking_part < LEAST_OBSERVERS or not len(samples))):
+    observer_error = _observer_error(comparisons, fit, model, jnd, taking_part)
+    observer_error = np.sqrt(observer_error**2 + np.diagonal(shifts @ covariance @ shifts.T))
+    if intervals == "auto":
+        intervals = "observers" if taking_part >= LEAST_OBSERVERS else "hessian"
+    if (taking_part < 2 and intervals != "hessian") or (intervals == "bootstrap" and not len(samples)):
+        raise ValueError(f"intervals over observers need two of them, and two resamples of a bootstrap, "
+                         f"{comparisons.source} has {taking_part} and {len(weights)}: ask for intervals by the Hessian")
+    if intervals == "hessian":
         half = float(stats.norm.ppf(0.975)) * hessian_error
     else:
-        half = float(stats.t.ppf(0.975, taking_part - 1)) * bootstrap_error
+        error = observer_error if intervals == "observers" else bootstrap_error
+        half = float(stats.t.ppf(0.975, taking_part - 1)) * error
     return Scales(
         comparisons.study, comparisons.source, comparisons.condition, comparisons.items, comparisons.reference, scale,
-        scale - half, scale + half, bootstrap_error, hessian_error, covariance, samples, float(jnd),
+        scale - half, scale + half, observer_error, bootstrap_error, hessian_error, covariance, samples, float(jnd),
         float(fit.log_tie), model, taking_part, round(float(total.sum())), groups, components)
 
 
-def _apart(comparisons: Comparisons, components: np.ndarray, covariance: np.ndarray, draws: int) -> np.ndarray:
-    """[draws, items] normal shifts of whole components against that of the source, or against their mean."""
+def _shifts(components: np.ndarray, reference: int | None) -> np.ndarray:
+    """[items, items] from scales to how far their component lies from that of the source, or from the mean of all."""
     member = (components[:, None] == np.arange(components.max() + 1)).astype(np.float64)
-    mean = member.T / member.sum(0)[:, None]
-    if comparisons.reference is not None:
-        mean = mean - mean[components[comparisons.reference]]
+    mean = member @ (member.T / member.sum(0)[:, None])
+    return mean - (mean[reference] if reference is not None else mean.mean(0))
+
+
+def _apart(comparisons: Comparisons, shifts: np.ndarray, covariance: np.ndarray, draws: int) -> np.ndarray:
+    """[draws, items] normal shifts of whole components."""
     # Each fit draws for itself: what is uncertain here is not shared by sources.
     name = "\n".join((comparisons.study, comparisons.source, comparisons.condition))
     rng = np.random.default_rng(list(name.encode()))
-    shift = rng.multivariate_normal(np.zeros(len(mean)), mean @ covariance @ mean.T, draws, method="svd") @ member.T
-    if comparisons.reference is None:
-        return shift - shift.mean(1, keepdims=True)
-    return shift - shift[:, comparisons.reference, None]
+    return rng.multivariate_normal(np.zeros(len(shifts)), covariance, draws, method="svd") @ shifts.T
 
 
 def _to_jnd(fit: Fit, model: str) -> tuple[np.ndarray, np.ndarray]:
@@ -159,12 +173,32 @@ def _to_jnd(fit: Fit, model: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _covariance(fit: Fit, model: str, jnd: np.ndarray) -> np.ndarray:
     """Of scales in JND; that Davidson's unit was estimated, too, is carried along to first order."""
+    jacobian = _jacobian(fit, model, jnd)
+    return jacobian @ fit.covariance @ jacobian.T
+
+
+def _jacobian(fit: Fit, model: str, jnd: np.ndarray) -> np.ndarray:
+    """[items, items + 1] of scales in JND by scales in the model's unit and log nu."""
     items = fit.scale.shape[-1]
     jacobian = np.concatenate([np.eye(items) / jnd, np.zeros((items, 1))], 1)
     if model == "davidson":
         nu = np.exp(fit.log_tie)
         jacobian[:, -1] = -fit.scale / jnd**2 * 2.0 * nu / np.sqrt(nu**2 + 12.0)
-    return jacobian @ fit.covariance @ jacobian.T
+    return jacobian
+
+
+def _observer_error(comparisons: Comparisons, fit: Fit, model: str, jnd: np.ndarray, observers: int) -> np.ndarray:
+    items, (first, second) = len(comparisons.items), comparisons.pairs.T
+    if observers < 2:
+        return np.full(items, np.nan)
+    difference = np.broadcast_to(fit.scale[first] - fit.scale[second], comparisons.counts.shape[:2])
+    slope, _ = derivatives(difference, fit.log_tie, comparisons.counts, model)
+    gradient = np.zeros((len(comparisons.counts), items + 1))
+    np.add.at(gradient.T, first, slope[..., 0].T)
+    np.add.at(gradient.T, second, -slope[..., 0].T)
+    gradient[:, items] = slope[..., 1].sum(1)
+    spread = gradient @ fit.covariance @ _jacobian(fit, model, jnd).T
+    return np.sqrt(observers / (observers - 1) * np.sum(spread**2, 0))
 
 
 def differences(scales: Scales) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

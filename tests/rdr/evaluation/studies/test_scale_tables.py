@@ -14,8 +14,8 @@ def scales(condition="c", *, study="s", source="kodim01"):
     value = np.array([0.0, 1 / 3, 1.5])
     items = (Item("reference", "0"), Item(condition, "2"), Item(condition, "10"))
     half = np.array([0, 0.1, 0.2])
-    return Scales(study, source, condition, items, 0, value, value - half, value + half, value * np.nan, 0 * value,
-                  np.eye(3), np.zeros((0, 3)), 1.0, 0.0, "thurstone", 7, 90, *np.zeros((2, 3), int))
+    return Scales(study, source, condition, items, 0, value, value - half, value + half, value * np.nan, value * np.nan,
+                  0 * value, np.eye(3), np.zeros((0, 3)), 1.0, 0.0, "thurstone", 7, 90, *np.zeros((2, 3), int))
 
 
 def test_rows_hold_the_source_once_and_are_named_after_studies_if_there_are_several():

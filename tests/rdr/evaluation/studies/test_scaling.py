@@ -42,8 +42,10 @@ def test_both_errors_agree_where_observers_do_not_differ_and_else_the_bootstrap_
     weights = resample_observers(200, resamples=300, seed=0)
     same = fit_scales(comparisons(200, 1, repeats=4), weights)
     np.testing.assert_allclose(same.bootstrap_error[1:], same.hessian_error[1:], rtol=0.2)
+    np.testing.assert_allclose(same.bootstrap_error[1:], same.observer_error[1:], rtol=0.1)
     different = fit_scales(comparisons(200, 1, repeats=40, spread=0.7), weights)
     assert (different.bootstrap_error[2:] > 1.5 * different.hessian_error[2:]).all()
+    np.testing.assert_allclose(different.bootstrap_error[1:], different.observer_error[1:], rtol=0.1)
     unsure = fit_scales(comparisons(200, 1, repeats=4, not_sure=1.0), weights)  # halves vary less than answers
     assert (unsure.bootstrap_error[1:] < 0.8 * unsure.hessian_error[1:]).all()
 
@@ -51,14 +53,16 @@ def test_both_errors_agree_where_observers_do_not_differ_and_else_the_bootstrap_
 def test_few_observers_have_intervals_by_the_hessian_and_a_note():
     data = comparisons(3, 0, repeats=20)
     weights = resample_observers(3, resamples=20, seed=0)
-    auto, hessian, drawn = (fit_scales(data, weights, intervals=name) for name in ("auto", "hessian", "bootstrap"))
+    auto, hessian, drawn, seen = (fit_scales(data, weights, intervals=name)
+                                  for name in ("auto", "hessian", "bootstrap", "observers"))
     np.testing.assert_array_equal(auto.lower, hessian.lower)
     np.testing.assert_allclose(hessian.upper - hessian.scale, 1.959963985 * hessian.hessian_error)
     np.testing.assert_allclose(drawn.upper - drawn.scale, 4.302652730 * drawn.bootstrap_error)
+    np.testing.assert_allclose(seen.upper - seen.scale, 4.302652730 * seen.observer_error)
     assert any("with 3 observers" in note for note in warnings_of([auto]))
     one = data.keep(np.array([True, False, False]))
     assert np.isnan(fit_scales(one, resample_observers(1, resamples=20, seed=0)).bootstrap_error).all()
-    with pytest.raises(ValueError, match="a bootstrap over observers needs"):
+    with pytest.raises(ValueError, match="intervals over observers need two"):
         fit_scales(one, resample_observers(1, resamples=20, seed=0), intervals="bootstrap")
     with pytest.raises(ValueError, match="intervals must be one of"):
         fit_scales(one, weights, intervals="bayes")
@@ -94,6 +98,8 @@ def test_what_everybody_named_is_not_certain_for_that(reference):
     found = fit_scales(data, resample_observers(6, resamples=400, seed=0))
     assert found.components.max() == 2 and found.groups.max() == 0
     np.testing.assert_allclose(found.bootstrap_error, found.hessian_error, rtol=0.15, atol=1e-12)
+    assert (found.observer_error >= found.hessian_error - 1e-12).all()
+    np.testing.assert_allclose(found.observer_error, found.hessian_error, rtol=0.1, atol=1e-12)
     difference, error, significant = differences(found)
     assert difference[1, 2] > 0.3 and not significant[1, 2] and error[1, 2] > 1
     assert any("everybody named the same between 3 groups" in note for note in warnings_of([found]))
@@ -103,21 +109,33 @@ def test_what_everybody_named_is_not_certain_for_that(reference):
     assert some.components.max() == 0 and not any("everybody" in note for note in warnings_of([some]))
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_errors_over_observers_are_those_of_leaving_each_out(model):
+    data = comparisons(60, 3, repeats=6, not_sure=0.3, spread=0.3)
+    found = fit_scales(data, np.zeros((0, 60)), model=model)
+    left = np.array([fit_scales(data.keep(np.arange(60) != observer), np.zeros((0, 59)), model=model).scale
+                     for observer in range(60)])
+    jackknife = np.sqrt(59 / 60 * np.sum((left - left.mean(0)) ** 2, 0))
+    np.testing.assert_allclose(found.observer_error[1:], jackknife[1:], rtol=0.05)
+
+
 @pytest.mark.parametrize("intervals", ["hessian", "bootstrap"])
 def test_differences_are_significant_as_their_intervals_say(intervals):
-    found = fit_scales(comparisons(30 if intervals == "bootstrap" else 4, 5, repeats=5),
-                       resample_observers(30 if intervals == "bootstrap" else 4, resamples=400, seed=0))
+    observers = 30 if intervals == "bootstrap" else 4
+    data, weights = comparisons(observers, 5, repeats=5), resample_observers(observers, resamples=400, seed=0)
+    found = fit_scales(data, weights)
     difference, error, significant = differences(found)
     np.testing.assert_allclose(difference[:, 0], found.scale)
     np.testing.assert_allclose(error[:, 0], getattr(found, f"{intervals}_error"), rtol=1e-9, atol=1e-12)
-    outside = (found.lower > 0) | (found.upper < 0)
+    same = fit_scales(data, weights, intervals=intervals)
+    outside = (same.lower > 0) | (same.upper < 0)
     np.testing.assert_array_equal(significant[1:, 0], outside[1:])
     assert not significant.diagonal().any() and (significant == significant.T).all()
 
 
 @pytest.mark.stress
 @pytest.mark.parametrize(("observers", "repeats", "spread", "not_sure"), [
-    (10, 1, 0.0, 0.0), (20, 1, 0.0, 0.0), (40, 2, 0.0, 0.0), (20, 1, 0.0, 0.4)])
+    (6, 4, 0.0, 0.0), (10, 1, 0.0, 0.0), (20, 1, 0.0, 0.0), (40, 2, 0.0, 0.0), (20, 2, 0.0, 0.4)])
 def test_intervals_hold_the_truth_as_often_as_they_say(observers, repeats, spread, not_sure):
     """Coverage of 95 % within 2 %. Half answers for 'not sure' have another truth: the scales of many answers."""
     truth = PLANTED
@@ -125,8 +143,8 @@ def test_intervals_hold_the_truth_as_often_as_they_say(observers, repeats, sprea
         many = comparisons(2000, 0, repeats=200, not_sure=not_sure)
         truth = fit_scales(many, np.zeros((0, 2000))).scale
     inside = []
-    for seed in range(1500):
+    for seed in range(2000):
         data = comparisons(observers, seed, repeats=repeats, spread=spread, not_sure=not_sure)
-        found = fit_scales(data, resample_observers(observers, resamples=300, seed=seed))
+        found = fit_scales(data, np.zeros((0, observers)))
         inside.append((found.lower <= truth) & (truth <= found.upper))
     assert abs(np.mean(inside, 0)[1:].mean() - 0.95) < 0.02
