@@ -7,6 +7,7 @@ import { pathToFileURL } from "node:url";
 
 const { decode } = await import(pathToFileURL(process.argv[2]));
 const options = process.argv[3] ? { max_pixels: Number(process.argv[3]) } : {};
+let resident = 0;
 for await (const path of createInterface({ input: process.stdin })) {
   const bytes = new Uint8Array(readFileSync(path)), started = performance.now(), fractions = [];
   let result;
@@ -17,6 +18,7 @@ for await (const path of createInterface({ input: process.stdin })) {
     result = { error: error.message, kind: error.constructor.name };
   }
   const ascends = fractions.every((fraction, i) => fraction >= (fractions[i - 1] ?? 0)) && (fractions.at(-1) ?? 1) === 1;
-  const resident = process.resourceUsage().maxRSS * 1024;
+  // Not the largest that the system reports, which begins with that of the process that started this one.
+  resident = Math.max(resident, process.memoryUsage.rss());
   console.log(JSON.stringify({ ...result, ascends, seconds: (performance.now() - started) / 1000, resident }));
 }
