@@ -30,11 +30,13 @@ class Browser:
       downloads: folder of what is downloaded.
     """
 
-    def __init__(self, port, binary, profile, downloads, width, height):
+    def __init__(self, port, binary, profile, downloads, width, height, flags):
         self.port, self.profile, self.downloads = port, profile, downloads
-        options = {"binary": binary, "args": [*FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}"],
+        words = [*FLAGS, *flags, f"--user-data-dir={profile}", f"--window-size={width},{height}"]
+        options = {"binary": binary, "args": words,
                    "prefs": {"download.default_directory": str(downloads)}}
-        wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
+        wanted = {"timeouts": {"script": 100_000}, "browserName": "chrome", "goog:chromeOptions": options,
+                  "goog:loggingPrefs": {"browser": "ALL"}}
         self.session = self._ask("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
 
     def _ask(self, method, path, body=None):
@@ -57,6 +59,10 @@ class Browser:
     def run(self, script, *words):
         """The value of a script that returns one."""
         return self.do("/execute/sync", {"script": script, "args": list(words)})
+
+    def run_async(self, script, *words):
+        """What a script hands to its last argument, a function."""
+        return self.do("/execute/async", {"script": script, "args": list(words)})
 
     def text(self):
         return self.run("return document.body.innerText")
@@ -112,7 +118,7 @@ class Browser:
 
 
 @contextlib.contextmanager
-def browsing(width=1280, height=800, *, profile=None):
+def browsing(width=1280, height=800, *, profile=None, flags=()):
     """Opens a window, or skips the test."""
     driver, binary = shutil.which("chromedriver"), next(filter(None, map(shutil.which, BINARIES)), None)
     if driver is None or binary is None:
@@ -125,7 +131,10 @@ def browsing(width=1280, height=800, *, profile=None):
             try:
                 line = next(line for line in process.stdout if "on port" in line and "success" in line)
                 port = int(re.search(r"port (\d+)", line)[1])
-                browser = Browser(port, binary, profile or f"{folder}/profile", downloads, width, height)
+                try:
+                    browser = Browser(port, binary, profile or f"{folder}/profile", downloads, width, height, flags)
+                except (RuntimeError, OSError) as error:
+                    pytest.skip(f"Chromium does not start: {error}")
                 try:
                     yield browser
                 finally:

@@ -85,15 +85,13 @@ def test_images_of_different_sizes_and_none_are_refused():
 
 
 def _open(browser, path):
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    browser.get(path.as_uri())
-    WebDriverWait(browser, 60).until(lambda _: browser.execute_script("return document.documentElement.dataset.done"))
-    assert browser.get_log("browser") == []
+    browser.open(path.as_uri())
+    browser.wait(lambda: browser.run("return document.documentElement.dataset.done"))
+    assert browser.complaints() == []
 
 
 def _pixels(browser, expression):
-    return np.array(browser.execute_script(
+    return np.array(browser.run(
         f"const c = {expression}; return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]")
     ).reshape(-1, 4)
 
@@ -106,29 +104,25 @@ def test_a_browser_shows_the_pixels_that_python_decodes(browser, tmp_path):
     np.testing.assert_array_equal(found[:, :3].reshape(pixels.shape), pixels)
     (tmp_path / "a.html").write_text(pages.image_page(STORED.read_bytes()[:-1], (16, 12), title="a"), encoding="utf-8")
     _open(browser, tmp_path / "a.html")
-    assert "checksum" in browser.execute_script("return document.getElementById('state').textContent")
+    assert "checksum" in browser.run("return document.getElementById('state').textContent")
 
 
 def test_a_browser_compares_images_by_keyboard(browser, tmp_path):
-    from selenium.webdriver.common.by import By
-
     pixels = overfitted.decode(STORED.read_bytes())
     other = pixels + np.uint8(1)
     maps = [pages.ErrorMap("error", np.ones((16, 12)))]
     page = pages.view_page([_shown(BAD_NAME, STORED.read_bytes(), maps=maps), _shown("b", other)], 1, title="a")
     (tmp_path / "a.html").write_text(page, encoding="utf-8")
     _open(browser, tmp_path / "a.html")
-    assert BAD_NAME.split("\u2028")[0] in browser.find_element(By.ID, "table").get_attribute("textContent")
-    body = browser.find_element(By.TAG_NAME, "body")
+    assert BAD_NAME.split("\u2028")[0] in browser.run("return document.getElementById('table').textContent")
     seen = set()
     for key in "12345":
-        body.send_keys(key)
-        pressed = browser.find_elements(By.CSS_SELECTOR, "#modes [aria-pressed=true]")
-        assert len(pressed) == 1
-        browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+        browser.press(key)
+        assert browser.run("return document.querySelectorAll('#modes [aria-pressed=true]').length") == 1
+        browser.run_async("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
         seen.add(hashlib.sha256(_pixels(browser, "document.getElementById('stage')").tobytes()).hexdigest())
     assert len(seen) >= 4  # the flicker may show what was there
-    body.send_keys("0")
-    assert browser.find_element(By.ID, "zoom").text == "100 %"
-    body.send_keys("+++")
-    assert browser.find_element(By.ID, "zoom").text == "400 %"
+    browser.press("0")
+    assert browser.run("return document.getElementById('zoom').textContent") == "100 %"
+    browser.press(*"+++")
+    assert browser.run("return document.getElementById('zoom').textContent") == "400 %"

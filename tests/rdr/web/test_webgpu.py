@@ -35,18 +35,17 @@ def page(browser):
     """A browser at a page of the folder: modules are not loaded from files."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(WEB)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    browser.set_script_timeout(100)
-    browser.get(f"http://127.0.0.1:{server.server_port}/")
+    browser.open(f"http://127.0.0.1:{server.server_port}/")
     yield browser
     server.shutdown()
 
 
 def _decode(page, message, *, without=False):
-    return page.execute_async_script(DECODE, base64.b64encode(message).decode(), without)
+    return page.run_async(DECODE, base64.b64encode(message).decode(), without)
 
 
 def test_the_graphics_processor_makes_the_same_pixels(page):
-    if not page.execute_async_script(HAS_ADAPTER):
+    if not page.run_async(HAS_ADAPTER):
         pytest.skip("the browser has no adapter of WebGPU")
     rng = np.random.default_rng(9)
     for message in [path.read_bytes() for path in STORED] + [random_message(rng, noise=False) for _ in range(4)]:
@@ -59,7 +58,7 @@ def test_the_graphics_processor_makes_the_same_pixels(page):
 
 def test_without_one_javascript_does_it(page):
     message = STORED[0].read_bytes()
-    page.refresh()  # modules remember the device
+    page.do("/refresh")  # modules remember the device
     pixels, about = _decode(page, message, without=True)
     assert about["device"] == "javascript"
     np.testing.assert_array_equal(pixels, overfitted.decode(message).reshape(-1))
