@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -39,13 +39,15 @@ class HandOut:
         self._given = np.zeros((len(self.comparisons), design.arrangements(plan.protocol)), np.int64)
         self._counted = -np.inf
 
-    def next_trials(self, connection: sqlite3.Connection, session: str, count: int) -> list[tuple[int, Trial]]:
+    def next_trials(self, connection: sqlite3.Connection, session: str, count: int,
+                    without: Collection[int] = ()) -> list[tuple[int, Trial]]:
         """Hands out trials: first those that were handed out and not answered, then new ones.
 
         Args:
           connection: of the file of answers.
           session: its id.
           count: at most so many.
+          without: numbers of trials that are not handed out again, since their answers were refused.
 
         Returns:
           (number, trial) in order; empty after the last one.
@@ -59,8 +61,9 @@ class HandOut:
         slot, observer = known
         waiting = connection.execute(
             """SELECT trial, shown FROM trials LEFT JOIN answers USING (session, trial)
-               WHERE session = ? AND response IS NULL ORDER BY trial LIMIT ?""", (session, count)).fetchall()
-        trials = [(number, Trial(*json.loads(shown))) for number, shown in waiting]
+               WHERE session = ? AND response IS NULL ORDER BY trial LIMIT ?""",
+            (session, count + len(without))).fetchall()
+        trials = [(number, Trial(*json.loads(shown))) for number, shown in waiting if number not in without][:count]
         last = connection.execute("SELECT COALESCE(MAX(trial), 0) FROM trials WHERE session = ?",
                                   (session,)).fetchone()[0]
         outline = design.skeleton(self.study.plan, (self.study.settings.seed, slot, 1))

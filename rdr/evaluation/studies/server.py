@@ -180,8 +180,11 @@ class _Screen(_Handler):
 
 class _Next(_Handler):
     async def post(self) -> None:
-        session = _session_of(self.body())
-        trials = await self.do(lambda connection: self.service.hand_out.next_trials(connection, session, AHEAD))
+        body, hand_out = self.body(), self.service.hand_out
+        session, refused = _session_of(body), body.get("refused", [])
+        if not isinstance(refused, list) or len(refused) > 10_000 or any(type(one) is not int for one in refused):
+            raise tornado.web.HTTPError(400, reason="Refused trials are a list of numbers")
+        trials = await self.do(lambda connection: hand_out.next_trials(connection, session, AHEAD, set(refused)))
         self.reply({"trials": [[number, *trial] for number, trial in trials]})
 
 

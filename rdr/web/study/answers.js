@@ -33,34 +33,48 @@
   });
 
   // A storage with a copy in IndexedDB. A browser writes local storage to the disk seconds later, and loses these when it
-  // is killed as a whole, or the power fails; IndexedDB says when something is on the disk.
+  // is killed as a whole, or the power fails; IndexedDB says when something is on the disk. What a full storage has no
+  // room for is in the copy, and in memory.
   class Mirrored {
-    constructor(storage, database) {
-      Object.assign(this, { storage, database });
+    constructor(storage) {
+      Object.assign(this, { storage, database: null, overflow: new Memory() });
       this.pending = Promise.resolve();
     }
 
     // Takes over what the copy has and the storage lacks.
     static async open(storage, prefix, factory = root.indexedDB) {
-      let database = null;
+      const mirrored = new Mirrored(storage);
       try {
         const opening = factory.open("rdr-study", 1);
         opening.onupgradeneeded = () => opening.result.createObjectStore("entries");
-        database = await request(opening);
+        const database = await request(opening);
         const store = database.transaction("entries").objectStore("entries"), range = IDBKeyRange.bound(prefix, prefix + "\uffff");
         const [keys, values] = await Promise.all([request(store.getAllKeys(range)), request(store.getAll(range))]);
-        keys.forEach((key, i) => { if (storage.getItem(key) === null) storage.setItem(key, values[i]); });
-      } catch {
-        database = null;
-      }
-      return new Mirrored(storage, database);
+        keys.forEach((key, i) => { if (storage.getItem(key) === null) mirrored.put(key, values[i]); });
+        mirrored.database = database;
+      } catch { /* there is no copy */ }
+      return mirrored;
     }
+
+    put(key, value) {
+      try {
+        this.storage.setItem(key, value);
+        this.overflow.removeItem(key);
+      } catch {
+        if (this.database) this.storage.removeItem(key);  // the copy has what is newer
+        this.overflow.setItem(key, value);
+      }
+    }
+
+    // Whether all that was written outlasts the page.
+    get lasts() { return this.database !== null || (this.overflow.length === 0 && !(this.storage instanceof Memory)); }
 
     write(change) {
       if (!this.database) return;
       const done = new Promise((resolve) => {
         const transaction = this.database.transaction("entries", "readwrite", { durability: "strict" });
-        for (const name of ["oncomplete", "onerror", "onabort"]) transaction[name] = resolve;
+        transaction.oncomplete = resolve;
+        transaction.onabort = () => { this.database = null; resolve(); };  // the disk is full, say
         change(transaction.objectStore("entries"));
       }).catch(() => {});
       this.pending = Promise.all([this.pending, done]);
@@ -69,15 +83,16 @@
     // Resolves when all of it is on the disk, or nothing can be done about it.
     flushed() { return Promise.race([this.pending, new Promise((resolve) => setTimeout(resolve, 2000))]); }
 
-    get length() { return this.storage.length; }
-    key(i) { return this.storage.key(i); }
-    getItem(key) { return this.storage.getItem(key); }
+    get length() { return this.storage.length + this.overflow.length; }
+    key(i) { return i < this.storage.length ? this.storage.key(i) : this.overflow.key(i - this.storage.length); }
+    getItem(key) { return this.overflow.getItem(key) ?? this.storage.getItem(key); }
     setItem(key, value) {
-      this.storage.setItem(key, value);
+      this.put(key, value);
       this.write((store) => store.put(String(value), key));
     }
     removeItem(key) {
       this.storage.removeItem(key);
+      this.overflow.removeItem(key);
       this.write((store) => store.delete(key));
     }
   }
@@ -95,7 +110,7 @@
         const key = this.storage.key(i);
         if (key.startsWith(this.prefix + start)) all.push(key);
       }
-      return all.sort();
+      return [...new Set(all)].sort();
     }
 
     read(key) {
@@ -140,6 +155,12 @@
 
     count(fate) {
       return this.keys("fate/").filter((key) => this.storage.getItem(key) === fate).length;
+    }
+
+    // Numbers of the trials whose answers a server will never take.
+    refused(session) {
+      return this.keys(`fate/${session}/`).filter((key) => this.storage.getItem(key) === "refused")
+        .map((key) => Number(key.split("/").pop()));
     }
 
     remove() {

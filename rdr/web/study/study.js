@@ -8,18 +8,17 @@
   const protocol = plan.protocol, conditions = plan.conditions + 1;
   const total = plan.training + plan.test + plan.catch;
   const LEAST = 200;  // milliseconds after which an answer is one
+  const ATTEMPTS = 3;  // to show images for the time that they are to be shown
 
-  let persistent = true, storage;
+  let storage;
   try {
     storage = window.localStorage;
     storage.setItem("rdr-study-test", "1");
     storage.removeItem("rdr-study-test");
   } catch {
     storage = new Memory();
-    persistent = false;
   }
   storage = await Mirrored.open(storage, `rdr-study/${study.study}/`);
-  persistent = persistent || storage.database !== null;
   const answers = new Answers(storage, study.study);
   const slots = Object.fromEntries(answers.sessions().map((one) => [one.session, one.slot]));
   const outbox = new Outbox(answers, served ? "answers" : settings.collect, { slot: (session) => slots[session] ?? null });
@@ -124,7 +123,7 @@
           + "this browser, you go on where you were."),
         ...(protocol === "flicker" ? [el("p", { class: "warning" }, "The images flicker. Please do not take part if flickering light "
           + "can make you ill, as with photosensitive epilepsy.")] : []),
-        ...(persistent ? [] : [el("p", { class: "warning" }, "This browser stores nothing for this page: if you close it, your answers are lost.")]),
+        ...(storage.lasts ? [] : [el("p", { class: "warning" }, "This browser stores nothing for this page: if you close it, your answers are lost.")]),
         el("label", { for: "code" }, "Your code, if you were given one"),
         code, problem,
         el("div", { class: "buttons" }, button(open ? "Begin as somebody else" : "I agree, begin", start, { class: open ? "" : "main" })),
@@ -215,17 +214,22 @@
   class HandedOut {
     constructor(session) { Object.assign(this, { session, queue: [], over: false }); }
     async fetch() {
-      const reply = await post("next", { session: this.session.session });
+      const session = this.session.session;
+      const reply = await post("next", { session, refused: answers.refused(session) });
       const known = new Set([...this.queue.map((trial) => trial[0]), this.current]);
-      this.queue.push(...reply.trials.filter(([number]) => !known.has(number) && !answers.has(this.session.session, number)));
+      this.queue.push(...reply.trials.filter(([number]) => !known.has(number) && !answers.has(session, number)));
       this.over = reply.trials.length === 0;
     }
     async next() {
       this.current = null;
-      while (!this.queue.length && !this.over) {
+      for (let pause = 300; !this.queue.length && !this.over; pause = Math.min(2 * pause, 10000)) {
         await insist(() => this.fetch(), waitingForServer);
-        // What is answered here has not arrived there yet, and is handed out again until it has.
-        if (!this.queue.length && !this.over) { outbox.send(); await sleep(300); }
+        // What is answered here has not arrived there yet, and is handed out again until it has, or was refused.
+        if (!this.queue.length && !this.over) {
+          if (pause > 2000) waitingForServer();
+          outbox.send();
+          await sleep(pause);
+        }
       }
       const trial = this.queue.shift() || null;
       this.current = trial && trial[0];
@@ -265,17 +269,30 @@
       header.append(el("p", {}, QUESTIONS[protocol]), hint, bar);
       footer.append(tabs, row);
       let began = null, open = protocol !== "foveated";
-      const opened = performance.now();
+      const opened = performance.now(), shown = [];  // how long each image was, in each presentation
+      // Time in which nobody can see the page is no time of the answer.
+      let away = 0, hidden = null;
+      const watch = () => {
+        const now = performance.now();
+        if (hidden !== null) away += now - Math.max(hidden, began ?? now);
+        hidden = document.hidden ? now : null;
+      };
+      watch();
+      document.addEventListener("visibilitychange", watch);
+      const seen = () => { watch(); return performance.now() - began - away; };
+      const end = (response, time, late = false) => {
+        stage.close();
+        window.removeEventListener("blur", release);
+        document.removeEventListener("visibilitychange", watch);
+        node.replaceChildren();  // the screen is empty until the next images are there
+        for (const one of footer.querySelectorAll("button")) one.disabled = true;
+        finish({ response, time, scale: stage.scale, shown, late });
+      };
       const answer = (response) => {
         // What a second click or press meant the last trial for is no answer to this one.
         if (performance.now() - opened < LEAST) return;
-        if (response !== "skip" && (!open || began === null || performance.now() - began < LEAST || !stage.allSeen())) return;
-        const time = began === null ? 0 : Math.round(performance.now() - began);
-        stage.close();
-        window.removeEventListener("blur", release);
-        node.replaceChildren();  // the screen is empty until the next images are there
-        for (const one of footer.querySelectorAll("button")) one.disabled = true;
-        finish({ response, time, scale: stage.scale });
+        if (response !== "skip" && (!open || began === null || seen() < LEAST || !stage.allSeen())) return;
+        end(response, began === null ? 0 : Math.round(seen()));
       };
       const original = (on) => { if (protocol === "triplet" && stage.plan) stage.choose(on ? 1 : 0); };
       const release = () => original(false);
@@ -286,9 +303,11 @@
         present.running = true;
         row.style.visibility = "hidden";
         hint.textContent = HINTS.foveated;
-        for (let attempt = 0; attempt < 3; attempt++) {
-          const shown = await stage.brief([0, 1, 2], settings.duration, settings.blank, 600);
-          if (shown.every((ms) => Math.abs(ms - settings.duration) < 25) && !document.hidden) break;
+        for (let good = false; !good;) {
+          if (shown.length === ATTEMPTS) { end("skip", 0, true); return; }
+          const times = await stage.brief([0, 1, 2], settings.duration, settings.blank, 600);
+          good = times.every((ms) => Math.abs(ms - settings.duration) < 25) && !document.hidden;
+          shown.push(times.map((ms) => Math.round(ms)));
         }
         open = true;
         began = performance.now();
@@ -311,6 +330,7 @@
           hold.addEventListener("pointerdown", () => original(true));
           for (const name of ["pointerup", "pointercancel", "pointerleave"]) hold.addEventListener(name, release);
           hold.addEventListener("contextmenu", (event) => event.preventDefault());
+          hold.addEventListener("focus", () => hold.blur());  // else the space bar would be this button's own
           tabs.replaceChildren(hold);
         }
         if (protocol === "foveated" && !open) {
@@ -374,10 +394,32 @@
     return { ...row, response, correct, response_ms: time, pixels_per_degree: Number(perDegree.toFixed(3)), time: new Date().toISOString() };
   }
 
+  function keepScreen(session) {
+    answers.saveSession(session);
+    if (served) post("screen", { session: session.session, screen: session.screen }).catch(() => {});
+  }
+
+  // Where images were not shown as long as they should have been: once more, or not at all, which leaves a trial out.
+  async function noteTiming(session, number, { shown, late }) {
+    session.presentations = { ...session.presentations, [number]: shown };
+    session.screen.repeated = Object.keys(session.presentations).length;
+    keepScreen(session);
+    if (late) await pause("Left out", "This device was too busy to show the images in time, so that this question does not count.");
+  }
+
   async function trials(session) {
     const source = served ? new HandedOut(session) : new Scheduled(session);
-    let last = null, since = 0;
+    let last = null, since = 0, lasts = storage.lasts, refused = answers.refused(session.session).length;
     for (let trial; (trial = await source.next()); last = trial) {
+      if (answers.refused(session.session).length > refused) {
+        refused = Infinity;  // once is enough
+        await pause("An answer was not accepted", "The server refused an answer, which is kept in this browser: please go on, "
+          + "download your answers at the end, and tell the people who run the study.");
+      }
+      if (lasts && !storage.lasts) {
+        lasts = false;
+        await pause("Please keep this page open", "This browser has no room for more answers: until the end they last as long as this page.");
+      }
       if (last && last[1] === "training" && trial[1] !== "training") {
         await pause("Now it counts", "That was the practice. From now on nobody tells you whether you are right.");
       }
@@ -397,6 +439,7 @@
         return;
       }
       outbox.send();
+      if (outcome.shown.length > 1) await noteTiming(session, trial[0], outcome);
       if (trial[1] === "training" && trial[6] && outcome.response !== "skip") await feedback(trial, outcome.response);
       if (trial[1] !== "training") since += 1;
     }
@@ -441,14 +484,18 @@
         const perMm = await askCard("1 of 3"), density = perMm * (window.devicePixelRatio || 1);
         const distance = await askDistance("2 of 3"), gamma = await askGamma("3 of 3");
         session.screen = { density, distance, gamma, width: screen.width, height: screen.height, ratio: window.devicePixelRatio };
-        answers.saveSession(session);
-        if (served) post("screen", { session: session.session, screen: session.screen }).catch(() => {});
+        keepScreen(session);
         await instructions();
       }
       try {
         await trials(session);
       } catch (error) {
-        if (error.status !== 404) throw error;
+        if (!error.status) throw error;
+        if (error.status !== 404) {
+          await pause("The study cannot go on", `${error.message} Your answers are in this browser: please download them, and tell the people who run the study.`);
+          finishPage(session);
+          return;
+        }
         message = "The server does not know this session any more. What was answered is in this browser; please begin again.";
         session.finished = true;
         answers.saveSession(session);

@@ -65,7 +65,9 @@ def go(browser, *, until=None):
             continue
         if "Show the images" in shown:
             browser.press(" ")
-            browser.wait(lambda: "Third image" in browser.text())
+            browser.wait(lambda: any(words in browser.text() for words in ("Third image", "Left out")))
+            if not browser.run(TRIAL):
+                continue
         for select in range(browser.run("return document.querySelectorAll('[aria-pressed]').length")):
             browser.press(str(select + 1))
         keys = itertools.cycle(ARROWS)  # too soon after the images appeared nothing is an answer
@@ -106,8 +108,10 @@ def test_a_session_by_keyboard_alone_survives_a_killed_tab(protocol, make_site):
     if protocol not in ("2afc", "flicker"):  # the card as it is shown at first, 325 pixels wide; 60 cm; boost of 1
         degree = 2 * 600 * math.tan(math.radians(.5)) * 325 / 85.6
         assert all(float(row["pixels_per_degree"]) == pytest.approx(degree, abs=.001) for row in rows)
-    assert read.response.size == 7 and set(read.response) <= {"left", "right", "middle", "notsure"}
-    assert all(int(row["response_ms"]) >= 200 and 5 < float(row["pixels_per_degree"]) < 500 for row in rows)
+    assert read.response.size == 7
+    assert set(read.response) <= {"left", "right", "middle", "notsure", *["skip"] * pages.count("Left out")}
+    assert all((int(row["response_ms"]) >= 200 or row["response"] == "skip")
+               and 5 < float(row["pixels_per_degree"]) < 500 for row in rows)
 
 
 def test_a_second_click_skips_nothing_and_any_code_may_begin(make_site):
@@ -139,6 +143,91 @@ def test_a_second_click_skips_nothing_and_any_code_may_begin(make_site):
 def matches(study, trial, row):
     described = {name: f"{value:g}" if isinstance(value, float) else value for name, value in study.row(trial).items()}
     return described.items() <= row.items()
+
+
+def begin(browser, address):
+    """Goes on until the first trial is there."""
+    browser.open(address)
+    browser.wait(lambda: browser.text().strip())
+    while not browser.run(TRIAL):
+        before = browser.text()
+        if not browser.run("return document.body.classList.contains('trial')"):
+            browser.press("Enter")
+            browser.wait(lambda before=before: browser.text() != before)
+
+
+def test_the_space_bar_works_after_a_click_and_hidden_time_does_not_count(make_site):
+    with browsing() as browser:
+        begin(browser, (make_site("triplet", training=0, trials=1, catch=0) / "index.html").as_uri())
+        x, y = browser.run("""
+            window.shownAt = performance.now();
+            const box = [...document.querySelectorAll('button')].find(one => one.textContent === 'Original')
+              .getBoundingClientRect();
+            return [Math.round(box.x + box.width / 2), Math.round(box.y + box.height / 2)]""")
+        browser.do("/actions", {"actions": [{"type": "pointer", "id": "mouse", "actions": [
+            {"type": "pointerMove", "x": x, "y": y}, {"type": "pointerDown", "button": 0},
+            {"type": "pointerUp", "button": 0}]}]})
+        seen = "return [...document.querySelectorAll('canvas')].map(one => one.style.visibility === 'visible')"
+        assert browser.run(seen) == [True, False, True, False]
+        browser.do("/actions", {"actions": [{"type": "key", "id": "keys", "actions": [
+            {"type": "keyDown", "value": " "}]}]})
+        assert browser.run(seen) == [False, True, False, True]
+        browser.do("/actions", {"actions": [{"type": "key", "id": "keys", "actions": [
+            {"type": "keyUp", "value": " "}]}]})
+        hide = """Object.defineProperty(document, 'hidden', { value: arguments[0], configurable: true });
+                  document.dispatchEvent(new Event('visibilitychange'))"""
+        for _ in range(2):
+            browser.run(hide, True)
+            time.sleep(1.5)
+            browser.run(hide, False)
+        time.sleep(.3)
+        browser.press("ArrowLeft")
+        browser.wait(lambda: browser.run(COUNT) == 1)
+        since = browser.run("return performance.now() - window.shownAt")
+        browser.wait(lambda: "Thank you" in browser.text())
+        rows, _ = downloaded(browser)
+    assert 200 <= int(rows[0]["response_ms"]) <= since - 2900
+
+
+def test_presentations_that_are_late_are_noted_and_leave_a_trial_out(make_site):
+    """The first trial's images are late once, the second's whenever they are shown."""
+    with browsing() as browser:
+        begin(browser, (make_site("foveated", training=0, trials=3, catch=0) / "index.html").as_uri())
+        browser.run("""
+            window.times = [140, 100, 140, 140, 140];
+            window.StudyStimuli.Stage.prototype.brief = async () => [100, window.times.shift() ?? 100, 100]""")
+        pages = go(browser)
+        rows, _ = downloaded(browser)
+        sessions = browser.run("""return Object.entries(localStorage).filter(([key]) => key.includes('/session/'))
+                                         .map(([, value]) => JSON.parse(value))""")
+    assert pages.count("Left out") == 1
+    assert [row["response"] == "skip" for row in rows] == [False, True, False]
+    assert sessions[0]["presentations"] == {"1": [[100, 140, 100], [100, 100, 100]], "2": [[100, 140, 100]] * 3}
+    assert sessions[0]["screen"]["repeated"] == 2
+
+
+def test_a_full_storage_stops_nobody(make_site):
+    """The database has what local storage has no room for."""
+    address = (make_site("2afc", training=0) / "index.html").as_uri()
+    with browsing() as browser:
+        browser.open(address)
+        browser.wait(lambda: browser.text().strip())
+        browser.run("""
+            for (let size = 1 << 22, i = 0; size >= 1;) {
+              try { localStorage.setItem(`x${i++}`, 'x'.repeat(size)); } catch { size >>= 1; }
+            }""")
+        while "Time for a break" not in (shown := browser.text()):
+            if browser.run(TRIAL):
+                browser.press(*ARROWS)
+            elif not browser.run("return document.body.classList.contains('trial')"):
+                browser.press("Enter")
+                browser.wait(lambda shown=shown: browser.text() != shown)
+        assert browser.run(COUNT) == 0
+        browser.open(address)
+        browser.wait(lambda: "answered 3 of 6 questions" in browser.text())
+        assert "Thank you!" in go(browser)
+        rows, _ = downloaded(browser)
+        assert [row["trial"] for row in rows] == list("123456") and browser.complaints() == []
 
 
 @contextlib.contextmanager
@@ -176,6 +265,34 @@ def test_a_session_survives_a_killed_server(make_site):
     for row, here in zip(stored, rows):
         assert {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in row.items()} == {
             **here, "pixels_per_degree": f"{float(here['pixels_per_degree']):g}"}
+
+
+def test_answers_that_a_server_refuses_are_kept_and_do_not_stop_a_session(make_site):
+    """More of them than are handed out at once; asking again is slower and slower."""
+    folder = make_site("triplet", training=0, trials=7, catch=0, rest=0)
+    with served(folder) as port, browsing() as browser:
+        browser.open(f"http://127.0.0.1:{port}/?observer=jane")
+        browser.run("""
+            const real = window.fetch;
+            Object.assign(window, { asked: 0, away: true });
+            window.fetch = (url, options) => {
+              if (url === 'next') window.asked += 1;
+              if (url !== 'answers') return real(url, options);
+              if (window.away) return Promise.resolve({ ok: false, status: 403 });
+              const body = JSON.parse(options.body);
+              for (const one of body.answers) if (one.trial <= 4) one.response_ms = 1e10;
+              return real(url, { ...options, body: JSON.stringify(body) });
+            }""")
+        go(browser, until=3)
+        browser.wait(lambda: "cannot be reached" in browser.text())
+        assert browser.run("return window.asked") <= 12
+        browser.run("window.away = false")
+        pages = go(browser)
+        browser.wait(lambda: "4 answers were not accepted" in browser.text())
+        assert browser.run("return window.asked") <= 35 and pages.count("An answer was not accepted") == 1
+        rows, _ = downloaded(browser)
+    assert [row["trial"] for row in rows] == list("1234567")
+    assert [row["trial"] for row in answer_store.read_answers(folder.with_suffix(".sqlite"))] == [5, 6, 7]
 
 
 def test_answers_arrive_when_somebody_is_there_to_collect_them(make_site):

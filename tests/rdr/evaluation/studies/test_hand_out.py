@@ -38,8 +38,8 @@ def serve(make_site, tmp_path):
                 store.run(lambda c: answer_store.begin_session(c, session, observer, "", limit=999)).result()
 
             @staticmethod
-            def next(session, count=1):
-                return store.run(lambda c: out.next_trials(c, session, count)).result()
+            def next(session, count=1, without=()):
+                return store.run(lambda c: out.next_trials(c, session, count, without)).result()
 
             @staticmethod
             def answer(session, trial, response="left"):
@@ -89,6 +89,15 @@ def test_what_is_not_answered_is_handed_out_again(serve):
         study.next("t")
 
 
+def test_trials_whose_answers_are_refused_are_not_handed_out_again(serve):
+    study = serve()
+    study.begin("s")
+    study.next("s", 3)
+    assert [number for number, _ in study.next("s", 3, {1, 3})] == [2, 4, 5]
+    assert [number for number, _ in study.next("s", 3, set(range(1, 6)))] == [6, 7]
+    assert study.next("s", 3, set(range(1, 8))) == []
+
+
 @pytest.mark.parametrize("design", ["balanced", "random"])
 def test_sessions_have_the_trials_of_their_plan(design, serve):
     study = serve(design=design, test=12, catch=2)
@@ -126,6 +135,15 @@ def test_trials_of_observers_who_went_away_are_given_to_others(serve):
     study.begin("c", "c")
     assert {pair(trial) for trial in study.everything("c")} == left
     assert len(study.next("gone", 6)) == 6  # and do count if they come after all
+
+
+def test_a_recount_holds_trials_that_wait_for_their_answer(serve):
+    study = serve(test=6, catch=0, training=0)
+    study.begin("a", "a")
+    waiting = {pair(trial) for _, trial in study.next("a", 6)}
+    study.clock.now = 61.0
+    study.begin("b", "b")
+    assert not waiting & {pair(trial) for trial in study.everything("b")}
 
 
 def test_skipped_trials_are_given_again(serve):
