@@ -35,6 +35,7 @@ Open index.html, or give the site to `rdr study serve`. Answers stay in the brow
 which `rdr study analyze` reads. Images are stored under neutral names, but whoever reads the page's source finds out.
 """
 MOST_TRIALS = 120
+MOST_MAGNIFICATION = 16
 _SCREEN, _MARGIN = (1920, 900), 20  # pixels; of a usual monitor, without what a browser and the page need
 _BOOSTS = {"flicker": 2}  # magnification and amplification where nothing else is said
 
@@ -86,6 +87,8 @@ class Config:
             raise ValueError(f"--catch must be in [0, 1], got {self.catch:g}")
         if 0 < self.amplification < 1:
             raise ValueError(f"--amplification must be 1 or more, or 0, got {self.amplification:g}")
+        if self.magnification > MOST_MAGNIFICATION:
+            raise ValueError(f"--magnification must be {MOST_MAGNIFICATION} at most, got {self.magnification}")
         if self.crop and (len(self.crop) != 2 or min(self.crop) < 1):
             raise ValueError(f"--crop must be a width and a height, got {','.join(map(str, self.crop))}")
         if self.question == "better" and self.protocol != "2afc":

@@ -1,5 +1,6 @@
 """The static site of a study: images under neutral names, who sees which of them, and the pages that ask."""
 
+import contextlib
 import hashlib
 import html
 import json
@@ -125,13 +126,17 @@ def write_site(folder: pathlib.Path, sources: Sequence[str], conditions: Sequenc
         plan, comparisons, settings.observers, design=settings.design, seed=settings.seed)
     partial = folder.with_name(f".{folder.name}.partial")
     files.remove_tree(partial)
-    (partial / "images").mkdir(parents=True)
+    above = [one for one in partial.parents if not one.exists()]  # the innermost first
     try:
+        (partial / "images").mkdir(parents=True)
         table, clipped = _write_images(partial, sources, found, plan, settings, read)
         _write_pages(partial, table, sources, conditions, plan, settings, trials)
         partial.rename(folder)
     except BaseException:
         files.remove_tree(partial)
+        for one in above:
+            with contextlib.suppress(OSError):  # it was not made, or somebody else uses it meanwhile
+                one.rmdir()
         raise
     largest = max(image["width"] for image in table), max(image["height"] for image in table)
     return Written(len(table), len(comparisons), plan.training + plan.test + plan.catch, clipped, largest)

@@ -120,6 +120,7 @@ def test_levels_are_read_off_names(tmp_path):
     ({"notsure": "yes", "protocol": "3afc"}, 2, "right or wrong"), ({"catch": 2}, 2, "--catch must be in [0, 1]"),
     ({"amplification": 0.5}, 2, "--amplification must be 1 or more"), ({"crop": "8"}, 2, "a width and a height"),
     ({"collect": "javascript:alert(1)"}, 2, "must be an address"),
+    ({"magnification": 17}, 2, "--magnification must be 16 at most"),
     ({"observers": 0}, 2, "--observers must be positive"),
     ({"design": "active", "protocol": "3afc"}, 2, "conditions are not compared"),
     ({"design": "active", "collect": "http://a/b"}, 2, "leave out --collect"),
@@ -131,6 +132,13 @@ def test_refusals_write_nothing(options, status, sentence, folders, rdr, capsys)
     assert rdr("study", "make", *words(folders, **options)) == status
     error = capsys.readouterr().err
     assert sentence in error and error.count("\n") == 1 and sorted(folders.rglob("*")) == before
+
+
+def test_a_failure_leaves_no_folder_above_the_site(folders, rdr, capsys):
+    (folders / "kept").mkdir()
+    before = sorted(folders.rglob("*"))
+    assert rdr("study", "make", *words(folders, out=folders / "kept" / "a" / "b" / "site", crop="80,6")) == 1
+    assert "cannot be cropped" in capsys.readouterr().err and sorted(folders.rglob("*")) == before
 
 
 def test_folders_must_match(folders, rdr, capsys):
