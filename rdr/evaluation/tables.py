@@ -6,6 +6,7 @@
 import csv
 import gzip
 import io
+import itertools
 import json
 import math
 import pathlib
@@ -91,7 +92,8 @@ def write_points(path: pathlib.Path, columns: Mapping[str, Sequence | np.ndarray
 def read_rows(path: str | pathlib.Path) -> tuple[dict[str, str], list[str], list[list[str]]]:
     """Reads a CSV table as people and programs write it.
 
-    A byte-order mark, quoted cells, blank lines, `# key: value` lines and compression by gzip are understood.
+    A byte-order mark, quoted cells, with line breaks in them as well, blank lines, `# key: value` lines above the
+    heading and compression by gzip are understood.
 
     Args:
       path: the file.
@@ -110,15 +112,18 @@ def read_rows(path: str | pathlib.Path) -> tuple[dict[str, str], list[str], list
         text = data.decode("utf-8-sig")  # spreadsheets begin with a byte-order mark, and quote cells
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} must be a text in UTF-8 ({error})") from None
-    header, lines = {}, []
-    for line in text.splitlines():
+    header, stream = {}, io.StringIO(text, newline="")
+    for line in stream:
         if line.startswith("#"):
             key, _, value = line[1:].partition(":")
             header[key.strip()] = value.strip()
-        elif line.strip(" ,\t"):
-            lines.append(line)
+        elif line.strip(" ,\t\r\n"):
+            break
+    else:
+        line = ""
     try:
-        rows = [[cell.strip() for cell in row] for row in csv.reader(lines, skipinitialspace=True, strict=True)]
+        reader = csv.reader(itertools.chain([line], stream), skipinitialspace=True, strict=True)
+        rows = [row for row in ([cell.strip() for cell in row] for row in reader) if any(row)]
     except csv.Error as error:
         raise ValueError(f"{path} is no CSV table: {error}") from None
     if len(rows) < 2:

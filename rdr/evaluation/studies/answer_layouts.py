@@ -95,14 +95,17 @@ def item_of(codec: str, level: str) -> Item:
       The item.
 
     Raises:
-      ValueError: if one of them is empty.
+      ValueError: if one of them is empty, or the level is an infinite number or none.
     """
     if not codec or not level:
         raise ValueError("a codec and a level must not be empty")
     try:
-        return Item(codec, f"{float(level):.12g}")
+        value = float(level)
     except ValueError:
         return Item(codec, level)
+    if not math.isfinite(value):
+        raise ValueError(f"a level must be a finite number or another label, got {level!r}")
+    return Item(codec, f"{value:.12g}")
 
 
 def _own(cells: dict[str, str]) -> tuple[tuple[str, ...], Trial]:

@@ -32,6 +32,17 @@ def test_the_schema_is_held_and_comes_first(tmp_path):
         tables.write_points(tmp_path / "p.csv", {k: v for k, v in points().items() if k != "gap_se"}, {})
 
 
+def test_cells_keep_their_line_breaks_and_comments_are_above_the_heading(tmp_path):
+    (tmp_path / "t.csv").write_bytes(
+        b'# units: bits\n\n# seed: 1\r\nname,note\r\n#7,"two\n\nlines, #8"\r\n , \r\n\n"x", y \n')
+    header, names, rows = tables.read_rows(tmp_path / "t.csv")
+    assert header == {"units": "bits", "seed": "1"} and names == ["name", "note"]
+    assert rows == [["#7", "two\n\nlines, #8"], ["x", "y"]]
+    (tmp_path / "t.csv").write_text("# units: bits\n")
+    with pytest.raises(ValueError, match="holds no rows"):
+        tables.read_rows(tmp_path / "t.csv")
+
+
 def test_ragged_columns_and_commas_are_refused(tmp_path):
     with pytest.raises(ValueError, match="columns must have one length"):
         tables.write_table(tmp_path / "t.csv", {"a": [1], "b": [1, 2]}, {})
