@@ -22,7 +22,7 @@ class Observer(NamedTuple):
     Attributes:
       name: of the observer.
       answers: to all trials, skipped ones too.
-      catch_trials: those with a known answer, except pairs of equal images.
+      catch_trials: those with a known answer that were answered, not skipped, except pairs of equal images.
       catch_right: how many of them were right.
       likelihood: standardized log-likelihood of the answers to test trials under the scales: what it is above its
         expectation, in standard deviations; NaN without answers.
@@ -69,7 +69,7 @@ def screen_observers(
     def per_observer(trials: np.ndarray) -> np.ndarray:
         return np.bincount(answers.observer[trials], minlength=count)
 
-    catch = (answers.kind == "catch") & ~np.isin(answers.correct, ("", "notsure"))
+    catch = (answers.kind == "catch") & ~np.isin(answers.correct, ("", "notsure")) & (answers.response != "skip")
     trials, right = per_observer(catch), per_observer(catch & (answers.response == answers.correct))
     left, decided = (per_observer(np.isin(answers.response, sides)) for sides in (("left",), ("left", "right")))
     likelihood = standardized_likelihood(fits, count)

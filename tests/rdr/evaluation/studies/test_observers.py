@@ -53,6 +53,18 @@ def test_nobody_is_named_for_being_a_little_less_likely_than_others_who_agree(st
         assert [bool(one.reasons) for one in found] == [False] * 29 + [named]
 
 
+def test_skipped_catch_trials_are_not_answered_ones(study):
+    answers, fits = study
+    (mine,) = np.flatnonzero(np.array(answers.observers) == "0")
+    catch = np.flatnonzero((answers.kind == "catch") & (answers.observer == mine) & (answers.correct != "notsure"))
+    for skipped, trials in ((10, 6), (16, 0)):
+        response = answers.response.copy()
+        response[catch[:skipped]] = "skip"
+        found = screen_observers(answers._replace(response=response), fits)[mine]
+        assert (found.catch_trials, found.catch_right) == (trials, trials)
+        assert not any("catch" in reason for reason in found.reasons)
+
+
 def test_thresholds_are_arguments_and_checked(study):
     answers, fits = study
     lenient = screen_observers(answers, fits, least_catch=0.0)
