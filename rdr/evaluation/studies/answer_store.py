@@ -15,6 +15,7 @@ from rdr.evaluation.studies.answer_layouts import COLUMNS
 __all__ = ["COLUMNS", "AnswerStore", "add_answer", "begin_session", "read_answers", "read_rows", "study_of"]
 _BATCH = 256  # jobs that share a transaction, and its wait for the disk
 _TABLES = """
+BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS sessions (
   session TEXT PRIMARY KEY, slot INTEGER NOT NULL, observer TEXT NOT NULL, screen TEXT, started TEXT NOT NULL);
@@ -27,7 +28,9 @@ CREATE TABLE IF NOT EXISTS answers (
   session TEXT NOT NULL, trial INTEGER NOT NULL, response TEXT NOT NULL, response_ms REAL NOT NULL,
   pixels_per_degree REAL NOT NULL, time TEXT NOT NULL, received TEXT NOT NULL,
   PRIMARY KEY (session, trial), FOREIGN KEY (session, trial) REFERENCES trials);
+COMMIT;
 """
+_NAMES = {"about", "sessions", "trials", "answers"}  # of the tables
 Result = TypeVar("Result")
 
 
@@ -41,6 +44,8 @@ class AnswerStore:
     def __init__(self, path: pathlib.Path, study: str):
         self._connection = _connect(path)
         try:
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+                self._connection.execute(f"PRAGMA {pragma}")
             self._connection.executescript(_TABLES)
             self._connection.execute("INSERT OR IGNORE INTO about VALUES ('study', ?)", (study,))
             known = study_of(self._connection)
@@ -118,12 +123,15 @@ def _connect(path: pathlib.Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
     except sqlite3.Error as error:
         raise ValueError(f"{path} cannot be opened ({error})") from None
-    try:
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}")
+    try:  # which changes nothing in a file of somebody else
+        names = {name for name, in connection.execute(
+            "SELECT name FROM sqlite_master WHERE type != 'index' AND name NOT LIKE 'sqlite%'")}
     except sqlite3.Error as error:
         connection.close()
         raise ValueError(f"{path} is no file of answers, or damaged ({error})") from None
+    if names and names != _NAMES:
+        connection.close()
+        raise ValueError(f"{path} is no file of answers: it is a database of something else")
     return connection
 
 

@@ -1,5 +1,6 @@
 """Answers on the disk: once, whole, and of the right study."""
 
+import contextlib
 import sqlite3
 import subprocess
 import sys
@@ -103,6 +104,19 @@ def test_a_confirmed_answer_survives_the_process(tmp_path, request):
     code = KILLED.format(root=str(request.config.rootpath), path=str(path))
     assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == -9
     assert [row["trial"] for row in answer_store.read_answers(path)] == [1]
+
+
+def test_a_database_of_something_else_is_refused_untouched(tmp_path):
+    path = tmp_path / "foreign.sqlite"
+    for tables in ("CREATE TABLE notes (text)", "CREATE TABLE about (name, value)"):
+        path.unlink(missing_ok=True)
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.execute(tables)
+        before = path.read_bytes()
+        for call in (lambda: AnswerStore(path, "study"), lambda: answer_store.read_answers(path)):
+            with pytest.raises(ValueError, match="database of something else"):
+                call()
+            assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
 
 
 def test_other_files_are_refused(store, tmp_path):
