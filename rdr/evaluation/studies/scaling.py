@@ -126,7 +126,10 @@ def fit_scales(
     groups, components = (pieces(items, comparisons.pairs, total, directed=directed) for directed in (False, True))
     shifts = _shifts(components, comparisons.reference)
     samples, bootstrap_error = np.zeros((0, items)), np.full(items, np.nan)
-    if taking_part > 1 and len(weights) > 1:
+    # Resamples of a study in which nobody of this source occurs say nothing about it: others take their place.
+    occurs = weights[:, comparisons.counts.any((1, 2))].any(1)
+    if taking_part > 1 and len(weights) > 1 and occurs.any():
+        weights = weights[np.where(occurs, np.arange(len(weights)), np.resize(np.flatnonzero(occurs), len(weights)))]
         drawn = np.tensordot(weights.astype(np.float64), comparisons.counts, 1)
         # Without a prior some samples have no maximum; these have one by the prior that others have by default.
         drawn_fit = fit_counts(comparisons.pairs, drawn, **{**options, "precision": precision or PRECISION})

@@ -50,6 +50,17 @@ def test_both_errors_agree_where_observers_do_not_differ_and_else_the_bootstrap_
     assert (unsure.bootstrap_error[1:] < 0.8 * unsure.hessian_error[1:]).all()
 
 
+def test_resamples_without_an_observer_of_the_source_are_none_of_it():
+    data = comparisons(4, 0, repeats=5)
+    counts = np.concatenate([data.counts, np.zeros((2, *data.counts.shape[1:]))])
+    data = data._replace(counts=counts, observers=tuple("abcdef"))
+    weights = np.array([[0, 0, 0, 0, 4, 2], [1, 1, 1, 1, 1, 1], [0, 0, 0, 0, 0, 6], [2, 2, 0, 1, 1, 0]])
+    samples = fit_scales(data, weights).samples
+    assert samples.shape == (4, 4) and samples[:, 1:].any(1).all()
+    np.testing.assert_array_equal(samples[[1, 3]], fit_scales(data, weights[[1, 1, 1, 3]]).samples[[1, 3]])
+    assert fit_scales(data, weights[[0, 2]]).samples.shape == (0, 4)  # nothing to take their place
+
+
 def test_few_observers_have_intervals_by_the_hessian_and_a_note():
     data = comparisons(3, 0, repeats=20)
     weights = resample_observers(3, resamples=20, seed=0)
