@@ -15,7 +15,9 @@ class UsageError(ValueError):
     """A call that is wrong whatever files there are: an unknown word, or a value that no run takes."""
 
 
-def option(default: Any, help_text: str, *, choices: Sequence[str] = (), first: bool = False) -> Any:
+def option(
+    default: Any, help_text: str, *, choices: Sequence[str] = (), first: bool = False, metavar: str = ""
+) -> Any:
     """Makes a field of a configuration that is a flag with help.
 
     Args:
@@ -23,11 +25,13 @@ def option(default: Any, help_text: str, *, choices: Sequence[str] = (), first: 
       help_text: what `--help` says of it: the thing, its unit, and when to change it. The default is added.
       choices: the words that are allowed; empty for any value.
       first: whether it is one of those that one needs first.
+      metavar: what `--help` shows for the value, FILE or FOLDER say; empty for what its type says.
 
     Returns:
       A dataclass field.
     """
-    return dataclasses.field(default=default, metadata={"help": help_text, "choices": tuple(choices), "first": first})
+    return dataclasses.field(default=default, metadata={
+        "help": help_text, "choices": tuple(choices), "first": first, "metavar": metavar})
 
 
 def converter_of(name: str, kind: Any, choices: Sequence[str] = ()) -> Callable[[str], Any]:
@@ -49,7 +53,7 @@ def converter_of(name: str, kind: Any, choices: Sequence[str] = ()) -> Callable[
         except ValueError:
             raise UsageError(f"--{name} must be {_NUMBERS[element]}, got {text!r}") from None
         if choices and value not in choices:
-            raise UsageError(f"--{name} must be one of {', '.join(choices)}, got {text!r}")
+            raise UsageError(f"--{name} must be one of {', '.join(filter(None, choices))}, got {text!r}")
         return value
 
     def convert_all(text: str) -> tuple:
@@ -80,6 +84,12 @@ def _describe_default(name: str, presets: Mapping[str, Any]) -> str:
     return ", ".join(f"{value} ({preset})" for preset, value in values.items())
 
 
+def _group(parser: argparse.ArgumentParser, title: str) -> Any:
+    """The parser's group of that title, which is made where there is none."""
+    return next((group for group in parser._action_groups if group.title == title), None) or (
+        parser.add_argument_group(title))
+
+
 def add_fields(
     parser: argparse.ArgumentParser, presets: Mapping[str, Any], title: str
 ) -> dict[str, Callable[[Any], Any]]:
@@ -95,11 +105,11 @@ def add_fields(
     """
     fields = dataclasses.fields(next(iter(presets.values())))
     hints = typing.get_type_hints(type(next(iter(presets.values()))))
-    first, further = parser.add_argument_group("what one needs first"), parser.add_argument_group(title)
+    first, further = _group(parser, "what one needs first"), _group(parser, title)
     converters: dict[str, Callable[[Any], Any]] = {}
     for field in fields:
         name, kind, choices = field.name, hints[field.name], field.metadata.get("choices", ())
-        parts = [field.metadata.get("help", ""), f"one of {', '.join(choices)}" if choices else ""]
+        parts = [field.metadata.get("help", ""), f"one of {', '.join(filter(None, choices))}" if choices else ""]
         text = "; ".join(part for part in parts if part) + f" [{_describe_default(name, presets)}]"
         group, text = first if field.metadata.get("first") else further, text.replace("%", "%%")
         converters[name] = bool if kind is bool else converter_of(name, kind, choices)
@@ -107,8 +117,8 @@ def add_fields(
             group.add_argument(f"--{name}", action="store_true", default=None, help=text)
             parser.add_argument(f"--no{name}", action="store_false", default=None, dest=name, help=argparse.SUPPRESS)
         else:
-            metavar = {int: "N", float: "X", str: "WORD"}.get(kind, "A,B,..")
-            group.add_argument(f"--{name}", metavar=metavar, help=text)
+            usual = {int: "N", float: "X", str: "WORD"}.get(kind, "A,B,..")
+            group.add_argument(f"--{name}", metavar=field.metadata.get("metavar") or usual, help=text)
     return converters
 
 

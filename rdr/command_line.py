@@ -112,7 +112,7 @@ def _make_parser(line: CommandLine) -> tuple[argparse.ArgumentParser, dict[str, 
     usage = " ".join(part for part in (line.program, line.words, "[options]") if part)
     parser = _Parser(
         prog=line.program, usage=usage.replace("%", "%%"), add_help=False, allow_abbrev=False,
-        description=inspect.cleandoc(line.description).replace("%", "%%"),
+        description=inspect.cleandoc(line.description),  # argparse formats the usage alone
         formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=28, width=width))
     general = parser.add_argument_group("general")
     if len(line.presets) > 1:
@@ -120,11 +120,11 @@ def _make_parser(line: CommandLine) -> tuple[argparse.ArgumentParser, dict[str, 
         general.add_argument("--preset", default=default, metavar="WORD",
                              help=f"how much to run; one of {', '.join(line.presets)} [{default}]")
     if line.workdir != "none":
-        general.add_argument("--workdir", metavar="DIR", help="folder where results are written, and resumed from")
+        general.add_argument("--workdir", metavar="FOLDER", help="folder where results are written, and resumed from")
     general.add_argument("-h", "--help", action="store_true", help="show this text")
     converters = add_fields(parser, line.presets, "further options")
     if line.extra is not None:
-        converters |= add_fields(parser, {"": line.extra}, "how it runs, which results do not depend on")
+        converters |= add_fields(parser, {"": line.extra}, "how it runs and what it writes")
     parser.add_argument("positional", nargs="*", help=argparse.SUPPRESS)
     return parser, converters
 

@@ -35,7 +35,7 @@ class Config:
     """What to bound; each field says what it is."""
 
     pmf: str = option("", "probabilities of the n source letters: a .csv file (commas, blanks or lines) or a .npy file",
-                      first=True)
+                      first=True, metavar="FILE")
     distortion: str = option(
         "hamming", "d(x, y): hamming, squared (or mse), absolute, with letters at 0, 1, ..; or a .csv or .npy file "
         "with n rows", first=True)

@@ -22,8 +22,7 @@ MAX_BITS_PER_PIXEL = 64.0
 GOALS = {"bpp": 0, "size": 0, "psnr": 0, "quality": -1}  # of which one may be given, and what says that it is not
 _STEPS = ", ".join(f"{schedule.steps} ({name})" for name, schedule in overfitted.PRESETS.items())
 _LAMBDAS = ", ".join(f"{value:g} ({name})" for name, value in RD_LAMBDAS.items())
-_CHECKPOINT = ("codec.npz of `rdr train`, or the word pretrained for the one that comes along: an amortized codec, "
-               "seconds instead of minutes")
+_CHECKPOINT = "codec.npz of `rdr train`, or the word pretrained for the one that comes along"
 # At 768 x 512 pixels: benchmarks/overfitted.md has the seconds of a step.
 _TIMES = "fast is about a minute for 768 x 512 pixels on two cores, medium five, slow thirty, best is for a GPU"
 _REALISM = "from 0 (least squared error) to 1 (most realistic): weight of an amortized codec's decoder"
@@ -57,7 +56,8 @@ class Config:
     preset: str = option(
         "medium", f"how long a decoder is fitted, in steps: {_STEPS}; {_TIMES}",
         choices=tuple(overfitted.PRESETS), first=True)
-    steps: int = option(0, "steps of the fit as a number, when no preset suits; 0: the preset's")
+    steps: int = option(0, "steps of the fit as a number, when no preset suits; 0: the preset's; short fits that "
+                       "correct the size or the PSNR come on top")
     seed: int = option(0, "random seed of the fit and of shared noise")
     noise_levels: int = option(
         0, "the finest so many resolutions get noise that the decoder makes, too; 5 or so for realism at low rates")
@@ -70,7 +70,9 @@ class Config:
         SQUARED_ERROR_WEIGHT, "weight of squared error of values in [0, 1] in wd_mse; larger for more fidelity")
     tile: int = option(
         overfitted.TILE, "pixels a side above which an image is fitted in tiles, smaller for less memory; 0: never")
-    checkpoint: str = option("", f"{_CHECKPOINT}; none: a decoder is fitted to the image", first=True)
+    checkpoint: str = option(
+        "", f"{_CHECKPOINT}: an amortized codec, seconds instead of minutes; none: a decoder is fitted to the image",
+        first=True, metavar="FILE")
     color: str = option(
         "convert", "colors that are not sRGB, as a file says: convert them, or refuse the file",
         choices=("convert", "refuse"))
@@ -118,7 +120,7 @@ class DecodeConfig:
     """How messages are decoded."""
 
     checkpoint: str = option("", f"{_CHECKPOINT}; needed for messages of another checkpoint than the pretrained one",
-                             first=True)
+                             first=True, metavar="FILE")
     realism: float = option(0.0, _REALISM, first=True)
     max_pixels: int = option(
         0, "pixels that an image may have; 0: as many as so small a file can plausibly hold, for files of strangers")

@@ -20,16 +20,19 @@ class Config:
     """What to compare; each field says what it is."""
 
     inputs: tuple[str, ...] = option((), "tables and folders; words without a flag are the same")
-    reference: str = option("", "folder of original images, where inputs hold decoded ones", first=True)
+    reference: str = option(
+        "", "folder of original images, where inputs hold decoded ones", first=True, metavar="FOLDER")
     metrics: tuple[str, ...] = option(("fast",), "metrics of evaluations made here; see `rdr evaluate --help`")
-    anchor: str = option("", "name of the curve that others are compared with; none: the first", first=True)
+    anchor: str = option(
+        "", "name of the curve that others are compared with; none: the first", first=True, metavar="NAME")
     codecs: tuple[str, ...] = option((), "names of the curves to compare, separated by commas; none: all", first=True)
     method: str = option("akima", "interpolation of the curves; cubic is the original, and overshoots", choices=METHODS)
     min_overlap: float = option(
         0.1, "least share of both curves' range that they must have in common, from 0 to 1, to be compared")
     hull: bool = option(False, "compare convex hulls, for curves that are not monotone")
-    axis: str = option("", "metric over which --other is compared: realism at equal fidelity, --axis=psnr --other=fid")
-    other: str = option("", "metric that is compared at equal values of --axis")
+    axis: str = option(
+        "", "metric over which --other is compared: realism at equal fidelity, --axis=psnr --other=fid", metavar="NAME")
+    other: str = option("", "metric that is compared at equal values of --axis", metavar="NAME")
     seed: int = option(0, "random seed of evaluations and resamples")
 
     def __post_init__(self):

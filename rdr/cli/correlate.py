@@ -37,8 +37,9 @@ class Config:
 
     scores: str = option(
         "", "CSV file of opinions with columns for the image (dist_img), its reference (ref_img) and mos or dmos, as "
-        "of KADID-10k; or TID2013's mos_with_names.txt", first=True)
-    images: str = option("", "folder of these images, searched with subfolders; none: that of the scores", first=True)
+        "of KADID-10k; or TID2013's mos_with_names.txt", first=True, metavar="FILE")
+    images: str = option(
+        "", "folder of these images, searched with subfolders; none: that of the scores", first=True, metavar="FOLDER")
     metrics: tuple[str, ...] = option(
         ("psnr", "ssim", "ms_ssim"), f"names separated by commas, of {' '.join(registry.names())}; or all that can be "
         "computed here", first=True)

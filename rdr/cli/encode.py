@@ -52,7 +52,7 @@ class Extra(Report):
         "images side by side")
     scheduler: str = option(
         "", "address or scheduler file of a dask.distributed cluster that encodes a folder's images; IN and OUT are on "
-        "a file system that all its machines see; the same bytes as --jobs; none: this machine")
+        "a file system that all its machines see; the same bytes as --jobs; none: this machine", metavar="ADDRESS")
 
     def __post_init__(self):
         if self.jobs < 0:

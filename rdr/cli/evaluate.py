@@ -42,12 +42,15 @@ _METRICS = ("names separated by commas; per image mse psnr ssim ms_ssim nlpd cie
 class Config:
     """What to compare and how; each field says what it is."""
 
-    reference: str = option("", "folder of original images", first=True)
-    candidate: str = option("", "folder of decoded images by the same names; suffixes may differ", first=True)
+    reference: str = option("", "folder of original images", first=True, metavar="FOLDER")
+    candidate: str = option(
+        "", "folder of decoded images by the same names; suffixes may differ", first=True, metavar="FOLDER")
     bitstreams: str = option(
-        "", "folder of the messages by the same names, for the rate; not for candidates in a lossy format", first=True)
+        "", "folder of the messages by the same names, for the rate; not for candidates in a lossy format",
+        first=True, metavar="FOLDER")
     metrics: tuple[str, ...] = option(("all",), _METRICS, first=True)
-    natural: str = option("", "folder of photographs that the metric natural is fitted on; none: the references")
+    natural: str = option(
+        "", "folder of photographs that the metric natural is fitted on; none: the references", metavar="FOLDER")
     patch_size: int = option(64, "side in pixels of the patches for distances between sets; 0: whole images")
     batch_size: int = option(1, "images per call and device; more for small images, if memory allows")
     pixels_per_degree: float = option(60.0, "pixels per degree of visual angle, for csf")

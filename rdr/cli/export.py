@@ -25,8 +25,8 @@ if something could not be done; 2 if the call is wrong.
 class Config:
     """What is written."""
 
-    html: str = option("", "file of the page", first=True)
-    title: str = option("", "of the page; none: the message's file name", first=True)
+    html: str = option("", "file of the page", first=True, metavar="FILE")
+    title: str = option("", "of the page; none: the message's file name", first=True, metavar="TEXT")
 
 
 def run(source: str, config: Config) -> None:

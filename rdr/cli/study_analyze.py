@@ -61,12 +61,13 @@ class Config:
                        "foveated", choices=("", *TASKS))
     lapse: float = option(0.01, "share of right and wrong answers that are given without looking, from 0 to 1")
     metrics: str = option("", "folder of evaluations by rdr evaluate, named CODEC@LEVEL or CODEC/LEVEL, or a table "
-                          "with the columns source, condition, level and metrics: how these agree with the scales")
+                          "with the columns source, condition, level and metrics: how these agree with the scales",
+                          metavar="PATH")
     rates: str = option("", "table with the columns source, condition, level and rate_bpp: curves and BD-rates over "
-                        "JND; none: the rates of --metrics")
+                        "JND; none: the rates of --metrics", metavar="FILE")
     ratings: str = option("", "table of ratings with the columns observer, source, condition, level and score: mean "
-                          "opinion scores, plain, as BT.500 and as P.910")
-    anchor: str = option("", "codec that BD-rates compare others with; none: the first")
+                          "opinion scores, plain, as BT.500 and as P.910", metavar="FILE")
+    anchor: str = option("", "codec that BD-rates compare others with; none: the first", metavar="NAME")
     seed: int = option(0, "random seed of the bootstrap")
 
     def __post_init__(self):
@@ -88,7 +89,7 @@ class Config:
 class Extra:
     """Where results go, and what is printed."""
 
-    out: str = option("", "folder of the results", first=True)
+    out: str = option("", "folder of the results", first=True, metavar="FOLDER")
     json: bool = option(False, "print one line of JSON: seconds, and what study.json holds")
 
 

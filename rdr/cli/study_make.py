@@ -48,8 +48,8 @@ class Config:
       ValueError: if values contradict each other or are out of range.
     """
 
-    reference: str = option("", "folder of the originals", first=True)
-    out: str = option("", "folder of the site, which must not exist", first=True)
+    reference: str = option("", "folder of the originals", first=True, metavar="FOLDER")
+    out: str = option("", "folder of the site, which must not exist", first=True, metavar="FOLDER")
     protocol: str = option("triplet", "what is shown and asked", choices=designs.PROTOCOLS, first=True)
     design: str = option(
         "balanced", "which images are compared; random: drawn; balanced: all equally often, on either side; active: "
@@ -72,8 +72,9 @@ class Config:
     duration: float = option(200.0, "milliseconds that an image is shown, in foveated")
     blank: float = option(500.0, "milliseconds between two images, in foveated")
     crop: tuple[int, ...] = option((), "width and height in pixels of the middle that is shown; none: everything")
-    title: str = option("Which image?", "heading of the pages")
-    collect: str = option("", "address that answers are posted to, too, as soon as they are given; none: nowhere")
+    title: str = option("Which image?", "heading of the pages", metavar="TEXT")
+    collect: str = option(
+        "", "address that answers are posted to, too, as soon as they are given; none: nowhere", metavar="URL")
     seed: int = option(0, "random seed of schedules and names of images")
 
     def __post_init__(self):

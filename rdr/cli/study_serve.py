@@ -37,10 +37,11 @@ class Config:
       ValueError: if a value is out of range.
     """
 
-    answers: str = option("", "SQLite file of the answers; made where it does not exist", first=True)
+    answers: str = option("", "SQLite file of the answers; made where it does not exist", first=True, metavar="FILE")
     port: int = option(8000, "port to listen on; 0: a free one", first=True)
-    host: str = option("127.0.0.1", "address to listen on; 0.0.0.0 for every one of this machine", first=True)
-    export: str = option("", "write the answers to this CSV file, and do not serve", first=True)
+    host: str = option(
+        "127.0.0.1", "address to listen on; 0.0.0.0 for every one of this machine", first=True, metavar="ADDRESS")
+    export: str = option("", "write the answers to this CSV file, and do not serve", first=True, metavar="FILE")
     origins: tuple[str, ...] = option(
         (), "addresses of pages elsewhere that were made with --collect and may post here, https://lab.example; null: "
         "pages opened from a disk")

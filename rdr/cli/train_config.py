@@ -20,7 +20,8 @@ class Config:
     """Settings of a training; each field says what it is."""
 
     images: str = option("", "folder of images, .npy file of patches, or name of a TFDS data set that is prepared on "
-                             "this machine; none: the photographs that come with scikit-image", first=True)
+                             "this machine; none: the photographs that come with scikit-image",
+                             first=True, metavar="PATH")
     strict: bool = option(False, "refuse images that cannot be used; otherwise they are named and left out")
     codec: str = option("mbt2018-mean", "architecture", choices=NAMES, first=True)
     channels: int = option(64, "channels N of the transforms; more for higher rates")
@@ -31,7 +32,7 @@ class Config:
     lambda_high: float = option(0.0483, "weight of 255^2 MSE at the highest rate level")
     stage: str = option("distortion", "what is trained: the codec, or afterwards its decoder's second set of weights",
                         choices=STAGES, first=True)
-    start: str = option("", "codec.npz of the stage before; none: from scratch", first=True)
+    start: str = option("", "codec.npz of the stage before; none: from scratch", first=True, metavar="FILE")
     initial: str = option("principal", "start of GDN transforms from scratch: components of the images, or random as "
                                        "in the papers; residual ones are random in any case", choices=STARTS)
     patch: int = option(256, "side in pixels of the stored patches")
@@ -87,8 +88,9 @@ PRESETS = {
 class DistributedConfig:
     """Where and how a training runs."""
 
-    config: str = option("", "JSON file that sets any of the options above; flags override it")
-    coordinator: str = option("", "HOST:PORT of process 0, for several processes; workdir on a disk that all see")
+    config: str = option("", "JSON file that sets any of the options above; flags override it", metavar="FILE")
+    coordinator: str = option(
+        "", "HOST:PORT of process 0, for several processes; workdir on a disk that all see", metavar="HOST:PORT")
     num_processes: int = option(1, "number of processes")
     process_id: int = option(0, "which of them this is, from 0")
     profile: bool = option(False, "write a profile of a few steps to the workdir")

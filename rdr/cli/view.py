@@ -41,13 +41,14 @@ _NOTE = ("Metrics and maps are computed from 8-bit sRGB pixels. A map's colors g
 class Config(DecodeConfig):
     """What is shown."""
 
-    reference: str = option("", "the original's file", first=True)
-    out: str = option("view.html", "file of the page", first=True)
-    title: str = option("", "of the page; none: the images' names", first=True)
+    reference: str = option("", "the original's file", first=True, metavar="FILE")
+    out: str = option("view.html", "file of the page", first=True, metavar="FILE")
+    title: str = option("", "of the page; none: the images' names", first=True, metavar="TEXT")
     metrics: str = option("auto", f"names, separated by commas, of {', '.join(metrics.FULL_REFERENCE)}; auto: "
-                                  f"{', '.join(_METRICS)}, as far as weights are installed and sizes allow; or none")
+                                  f"{', '.join(_METRICS)}, as far as weights are installed and sizes allow; or none",
+                                  metavar="A,B,..")
     maps: str = option("auto", f"names, separated by commas, of {', '.join(_MAPS)} (wd is Wasserstein distortion); "
-                               "auto: all whose weights are installed; or none")
+                               "auto: all whose weights are installed; or none", metavar="A,B,..")
     sigma: float = option(8.0, "width of Wasserstein distortion in the map, pixels")
     features: str = option("auto", "features of that map; auto: alexnet if its weights are installed, or steerable",
                            choices=("auto", *FEATURES))

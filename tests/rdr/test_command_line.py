@@ -105,6 +105,27 @@ def test_help_is_grouped_and_says_defaults_of_every_preset(capsys):
     assert out.index("what one needs first") < out.index("--steps") < out.index("further options") < out.index("--rate")
 
 
+def test_help_shows_per_cent_values_and_words_as_they_are_and_each_group_once(capsys):
+    @dataclasses.dataclass(frozen=True)
+    class Paths:
+        table: str = option("", "a table", first=True, metavar="FILE")
+        task: str = option("", "what is done", choices=("", "abx"))
+
+    @dataclasses.dataclass(frozen=True)
+    class Output:
+        out: str = option("", "where", first=True)
+
+    line = CommandLine("program", "Intervals of 95 % of images.", {"": Paths()}, Output(), "", "none")
+    with pytest.raises(SystemExit):
+        command_line.parse(line, ["program", "--help"])
+    out = " ".join(capsys.readouterr().out.split())
+    assert "Intervals of 95 % of images." in out and "--table FILE a table [none]" in out
+    assert "what is done; one of abx [none]" in out and out.count("what one needs first") == 1
+    with pytest.raises(UsageError, match="--task must be one of abx, got 'x'"):
+        command_line.parse(line, ["program", "--task=x"])
+    assert command_line.parse(line, ["program", "--task="]).config.task == ""
+
+
 def test_a_workdir_belongs_to_one_configuration(tmp_path):
     assert not command_line.check_workdir(tmp_path / "a" / "b", Config()) and not list(tmp_path.iterdir())
     workdir = command_line.open_workdir(tmp_path / "a" / "b", Config())
