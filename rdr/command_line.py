@@ -308,6 +308,8 @@ def _sentence(error: BaseException) -> str:
                               (error.name, None))
         install = f'pip install "rdr-jax[{extra}]"' if extra else f"pip install {package}"
         return f"this needs the package {package}, which is not installed: {install}"
+    if isinstance(error, OSError) and error.strerror and error.filename and not error.filename2:
+        return f"{error.filename}: {error.strerror}"
     return " ".join(str(error).split())
 
 

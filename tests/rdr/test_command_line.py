@@ -126,6 +126,12 @@ def test_help_shows_per_cent_values_and_words_as_they_are_and_each_group_once(ca
     assert command_line.parse(line, ["program", "--task="]).config.task == ""
 
 
+def test_a_file_that_cannot_be_opened_is_named_before_the_reason(tmp_path, capsys):
+    path = tmp_path / "none.csv"
+    assert command_line.run_safely(lambda: path.read_text()) == 1
+    assert capsys.readouterr().err == f"error: {path}: No such file or directory\n"
+
+
 def test_a_workdir_belongs_to_one_configuration(tmp_path):
     assert not command_line.check_workdir(tmp_path / "a" / "b", Config()) and not list(tmp_path.iterdir())
     workdir = command_line.open_workdir(tmp_path / "a" / "b", Config())
