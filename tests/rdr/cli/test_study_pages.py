@@ -61,7 +61,8 @@ def go(browser, *, until=None):
         if not trial:
             if not browser.run("return document.body.classList.contains('trial')"):  # else the next trial is loading
                 browser.press("Enter")
-                browser.wait(lambda shown=shown: browser.text() != shown)
+                # All trials have the same words: one that was on its way looks like the one before.
+                browser.wait(lambda shown=shown: browser.text() != shown or browser.run(TRIAL))
             continue
         if "Show the images" in shown:
             browser.press(" ")
