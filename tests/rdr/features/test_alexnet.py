@@ -51,8 +51,8 @@ def test_every_map_equals_numpy_windows(pooling):
 @pytest.mark.parametrize(("side", "tap"), [(7, "relu1"), (15, "relu2"), (31, "relu5"), (63, "pool5")])
 def test_smallest_admitted_side_is_the_documented_one(side, tap):
     def shape(n):
-        image = np.zeros((1, n, n, 3), np.float32)
-        return jax.eval_shape(lambda x: alexnet.features(random_params(), x, taps=(tap,)), image)[tap].shape
+        params, image = random_params(), np.zeros((1, n, n, 3), np.float32)
+        return jax.eval_shape(lambda x: alexnet.features(params, x, taps=(tap,)), image)[tap].shape
 
     assert shape(side)[1:3] == (1, 1)
     with pytest.raises(ValueError, match="too small"):
