@@ -184,7 +184,8 @@
           el("tr", {}, el("td", {}, key("Esc")), el("td", {}, "skip, when the images cannot be seen")))),
         el("p", {}, "Or tap the buttons below the images. If an image is larger than the window, drag it, or move it with ",
           key("W"), " ", key("A"), " ", key("S"), " ", key("D"), "."),
-        el("p", {}, plan.training ? `The first ${plan.training} questions are for practice.` : ""),
+        el("p", {}, plan.training === 1 ? "The first question is for practice." :
+          plan.training ? `The first ${plan.training} questions are for practice.` : ""),
         el("div", { class: "buttons" }, button("Start", finish, { class: "main" })),
         el("p", { class: "note" }, key("Enter"), " starts."),
       ], { Enter: finish, " ": finish });

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from rdr.evaluation.studies.answers import Item
 from rdr.evaluation.studies.comparisons import Comparisons
@@ -48,6 +49,30 @@ def test_both_errors_agree_where_observers_do_not_differ_and_else_the_bootstrap_
     np.testing.assert_allclose(different.bootstrap_error[1:], different.observer_error[1:], rtol=0.1)
     unsure = fit_scales(comparisons(200, 1, repeats=4, not_sure=1.0), weights)  # halves vary less than answers
     assert (unsure.bootstrap_error[1:] < 0.8 * unsure.hessian_error[1:]).all()
+
+
+def test_the_error_over_observers_of_one_pair_is_that_of_a_clustered_share():
+    """By the delta method from the variance of a share of answers that come in clusters."""
+    named, asked = np.array([3.0, 5.0, 1.0, 4.0, 2.0, 6.0]), np.array([5.0, 6.0, 4.0, 4.0, 5.0, 7.0])
+    counts = np.stack([asked - named, named, 0 * named], -1)[:, None, :]
+    items = (Item("reference", "0"), Item("c", "1"))
+    data = Comparisons("study", "s", "c", items, 0, np.array([[0, 1]]), counts, tuple("abcdef"))
+    found = fit_scales(data, np.zeros((0, 6)), precision=0.0)
+    share = named.sum() / asked.sum()
+    variance = 6 / 5 * np.sum((named - share * asked) ** 2) / asked.sum() ** 2
+    z, unit_of_jnd = stats.norm.ppf(share), stats.norm.ppf(0.75)
+    np.testing.assert_allclose(found.scale, [0.0, z / unit_of_jnd], atol=1e-9)
+    np.testing.assert_allclose(found.observer_error[1], variance**0.5 / stats.norm.pdf(z) / unit_of_jnd, rtol=1e-6)
+
+
+def test_errors_of_differences_are_those_of_the_samples():
+    found = fit_scales(comparisons(12, 3, repeats=3), resample_observers(12, resamples=200, seed=0))
+    difference, error, significant = differences(found)
+    for i, j in itertools.product(range(4), repeat=2):
+        assert difference[i, j] == found.scale[i] - found.scale[j]
+        expected = np.std(found.samples[:, i] - found.samples[:, j], ddof=1)
+        np.testing.assert_allclose(error[i, j], expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_array_equal(significant, np.abs(difference) > stats.t.ppf(0.975, 11) * error)
 
 
 def test_resamples_without_an_observer_of_the_source_are_none_of_it():

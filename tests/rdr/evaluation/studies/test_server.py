@@ -178,11 +178,17 @@ def test_sizes_are_bounded(running):
         assert status in (400, 413)
     except OSError:  # the connection is closed while the rest is still being sent
         pass
-    with socket.create_connection(("127.0.0.1", study.port), timeout=30) as raw, pytest.raises(OSError):
-        raw.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 1_000_000)
-        while raw.recv(1000):
-            pass
-        raise ConnectionError("closed")
+    # A heading without an end: the server hangs up, or says no, and does not wait for more.
+    received, closed = b"", False
+    with socket.create_connection(("127.0.0.1", study.port), timeout=30) as raw:
+        try:
+            raw.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 1_000_000)
+            while part := raw.recv(1000):
+                received += part
+            closed = True
+        except (ConnectionResetError, BrokenPipeError):
+            closed = True
+    assert closed and b" 200 " not in received
     assert study.ask("GET", "/")[0] == 200
 
 
