@@ -1,14 +1,13 @@
 """The command `rdr`: which commands there are, and where each of them is."""
 
-import difflib
-import importlib
 import os
 import sys
 from collections.abc import Sequence
 
 import rdr
 from rdr.cli import compilation_cache
-from rdr.command_line import UsageError, run_safely
+from rdr.cli.dispatch import check_command, list_commands, load_command
+from rdr.command_line import run_safely
 
 COMMANDS = {
     "encode": "images to files: a decoder fitted to each, or a pretrained codec",
@@ -31,11 +30,10 @@ def describe() -> str:
     Returns:
       The text.
     """
-    width = max(map(len, COMMANDS))
-    lines = [f"  {name:{width}}  {summary}" for name, summary in COMMANDS.items()]
     folder = compilation_cache.cache_folder(os.environ) or "no folder"
     return "\n".join((
-        "usage: rdr COMMAND ..", "", "Learned image compression, and the bounds that it is measured by.", "", *lines,
+        "usage: rdr COMMAND ..", "", "Learned image compression, and the bounds that it is measured by.", "",
+        *list_commands(COMMANDS),
         "", f"Compiled programs are kept in {folder}, at most a gigabyte;",
         f"{compilation_cache.SWITCH}=DIR names another folder, 0 switches that off.",
         "", "`rdr COMMAND --help` says more, `rdr --version` which version this is. Exit status: 0; 1 if something",
@@ -58,18 +56,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words[0] in ("--version", "version"):
         print(f"rdr {rdr.__version__}")
         return 0
-    if words[0] not in COMMANDS:
-        def refuse():
-            near = difflib.get_close_matches(words[0], COMMANDS, 1)
-            guess = f" (did you mean {near[0]}?)" if near else ""
-            raise UsageError(f"there is no command {words[0]!r}{guess}; there are {', '.join(COMMANDS)}")
-
-        return run_safely(refuse)
-
-    compilation_cache.enable()
-    os.environ["XLA_FLAGS"] = compilation_cache.with_quick_emitters(os.environ.get("XLA_FLAGS", ""))
 
     def call():
-        return importlib.import_module(f"rdr.cli.{words[0]}").main([f"rdr {words[0]}", *words[1:]])
+        check_command(words[0], COMMANDS)
+        compilation_cache.enable()
+        os.environ["XLA_FLAGS"] = compilation_cache.with_quick_emitters(os.environ.get("XLA_FLAGS", ""))
+        return load_command(words[0])([f"rdr {words[0]}", *words[1:]])
 
     return run_safely(call)

@@ -14,7 +14,7 @@ from rdr.cli import reports
 from rdr.cli.inputs import MESSAGE_SUFFIX, read_message
 from rdr.cli.outcome import Outcome, show_json
 from rdr.command_line import CommandLine, UsageError, option
-from rdr.data.folders import SUFFIXES, by_name
+from rdr.data.folders import SUFFIXES, by_name, list_images
 from rdr.data.image_io import read_image
 from rdr.evaluation.studies import design as designs
 from rdr.evaluation.studies import site
@@ -149,12 +149,7 @@ def images_of(folder: str, flag: str) -> dict[str, pathlib.Path]:
     Raises:
       ValueError: if there is no such folder, no image in it, or two of one name.
     """
-    if not folder or not pathlib.Path(folder).is_dir():
-        raise ValueError(f"--{flag}: there is no folder {folder!r}")
-    found = sorted(file for file in pathlib.Path(folder).iterdir() if file.is_file() and not file.name.startswith(".")
-                   and file.suffix.lower() in (*SUFFIXES, MESSAGE_SUFFIX))
-    if not found:
-        raise ValueError(f"--{flag}: there is no image in {folder}")
+    found = list_images(folder, flag=flag, recursive=False, suffixes=(*SUFFIXES, MESSAGE_SUFFIX))
     return by_name(found, flag=flag)
 
 

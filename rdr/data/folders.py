@@ -1,7 +1,7 @@
 """Folders of images: their files, and patches of these."""
 
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,13 +22,15 @@ class Skipped(NamedTuple):
     reason: str
 
 
-def list_images(folder: str | pathlib.Path, *, flag: str = "images", recursive: bool = True) -> list[pathlib.Path]:
+def list_images(folder: str | pathlib.Path, *, flag: str = "images", recursive: bool = True,
+                suffixes: Sequence[str] = SUFFIXES) -> list[pathlib.Path]:
     """Finds the images in a folder.
 
     Args:
       folder: where to look; hidden files and folders are passed over.
       flag: how the folder is called in messages.
       recursive: whether to look into the folders below it, too.
+      suffixes: of files that are taken, in small letters.
 
     Returns:
       Paths, sorted by name.
@@ -41,10 +43,10 @@ def list_images(folder: str | pathlib.Path, *, flag: str = "images", recursive: 
     folder = pathlib.Path(folder)
     paths = [path for path in (folder.rglob("*") if recursive else folder.iterdir()) if path.is_file()
              and not any(part.startswith(".") for part in path.relative_to(folder).parts)]
-    images = sorted(path for path in paths if path.suffix.lower() in SUFFIXES)
+    images = sorted(path for path in paths if path.suffix.lower() in suffixes)
     if not images:
         others = f"{len(paths)} files of other kinds" if paths else "nothing"
-        raise ValueError(f"--{flag}: {folder} holds {others}, but no image ({' '.join(SUFFIXES)})")
+        raise ValueError(f"--{flag}: {folder} holds {others}, but no image ({' '.join(suffixes)})")
     return images
 
 

@@ -163,7 +163,7 @@ def test_folders_must_match(folders, rdr, capsys):
     (folders / "ours" / "x.bmp").unlink()
     refuse("but none in", *words(folders))
     (folders / "ours" / "y.bmp").unlink()
-    refuse("there is no image in", *words(folders))
+    refuse("but no image (.png", *words(folders))
 
 
 NODE = shutil.which("node")
