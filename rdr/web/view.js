@@ -159,12 +159,15 @@ function update() {
 
 // ---- What can be done ----
 
-function setZoom(zoom, x = stage.width / 2, y = stage.height / 2) {
-  // The point of the image under (x, y) stays where it is, as seen from the pane that (x, y) is in.
-  const rect = rects().find(([left, top, w, h]) => x >= left && x <= left + w && y >= top && y <= top + h) ?? rects()[0];
-  const dx = x - rect[0] - rect[2] / 2, dy = y - rect[1] - rect[3] / 2;
-  state.x += dx / state.zoom - dx / zoom;
-  state.y += dy / state.zoom - dy / zoom;
+/** Zooms about a pointer, or about the middles of the panes. */
+function setZoom(zoom, x, y) {
+  if (x !== undefined) {
+    // The point of the image under (x, y) stays where it is, as seen from the pane that (x, y) is in.
+    const rect = rects().find(([left, top, w, h]) => x >= left && x <= left + w && y >= top && y <= top + h) ?? rects()[0];
+    const dx = x - rect[0] - rect[2] / 2, dy = y - rect[1] - rect[3] / 2;
+    state.x += dx / state.zoom - dx / zoom;
+    state.y += dy / state.zoom - dy / zoom;
+  }
   state.zoom = zoom;
   move(0, 0);
 }

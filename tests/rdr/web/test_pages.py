@@ -124,5 +124,11 @@ def test_a_browser_compares_images_by_keyboard(browser, tmp_path):
     assert len(seen) >= 4  # the flicker may show what was there
     browser.press("0")
     assert browser.run("return document.getElementById('zoom').textContent") == "100 %"
-    browser.press(*"+++")
+    browser.press("1", *"+++")
     assert browser.run("return document.getElementById('zoom').textContent") == "400 %"
+    browser.run_async("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+    width = browser.run("return document.getElementById('stage').width")
+    pane = _pixels(browser, "document.getElementById('stage')").reshape(-1, width, 4)[60:-60, : width // 2 - 2]
+    rows, columns = (np.flatnonzero((pane != pane[-1, 0]).any(2).any(axis)) for axis in (1, 0))
+    assert (np.ptp(rows), np.ptp(columns)) == (63, 47)  # 16 x 12 pixels, and their middle is still that of the pane
+    assert abs(rows.mean() - len(pane) / 2) < 2 and abs(columns.mean() - pane.shape[1] / 2) < 3
