@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from rdr.evaluation.studies import design
+from rdr.evaluation.studies.active_design import next_comparisons
 from rdr.evaluation.studies.design import Tally, Trial
 from rdr.evaluation.studies.site import Study
 
@@ -168,8 +169,6 @@ def suggest(hand_out: HandOut, counts: np.ndarray, waiting: np.ndarray) -> list[
     Returns:
       Numbers of comparisons for `HandOut.suggested`.
     """
-    from rdr.evaluation.studies.active_design import next_comparisons  # compiles, which only this design needs
-
     plan = hand_out.study.plan
     number = (plan.conditions - 1) * plan.sources
     return next_comparisons(np.array(hand_out.comparisons), counts, number=number, open_trials=waiting).tolist()
