@@ -74,8 +74,8 @@ class Config:
         "", f"{_CHECKPOINT}: an amortized codec, seconds instead of minutes; none: a decoder is fitted to the image",
         first=True, metavar="FILE")
     color: str = option(
-        "convert", "colors that are not sRGB, as a file says: convert them, or refuse the file",
-        choices=("convert", "refuse"))
+        "convert", "colors that are not sRGB, as a file says: convert them, keep the values and put the file's ICC "
+        "profile into the message, which gives it back, or refuse the file", choices=("convert", "keep", "refuse"))
     level: float = option(0.5, "rate level of an amortized codec, from 0 (smallest) to 1, without one of the goals")
 
     def __post_init__(self):

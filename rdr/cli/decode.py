@@ -6,6 +6,7 @@ import pathlib
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -15,6 +16,7 @@ from rdr.cli import reports
 from rdr.cli.codec_options import DecodeConfig, Report
 from rdr.cli.inputs import expand, is_many, read_message
 from rdr.cli.outcome import show_json
+from rdr.codecs import profiled
 from rdr.command_line import CommandLine, UsageError, option
 from rdr.data.image_io import check_image_path
 from rdr.metrics.psnr import image_psnr
@@ -26,8 +28,9 @@ Decodes messages to images of 8 bits; the file says which codec wrote it.
     rdr decode photo.rdr - | display            a PNG on standard output; - for the message is standard input
     rdr decode messages/ images/                a folder; wildcards and several files, too
 
-An amortized codec's message needs the checkpoint that it was written with. A format that would change the pixels is
-refused, unless --lossy says so. Exit status: 0; 1 if something could not be done; 2 if the call is wrong.
+The image has the color profile that `rdr encode --color=keep` has put into the message. An amortized codec's message
+needs the checkpoint that it was written with. A format that would change the pixels is refused, unless --lossy says so.
+Exit status: 0; 1 if something could not be done; 2 if the call is wrong.
 """
 
 
@@ -97,7 +100,8 @@ def decode_one(source: str, target: str, config: DecodeConfig, extra: Extra) -> 
     message, started = read_message(source), time.perf_counter()
     image = reports.decode(message, config.checkpoint, config.realism, max_pixels=config.max_pixels or None)
     seconds = time.perf_counter() - started
-    data, note = image_bytes(image, target, lossy=extra.lossy, quality=extra.quality)
+    data, note = image_bytes(image, target, lossy=extra.lossy, quality=extra.quality,
+                             profile=profiled.split(message).profile)
     if target == "-":
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
@@ -110,7 +114,9 @@ def decode_one(source: str, target: str, config: DecodeConfig, extra: Extra) -> 
         show_json(reports.describe_decoded(message, image, seconds), image=target)
 
 
-def image_bytes(image: np.ndarray, target: str, *, lossy: bool, quality: int) -> tuple[bytes, str]:
+def image_bytes(
+    image: np.ndarray, target: str, *, lossy: bool, quality: int, profile: bytes | None = None
+) -> tuple[bytes, str]:
     """Writes an image in the format that a name says, and reads it back.
 
     Args:
@@ -118,6 +124,7 @@ def image_bytes(image: np.ndarray, target: str, *, lossy: bool, quality: int) ->
       target: the file's name, or "-" for PNG.
       lossy: whether the pixels may change.
       quality: of lossy formats, from 1 to 100; 0 for the format's own.
+      profile: ICC profile that the file is to have; None for sRGB.
 
     Returns:
       The bytes, and what a user must know of them; empty where the pixels are the same.
@@ -128,19 +135,23 @@ def image_bytes(image: np.ndarray, target: str, *, lossy: bool, quality: int) ->
     suffix = ".png" if target == "-" else pathlib.Path(target).suffix.lower()
     kind = Image.registered_extensions()[suffix]
     pixels = image[:, :, 0] if image.shape[2] == 1 else image
-    options = {"quality": quality} if lossy and quality else {} if lossy else _LOSSLESS.get(kind, {})
+    options: dict[str, Any] = {"quality": quality} if lossy and quality else {} if lossy else _LOSSLESS.get(kind, {})
+    if profile is not None:
+        options = options | {"icc_profile": profile}
     try:
         with io.BytesIO() as stream:
             Image.fromarray(pixels).save(stream, kind, **options)
             data = stream.getvalue()
         with Image.open(io.BytesIO(data)) as written:
-            frames = getattr(written, "n_frames", 1)
+            frames, kept = getattr(written, "n_frames", 1), written.info.get("icc_profile") or None
             back = np.asarray(written.convert("L" if pixels.ndim == 2 else "RGB"))
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(f"an image of {image.shape[1]} x {image.shape[0]} pixels cannot be written as {suffix} and "
                          f"read again ({error}): write .png") from None
     if frames > 1 or back.shape != pixels.shape:
         raise ValueError(f"{suffix} cannot hold this image of {image.shape[1]} x {image.shape[0]} pixels: write .png")
+    if profile is not None and kept != profile:
+        raise ValueError(f"{suffix} cannot hold the color profile that the message keeps: write .png, .tiff or .webp")
     if (back == pixels).all():
         return data, ""
     change = image_psnr(image, back.reshape(image.shape))

@@ -124,7 +124,7 @@ def encode_one(source: pathlib.Path, target: pathlib.Path, config: Config, *, as
         seconds = time.perf_counter() - started
         files.write_bytes(target, message)
         files.remove_tree(directory)
-    return _report(source.name, image, message, config, seconds, as_json=as_json)
+    return _report(source.name, image.pixels, message, config, seconds, as_json=as_json)
 
 
 def encode_many(
@@ -195,7 +195,7 @@ def _encode_missing(
             files.write_bytes(target / (name + MESSAGE_SUFFIX), message)
         files.remove_tree(directory)
         for name, image, message in zip(names, images, messages):
-            missed |= _report(name, image, message, config, seconds, as_json=extra.json)
+            missed |= _report(name, image.pixels, message, config, seconds, as_json=extra.json)
     return missed
 
 
@@ -226,17 +226,19 @@ def _encode_jobs(
 def _look_at(
     sources: dict[str, pathlib.Path], config: Config
 ) -> tuple[dict[str, tuple[int, ...]], dict[str, str], dict[str, str]]:
-    """Shapes and digests of the images that can be encoded, and what is wrong with the others."""
+    """Shapes and bytes of profiles, and digests, of the images that can be encoded; what is wrong with the others."""
     shapes, digests, failures = {}, {}, {}
     for name, file in sources.items():
         try:
             image = encode_job.read(file, config)
+            taken = encode_job.profile_bytes(image, config)
             if not config.checkpoint:
-                check_options(overfitted_options(config, image.shape))
+                check_options(overfitted_options(config, image.pixels.shape))
         except ValueError as error:
             failures[name] = str(error)
         else:
-            shapes[name], digests[name] = image.shape, checkpoint_owner.digest(image)
+            shapes[name] = *image.pixels.shape, taken
+            digests[name] = checkpoint_owner.digest(image.pixels, *([image.profile.hex()] if image.profile else []))
     return shapes, digests, failures
 
 
@@ -249,7 +251,10 @@ def _refuse_failures(failures: dict[str, str], count: int) -> None:
 
 
 def _batches(shapes: dict[str, tuple[int, ...]], config: Config) -> list[list[str]]:
-    """Names of images of one size, as many together as fit into memory; those to be cut up, one by one."""
+    """Names of images of one size, as many together as fit into memory; those to be cut up, one by one.
+
+    The fourth number of a shape is what is taken of the bytes that were asked for, so that one batch has one size.
+    """
     batches = []
     for shape in sorted(set(shapes.values())):
         names = sorted(name for name in shapes if shapes[name] == shape)

@@ -23,9 +23,10 @@ from rdr import locks
 from rdr.cli import reports
 from rdr.cli.codec_options import GOALS, Config, overfitted_options, target_bytes
 from rdr.cli.outcome import Outcome
-from rdr.codecs import overfitted
+from rdr.codecs import overfitted, profiled
 from rdr.codecs.image import messages as amortized
-from rdr.data.image_io import read_image
+from rdr.data.color_spaces import Profile
+from rdr.data.image_io import read_image_data, tell_notes
 from rdr.training.loop import one_bar
 
 PATIENCE = 60.0  # seconds for which a job waits for a process that is losing the same job
@@ -67,7 +68,19 @@ class Done(NamedTuple):
     refused: str = ""
 
 
-def read(file: pathlib.Path, config: Config) -> np.ndarray:
+class Source(NamedTuple):
+    """An image as a codec takes it.
+
+    Attributes:
+      pixels: uint8 or uint16 [height, width, channels].
+      profile: ICC profile of the pixels that the message shall have; None for sRGB.
+    """
+
+    pixels: np.ndarray
+    profile: bytes | None = None
+
+
+def read(file: pathlib.Path, config: Config) -> Source:
     """Reads an image as a codec takes it.
 
     Args:
@@ -75,19 +88,59 @@ def read(file: pathlib.Path, config: Config) -> np.ndarray:
       config: how it will be encoded.
 
     Returns:
-      uint8 or uint16 [height, width, channels].
+      The image.
 
     Raises:
-      ValueError: if it cannot be read.
+      ValueError: if it cannot be read, or has colors that are to be kept and cannot be.
     """
-    return read_image(file, depth="eight" if config.checkpoint else "keep", color=config.color)
+    data = read_image_data(file, depth="eight" if config.checkpoint else "keep", color=config.color)
+    tell_notes(file, data)
+    if data.space is not None and not data.space.is_srgb:
+        remedy = "save it with an ICC profile" if data.space.hdr else "let them be converted (--color=convert)"
+        raise ValueError(f"{file} cannot keep its colors: they are of {data.space.name}, and only ICC profiles are "
+                         f"kept: {remedy}")
+    if data.profile is None:
+        return Source(data.pixels)
+    try:
+        profile = Profile(data.profile)
+        if profile.is_srgb():
+            return Source(data.pixels)
+        profiled.check_profile(data.profile, 3 if config.checkpoint else data.pixels.shape[2])
+    except ValueError as error:
+        raise ValueError(f"{file} cannot keep its colors ({error}): let them be converted (--color=convert)") from None
+    return Source(data.pixels, data.profile)
 
 
-def encode_images(images: Sequence[np.ndarray], config: Config, directory: pathlib.Path) -> list[bytes]:
+def profile_bytes(image: Source, config: Config) -> int:
+    """Counts what a profile adds to a message for which a number of bytes was asked for.
+
+    Args:
+      image: with its profile.
+      config: how it will be encoded.
+
+    Returns:
+      The bytes, or one more; 0 without a profile, or if any number will do.
+
+    Raises:
+      ValueError: if the profile alone takes all that was asked for.
+    """
+    size = target_bytes(config, image.pixels.shape)
+    if size is None or image.profile is None:
+        return 0
+    height, width, channels = image.pixels.shape
+    shape = (1, height, width, 3) if config.checkpoint else (height, width, channels)
+    taken = profiled.overhead(image.profile, shape, size)
+    if taken >= size:
+        raise ValueError(f"its color profile takes {taken} of the {size} bytes that were asked for: ask for more, or "
+                         "let colors be converted (--color=convert)")
+    return taken
+
+
+def encode_images(images: Sequence[Source], config: Config, directory: pathlib.Path) -> list[bytes]:
     """Encodes images of one size.
 
     Args:
-      images: [height, width, channels] each; one, or several that fit into one tile each.
+      images: one, or several that fit into one tile each, whose profiles have one length if bytes are asked for.
       config: how.
       directory: where the progress of a fit is kept; whoever has written the messages may remove it.
 
@@ -97,11 +150,21 @@ def encode_images(images: Sequence[np.ndarray], config: Config, directory: pathl
     Raises:
       ValueError: if an image or an option is refused, or the progress belongs to something else.
     """
+    messages = _encode_pixels([image.pixels for image in images], profile_bytes(images[0], config), config, directory)
+    return [profiled.wrap(message, image.profile) for message, image in zip(messages, images)]
+
+
+def _encode_pixels(images: list[np.ndarray], taken: int, config: Config, directory: pathlib.Path) -> list[bytes]:
+    """Encodes pixels to as many bytes as are asked for less those that are taken."""
     if config.checkpoint:
         level = config.level if config.quality == GOALS["quality"] else config.quality / 100
-        return [amortized.encode_image(image, config.checkpoint, level=level, size=target_bytes(config, image.shape),
-                                       psnr=config.psnr or None, realism=config.realism) for image in images]
+        sizes = [target_bytes(config, image.shape) for image in images]
+        return [amortized.encode_image(image, config.checkpoint, level=level, size=size and size - taken,
+                                       psnr=config.psnr or None, realism=config.realism)
+                for image, size in zip(images, sizes)]
     options = overfitted_options(config, images[0].shape)
+    if options.size is not None:
+        options = options._replace(size=options.size - taken)
     with one_bar():
         if len(images) == 1:
             return [overfitted.encode(images[0], options, tile=config.tile or None, directory=directory)]
@@ -123,11 +186,12 @@ def run(job: Job) -> Done:
             image = read(job.source, job.config)
             [message] = encode_images([image], job.config, job.directory)
             seconds = time.perf_counter() - started
+            pixels = image.pixels
             decoded = reports.decode(message, job.config.checkpoint, job.config.realism,
-                                     max_pixels=image.shape[0] * image.shape[1])  # its own message is trusted
+                                     max_pixels=pixels.shape[0] * pixels.shape[1])  # its own message is trusted
     except ValueError as error:
         return Done(job.name, refused=str(error))
-    return Done(job.name, image.shape, message, reports.measure(image, message, decoded, seconds))
+    return Done(job.name, pixels.shape, message, reports.measure(pixels, message, decoded, seconds))
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from rdr.cli import reports
 from rdr.cli.codec_options import Config, Report
 from rdr.cli.encode import Extra, encode_many
 from rdr.cli.inputs import MESSAGE_SUFFIX, expand
+from rdr.codecs import profiled
 from rdr.command_line import CommandLine
 from rdr.data.image_io import read_image, write_image
 from rdr.evaluation.tables import write_table
@@ -63,7 +64,7 @@ def run(
         image, started = read_image(file, color=config.color), time.perf_counter()
         decoded = reports.decode(message, config.checkpoint, config.realism, max_pixels=image.shape[0] * image.shape[1])
         outcome = reports.measure(image, message, decoded, time.perf_counter() - started)
-        write_image(workdir / "decoded" / f"{name}.png", decoded)
+        write_image(workdir / "decoded" / f"{name}.png", decoded, profiled.split(message).profile)
         rows.append({"image": name, "bytes": outcome.bytes, "bits_per_pixel": outcome.bits_per_pixel,
                      "psnr_db": outcome.psnr_db, "decode_seconds": outcome.seconds})
     columns = {name: [row[name] for row in rows] for name in rows[0]}

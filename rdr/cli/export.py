@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rdr import command_line, files
 from rdr.cli.inputs import read_message
-from rdr.codecs import overfitted
+from rdr.codecs import overfitted, profiled
 from rdr.codecs.image import messages
 from rdr.command_line import CommandLine, UsageError, option
 from rdr.web import pages
@@ -44,9 +44,12 @@ def run(source: str, config: Config) -> None:
     if not config.html:
         raise UsageError("--html is missing: say which page to write")
     message = read_message(source)
-    if messages.is_amortized_message(message):
+    if messages.is_amortized_message(profiled.split(message).message):
         raise ValueError(f"{source} is the message of an amortized codec, whose network no page holds: write a PNG "
                          "with rdr decode")
+    if profiled.split(message).profile is not None:
+        raise ValueError(f"{source} keeps a color profile, which no page shows: encode the image with --color=convert, "
+                         "or write a PNG with rdr decode")
     about = overfitted.describe(message)
     name = "image" if source == "-" else pathlib.Path(source).name
     page = pages.image_page(message, (about["height"], about["width"]), title=pages.printable(config.title or name))

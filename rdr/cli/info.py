@@ -7,9 +7,10 @@ from typing import Any
 from rdr import command_line
 from rdr.cli.inputs import expand, is_many, read_message
 from rdr.cli.outcome import Outcome, show_json
-from rdr.codecs import overfitted
+from rdr.codecs import overfitted, profiled
 from rdr.codecs.image import messages
 from rdr.command_line import CommandLine, UsageError, option
+from rdr.data.color_spaces import Profile
 
 DESCRIPTION = """
 Describes messages without decoding the images: codec, size, rate, settings.
@@ -41,7 +42,13 @@ def describe(message: bytes) -> dict[str, Any]:
     Raises:
       ValueError: if it is no message, or damaged.
     """
-    return (messages if messages.is_amortized_message(message) else overfitted).describe(message)
+    inner, profile = profiled.split(message)
+    described = (messages if messages.is_amortized_message(inner) else overfitted).describe(inner)
+    if profile is None:
+        return described
+    pixels = described["height"] * described["width"]
+    return described | {"bytes": len(message), "bits_per_pixel": 8 * len(message) / pixels,
+                        "bytes_profile": len(message) - len(inner), "profile": Profile(profile).name}
 
 
 def run(sources: Sequence[str], config: Config = Config()) -> None:

@@ -8,8 +8,9 @@ import numpy as np
 
 from rdr.cli.codec_options import Config, target_bytes
 from rdr.cli.outcome import Outcome, show_json
-from rdr.codecs import overfitted
+from rdr.codecs import overfitted, profiled
 from rdr.codecs.image import messages
+from rdr.data.color_spaces import Profile
 from rdr.metrics.psnr import image_psnr
 
 STATUS_MISSED = 3
@@ -27,14 +28,34 @@ def decode(message: bytes, checkpoint: str, realism: float, *, max_pixels: int |
       max_pixels: the most that are decoded; None for what so many bytes can plausibly hold.
 
     Returns:
-      uint8 [height, width, 1 or 3].
+      uint8 [height, width, 1 or 3]; of the color profile in the message, if there is one, or sRGB.
 
     Raises:
       ValueError: if it is damaged, or of another checkpoint, or announces more pixels.
     """
+    message = profiled.split(message).message
     if messages.is_amortized_message(message):
         return messages.decode_image(message, checkpoint, realism=realism, max_pixels=max_pixels)
     return overfitted.decode(message, max_elements=None if max_pixels is None else 3 * max_pixels)
+
+
+def decode_srgb(message: bytes, checkpoint: str, realism: float, *, max_pixels: int | None = None) -> np.ndarray:
+    """Decodes a message as `decode` does, and brings what has a color profile to sRGB.
+
+    Args:
+      message: the bytes.
+      checkpoint: of an amortized codec; empty for the pretrained one.
+      realism: weight of an amortized codec's decoder.
+      max_pixels: the most that are decoded; None for what so many bytes can plausibly hold.
+
+    Returns:
+      uint8 [height, width, 1 or 3].
+
+    Raises:
+      ValueError: as `decode`, or if the profile cannot be used.
+    """
+    image, profile = decode(message, checkpoint, realism, max_pixels=max_pixels), profiled.split(message).profile
+    return image if profile is None else Profile(profile).to_srgb(image)
 
 
 def measure(image: np.ndarray, message: bytes, decoded: np.ndarray, seconds: float) -> Outcome:

@@ -168,7 +168,7 @@ def read_stimulus(path: pathlib.Path) -> np.ndarray:
     if path.suffix.lower() != MESSAGE_SUFFIX:
         return read_image(path, channels=3, depth="eight")
     try:
-        image = reports.decode(read_message(path), "", 0.0)
+        image = reports.decode_srgb(read_message(path), "", 0.0)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     return np.repeat(image, 3 // image.shape[2], 2)

@@ -11,6 +11,7 @@ from rdr import command_line, files
 from rdr.cli import reports
 from rdr.cli.codec_options import DecodeConfig
 from rdr.cli.inputs import MESSAGE_SUFFIX, read_message
+from rdr.codecs import profiled
 from rdr.codecs.image import messages
 from rdr.codecs.overfitted.objectives import FEATURES
 from rdr.command_line import CommandLine, UsageError, option
@@ -26,7 +27,8 @@ Writes a page that shows images side by side, in turn, behind a slider, and thei
     rdr view photo.rdr --reference=photo.png
     rdr view a.rdr b.rdr c.jpg --reference=photo.png --out=page.html
 
-Images that were fitted are decoded in the page, to the very pixels of `rdr decode`; others are in it as PNG. With a
+Images that were fitted are decoded in the page, to the very pixels of `rdr decode`; others are in it as PNG, as are
+those that keep a color profile, converted to sRGB. With a
 reference the page shows metrics and where the error is. Exit status: 0; 1 if something could not be done; 2 if the call
 is wrong.
 """
@@ -75,8 +77,10 @@ def _read(source: str, config: Config) -> tuple[np.ndarray, pages.ShownImage]:
         content, size = pixels, path.stat().st_size
     else:
         message = read_message(source)
-        pixels = reports.decode(message, config.checkpoint, config.realism, max_pixels=config.max_pixels or None)
-        content, size = pixels if messages.is_amortized_message(message) else message, len(message)
+        pixels = reports.decode_srgb(message, config.checkpoint, config.realism, max_pixels=config.max_pixels or None)
+        inner, profile = profiled.split(message)
+        in_page = profile is None and not messages.is_amortized_message(inner)
+        content, size = message if in_page else pixels, len(message)
     name = "standard input" if source == "-" else path.name
     return pixels, pages.ShownImage(name, content, pixels.shape[:2], size, {}, ())
 

@@ -1,4 +1,5 @@
-"""Codecs: of vectors (`vectors`), of noisy channels' outputs (`channel`) and of images (`image`, `overfitted`).
+"""Codecs: of vectors (`vectors`), of noisy channels' outputs (`channel`) and of images (`image`, `overfitted`;
+`profiled` adds a color profile).
 
 `get("lattice", lattice="E8")` makes a codec by name, `names()` lists the names, and `register` adds another.
 """
@@ -15,6 +16,7 @@ __getattr__, __dir__, __all__ = attach(__name__, {
     "image": "image",
     "names": "registry",
     "overfitted": "overfitted",
+    "profiled": "profiled",
     "register": "registry",
     "unregister": "registry",
     "vectors": "vectors",

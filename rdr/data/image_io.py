@@ -17,7 +17,7 @@ from PIL import Image
 
 from rdr import files
 from rdr.data import image_decoders
-from rdr.data.color_spaces import Profile, space_to_srgb
+from rdr.data.color_spaces import ColorSpace, Profile, space_to_srgb
 from rdr.data.image_headers import FORMATS, ImageHeader, read_header
 
 # Whatever decoders raise on damaged files.
@@ -35,11 +35,14 @@ class ImageData(NamedTuple):
       pixels: [height, width, 1 or 3], uint8, or uint16 where the file has more than 8 bits a channel; upright.
       profile: ICC profile that the values belong to, where they were not brought to sRGB; else None.
       notes: what was changed on the way, in sentences.
+      space: color space that they belong to, where they were not brought to sRGB and the header says it without a
+        profile; else None.
     """
 
     pixels: np.ndarray
     profile: bytes | None
     notes: tuple[str, ...]
+    space: ColorSpace | None = None
 
 
 def read_image_data(
@@ -92,7 +95,8 @@ def read_image_data(
         notes.append(f"it holds {header.images} images, of which the first is read")
     if not samples.upright:
         pixels = _upright(pixels, header.orientation)
-    return ImageData(pixels, profile, (*notes, *([samples.note] if samples.note else [])))
+    return ImageData(pixels, profile, (*notes, *([samples.note] if samples.note else [])),
+                     header.space if color == "keep" else None)
 
 
 def read_image(path: str | pathlib.Path, *, channels: int | None = None, **policy: Any) -> np.ndarray:
@@ -112,9 +116,19 @@ def read_image(path: str | pathlib.Path, *, channels: int | None = None, **polic
     if channels not in (None, 3):
         raise ValueError(f"channels must be 3 or None, got {channels}")
     data = read_image_data(path, **policy)
+    tell_notes(path, data)
+    return data.pixels if channels is None else np.repeat(data.pixels, 3 // data.pixels.shape[2], 2)
+
+
+def tell_notes(path: str | pathlib.Path, data: ImageData) -> None:
+    """Says on standard error, once, what was changed while an image was read.
+
+    Args:
+      path: the file.
+      data: what was read.
+    """
     for note in data.notes:
         _say(f"note: {path}: {note}")
-    return data.pixels if channels is None else np.repeat(data.pixels, 3 // data.pixels.shape[2], 2)
 
 
 @functools.lru_cache(maxsize=10_000)
@@ -218,7 +232,7 @@ def _to_srgb(pixels: np.ndarray, header: ImageHeader, color: str) -> tuple[np.nd
     if pixels.shape[2] == 4:
         return _from_cmyk(pixels, profile, color)
     if color == "keep":
-        return pixels, header.icc, []
+        return pixels, header.icc if header.color != "lab" else None, []  # CIELAB was converted when it was decoded
     if space is not None and space.hdr:
         raise ValueError(_HDR.format(space.name))
     if space is not None and not space.is_srgb:
@@ -282,12 +296,13 @@ def check_image_path(path: str | os.PathLike) -> pathlib.Path:
     return path
 
 
-def write_image(path: str | os.PathLike, image: np.ndarray) -> None:
+def write_image(path: str | os.PathLike, image: np.ndarray, profile: bytes | None = None) -> None:
     """Writes an image, whole or not at all.
 
     Args:
       path: the file; its suffix says the format.
       image: uint8 [height, width, 1 or 3].
+      profile: ICC profile of its values, for formats that have one; None for sRGB.
 
     Raises:
       ValueError: if the suffix is of no format that can be written, or there is no such folder.
@@ -296,4 +311,5 @@ def write_image(path: str | os.PathLike, image: np.ndarray) -> None:
     path = check_image_path(path)
     encoded = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
     with files.open_atomic(path) as stream:
-        encoded.save(stream, Image.registered_extensions()[path.suffix.lower()])
+        encoded.save(stream, Image.registered_extensions()[path.suffix.lower()],
+                     **({} if profile is None else {"icc_profile": profile}))

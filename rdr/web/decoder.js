@@ -2,8 +2,7 @@
  * Decodes images that `rdr encode` fitted a small network to: the same pixels, bit for bit, as `rdr decode`.
  *
  * An ES module without dependencies, for browsers, their workers and Node. docs/format.md describes the file; "§ 3" is
- * its section 3, which what stands there follows. Every number of the networks is a multiple of a power of two that
- * float64, JavaScript's number, holds exactly.
+ * its section 3. Numbers of networks are multiples of a power of two, which float64 holds exactly.
  */
 
 // § 2.3, § 5.3: how much of an image a message may announce.
@@ -14,10 +13,11 @@ const FREE_PIXELS = 5 * 2 ** 18, PIXELS_PER_BYTE = 2 ** 13, USUAL_OPERATIONS = 1
  * Decodes a file.
  *
  * @param {Uint8Array} bytes
- * @param {{max_pixels?: number, progress?: (done: number) => void}} options the most pixels that the image may have, in
- *   place of what so few bytes are trusted with; and what is called with how much is done, from 0 to 1.
- * @returns {{width: number, height: number, channels: number, pixels: Uint8Array}} rows, then columns, then channels.
- * @throws {Error} with a sentence, if it is no such message, or damaged, or announces too much.
+ * @param {{max_pixels?: number, progress?: (done: number) => void}} options the most pixels that are made, in place of
+ *   what so few bytes are trusted with; and what is told how much is done, from 0 to 1.
+ * @returns {{width: number, height: number, channels: number, pixels: Uint8Array, profile: Uint8Array?}} rows, then
+ *   columns, then channels; and if they are not sRGB their ICC profile, a zlib stream as in PNG's iCCP.
+ * @throws {Error} with a sentence, if it is no such message, damaged, or announces too much.
  */
 export function decode(bytes, { max_pixels = null, progress = () => {} } = {}) {
   const image = open(bytes, max_pixels), count = image.parts.length;
@@ -30,15 +30,17 @@ export function decode(bytes, { max_pixels = null, progress = () => {} } = {}) {
   return image;
 }
 
-/** Sizes of the image and the messages it consists of; refuses what can be refused before they are decoded. */
+/** Sizes and messages of the image; refuses what can be refused before they are decoded. */
 export function open(bytes, max_pixels) {
   if (!(bytes instanceof Uint8Array)) throw new Error("a message is a Uint8Array");
   if (max_pixels !== null && !(max_pixels > 0)) throw new Error(`max_pixels must be positive, got ${max_pixels}`);
   const limit = max_pixels === null ? null : 3 * max_pixels;
-  const message = unpack(bytes, limit ?? MAX_TILED_ELEMENTS), [height, width, channels] = message.shape;
+  let message = unpack(bytes, limit ?? MAX_TILED_ELEMENTS), profile = null;
+  if (message.codec === "profiled") ({ bytes, message, profile } = openProfiled(message));
+  const [height, width, channels] = message.shape;
   const parts = message.codec === "overfitted tiles" ? openTiles(message) : [{ bytes, top: 0, left: 0 }];
   for (const part of parts) part.limit = limit;
-  return { width, height, channels, pixels: null, parts };
+  return { width, height, channels, pixels: null, profile, parts };
 }
 
 /** Puts the pixels of a part where they belong. */
@@ -71,9 +73,10 @@ const text = (bytes) => new TextDecoder().decode(bytes);
 const littleEndian = (bytes) => bytes.reduceRight((value, byte) => value * 256 + byte, 0);
 
 class Reader {
+  position = 0;
+
   constructor(bytes) {
     this.bytes = bytes;
-    this.position = 0;
   }
 
   take(count) {
@@ -82,7 +85,7 @@ class Reader {
     return this.bytes.subarray(this.position - count, this.position);
   }
 
-  /** Seven bits a byte, low bits first. What is beyond 2^53 is rounded, and refused by whoever asked. */
+  /** Seven bits a byte, low bits first. Above 2^53 it is rounded, and refused by whoever asked. */
   number() {
     let value = 0;
     for (let shift = 0; shift < 63; shift += 7) {
@@ -102,9 +105,7 @@ class Reader {
 }
 
 function unpack(bytes, maxElements) {
-  if (text(bytes.subarray(0, 3)) !== "rdr") {
-    throw new Error("not an rdr message: it does not start with the format's magic bytes");
-  }
+  if (text(bytes.subarray(0, 3)) !== "rdr") throw new Error("not an rdr message: it does not start as one");
   if (bytes.length < 14) throw damaged("it is shorter than any message");
   if (bytes[3] !== 2) throw new Error(`the message has format version ${bytes[3]}, this program reads version 2`);
   const body = bytes.subarray(0, -4);
@@ -127,15 +128,22 @@ function unpack(bytes, maxElements) {
   return { codec: text(name), fingerprint, shape, payloads };
 }
 
+/** § 2.4. */
+function openProfiled({ fingerprint, shape, payloads: [settings, bytes, ...more] }) {
+  if (fingerprint.length || !bytes || more.length) throw damaged("no profile and image");
+  if (settings[0] !== 1) throw otherFormat("profiled");
+  const message = unpack(bytes, Infinity);
+  if (message.codec === "profiled" || message.shape.join() !== shape.join()) throw damaged("its image has another shape");
+  return { bytes, message, profile: settings.subarray(1) };
+}
+
 // ---- § 4: tiles ----
 
 function openTiles({ fingerprint, shape, payloads: [settings, ...tiles] }) {
   if (fingerprint.length || !settings || shape.length !== 3 || Math.min(...shape) < 1 || !isChannels(shape[2])) {
     throw damaged("its parts are not those of a tiled image");
   }
-  if (settings.length !== 5 || settings[0] !== 1) {
-    throw otherFormat("tiled");
-  }
+  if (settings.length !== 5 || settings[0] !== 1) throw otherFormat("tiled");
   const [height, width, channels] = shape;
   const rows = littleEndian(settings.subarray(1, 3)), columns = littleEndian(settings.subarray(3, 5));
   if (!(rows >= 1 && rows <= height && columns >= 1 && columns <= width && rows * columns === tiles.length)) {
@@ -175,9 +183,7 @@ export function readPart({ bytes, limit }, progress) {
 }
 
 function readSettings(bytes, [height, width, channels]) {
-  if (!bytes.length || bytes[0] !== 1) {
-    throw otherFormat("overfitted");
-  }
+  if (bytes[0] !== 1) throw otherFormat("overfitted");
   const [levels, noise, h, s, r] = [1, 2, 3, 4, 5].map((i) => bytes[i] ?? 0);
   const widthsFit = [h, s, r].every((w) => w >= 1 && w <= MAX_WIDTH);
   if (levels < 1 || levels > MAX_LEVELS || noise > levels || !widthsFit || !isChannels(channels)) {
@@ -203,7 +209,7 @@ function readSettings(bytes, [height, width, channels]) {
   return { height, width, channels, levels, noise, h, s, r, seed, tensors, latents };
 }
 
-/** Rows and columns of each tensor of weights, in the order of the file; a vector is one row. */
+/** Rows and columns of the tensors of weights, in the file's order; vectors are one row. */
 function shapesOf(levels, noise, h, s, r, channels) {
   return {
     entropy_in: [h, INPUTS], entropy_in_bias: [levels, h], entropy_hidden: [h, h], entropy_hidden_bias: [1, h],
@@ -214,7 +220,7 @@ function shapesOf(levels, noise, h, s, r, channels) {
   };
 }
 
-/** § 5.3: refuses more work than so few bytes are worth. */
+/** § 5.3: refuses too much work for so few bytes. */
 function checkWork({ height, width, levels, noise, seed, tensors, latents }, length) {
   if (seed === null && !latents.some(({ used }) => used)) return;
   let numbers = 0, upsampling = 0, waves = 0;
@@ -237,7 +243,7 @@ function checkWork({ height, width, levels, noise, seed, tensors, latents }, len
 
 // ---- § 3: the entropy coder ----
 
-/** § 3.1: a state of 64 bits, kept as two halves; its quotient of 40 bits is split again, for products below 2^53. */
+/** § 3.1: a state of 64 bits as two halves; its quotient of 40 bits is split again, for products below 2^53. */
 class AnsDecoder {
   constructor(bytes) {
     if (bytes.length % 4) throw damaged("the coded symbols are not whole words");
@@ -304,7 +310,7 @@ class GammaReader {
   read() {
     let first = this.position;
     while (first < this.size && !this.bit(first)) first++;
-    // The first one-bit begins the number: one digit more than there were zeros.
+    // One digit more than there were zeros.
     const digits = first - this.position + 1;
     if (digits > 40 || first + digits > this.size) throw damaged("the escape codes end early");
     let value = 0;
@@ -394,7 +400,7 @@ const MAX_WEIGHT = 63;
 const roundEven = (x) => x + 1.5 * 2 ** 52 - 1.5 * 2 ** 52;
 
 function readWeights(settings, decoder) {
-  // Numbers that share a table stand side by side: tables ascend, and tensors of one table keep their order.
+  // Tables ascend, and tensors of one table keep their order.
   const { tensors } = settings, names = Object.keys(tensors), differences = {}, weights = {};
   for (const name of [...names].sort((a, b) => tensors[a].table - tensors[b].table)) {
     const table = laplaceTable(2 * PLACES * tensors[name].table);
@@ -411,7 +417,7 @@ function readWeights(settings, decoder) {
   return weights;
 }
 
-/** § 7.2: the weights that files store the difference to, or null for a decoder of other sizes than theirs. */
+/** § 7.2: weights that files store the difference to, or null for a decoder of other sizes. */
 function pretrainedWeights({ levels, noise, h, s, r, channels }) {
   if (levels > 7 || h !== 16 || s !== 24 || r !== 6) return null;
   const bytes = atob(PRETRAINED.replace(/\s/g, "")), stored = {};
@@ -435,7 +441,7 @@ function pretrainedWeights({ levels, noise, h, s, r, channels }) {
 
 const LIMIT = 2 ** 13 - 1, ROUNDER = 1.5 * 2 ** 40;
 
-/** The nearest whole multiple of 2^-12, halves to the even one: a sum of this size has no further digits. */
+/** The nearest multiple of 2^-12, halves to the even one: sums of this size have no more digits. */
 function round(x, least) {
   const nearest = x + ROUNDER - ROUNDER;
   return nearest < least ? least : nearest > LIMIT ? LIMIT : nearest;
@@ -448,7 +454,7 @@ const CONTEXT = [[0, -1], [0, -2], [0, -3], [-1, -2], [-1, -1], [-1, 0], [-1, 1]
 const PARENTS = [[0, 0], [0, -1], [0, 1], [-1, 0], [1, 0]];
 const TOP = 2, BOTTOM = 1, SIDE = 3;  // of zeros around each latent: no neighbor is a special case
 
-/** Latents, finest first: Int16Array with a border of zeros, or null where all numbers are zero. */
+/** Latents, finest first: Int16Array with a border of zeros, or null where all is zero. */
 function readLatents(settings, weights, decoder, progress) {
   const { levels, latents: shapes } = settings;
   const total = shapes.reduce((sum, { rows, columns, used }) => sum + (used ? rows * columns : 0), 0);
@@ -471,7 +477,7 @@ function readLatent(decoder, network, rows, columns, parent, progress) {
   const data = new Int16Array((rows + TOP + BOTTOM) * stride);
   const context = Int32Array.from(CONTEXT, ([i, j]) => i * stride + j);
   const around = Int32Array.from(PARENTS, ([i, j]) => i * parentStride + j);
-  // § 9.1: a line column + 2 row = constant is foretold together, and decoded table by table: a chain for each of them.
+  // § 9.1: a line column + 2 row = constant is foretold together, then decoded: a chain for each table.
   const most = Math.min(rows, Math.ceil(columns / 2));
   const next = new Int32Array(most), places = new Int32Array(most), middles = new Int32Array(most);
   const head = new Int32Array(SCALES * PLACES).fill(-1), tail = new Int32Array(SCALES * PLACES);
@@ -507,7 +513,7 @@ function readLatent(decoder, network, rows, columns, parent, progress) {
   return data;
 }
 
-/** § 9.2: the distribution of a number, of those around it. Widths are padded to multiples of 4. */
+/** § 9.2: a number's distribution, from those around it. Widths are padded to multiples of 4. */
 class EntropyNetwork {
   constructor({ h }, weights, level) {
     this.width = 4 * Math.ceil(h / 4);
@@ -520,14 +526,12 @@ class EntropyNetwork {
     this.firstBias = padded(weights.entropy_in_bias.subarray(level * h, (level + 1) * h), 1);
     this.second = padded(weights.entropy_hidden, h);
     this.secondBias = padded(weights.entropy_hidden_bias, 1);
-    this.out = weights.entropy_out;
-    this.skip = weights.entropy_skip;
-    this.outBias = weights.entropy_out_bias;
-    this.h = h;
-    this.which = new Int32Array(Math.max(INPUTS, this.width));
-    this.value = new Float64Array(Math.max(INPUTS, this.width));
+    Object.assign(this, { h, out: weights.entropy_out, skip: weights.entropy_skip, outBias: weights.entropy_out_bias });
+    const most = Math.max(INPUTS, this.width);
+    this.which = new Int32Array(most);
+    this.value = new Float64Array(most);
     this.x = new Float64Array(this.width);
-    this.run(0);  // where all is zero around a place, which is most often
+    this.run(0);  // all is zero around a place, most often
     this.usualTable = this.table;
     this.usualMiddle = this.middle;
   }
@@ -536,12 +540,12 @@ class EntropyNetwork {
     let active = 0;
     for (let k = 0; k < OWN; k++) {
       const v = data[place + context[k]];
-      if (v !== 0) { this.which[active] = k; this.value[active++] = v; }
+      if (v) { this.which[active] = k; this.value[active++] = v; }
     }
     if (parent !== null) {
       for (let k = 0; k < INPUTS - OWN; k++) {
         const v = parent[parentPlace + around[k]];
-        if (v !== 0) { this.which[active] = OWN + k; this.value[active++] = v; }
+        if (v) { this.which[active] = OWN + k; this.value[active++] = v; }
       }
     }
     if (active) return this.run(active);
@@ -560,7 +564,7 @@ class EntropyNetwork {
     this.layer(this.first, this.firstBias, active);
     active = 0;
     for (let i = 0; i < h; i++) {
-      if (x[i] !== 0) { which[active] = i; value[active++] = x[i]; }
+      if (x[i]) { which[active] = i; value[active++] = x[i]; }
     }
     this.layer(this.second, this.secondBias, active);
     for (let i = 0; i < h; i++) {
@@ -569,7 +573,7 @@ class EntropyNetwork {
     }
     const eighths = Math.floor(round(location, -LIMIT) * PLACES + 0.5);
     this.middle = Math.floor(eighths / PLACES);
-    this.table = PLACES * Math.min(Math.max(Math.floor((round(scale, -LIMIT) + 6) * 4 + 0.5), 0), SCALES - 1)
+    this.table = PLACES * clamp(Math.floor((round(scale, -LIMIT) + 6) * 4 + 0.5), SCALES)
       + eighths - PLACES * this.middle;
   }
 
@@ -596,7 +600,7 @@ class EntropyNetwork {
 
 const ROTATIONS = [13, 15, 26, 6, 17, 29, 16, 24];
 
-/** Threefry-2x32 with 20 rounds: two words of a counter to two words, under a key of two words. */
+/** Threefry-2x32 with 20 rounds: two words of a counter to two others, under a key of two. */
 function threefry(key0, key1, x0, x1) {
   const keys = [key0, key1, key0 ^ key1 ^ 0x1bd11bda];
   x0 = (x0 + key0) | 0;
@@ -615,7 +619,7 @@ function threefry(key0, key1, x0, x1) {
 }
 
 const NOISE = Float64Array.from({ length: 256 }, (_, i) => (
-  Math.floor((i - 127.5) * ((2 ** 12 * Math.sqrt(12)) / 256)) * 2 ** -12));
+  Math.floor((i - 127.5) * 16 * Math.sqrt(12)) * 2 ** -12));
 
 /** A row of a level's noise, to `out` from `at` on. */
 export function noiseRow(seed, level, row, columns, out, at) {
@@ -630,10 +634,9 @@ export function noiseRow(seed, level, row, columns, out, at) {
 
 export function render({ settings, weights, latents }, progress) {
   const { width, height, channels } = settings;
-  const blank = settings.seed === null && latents.every((latent) => latent === null || !latent.some((v) => v !== 0));
+  const blank = settings.seed === null && latents.every((latent) => !latent?.some((v) => v));
   if (!blank) return { width, height, pixels: synthesize(settings, weights, latents, progress) };
-  const one = { ...settings, height: 1, width: 1 };  // all pixels are one
-  const color = synthesize(one, weights, latents.map(() => null), () => {});
+  const color = synthesize({ ...settings, height: 1, width: 1 }, weights, latents.map(() => null), () => {});
   return { width, height, pixels: new Uint8Array(height * width * channels).map((_, i) => color[i % channels]) };
 }
 
@@ -657,10 +660,7 @@ function interpolateAlong(samples, columns, taps, out, at, size) {
     const e = samples[Math.min(j + 2, columns - 1)];
     out[at + i] = round(t0 * a + t1 * b + t2 * c + t3 * d, -LIMIT);
     if (i + 1 < size) out[at + i + 1] = round(t3 * b + t2 * c + t1 * d + t0 * e, -LIMIT);
-    a = b;
-    b = c;
-    c = d;
-    d = e;
+    a = b, b = c, c = d, d = e;
   }
 }
 
@@ -674,7 +674,7 @@ export function withoutBorder(latent, { rows, columns }) {
   return { rows, columns, data };
 }
 
-/** § 11.1: the maps that are not zero, brought to the second finest resolution, and which input each of them is. */
+/** § 11.1: maps that are not zero, brought to the second finest resolution, and which input each is. */
 function coarseMaps({ levels, noise, seed, latents: shapes }, weights, latents) {
   const maps = [];
   for (let level = levels - 1; level >= 1; level--) {
@@ -690,9 +690,7 @@ function coarseMaps({ levels, noise, seed, latents: shapes }, weights, latents) 
     if (latents[level] !== null) maps.push({ input: level, ...withoutBorder(latents[level], shapes[level]) });
     if (level < noise) {
       const data = new Float64Array(rows * columns);
-      for (let row = 0; row < rows; row++) {
-        noiseRow(seed, level, row, columns, data, row * columns);
-      }
+      for (let row = 0; row < rows; row++) noiseRow(seed, level, row, columns, data, row * columns);
       maps.push({ input: levels + level, rows, columns, data });
     }
   }
@@ -700,9 +698,8 @@ function coarseMaps({ levels, noise, seed, latents: shapes }, weights, latents) 
 }
 
 /**
- * Row by row, so that only what the next rows need is held: a row of the image needs three of refining units, these three
- * of colors each. All lie in one array; rows of colors and units are used again after four. Pixel i of a row is at i + 1,
- * between repeated edges.
+ * Row by row: a row of the image needs three of refining units, these three of colors each. All lie in one array; rows of
+ * colors and units are used again after four. Pixel i of a row is at i + 1, between repeated edges.
  */
 function synthesize(settings, weights, latents, progress) {
   const { height, width, channels, levels, noise, seed, s, r } = settings, inputs = levels + noise;
@@ -714,7 +711,7 @@ function synthesize(settings, weights, latents, progress) {
   const x = reserve(inputs), mixed = reserve(s), out = reserve(channels);
   const colors = [0, 1, 2, 3].map(() => reserve(channels)), units = [0, 1, 2, 3].map(() => reserve(r));
   const data = new Float64Array(rows * stride), pixels = new Uint8Array(height * width * channels);
-  /** The 3 x 3 places around a pixel of a row; only at the edges they differ from those of four rows before. */
+  /** The 3 x 3 places around a pixel of a row; but for the edges, those of four rows before. */
   const around = (ring, more) => {
     const known = [];
     const make = (row) => Int32Array.from([-1, 0, 1].flatMap((i) => [-1, 0, 1].flatMap((j) => (
@@ -725,7 +722,7 @@ function synthesize(settings, weights, latents, progress) {
   const select = (name) => weights[name].filter((_, i) => used.includes(i % inputs));
   const seen = Int32Array.from(used, (input) => x[input]), mixedAndSeen = Int32Array.from([...mixed, ...seen]);
   const pixelIn = select("pixel_in"), pixelOut = beside(weights.pixel_out, select("pixel_skip"), channels);
-  const identity = Float64Array.from({ length: channels ** 2 }, (_, i) => Number(i % (channels + 1) === 0));
+  const identity = Float64Array.from({ length: channels ** 2 }, (_, i) => +!(i % (channels + 1)));
   const refineOut = beside(weights.refine_out, identity, channels);
   const layer = (places, matrix, bias, least, to) => computeRow(data, places, matrix, weights[bias], least, to, width);
   for (let row = 0; row < height + 2; row++) {
@@ -748,8 +745,7 @@ function synthesize(settings, weights, latents, progress) {
       for (let channel = 0; channel < channels; channel++) {
         let to = (row - 2) * width * channels + channel;
         for (let i = out[channel] + 1, end = i + width; i < end; i++, to += channels) {
-          const value = Math.floor(255 * data[i] + 0.5);
-          pixels[to] = value < 0 ? 0 : value > 255 ? 255 : value;
+          pixels[to] = clamp(Math.floor(255 * data[i] + 0.5), 256);
         }
       }
     }
@@ -758,7 +754,7 @@ function synthesize(settings, weights, latents, progress) {
   return pixels;
 }
 
-/** Two matrices with as many rows, as one. */
+/** Two matrices side by side. */
 function beside(a, b, rows) {
   const left = a.length / rows, right = b.length / rows;
   return Float64Array.from({ length: a.length + b.length }, (_, i) => {
@@ -767,7 +763,7 @@ function beside(a, b, rows) {
   });
 }
 
-/** A layer at every pixel of a row, four at a time: from the rows that begin at `places` to those that begin at `to`. */
+/** A layer at the pixels of a row, four at a time: from the rows that begin at `places` to those at `to`. */
 function computeRow(data, places, matrix, bias, least, to, width) {
   const inputs = places.length, outputs = to.length;
   for (let at = 1; at <= width; at += 4) {

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
+import { inflateSync } from "node:zlib";
 
 const { decode } = await import(pathToFileURL(process.argv[2]));
 const options = process.argv[3] ? { max_pixels: Number(process.argv[3]) } : {};
@@ -12,8 +13,9 @@ for await (const path of createInterface({ input: process.stdin })) {
   const bytes = new Uint8Array(readFileSync(path)), started = performance.now(), fractions = [];
   let result;
   try {
-    const { pixels, ...sizes } = decode(bytes, { ...options, progress: (fraction) => fractions.push(fraction) });
-    result = { ...sizes, length: pixels.length, sha256: createHash("sha256").update(pixels).digest("hex") };
+    const { pixels, profile, ...sizes } = decode(bytes, { ...options, progress: (fraction) => fractions.push(fraction) });
+    result = { ...sizes, length: pixels.length, sha256: createHash("sha256").update(pixels).digest("hex"),
+      profile: profile && inflateSync(profile).toString("base64") };
   } catch (error) {
     result = { error: error.message, kind: error.constructor.name };
   }

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 from rdr.bitstream import container
-from rdr.codecs import overfitted
+from rdr.codecs import overfitted, profiled
 from rdr.codecs.overfitted import format
 from rdr.codecs.overfitted.architecture import Architecture, shapes
 from rdr.codecs.overfitted.pretrained_init import portable_weights, quantized_pretrained
+from tests.rdr.data.test_color_spaces import P3, profile
 from tests.rdr.web.random_messages import damaged_message, random_message
 
 HERE, DOCS = pathlib.Path(__file__).parent, pathlib.Path(__file__).parents[3] / "docs" / "format.md"
@@ -55,12 +56,14 @@ def decode_in_node(tmp_path_factory):
 def _in_python(message, **options):
     """What node is to say; of a refusal that it is one."""
     try:
-        image = overfitted.decode(message, **options)
+        inner, profile = profiled.split(message)
+        image = overfitted.decode(inner, **options)
     except ValueError:
         return None
     height, width, channels = image.shape
     return {"height": height, "width": width, "channels": channels, "length": image.size,
-            "sha256": hashlib.sha256(image.tobytes()).hexdigest(), "ascends": True}
+            "sha256": hashlib.sha256(image.tobytes()).hexdigest(), "ascends": True,
+            "profile": None if profile is None else base64.b64encode(profile).decode()}
 
 
 def _check(found, wanted):
@@ -123,6 +126,28 @@ def test_messages_that_announce_too_much_are_refused_unless_allowed(decode_in_no
     assert "allow it with max_pixels" in found["error"]
     _check(decode_in_node([message], max_pixels=40_000), [_in_python(message, max_elements=120_000)])
     _check(decode_in_node([message], max_pixels=39_999), [None])
+
+
+def test_color_profiles_are_given_back_and_what_is_not_one_is_refused(decode_in_node):
+    """Fault 10: profiles are kept in the file."""
+    rng = np.random.default_rng(8)
+    inner = [random_message(rng, side=12, noise=False) for _ in range(8)]
+    profiles = {channels: profile(P3, 1.8, gray=channels == 1) for channels in (1, 3)}
+    messages = [profiled.wrap(message, profiles[container.unpack(message).shape[2]]) for message in inner]
+    wanted = [_in_python(message) for message in messages]
+    assert None not in wanted and {want["channels"] for want in wanted} == {1, 3}
+    parts = container.unpack(messages[0])
+    settings, message = parts.payloads
+    bad = [
+        parts._replace(fingerprint=b"12345678"), parts._replace(payloads=(settings,)), parts._replace(payloads=()),
+        parts._replace(payloads=(settings, message, b"")), parts._replace(payloads=(b"\2" + settings[1:], message)),
+        parts._replace(payloads=(b"", message)), parts._replace(payloads=(settings, message[:-1])),
+        parts._replace(shape=(*parts.shape[:2], 4)), parts._replace(payloads=(settings, messages[0])),
+    ]  # fmt: skip
+    messages += [container.pack(one) for one in bad]
+    wanted += [None] * len(bad)
+    assert [_in_python(message) for message in messages] == wanted
+    _check(decode_in_node(messages), wanted)
 
 
 def test_the_decoder_is_one_small_module_without_dependencies():
