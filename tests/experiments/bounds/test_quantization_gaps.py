@@ -7,6 +7,8 @@ from experiments.bounds import quantization_gaps
 from paper_figures.tables import read_table
 from theory.quantization import uniform
 
+OPTIMIZED = True  # quantizers run for longer than they compile
+
 
 def test_the_smoke_run_writes_a_table_of_consistent_excesses(tmp_path):
     config = dataclasses.replace(quantization_gaps.PRESETS["smoke"], rates=10)

@@ -9,6 +9,8 @@ from theory.bounds import sources
 from theory.closed_form import bernoulli
 from theory.gaussian import common_randomness
 
+OPTIMIZED = True  # quantizers run for longer than they compile
+
 ALL = [make() for make in sources.SOURCES.values()]
 
 
@@ -44,7 +46,7 @@ def test_lower_bounds_never_exceed_exact_ones_nor_those_upper_ones():
             continue
         names = [bound.name for bound in found]
         largest = float(np.trace(source.covariance))
-        d = np.linspace(0.05, 0.95, 4) * largest
+        d = np.array([0.05, 0.6]) * largest
         for p in (0.0, 0.05) if perception != "none" else (0.0,):
             rates = [bound.rate(d, p) for bound in found]
             ends = bounds.interval([b._replace(rate=lambda *_, r=r: r) for b, r in zip(found, rates)], d, p)
@@ -86,7 +88,7 @@ def test_perfect_realism_with_nothing_shared_is_worth_half_the_distortion():
 
 
 def test_parameters_of_the_source_reach_the_bounds():
-    d = np.linspace(0.1, 0.4, 4)
+    d = np.array([0.1, 0.4])
     exact = bounds.bounds_of(sources.bernoulli(0.4), distortion="hamming", perception="tv")[0]
     np.testing.assert_allclose(exact.rate(d, 0.05), bernoulli.rate_distortion_perception(d, 0.05, 0.4), rtol=1e-15)
     for make, parameters in ((sources.laplace, (2.0,)), (sources.uniform, (1.0, 5.0)), (sources.gaussian, (0.0, 4.0))):
