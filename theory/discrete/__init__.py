@@ -14,19 +14,29 @@ from theory.discrete.limited_common_randomness import (
 )
 from theory.discrete.perception import rate_distortion_perception
 from theory.discrete.perception.divergences import Divergence
+from theory.discrete.perception.power_divergence import (
+    PowerDivergence,
+    alpha_divergence,
+    power_from_renyi,
+    renyi_from_power,
+)
 from theory.discrete.perception.solver import RateDistortionPerception
 
 __all__ = [
     "DistortionRate",
     "Divergence",
     "LimitedCommonRandomness",
+    "PowerDivergence",
     "RateDistortion",
     "RateDistortionPerception",
+    "alpha_divergence",
     "distortion_rate",
     "estimation_bound",
     "limited_common_randomness",
+    "power_from_renyi",
     "rate_distortion",
     "rate_distortion_curve",
     "rate_distortion_perception",
     "rate_distortion_perception_surface",
+    "renyi_from_power",
 ]

@@ -17,6 +17,7 @@ from theory.discrete.common.gradients import with_gradient
 from theory.discrete.common.programs import Programs
 from theory.discrete.perception import rdp
 from theory.discrete.perception.divergences import Divergence
+from theory.discrete.perception.power_divergence import PowerDivergence
 from theory.discrete.perception.problem import Options, Problem, pad
 from theory.discrete.perception.solver import RateDistortionPerception
 from theory.numerics.checks import check_domain
@@ -85,7 +86,7 @@ def rate_distortion_perception_surface(
     *,
     distortions: ArrayLike,
     perceptions: ArrayLike,
-    divergence: str | Divergence,
+    divergence: str | Divergence | PowerDivergence,
     points: ArrayLike | None = None,
     transport_cost: ArrayLike | None = None,
     tolerance: float = 1e-8,
@@ -99,7 +100,7 @@ def rate_distortion_perception_surface(
       distortion_matrix: d(x, y) >= 0, [n, n].
       distortions: mean distortions D, [k].
       perceptions: perceptions P, [l]; 0 and inf are allowed.
-      divergence: name or `Divergence`.
+      divergence: name, power divergence or `Divergence`.
       points: positions of the letters for "w1" and "w2sq", [n].
       transport_cost: replaces the cost of "w1" or "w2sq", [n, n].
       tolerance: certified gap to reach, bits.
@@ -117,7 +118,7 @@ def rate_distortion_perception_surface(
     classical.check_distortion(pmf, distortion_matrix, distortions)
     check_domain("perceptions", perceptions, minimum=0.0)
     check_domain("tolerance", tolerance, minimum=0.0, open_minimum=True)
-    transport, on_line = rdp.transport_costs(pmf.shape[0], divergence, points, transport_cost)
+    divergence, transport, on_line = rdp.checked_divergence(pmf.shape[0], divergence, points, transport_cost)
     options = Options(divergence, on_line, False, False, max_iterations)
     regime = rdp.regime_of(perceptions, options)
     distortions, perceptions = jnp.asarray(distortions, jnp.float64), jnp.asarray(perceptions, jnp.float64)

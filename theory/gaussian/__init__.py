@@ -7,7 +7,7 @@ _SCALAR = (
     "rate_distortion", "rate_distortion_perception", "strong_realism_distortion",
 )
 _MODULES = (
-    "absolute_error", "common_randomness", "diffusion", "process", "scalar", "upper_bounds", "vector",
+    "absolute_error", "common_randomness", "diffusion", "lower_bounds", "process", "scalar", "upper_bounds", "vector",
     "vector_perception", "vector_realism",
 )
 

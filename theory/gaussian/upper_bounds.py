@@ -4,11 +4,13 @@ For perception measured by KL(source || reconstruction) or by the squared Hellin
 the reconstruction to be jointly Gaussian with the source gives a feasible code, hence an upper bound on the
 rate-distortion-perception function. It is not tight: heavier-tailed reconstructions do strictly better
 (at D = 1, P = 0.1 nats, KL(source || reconstruction): 0.0730 against 0.0760 nats). Never use these as lower
-bounds. For W2 squared and KL(reconstruction || source), where Gaussian is optimal, see `theory.gaussian`.
+bounds: those are in `theory.gaussian.lower_bounds`. For W2 squared and KL(reconstruction || source), where Gaussian is
+optimal, see `theory.gaussian`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -124,12 +126,29 @@ def gaussian_rate_upper_bound(
 
 @partial(jax.jit, static_argnames="divergence")
 def _rate(d: jax.Array, p: jax.Array, s2: jax.Array, divergence: str) -> jax.Array:
+    return rate_at_second_moment(d, p, s2, partial(_least_variance, divergence=divergence))
+
+
+def rate_at_second_moment(
+    d: jax.Array, p: jax.Array, s2: jax.Array, least: Callable[[jax.Array, jax.Array], jax.Array]
+) -> jax.Array:
+    """Computes the least rate of jointly Gaussian pairs whose reconstruction has at least a given second moment.
+
+    Args:
+      d: distortion >= 0; any shape.
+      p: perception >= 0; same shape.
+      s2: variance of the source > 0; same shape.
+      least: (p, s2) -> t^2 <= s2, the second moment, elementwise; NaN outside of its domain.
+
+    Returns:
+      Bits, as `gaussian_rate_upper_bound` says; NaN where t^2 is.
+    """
     # The regions are told from the values of t^2 only; it is differentiated inside of its region.
-    t2 = lax.stop_gradient(_least_variance(p, s2, divergence))
+    t2 = lax.stop_gradient(least(p, s2))
     valid = (d >= 0) & (t2 >= 0)
     zero = d >= s2 + t2
     active = valid & (t2 >= s2 - d) & ~zero & (d > 0)
-    t2 = _least_variance(jnp.where(active, p, 0.5), jnp.where(active, s2, 1.0), divergence)
+    t2 = least(jnp.where(active, p, 0.5), jnp.where(active, s2, 1.0))
     s, t = jnp.sqrt(jnp.where(active, s2, 1.0)), jnp.sqrt(jnp.where(active, t2, 1.0))
     gap = jnp.where(active, d, 1.0) - (s - t) ** 2
     # 1 - rho = gap/(2st); 1 - rho^2 = (1 - rho)(2 - (1 - rho)).

@@ -85,7 +85,7 @@ def separable_block(p: jax.Array, divergence: Separable, usable: jax.Array | Non
       The block; its pairs have shape [n].
     """
     usable = jnp.full(p.shape, True) if usable is None else usable
-    live = (p > 0) if divergence.forbids_new_letters else usable
+    live = jnp.where(divergence.forbids_new_letters, p > 0, usable)
     n = p.shape[0]
     letters = usable.sum()
 

@@ -39,8 +39,8 @@ class Separable(NamedTuple):
       conjugate_terms: (p, a) -> sup over q >= 0 of a q - f(p, q), elementwise; +inf outside of its domain.
       maximizer: (p, a) -> the q that attains it.
       maximizer_change: (p, a) -> maximizer - p, without cancellation at a = 0.
-      largest_slope: the domain is a < largest_slope.
-      forbids_new_letters: whether q(y) > 0 needs p(y) > 0.
+      largest_slope: the domain is a < largest_slope; may be traced.
+      forbids_new_letters: whether q(y) > 0 needs p(y) > 0; may be traced.
       information: whether the value is an information quantity.
     """
 
@@ -50,8 +50,8 @@ class Separable(NamedTuple):
     conjugate_terms: Callable[[jax.Array, jax.Array], jax.Array]
     maximizer: Callable[[jax.Array, jax.Array], jax.Array]
     maximizer_change: Callable[[jax.Array, jax.Array], jax.Array]
-    largest_slope: float
-    forbids_new_letters: bool
+    largest_slope: float | jax.Array
+    forbids_new_letters: bool | jax.Array
     information: bool
 
 
@@ -189,33 +189,34 @@ def total_variation(p: jax.Array, q: jax.Array) -> jax.Array:
     return 0.5 * jnp.abs(p - q).sum()
 
 
-def separable_value(name: str, p: jax.Array, q: jax.Array) -> jax.Array:
-    """Computes sum_y f(p(y), q(y)) of a named divergence.
+def separable_value(divergence: str | Separable, p: jax.Array, q: jax.Array) -> jax.Array:
+    """Computes sum_y f(p(y), q(y)).
 
     Args:
-      name: of `SEPARABLE`.
+      divergence: itself, or its name in `SEPARABLE`.
       p: the source, [n].
       q: the output pmf, [n].
 
     Returns:
       The divergence, scalar, >= 0; in nats if it is an information quantity.
     """
-    return jnp.maximum(SEPARABLE[name].terms(p, q).sum(), 0.0)
+    return jnp.maximum(_looked_up(divergence).terms(p, q).sum(), 0.0)
+
+
+def _looked_up(divergence: str | Separable) -> Separable:
+    return SEPARABLE[divergence] if isinstance(divergence, str) else divergence
 
 
 def _separable_multiplier(divergence: Separable, p: jax.Array, critic: jax.Array) -> jax.Array:
     """The tau at which the letters' maximizers at critic - tau sum to one, by bisection; scalar."""
-    top = jnp.where(p > 0, critic, -jnp.inf).max() if divergence.forbids_new_letters else critic.max()
+    top = jnp.where((p > 0) | ~jnp.asarray(divergence.forbids_new_letters), critic, -jnp.inf).max()
 
     def excess_mass(tau):
         return jnp.where(p > 0, divergence.maximizer_change(p, critic - tau), 0.0).sum()
 
-    # The mass decreases in tau. At tau = max critic no letter has slope above f'(p, p) = 0: mass <= 0.
-    spread = jnp.where(
-        jnp.isinf(divergence.largest_slope),
-        top - jnp.where(p > 0, critic, jnp.inf).min(),
-        divergence.largest_slope,
-    )
+    # The mass decreases in tau. At tau = max critic no letter has slope above f'(p, p) = 0: mass <= 0. At the least
+    # critic none has a slope below that.
+    spread = jnp.minimum(top - jnp.where(p > 0, critic, jnp.inf).min(), divergence.largest_slope)
 
     def halve(_, bracket):
         low, high = bracket
@@ -226,37 +227,37 @@ def _separable_multiplier(divergence: Separable, p: jax.Array, critic: jax.Array
     return lax.fori_loop(0, 60, halve, (top - spread, top))[1]
 
 
-def separable_conjugate(name: str, p: jax.Array, critic: jax.Array) -> jax.Array:
+def separable_conjugate(divergence: str | Separable, p: jax.Array, critic: jax.Array) -> jax.Array:
     """Bounds max over pmfs q of <q, critic> - delta(p, q) from above, by a scalar search.
 
     By duality it is the minimum over tau of tau + sum_y f*(p(y), critic(y) - tau), and every tau gives an
     upper bound, so the value returned is one whether or not the search has converged.
 
     Args:
-      name: of `SEPARABLE`.
+      divergence: itself, or its name in `SEPARABLE`.
       p: the source, [n].
       critic: phi, [n]; in nats if the divergence is an information quantity.
 
     Returns:
       The bound, scalar, in units of the critic.
     """
-    divergence = SEPARABLE[name]
+    divergence = _looked_up(divergence)
     tau = _separable_multiplier(divergence, p, critic)
     return tau + jnp.where(p > 0, divergence.conjugate_terms(p, critic - tau), 0.0).sum()
 
 
-def separable_maximizer(name: str, p: jax.Array, critic: jax.Array) -> jax.Array:
+def separable_maximizer(divergence: str | Separable, p: jax.Array, critic: jax.Array) -> jax.Array:
     """Finds the pmf q that maximizes <q, critic> - delta(p, q).
 
     Args:
-      name: of `SEPARABLE`.
+      divergence: itself, or its name in `SEPARABLE`.
       p: the source, [n].
       critic: phi, [n]; in nats if the divergence is an information quantity.
 
     Returns:
       q - p, [n]; sums to 0 up to the search's accuracy.
     """
-    divergence = SEPARABLE[name]
+    divergence = _looked_up(divergence)
     tau = _separable_multiplier(divergence, p, critic)
     change = jnp.where(p > 0, divergence.maximizer_change(p, critic - tau), 0.0)
     return change - p * change.sum()

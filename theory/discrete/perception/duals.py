@@ -14,8 +14,8 @@ from jax import lax
 from theory.discrete.common import channels
 from theory.discrete.common.channels import NormalizedProblem
 from theory.discrete.perception import blocks as perception_blocks
-from theory.discrete.perception import divergences
-from theory.discrete.perception.divergences import SEPARABLE, TRANSPORT, Divergence
+from theory.discrete.perception import divergences, power_divergence
+from theory.discrete.perception.divergences import SEPARABLE, TRANSPORT, Divergence, Separable
 from theory.discrete.perception.problem import Options, usable_outputs
 from theory.numerics.units import nats_to_bits
 
@@ -48,7 +48,7 @@ def bind_divergence(problem: NormalizedProblem, options: Options, transport: tup
     Args:
       problem: the normalized problem.
       options: names the divergence.
-      transport: its cost and positions, or empty.
+      transport: what it needs besides, `Problem.transport`, or empty.
 
     Returns:
       The divergence bound to the source.
@@ -76,16 +76,34 @@ def bind_divergence(problem: NormalizedProblem, options: Options, transport: tup
             one,
             False,
         )
-    terms = SEPARABLE[name].terms
+    divergence = separable_of(options, transport)
+    if divergence is None:
+        raise ValueError(f"divergence must be one of {', '.join(map(repr, divergences.NAMES))}, got {name!r}")
+    terms = divergence.terms
     return Perception(
-        perception_blocks.separable_block(p, SEPARABLE[name], usable_outputs(problem)),
-        lambda q, plan: divergences.separable_value(name, p, q),
-        lambda critic: divergences.separable_conjugate(name, p, critic),
+        perception_blocks.separable_block(p, divergence, usable_outputs(problem)),
+        lambda q, plan: divergences.separable_value(divergence, p, q),
+        lambda critic: divergences.separable_conjugate(divergence, p, critic),
         lambda q, state, h, multiplier: multiplier * jax.grad(lambda x: terms(x, q).sum())(p),
         lambda h: jnp.asarray(jnp.inf),
-        nats_to_bits(one) if SEPARABLE[name].information else one,
+        nats_to_bits(one) if divergence.information else one,
         False,
     )
+
+
+def separable_of(options: Options, parameters: tuple[jax.Array, ...]) -> Separable | None:
+    """Finds the divergence that is a sum over letters.
+
+    Args:
+      options: names the divergence.
+      parameters: what it needs besides, `Problem.transport`; the order of a power divergence.
+
+    Returns:
+      The divergence, or None if it is no such sum.
+    """
+    if options.divergence == power_divergence.NAME:
+        return power_divergence.separable(parameters[0])
+    return SEPARABLE.get(options.divergence) if isinstance(options.divergence, str) else None
 
 
 def _bind_transport(p: jax.Array, options: Options, costs: jax.Array, points: jax.Array) -> Perception:

@@ -19,7 +19,7 @@ import numpy as np
 import scipy.sparse
 from scipy.optimize import linprog
 
-from theory.discrete.perception.divergences import Divergence
+from theory.discrete.perception.divergences import TRANSPORT, Divergence
 from theory.discrete.perception.duals import Perception, best_multiplier, bind_divergence
 from theory.discrete.perception.problem import Options, Problem, limits_of
 
@@ -112,7 +112,7 @@ def least_distortion(problem: Problem, options: Options) -> LeastDistortion:
     limits = limits_of(problem, options)
     p, d = (np.asarray(x) for x in (limits.problem.pmf, limits.problem.distortion))
     perception = bind_divergence(limits.problem, options, problem.transport)
-    cost = np.asarray(problem.transport[0] / perception.scale) if problem.transport else None
+    cost = np.asarray(problem.transport[0] / perception.scale) if options.divergence in TRANSPORT else None
     budget = float(problem.perception_or_slope / perception.scale)
     value, equal, right, less, limit, (rows, columns) = _program(p, d, cost, budget, options.divergence)
     answer = linprog(value, A_ub=less, b_ub=limit, A_eq=equal, b_eq=right, method="highs")

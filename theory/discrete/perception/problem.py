@@ -15,7 +15,7 @@ class Options(NamedTuple):
     """What is fixed at compile time.
 
     Attributes:
-      divergence: a name or a `Divergence`.
+      divergence: a name or a `Divergence`; "alpha" for all power divergences, whose order is in the problem.
       on_line: whether the transport cost is convex in the distance of points on the line.
       fixed_slope: whether the slope is given, else the distortion.
       fixed_multiplier: whether the perception slope is given, else the perception.
@@ -37,7 +37,8 @@ class Problem(NamedTuple):
       distortion_matrix: d, [n, n].
       distortion_or_slope: D, or -dR/dD in bits if `Options.fixed_slope`; scalar.
       perception_or_slope: P, or -dR/dP in bits if `Options.fixed_multiplier`; scalar.
-      transport: cost [n, n] and positions [n] of a transport divergence, else empty.
+      transport: what the divergence needs besides: cost [n, n] and positions [n] of a transport, the order of a power
+        divergence, else empty.
       tolerance: certified gap to reach, bits; scalar.
     """
 
@@ -85,7 +86,7 @@ def pad(problem: Problem, options: Options) -> Problem:
     more = padding.padded_size(n) - n
     pmf, matrix = padding.pad_source(problem.pmf, problem.distortion_matrix)
     transport = problem.transport
-    if transport:
+    if len(transport) == 2:
         cost, points = transport
         cost = jnp.pad(cost, ((0, more), (0, more)), constant_values=jnp.inf)
         # At the end of the line, where quantiles that rounding leaves over go.

@@ -11,8 +11,9 @@ from jax.typing import ArrayLike
 from theory.discrete.classical import solver as classical
 from theory.discrete.common import padding
 from theory.discrete.common.gradients import with_gradient, without_gradient
-from theory.discrete.perception import divergences, feasibility, search, solver
+from theory.discrete.perception import divergences, feasibility, power_divergence, search, solver
 from theory.discrete.perception.divergences import Divergence
+from theory.discrete.perception.power_divergence import PowerDivergence
 from theory.discrete.perception.problem import Options, Problem, limits_of, pad
 from theory.discrete.perception.solver import RateDistortionPerception
 from theory.numerics.checks import check_choice, check_domain, is_concrete
@@ -25,7 +26,7 @@ def rate_distortion_perception(
     *,
     distortion: ArrayLike | None = None,
     perception: ArrayLike | None = None,
-    divergence: str | Divergence,
+    divergence: str | Divergence | PowerDivergence,
     slope: ArrayLike | None = None,
     perception_slope: ArrayLike | None = None,
     points: ArrayLike | None = None,
@@ -45,17 +46,19 @@ def rate_distortion_perception(
     dual, t P + t conjugate(phi / t). In the Lagrangian form one or both slopes are given instead.
 
     Given distortion and perception, `rate` is differentiable once with respect to `pmf` (along the simplex),
-    `distortion_matrix`, `distortion` and `perception`, by the envelope theorem; the other fields are constants.
+    `distortion_matrix`, `distortion`, `perception` and the order of a power divergence, by the envelope theorem; the
+    other fields are constants.
 
     Args:
       pmf: probabilities of the source, [n]; zeros are allowed. It is normalized, as one of 32-bit numbers needs.
       distortion_matrix: d(x, y) >= 0, [n, n]; +inf forbids a pair.
       distortion: largest allowed mean distortion D; scalar. Give this or `slope`.
       perception: largest allowed divergence P; scalar; 0 is perfect realism, inf drops the constraint. In bits
-        for "kl", "reverse_kl", "js". Give this or `perception_slope`.
+        for "kl", "reverse_kl", "js" and power divergences. Give this or `perception_slope`.
       divergence: "tv" (half the L1 norm), "kl" (KL(p_Y || p_X), bits), "reverse_kl" (KL(p_X || p_Y), bits), "js"
         (Jensen-Shannon, weights 1/2, bits), "chi2" (sum (p_X - p_Y)^2 / p_Y), "hellinger2" (1 - sum sqrt(p_X p_Y)),
-        "w1", "w2sq" (optimal transport at cost |x - y|, |x - y|^2), or a `Divergence` of your own.
+        "w1", "w2sq" (optimal transport at cost |x - y|, |x - y|^2), `alpha_divergence(order)` or "alpha=0.5" (the power
+        divergences, bits; the order may be traced), or a `Divergence` of your own.
       slope: bits per unit of distortion, >= 0; scalar.
       perception_slope: bits per unit of perception, >= 0; scalar.
       points: positions of the letters for "w1" and "w2sq", [n]; default 0, 1, ..., n - 1.
@@ -86,7 +89,7 @@ def rate_distortion_perception(
         classical.check_distortion(pmf, distortion_matrix, distortion)
     elif slope is not None:
         check_domain("slope", slope, minimum=0.0, finite=True)
-    transport, on_line = transport_costs(pmf.shape[0], divergence, points, transport_cost)
+    divergence, transport, on_line = checked_divergence(pmf.shape[0], divergence, points, transport_cost)
     check_domain(name, level, minimum=0.0)
     options = Options(divergence, on_line, slope is not None, perception_slope is not None, max_iterations)
     asked, limit = (jnp.asarray(x, jnp.float64) for x in (distortion if slope is None else slope, level))
@@ -189,6 +192,31 @@ def entropy_bits(pmf: ArrayLike) -> float:
     return float(nats_to_bits(-np.sum(p[p > 0] * np.log(p[p > 0]))))
 
 
+def checked_divergence(
+    n: int, divergence: str | Divergence | PowerDivergence, points: ArrayLike | None, transport_cost: ArrayLike | None
+) -> tuple[str | Divergence, tuple[jax.Array, ...], bool]:
+    """Brings a divergence to the form in which it travels through the solver.
+
+    Args:
+      n: number of letters.
+      divergence: a name, a power divergence or a `Divergence`.
+      points: positions, [n], or None.
+      transport_cost: costs, [n, n], or None.
+
+    Returns:
+      What `Options.divergence` and `Problem.transport` are, and whether a transport's cost is one of the line.
+
+    Raises:
+      ValueError: if the divergence is unknown, or `points` or `transport_cost` does not fit.
+    """
+    power = power_divergence.parse(divergence) if isinstance(divergence, str) else divergence
+    if isinstance(power, PowerDivergence):
+        if points is not None or transport_cost is not None:
+            raise ValueError("points and transport_cost belong to 'w1' and 'w2sq', got a power divergence")
+        return power_divergence.NAME, (jnp.asarray(power.order, jnp.float64),), False
+    return divergence, *transport_costs(n, divergence, points, transport_cost)
+
+
 def transport_costs(
     n: int, divergence: str | Divergence, points: ArrayLike | None, transport_cost: ArrayLike | None
 ) -> tuple[tuple[jax.Array, ...], bool]:
@@ -263,8 +291,21 @@ def differentiable(problem: Problem, options: Options, regime: str) -> RateDisto
         (problem.distortion_matrix, jnp.where(joint > 0, result.slope * joint, 0.0)),
         (problem.distortion_or_slope, -result.slope),
         (problem.perception_or_slope, -result.perception_slope),
+        *_order_and_slope(problem, options, constants.pmf / constants.pmf.sum(), result),
     )
     return result._replace(rate=rate)
+
+
+def _order_and_slope(problem: Problem, options: Options, pmf: jax.Array, result: RateDistortionPerception):
+    """The order of a power divergence, and dR by it: the multiplier of perception times that of the divergence."""
+    if options.divergence != power_divergence.NAME:
+        return ()
+    def value(order):
+        return divergences.separable_value(power_divergence.separable(order), pmf, result.output_pmf)
+
+    by_order = nats_to_bits(jax.grad(value)(lax.stop_gradient(problem.transport[0])))
+    active = (result.perception_slope > 0) & jnp.isfinite(result.perception_slope)
+    return ((problem.transport[0], jnp.where(active, result.perception_slope * by_order, 0.0)),)
 
 
 _traced = jax.jit(differentiable, static_argnames=("options", "regime"))

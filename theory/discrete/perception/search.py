@@ -18,7 +18,7 @@ from theory.discrete.common.programs import Programs
 from theory.discrete.perception import candidates as making
 from theory.discrete.perception import divergences, feasibility, solver
 from theory.discrete.perception.candidates import Candidate
-from theory.discrete.perception.duals import best_multiplier, bind_divergence
+from theory.discrete.perception.duals import best_multiplier, bind_divergence, separable_of
 from theory.discrete.perception.problem import Options, Problem, limits_of
 from theory.discrete.perception.solver import RateDistortionPerception
 
@@ -75,9 +75,10 @@ def _tilted(problem: Problem, options: Options, candidate: Candidate) -> _Tilt:
     p, budget = limits.problem.pmf, problem.perception_or_slope / perception.scale
     h, _ = channels.finite_responses(limits.problem, candidate.log_multiplier, candidate.slope)
     t = best_multiplier(perception, p, h, budget)
-    if options.divergence not in divergences.SEPARABLE:
+    separable = separable_of(options, problem.transport)
+    if separable is None:
         return _Tilt(t, p)
-    change = divergences.separable_maximizer(options.divergence, p, (h - jnp.sum(p * h)) / t)
+    change = divergences.separable_maximizer(separable, p, (h - jnp.sum(p * h)) / t)
 
     def toward(share):
         return perception.value(p + share * change, candidate.plan)
@@ -174,7 +175,7 @@ def _search(
         if result.converged:
             return result
     nearest, tilt = perfect, _tilted(problem, options, perfect)
-    if options.divergence in divergences.SEPARABLE:
+    if separable_of(options, problem.transport) is not None:
         for _ in range(_TILTS):
             nearest = _at_output(*plain, tilt.output)
             result = join(result, nearest)
