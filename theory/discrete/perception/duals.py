@@ -52,6 +52,9 @@ def bind_divergence(problem: NormalizedProblem, options: Options, transport: tup
 
     Returns:
       The divergence bound to the source.
+
+    Raises:
+      ValueError: if there is no divergence of the name.
     """
     name, p, one = options.divergence, problem.pmf, jnp.ones(())
     if name in TRANSPORT:

@@ -10,6 +10,8 @@ and the conjugate at a slope is p (r^alpha - 1) / alpha with the r where df/dq i
 one program serves the whole family, and costs what that of one divergence does.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import jax

@@ -209,11 +209,12 @@ def checked_divergence(
     Raises:
       ValueError: if the divergence is unknown, or `points` or `transport_cost` does not fit.
     """
-    power = power_divergence.parse(divergence) if isinstance(divergence, str) else divergence
-    if isinstance(power, PowerDivergence):
+    if isinstance(divergence, str):
+        divergence = power_divergence.parse(divergence) or divergence
+    if isinstance(divergence, PowerDivergence):
         if points is not None or transport_cost is not None:
             raise ValueError("points and transport_cost belong to 'w1' and 'w2sq', got a power divergence")
-        return power_divergence.NAME, (jnp.asarray(power.order, jnp.float64),), False
+        return power_divergence.NAME, (jnp.asarray(divergence.order, jnp.float64),), False
     return divergence, *transport_costs(n, divergence, points, transport_cost)
 
 
