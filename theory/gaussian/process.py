@@ -5,10 +5,10 @@ result for Gaussian vectors becomes an integral over frequency, that is, a sum o
 weights sum to 1. A spectrum is an array of S at such nodes, S >= 0, normalized so that its (weighted) mean
 is the variance of one sample. Rate, distortion and perception are per sample, or per pixel.
 
-The five functions below are those of `theory.gaussian.vector`, `vector_realism` and `vector_perception` with
-weights 1/n, the averages over frequency; `weights` [..., n] replaces them, to sum to 1. All take D, R and P >= 0 per
-sample, of any shape [...], and the spectrum S >= 0, [..., n]; arguments outside of the domain are refused, or give
-NaN inside a trace.
+The seven functions below are those of `theory.gaussian.vector`, `vector_realism`, `vector_common_randomness` and
+`vector_perception` with weights 1/n, the averages over frequency; `weights` [..., n] replaces them, to sum to 1. All
+take D, R and P >= 0 per sample, of any shape [...], and the spectrum S >= 0, [..., n]; arguments outside of the domain
+are refused, or give NaN inside a trace.
 
 For a spectrum that is smooth and periodic, `uniform_frequencies` (the trapezoid rule) converges faster
 than any power as long as no frequency is dropped; the kink of min(theta, S) slows it to second order.
@@ -21,6 +21,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from theory.gaussian import vector as gaussian_vector
+from theory.gaussian import vector_common_randomness as gaussian_vector_common_randomness
 from theory.gaussian import vector_perception as gaussian_vector_perception
 from theory.gaussian import vector_realism as gaussian_vector_realism
 from theory.gaussian.vector_perception import VectorRateDistortionPerception
@@ -209,6 +210,52 @@ def perfect_realism_distortion_rate(
     """
     weights = _equal_weights(spectrum, weights)
     return gaussian_vector_realism.perfect_realism_distortion_rate(rate, spectrum, weights=weights)
+
+
+def strong_realism_distortion(
+    rate: ArrayLike, common_randomness: ArrayLike, spectrum: ArrayLike, *, weights: ArrayLike | None = None
+) -> jax.Array:
+    """Computes D(R, C) of a process whose blocks must keep their distribution, with C shared bits per sample.
+
+    Frequencies where S(f)^2 is at most the product of the two prices are left to the decoder's own randomness.
+
+    Args:
+      rate: R, bits per sample; [...].
+      common_randomness: C >= 0, bits per sample, may be inf; [...].
+      spectrum: S, [..., n].
+      weights: quadrature weights, [..., n]; 1/n each when None.
+
+    Returns:
+      Mean squared error per sample, [...].
+
+    Reference: the limit of long blocks of `theory.gaussian.vector_common_randomness`.
+    """
+    weights = _equal_weights(spectrum, weights)
+    return gaussian_vector_common_randomness.strong_realism_distortion(
+        rate, common_randomness, spectrum, weights=weights)
+
+
+def strong_realism_rate(
+    distortion: ArrayLike, common_randomness: ArrayLike, spectrum: ArrayLike, *, weights: ArrayLike | None = None
+) -> jax.Array:
+    """Computes R(D, C), the inverse of `strong_realism_distortion` in R.
+
+    A shared bit saves at most half a bit of rate, and the first one does.
+
+    Args:
+      distortion: D, mean squared error per sample; [...].
+      common_randomness: C >= 0, bits per sample, may be inf; [...].
+      spectrum: S, [..., n].
+      weights: quadrature weights, [..., n]; 1/n each when None.
+
+    Returns:
+      Bits per sample, [...].
+
+    Reference: as `strong_realism_distortion`.
+    """
+    weights = _equal_weights(spectrum, weights)
+    return gaussian_vector_common_randomness.strong_realism_rate(
+        distortion, common_randomness, spectrum, weights=weights)
 
 
 def rate_distortion_perception(

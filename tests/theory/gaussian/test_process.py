@@ -7,6 +7,7 @@ import pytest
 from theory import gaussian
 from theory.gaussian import process as gaussian_process
 from theory.gaussian import vector as gaussian_vector
+from theory.gaussian import vector_common_randomness as gaussian_vector_common_randomness
 from theory.gaussian import vector_perception as vector
 from theory.gaussian import vector_realism as gaussian_vector_realism
 
@@ -126,3 +127,12 @@ def test_traced_spectra_outside_of_the_domain_are_nan():
     assert np.isnan(spectrum(frequencies, 1.0, 1.0)).all() and np.isnan(spectrum(frequencies, 0.5, -1.0)).all()
     image = jax.jit(lambda v, a: gaussian_process.image_spectrum(4, v, exponent=a)[0])
     assert np.isnan(image(0.0, 2.0)).all() and np.isnan(image(1.0, -1.0)).all() and np.isfinite(image(1.0, 2.0)).all()
+
+
+def test_shared_randomness_per_sample_is_the_vectors():
+    spectrum = gaussian_process.autoregressive_spectrum(gaussian_process.uniform_frequencies(4), 0.6, 1.5)
+    found = gaussian_process.strong_realism_distortion(np.full(1, 0.7), 0.25, spectrum)
+    # Four components of one sample each are four samples' bits and error.
+    whole = gaussian_vector_common_randomness.strong_realism_distortion(np.full(1, 2.8), 1.0, spectrum)
+    np.testing.assert_allclose(found, whole / 4.0, rtol=1e-13)
+    np.testing.assert_allclose(gaussian_process.strong_realism_rate(found, 0.25, spectrum), 0.7, rtol=1e-12)
