@@ -66,7 +66,7 @@ def rate_distortion_curve(
     padded = padding.pad_source(pmf, distortion_matrix)
     with _programs:
         result = _curve(*padded, grid, tolerance, slopes is None, max_iterations, at_once)
-    return padding.unpad(result, ("multiplier",), ("output_pmf",), *distortion_matrix.shape)
+    return padding.unpad(result, ("multiplier", "pmf"), ("output_pmf",), *distortion_matrix.shape)
 
 
 @_programs.compiled

@@ -11,6 +11,7 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from theory.discrete.classical import blahut_arimoto, interior_point
+from theory.discrete.classical.solution import RateDistortion
 from theory.discrete.common import channels, padding
 from theory.discrete.common.channels import NormalizedProblem
 from theory.discrete.common.gradients import with_gradient, without_gradient
@@ -20,49 +21,6 @@ from theory.numerics.units import bits_to_nats, nats_to_bits
 
 _programs = Programs()
 METHODS = ("interior_point", "blahut_arimoto", "constrained_blahut_arimoto")
-
-
-class RateDistortion(NamedTuple):
-    """A point of a rate-distortion function and its certificate.
-
-    With s = `slope`, nu = `multiplier` and D the distortion (the one asked for, if one was), `rate_lower` is
-    sum_x p nu - s D - max_y log2 sum_x p(x) 2^(nu(x) - s d(x, y)), or 0 if that is less: it can be checked without
-    trusting the solver. It is rounded outwards. At slope inf only pairs at the minimum of their row are left, and s d
-    counts as 0 there; at slope 0 so do s D and s d, also where D or d is infinite.
-
-    Attributes:
-      rate: I(X; Y) of `channel`, bits; scalar.
-      rate_lower: no channel with mean distortion at most `distortion` has a smaller rate, bits; scalar.
-        `rate - rate_lower` is the certified gap, up to the rounding of the two sums (about 1e-14).
-      distortion: E[d(X, Y)] of `channel`; at most the distortion asked for (up to 8 units of rounding where that is
-        the smallest reachable one); scalar.
-      slope: -dR/dD, bits per unit of distortion; scalar (inf at the smallest reachable distortion).
-      channel: W(y|x), [n, m].
-      output_pmf: distribution of Y, [m].
-      multiplier: nu(x), bits, [n].
-      iterations: Newton steps or updates made; scalar integer.
-      converged: whether the certified gap is at most the tolerance; scalar bool.
-    """
-
-    rate: jax.Array
-    rate_lower: jax.Array
-    distortion: jax.Array
-    slope: jax.Array
-    channel: jax.Array
-    output_pmf: jax.Array
-    multiplier: jax.Array
-    iterations: jax.Array
-    converged: jax.Array
-
-    @property
-    def gap(self) -> jax.Array:
-        """`rate - rate_lower`, bits: how far from the optimum the channel is at most."""
-        return self.rate - self.rate_lower
-
-    @property
-    def certified(self) -> jax.Array:
-        """Whether the channel was verified, whatever its gap: both bounds hold."""
-        return jnp.isfinite(self.rate)
 
 
 def rate_distortion(
@@ -123,7 +81,7 @@ def rate_distortion(
         slope = jnp.asarray(slope, jnp.float64)
         with _programs:
             result = _at_slope(*padded, slope, tolerance, method, max_iterations)
-        return padding.unpad(result, ("multiplier",), ("output_pmf",), *distortion_matrix.shape)
+        return padding.unpad(result, ("multiplier", "pmf"), ("output_pmf",), *distortion_matrix.shape)
     if method == "blahut_arimoto":
         raise ValueError("method 'blahut_arimoto' needs a slope, got a distortion")
     assert distortion is not None  # exactly one of the two is given, and no slope
@@ -131,7 +89,7 @@ def rate_distortion(
     target = jnp.asarray(distortion, jnp.float64)
     with _programs:
         result = _at_distortion(*padded, target, tolerance, method, max_iterations)
-    return padding.unpad(result, ("multiplier",), ("output_pmf",), *distortion_matrix.shape)
+    return padding.unpad(result, ("multiplier", "pmf"), ("output_pmf",), *distortion_matrix.shape)
 
 
 def check_source(pmf: ArrayLike, distortion_matrix: ArrayLike) -> tuple[jax.Array, jax.Array]:
@@ -394,4 +352,5 @@ def _result(problem, point, lower, distortion, slope, met, tolerance):
         multiplier=nats_to_bits(point.log_multiplier) + shift,
         iterations=point.iterations,
         converged=rate - lower <= tolerance,
+        pmf=problem.pmf,
     )

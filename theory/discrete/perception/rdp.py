@@ -155,7 +155,7 @@ def unpad(result: RateDistortionPerception, n: int) -> RateDistortionPerception:
     Returns:
       The result, its fields of shapes [..., n, n] and [..., n].
     """
-    return padding.unpad(result, ("multiplier",), ("output_pmf", "critic"), n, n)
+    return padding.unpad(result, ("multiplier", "pmf"), ("output_pmf", "critic"), n, n)
 
 
 def refuse_if_impossible(problem: Problem, options: Options, result: RateDistortionPerception) -> None:

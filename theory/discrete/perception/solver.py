@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from theory.discrete.common import channels
+from theory.discrete.common import channels, tilting
 from theory.discrete.perception import candidates as making
 from theory.discrete.perception.candidates import Candidate
 from theory.discrete.perception.duals import (
@@ -50,6 +50,7 @@ class RateDistortionPerception(NamedTuple):
       critic: phi(y), bits, [n].
       iterations: Newton steps made; scalar integer.
       converged: whether the certified gap is at most the tolerance; scalar bool.
+      pmf: of the source, normalized, [n].
     """
 
     rate: jax.Array
@@ -64,6 +65,7 @@ class RateDistortionPerception(NamedTuple):
     critic: jax.Array
     iterations: jax.Array
     converged: jax.Array
+    pmf: jax.Array
 
     @property
     def gap(self) -> jax.Array:
@@ -74,6 +76,21 @@ class RateDistortionPerception(NamedTuple):
     def certified(self) -> jax.Array:
         """Whether a channel was found, whatever its gap: both bounds hold."""
         return jnp.isfinite(self.rate)
+
+    @property
+    def tilted_information(self) -> jax.Array:
+        """As of `theory.discrete.RateDistortion`, bits, [n], where perception is free (its slope 0), else NaN.
+
+        What the spread of costs means for blocks under a perception constraint is not known.
+        """
+        idle = (self.perception_slope == 0)[..., None]
+        return jnp.where(idle, tilting.tilted_information(self.pmf, self.multiplier, self.rate), jnp.nan)
+
+    @property
+    def dispersion(self) -> jax.Array:
+        """Variance of `tilted_information`, bits squared, where perception is free (its slope 0), else NaN."""
+        idle = self.perception_slope == 0
+        return jnp.where(idle, tilting.dispersion(self.pmf, self.multiplier, self.rate), jnp.nan)
 
 
 class _Primal(NamedTuple):
@@ -258,6 +275,7 @@ def _report(
         critic=critic,
         iterations=iterations.sum(),
         converged=rate - lower <= problem.tolerance,
+        pmf=p,
     )
     # The smallest reachable distortion moves with the pmf.
     moving = limits.lossless & (normalized.offset > 0)
