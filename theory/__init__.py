@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 
 _SUBPACKAGES = (
     "bounds", "channel_simulation", "closed_form", "continuous", "discrete", "finite_blocklength", "gaussian",
-    "numerics", "quantization", "wasserstein_distortion",
+    "numerics", "quantization", "sequential", "wasserstein_distortion",
 )
 
 __getattr__, __dir__, __all__ = attach(__name__, {name: name for name in _SUBPACKAGES})
