@@ -7,6 +7,7 @@ from theory.discrete.curves import (
     rate_distortion_curve,
     rate_distortion_perception_surface,
 )
+from theory.discrete.fixed_encoder import BestDecoder, best_decoder
 from theory.discrete.limited_common_randomness import (
     LimitedCommonRandomness,
     estimation_bound,
@@ -21,15 +22,19 @@ from theory.discrete.perception.power_divergence import (
     renyi_from_power,
 )
 from theory.discrete.perception.solver import RateDistortionPerception
+from theory.discrete.universality import UniversalRate, universal_rate
 
 __all__ = [
+    "BestDecoder",
     "DistortionRate",
     "Divergence",
     "LimitedCommonRandomness",
     "PowerDivergence",
     "RateDistortion",
     "RateDistortionPerception",
+    "UniversalRate",
     "alpha_divergence",
+    "best_decoder",
     "distortion_rate",
     "estimation_bound",
     "limited_common_randomness",
@@ -39,4 +44,5 @@ __all__ = [
     "rate_distortion_perception",
     "rate_distortion_perception_surface",
     "renyi_from_power",
+    "universal_rate",
 ]

@@ -1,0 +1,108 @@
+"""Best decoders: a recorded cone solver, certificates re-derived in NumPy, posterior sampling, gradients."""
+
+import pathlib
+
+import jax
+import numpy as np
+import pytest
+
+from theory.discrete import alpha_divergence, best_decoder
+
+LN2 = np.log(2.0)
+RECORDED = np.load(pathlib.Path(__file__).parent / "data" / "universality.npz")
+KINDS = {0.0: "perfect", 1.0: "tv", 2.0: "w2sq", 4.5: "power", 6.0: "power", 7.0: "power"}
+NAMES = ("perfect", "tv", "power", pytest.param("w2sq", marks=pytest.mark.stress))  # each is a program to compile
+
+
+def question(k):
+    """Arguments of a recorded instance."""
+    kind, level, points = RECORDED["kind"][k], RECORDED["perception"][k], None
+    divergence = "tv"
+    if kind == 0:
+        level = 0.0
+    elif kind == 2:
+        divergence, points = "w2sq", RECORDED["points"][k]
+    elif kind > 2:
+        divergence, level = alpha_divergence(kind - 5), level / LN2
+    return {"perception": level, "divergence": divergence, "points": points}
+
+
+def cost_of(p, encoder, matrix):
+    rows = p @ encoder
+    return rows, (p[:, None] * encoder).T @ matrix / rows[:, None]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_five_hundred_instances_of_a_cone_solver(name):
+    which = [k for k in range(500) if KINDS[RECORDED["kind"][k]] == name]
+    assert len(which) >= 80
+    for k in which:
+        p, encoder, matrix = (RECORDED[field][k] for field in ("pmf", "encoder", "matrix"))
+        asked = question(k)
+        answer = best_decoder(p, encoder, matrix, **asked)
+        truth = RECORDED["distortion"][k]
+        assert bool(answer.converged) and 0 <= answer.gap <= 1e-8
+        # The cone solver's own gap and infeasibility are some 1e-8.
+        assert answer.distortion_lower - 2e-8 <= truth <= answer.distortion + 2e-8
+        rows, cost = cost_of(p, encoder, matrix)
+        decoder, h = np.asarray(answer.decoder), np.asarray(answer.critic)
+        np.testing.assert_allclose(decoder.sum(1), 1.0, atol=1e-12)
+        np.testing.assert_allclose((rows[:, None] * decoder * cost).sum(), answer.distortion, rtol=1e-11)
+        q, least = rows @ decoder, rows @ (cost + h).min(1)
+        if name == "perfect":
+            assert np.abs(q - p).sum() < 1e-13
+            np.testing.assert_allclose(least - p @ h, answer.distortion_lower, atol=1e-12)
+        if name == "tv":
+            assert 0.5 * np.abs(q - p).sum() <= asked["perception"] * (1 + 1e-14) + 1e-16
+            t = max(-float(answer.perception_slope), 1e-300)
+            proved = least - t * asked["perception"] - p @ np.maximum(h, h.max() - t)
+            assert abs(proved - answer.distortion_lower) < 1e-11
+
+
+def test_realism_at_most_doubles_the_distortion_and_posterior_sampling_shows_it():
+    for k in range(0, 500, 25):
+        p, encoder, matrix = (RECORDED[field][k] for field in ("pmf", "encoder", "matrix"))
+        rows, cost = cost_of(p, encoder, matrix)
+        posterior = (p[:, None] * encoder / rows).T
+        sampled = (rows[:, None] * posterior * cost).sum()
+        perfect = best_decoder(p, encoder, matrix, perception=0.0, divergence="tv")
+        free = best_decoder(p, encoder, matrix, perception=np.inf, divergence="tv")
+        assert perfect.distortion_lower <= sampled + 1e-12
+        assert perfect.distortion <= 2 * free.distortion + 1e-9 and free.gap == 0
+        np.testing.assert_allclose(free.distortion, rows @ cost.min(1), rtol=1e-12)
+
+
+def test_a_curve_is_convex_and_its_slopes_are_derivatives():
+    p, encoder, matrix = (RECORDED[field][1] for field in ("pmf", "encoder", "matrix"))
+
+    def curve(levels, matrix):
+        return best_decoder(p, encoder, matrix, perception=levels, divergence="tv", tolerance=1e-10)
+
+    levels = np.array([0.01, 0.03, 0.05, 0.1])
+    answer = curve(levels, matrix)
+    d, slope = np.asarray(answer.distortion), np.asarray(answer.perception_slope)
+    assert answer.decoder.shape == (4, 3, 4) and (np.diff(d) <= 1e-12).all()
+    assert (d[None] >= d[:, None] + slope[:, None] * (levels[None] - levels[:, None]) - 1e-8).all()
+    # All derivatives at once: the total of the curve by levels and matrix, against differences.
+    by_level, by_matrix = jax.jit(jax.grad(lambda *x: curve(*x).distortion.sum(), argnums=(0, 1)))(levels, matrix)
+    change = np.random.default_rng(0).uniform(-1, 1, matrix.shape) * (matrix > 0)
+    ends = [curve(levels, np.asarray(matrix + e * change)).distortion.sum() for e in (1e-5, -1e-5)]
+    np.testing.assert_allclose((by_matrix * change).sum(), (ends[0] - ends[1]) / 2e-5, rtol=1e-4, atol=1e-5)
+    ends = [curve(levels + e, matrix).distortion for e in (1e-5, -1e-5)]
+    np.testing.assert_allclose(by_level, (ends[0] - ends[1]) / 2e-5, rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="no derivative here"):
+        jax.grad(lambda w: best_decoder(p, w, matrix, perception=0.1, divergence="tv").distortion)(encoder)
+
+
+def test_what_makes_no_sense_is_refused():
+    p, w, d = np.full(2, 0.5), np.eye(2), 1 - np.eye(2)
+    for call, said in [
+        (lambda: best_decoder(p, np.ones((3, 2)) / 2, d, perception=0.1, divergence="tv"), "encoder must have shape"),
+        (lambda: best_decoder(p, np.ones((2, 2)), d, perception=0.1, divergence="tv"), "encoder must"),
+        (lambda: best_decoder(p, w, d, perception=-0.1, divergence="tv"), "perception must be"),
+        (lambda: best_decoder(p, w, d, perception=0.1, divergence="other"), "divergence must be one of"),
+        (lambda: best_decoder(p, w, np.array([[0, np.inf], [1, 0]]), perception=0.1, divergence="tv"),
+         "distortion_matrix must be"),
+    ]:
+        with pytest.raises(ValueError, match=said):
+            call()
