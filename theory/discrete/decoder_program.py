@@ -2,8 +2,8 @@
 
 min over J >= 0 and q of sum J(z, y) c(z, y) with row sums J 1 = r, column sums J' 1 = q and delta(p, q) <= P. With
 multipliers a, h and t of the three, a point is optimal if c - a + h = Z >= 0, J Z = 0, and h is a subgradient of
-t delta at q. The blocks of `theory.discrete.perception.blocks` bring that last condition, and the steps of q and delta that
-follow from those of h and t. Eliminating J, Z and a leaves a system in (h, t).
+t delta at q. The blocks of `theory.discrete.perception.blocks` bring that last condition, and the steps of q and delta
+that follow from those of h and t. Eliminating J, Z and a leaves a system in (h, t).
 """
 
 from typing import NamedTuple
