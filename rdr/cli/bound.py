@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rdr import command_line, files
-from rdr.cli import bound_tables
+from rdr.cli import bound_blocks, bound_tables
 from rdr.cli.outcome import Outcome, show_json
 from rdr.command_line import CommandLine, UsageError, option
 from rdr.evaluation.tables import render, write_run_record, write_table
@@ -19,6 +19,7 @@ Brackets the rate-distortion(-perception) curve of your own source.
 
     rdr bound --pmf=pmf.csv --distortion=hamming --workdir=out
     rdr bound --pmf=pmf.npy --distortion=cost.csv --workdir=out --divergence=tv --perceptions=0,0.05,inf
+    rdr bound --pmf=pmf.csv --workdir=out --distortions=0.05 --blocklength=100,1000 --excess_probability=0.01
 
 Rates and KL-like divergences are in bits. bound.csv holds rate_lower_bits and rate_bits: the truth lies between.
 bound.tex is the same as a LaTeX table, its rates rounded outwards; bound.png and bound.pdf draw it. A command that is
@@ -45,6 +46,10 @@ class Config:
         (), "values of P, a curve each: 0 is perfect realism, inf the classical curve; none: 0,inf", first=True)
     distortions: tuple[float, ...] = option((), "values of D; none: a grid over the whole curve")
     num_points: int = option(24, "points of that grid")
+    blocklength: tuple[int, ...] = option(
+        (), "letters in a block, a number or several: adds what fixed-length codes of such blocks need, by the normal "
+        "approximation (no bound), and bounds for two or equally likely letters under hamming")
+    excess_probability: float = option(0.01, "how often a block may have more than the distortion, with --blocklength")
 
     def __post_init__(self):
         if self.divergence not in DIVERGENCES:
@@ -56,6 +61,7 @@ class Config:
             raise ValueError(f"--num_points must be >= 1, got {self.num_points}")
         if self.perceptions and self.divergence == "none":
             raise ValueError("--perceptions need a divergence: say which, for example --divergence=tv")
+        bound_blocks.check(self.blocklength, self.excess_probability, self.divergence)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,6 +200,7 @@ def solve(
     if divergence == "none":
         perceptions = (float("inf"),)
         solution = rate_distortion_curve(pmf, matrix, distortions=distortions)
+        reached["dispersion_bits2"] = np.asarray(solution.dispersion)
     else:
         solution = rate_distortion_perception_surface(
             pmf, matrix, distortions=distortions, perceptions=np.asarray(perceptions, np.float64), divergence=divergence
@@ -249,6 +256,8 @@ def compute(config: Config, pmf: np.ndarray, matrix: np.ndarray) -> tuple[dict[s
             f"{config.divergence} <= {columns['max_perception'][first]:g}"
         )
     columns = {name: column[~infeasible] for name, column in columns.items()}
+    if config.blocklength:
+        columns |= bound_blocks.block_columns(pmf, matrix, columns, config.blocklength, config.excess_probability)
     header: dict[str, object] = {
         "units": "rates in bits per letter; KL, reverse KL and JS in bits; slope in bits per unit of distortion",
         "bounds": "the rate-distortion-perception function lies between rate_lower_bits and rate_bits",
@@ -256,6 +265,7 @@ def compute(config: Config, pmf: np.ndarray, matrix: np.ndarray) -> tuple[dict[s
         "letters": pmf.size,
         "infeasible_grid_points_left_out": int(infeasible.sum()),
         "source_sha256": source_digest(pmf, matrix),
+        **bound_blocks.explanation(config.blocklength, config.excess_probability),
     }
     return columns, header
 
@@ -298,7 +308,7 @@ def run(config: Config, workdir: pathlib.Path, extra: Extra = Extra()) -> dict[s
                   workdir=str(workdir), **{name: list(column) for name, column in columns.items()})
     else:
         shown = [name for name in ("max_distortion", "max_perception", "rate_lower_bits", "rate_bits") if
-                 config.divergence != "none" or name != "max_perception"]
+                 config.divergence != "none" or name != "max_perception"] + bound_blocks.shown(columns)
         print(render({name: columns[name] for name in shown}, digits=6))
         print(f"{len(columns['rate_bits'])} points, largest gap {gap:.1e} bit, written to {workdir / 'bound.csv'}")
     return columns

@@ -14,5 +14,6 @@ _LOOKUP = (
 
 __getattr__, __dir__, __all__ = attach(__name__, {
     **{name: "channels" for name in _CHANNELS}, **{name: "lookup" for name in _LOOKUP},
+    "block_bounds_of": "blocks", "dispersion_of": "blocks",
     "Source": "sources", "densities": "densities", "sources": "sources", "wasserstein_bounds_of": "wasserstein",
 })
