@@ -43,7 +43,7 @@ bench-peers: $(READY) ## the solvers beside other projects' code, which gets an 
 	@$(PEERS)/bin/python -m pip install -q --disable-pip-version-check "dit==2.3"
 	@$(PY) -m benchmarks.solvers --dit=$(PEERS)/bin/python
 
-gpu: $(READY) ## what a GPU is wanted for, within MINUTES=12 (OUT=runs/gpu IMAGES=FOLDER TRAIN=FOLDER); goes on when run again
+gpu: $(READY) ## what a GPU is needed for, within MINUTES=12 (OUT=runs/gpu IMAGES=FOLDER TRAIN=FOLDER); goes on when run again
 	@$(PY) -m benchmarks.gpu --preset=$(if $(filter smoke,$(PRESET)),smoke,full) --workdir=$(OUT) --minutes=$(MINUTES) \
 	  $(if $(IMAGES),--images=$(IMAGES)) $(if $(TRAIN),--training_images=$(TRAIN))
 

@@ -46,9 +46,9 @@ def differences(workdir: pathlib.Path, name: str, flags_of_encode: list[str]) ->
         call(["encode", str(workdir / "image.png"), str(message), *flags_of_encode], on_cpu=writer == "cpu")
         decoded = []
         for reader in ("device", "cpu"):
-            picture = workdir / f"{name}_{writer}_{reader}.png"
-            call(["decode", str(message), str(picture)], on_cpu=reader == "cpu")
-            decoded.append(read_image(picture).astype(int))
+            image = workdir / f"{name}_{writer}_{reader}.png"
+            call(["decode", str(message), str(image)], on_cpu=reader == "cpu")
+            decoded.append(read_image(image).astype(int))
         found[writer] = int(np.abs(decoded[0] - decoded[1]).max())
     return found
 

@@ -1,4 +1,4 @@
-"""What is to be done when a GPU is lent for some minutes, in order of value; run again, it goes on where it was.
+"""The work for a GPU that is there for some minutes, in order of value; run again, it goes on where it was.
 
     make gpu [MINUTES=12] [OUT=runs/gpu] [IMAGES=FOLDER] [TRAIN=FOLDER]
     python -m benchmarks.gpu --workdir=OUT [--minutes=12] [--images=FOLDER] [--training_images=FOLDER] [--dry_run]

@@ -1,1 +1,1 @@
-"""Where codecs and bounds meet: one module an experiment, run as `python -m experiments.NAME`."""
+"""Experiments, in which codecs and bounds meet: a module each, run as `python -m experiments.KIND.NAME`."""

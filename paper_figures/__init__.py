@@ -1,1 +1,1 @@
-"""What we show: each figure is a pure function of a table of results."""
+"""Figures, each a pure function of a table of results."""

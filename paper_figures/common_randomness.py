@@ -1,4 +1,4 @@
-"""What common randomness buys: rate against shared bits for a Gaussian source at fixed distortion.
+"""The worth of common randomness: rate against shared bits for a Gaussian source at fixed distortion.
 
     python -m paper_figures.common_randomness [--table=runs/closed_forms/common_randomness.csv] [--out=runs/figures]
 

@@ -1,4 +1,4 @@
-"""What each loss sees most and least: extreme eigenvectors of its Hessian at one image.
+"""Most and least visible directions of each loss: extreme eigenvectors of its Hessian at one image.
 
     python -m paper_figures.eigendistortions [--table=runs/eigendistortions/quick/eigendistortions.csv]
 

@@ -1,4 +1,4 @@
-"""What lattice and trellis codecs lose against the Gaussian bounds, in bytes, against dimension and states.
+"""Losses of lattice and trellis codecs against the Gaussian bounds, in bytes, against dimension and states.
 
     python -m paper_figures.gaussian_lattice [--table=...] [--out=runs/figures]
 

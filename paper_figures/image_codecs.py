@@ -57,10 +57,10 @@ def load(path: pathlib.Path) -> Data:
     rates = read_table(path.with_name(f"{path.stem}_bd_rates.csv"))[1]
     rates["bd_rate_percent"] = np.array([float(value or "nan") for value in rates["bd_rate_percent"].astype(str)])
     realism = read_table(path.with_name(f"{path.stem}_realism.csv"))[1]
-    found = [_OURS.match(name) for name in realism["codec"]]
-    kept = np.array([match is not None for match in found])
-    realism = {name: column[kept] for name, column in realism.items()}
-    realism["weight"] = np.array([float(match["weight"]) for match in found if match])
+    result = [_OURS.match(name) for name in realism["codec"]]
+    retained = np.array([match is not None for match in result])
+    realism = {name: column[retained] for name, column in realism.items()}
+    realism["weight"] = np.array([float(match["weight"]) for match in result if match])
     return Data(_curves(path), rates, realism, _curves(PUBLISHED))
 
 
@@ -80,8 +80,8 @@ def rate_distortion(data: Data) -> Figure:
       The figure.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.4, 3.7), layout="constrained", width_ratios=(1.5, 1))
-    mine = [name for name in data.curves if (match := _OURS.match(name)) and float(match["weight"]) == 0.0]
-    for name in mine or [name for name in data.curves if "(Pillow)" not in name]:
+    own = [name for name in data.curves if (match := _OURS.match(name)) and float(match["weight"]) == 0.0]
+    for name in own or [name for name in data.curves if "(Pillow)" not in name]:
         curve = data.curves[name]
         left.plot(curve["rate_bpp"], curve["psnr"], "-o", color="k", lw=2.0, zorder=5, label="ours (realism weight 0)")
     for i, name in enumerate(name for name in _REST if f"{name} (Pillow)" in data.curves):

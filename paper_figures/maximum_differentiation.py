@@ -69,9 +69,9 @@ def make_figure(data: Data) -> Figure:
     """
     figure, axes = plt.subplots(2, 3, figsize=(7.2, 5.3), layout="constrained")
     start = {str(h): v for h, v in zip(data.columns["held"], data.columns["held_start"])}
-    said = "\n".join(f"{_name(metric)} {value:.3g}" for metric, value in start.items())
+    lines = "\n".join(f"{_name(metric)} {value:.3g}" for metric, value in start.items())
     _show(axes[0, 0], data.images["reference"], "reference", "")
-    _show(axes[1, 0], data.images["start"], "start: reference + noise", said)
+    _show(axes[1, 0], data.images["start"], "start: reference + noise", lines)
     for row in range(len(data.columns["held"])):
         held, varied, direction = (str(data.columns[key][row]) for key in ("held", "varied", "direction"))
         text = (f"{_name(held)} {data.columns['held_end'][row]:.3g}\n"

@@ -1,4 +1,4 @@
-"""Which metric is blind to which distortion.
+"""Distortions that each metric is blind to.
 
     python -m paper_figures.metric_blindness [--table=paper_figures/data/metric_blindness.csv] [--out=runs/figures]
 

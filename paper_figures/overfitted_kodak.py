@@ -93,7 +93,7 @@ def make_figure(data: Data) -> Figure:
     bars.set_yticks(range(len(shown)), shown)
     bars.invert_yaxis()
     bars.axvline(0, color="0.3", lw=0.8)
-    bars.set(xlabel="bytes at equal PSNR against JPEG (%)", title="BD-rate: mean, and each picture")
+    bars.set(xlabel="bytes at equal PSNR against JPEG (%)", title="BD-rate: mean, and each image")
     for axis in axes.flat[len(names) + 1 :]:
         axis.set_axis_off()
     handles, labels = axes.flat[0].get_legend_handles_labels()

@@ -28,7 +28,7 @@ class Data(NamedTuple):
 
     Attributes:
       columns: one row per file.
-      images: "picture codec" -> uint8 [height, width, 1 or 3].
+      images: "image codec" -> uint8 [height, width, 1 or 3].
     """
 
     columns: dict[str, np.ndarray]

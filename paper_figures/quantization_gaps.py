@@ -1,4 +1,4 @@
-"""What quantizers lose against the bounds of a Gaussian: by lattice dimension, and by rate for scalar ones.
+"""Losses of quantizers against the bounds of a Gaussian: by lattice dimension, and by rate for scalar ones.
 
     python -m paper_figures.quantization_gaps [--table=...] [--out=runs/figures]
 

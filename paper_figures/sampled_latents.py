@@ -1,4 +1,4 @@
-"""What it costs an image codec to send a sample of its posterior instead of rounded latents.
+"""The cost for an image codec of sending a sample of its posterior instead of rounded latents.
 
     python -m paper_figures.sampled_latents [--table=...] [--out=runs/figures]
 
@@ -28,7 +28,7 @@ class Data(NamedTuple):
 
     columns: dict[str, np.ndarray]
 
-    def pictures(self) -> dict[str, dict[str, np.ndarray]]:
+    def draw_images(self) -> dict[str, dict[str, np.ndarray]]:
         """The rows of each image by level.
 
         Returns:
@@ -71,7 +71,7 @@ def make_figure(data: Data) -> Figure:
       The figure.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 4.0), layout="constrained")
-    for i, (line, (name, rows)) in enumerate(zip(LINES[1:], data.pictures().items())):
+    for i, (line, (name, rows)) in enumerate(zip(LINES[1:], data.draw_images().items())):
         look = {"color": COLORS[2 * i % len(COLORS)], "marker": MARKERS[i % len(MARKERS)]}
         bits = 8.0 * rows["rounded_bytes"] / rows["latents"]
         left.plot(bits, rows["rounded_psnr"], "-", label=f"{name}, rounded", **look)

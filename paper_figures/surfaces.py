@@ -1,4 +1,4 @@
-"""What figures of a function R(D,P) on a grid share."""
+"""Common parts of figures of a function R(D,P) on a grid."""
 
 import pathlib
 from typing import NamedTuple

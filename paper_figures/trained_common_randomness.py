@@ -1,4 +1,4 @@
-"""What common randomness buys trained codecs, and what it could: codecs whose dither takes M values against the bound.
+"""The worth of common randomness: trained codecs whose dither takes M values against the bound.
 
     python -m paper_figures.trained_common_randomness [--table=CSV] [--out=runs/figures]
 

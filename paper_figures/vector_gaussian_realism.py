@@ -1,4 +1,4 @@
-"""Which components of a Gaussian vector get rate, with and without realism: trained codecs and water-filling.
+"""Rates of the components of a Gaussian vector, with and without realism: trained codecs and water-filling.
 
     python -m paper_figures.vector_gaussian_realism [--table=CSV] [--out=runs/figures]
 

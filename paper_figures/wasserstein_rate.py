@@ -65,10 +65,10 @@ def chosen(columns: dict[str, np.ndarray], **equal: object) -> dict[str, np.ndar
     Returns:
       Columns by name, shorter.
     """
-    kept = np.ones(len(columns["codec"]), bool)
+    retained = np.ones(len(columns["codec"]), bool)
     for name, value in equal.items():
-        kept &= columns[name] == value
-    return {name: column[kept] for name, column in columns.items()}
+        retained &= columns[name] == value
+    return {name: column[retained] for name, column in columns.items()}
 
 
 def _points(axis: Axes, rows: dict[str, np.ndarray], marker: str, color: str, filled: bool) -> None:
@@ -143,8 +143,8 @@ def realism_figure(data: Data) -> Figure:
     """
     figure, axes = plt.subplots(1, 2, figsize=(7.6, 3.9), layout="constrained")
     axis, pixels = axes[0], 16
-    most = float(theory.tile_zero_rate_distortion(pixels))
-    d = np.geomspace(6e-4, 0.999 * most, 200)
+    limit = float(theory.tile_zero_rate_distortion(pixels))
+    d = np.geomspace(6e-4, 0.999 * limit, 200)
     rate = np.asarray(theory.tile_rate_bounds(d, pixels)[1])
     axis.plot(d, rate, "-", color=COLORS[0], label="least distortion")
     axis.plot(2 * d, rate, "--", color=COLORS[2], label="perfect realism, no\ncommon randomness (3 dB)")
@@ -204,11 +204,11 @@ def glance_figure(data: Data) -> Figure:
     axis = axes[1]
     rows = data.octaves
     for color, marker, fixation in zip(COLORS[::2], MARKERS, np.unique(rows["fixation"])):
-        kept = (rows["fixation"] == fixation) & (rows["inside"] > 0.05) & (rows["low"] > 0)
-        middle = np.sqrt(rows["low"] * rows["high"])[kept]
-        axis.plot(middle, rows["latent_bits"][kept], ls="-", lw=0.8, marker=marker, color=color,
+        retained = (rows["fixation"] == fixation) & (rows["inside"] > 0.05) & (rows["low"] > 0)
+        middle = np.sqrt(rows["low"] * rows["high"])[retained]
+        axis.plot(middle, rows["latent_bits"][retained], ls="-", lw=0.8, marker=marker, color=color,
                   label=f"latents, fixation {fixation + 1:g}")
-        axis.plot(middle, rows["field_bits"][kept], "--", color=color,
+        axis.plot(middle, rows["field_bits"][retained], "--", color=color,
                   label=f"$1/f^2$ field, fixation {fixation + 1:g}")
     axis.set(xscale="log", yscale="log", xlabel="eccentricity $r$ in pixels (an octave each)",
              ylabel="bits in the octave", title="a photograph, $\\sigma = 0.25\\,(r + 4)$")

@@ -1,4 +1,4 @@
-"""What quantizers lose against the rate-distortion function of a Gaussian, by dimension and by rate.
+"""Losses of quantizers against the rate-distortion function of a Gaussian, by dimension and by rate.
 
     python -m experiments.bounds.quantization_gaps --preset=full --workdir=runs/quantization_gaps/full
 

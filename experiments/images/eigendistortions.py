@@ -74,7 +74,7 @@ def dead_leaves(seed: int, size: int) -> np.ndarray:
       size: height and width.
 
     Returns:
-      [size, size, 3], float32, in [0, 1]; every other disc carries a texture.
+      [size, size, 3], float32, in [0, 1]; every other disk carries a texture.
     """
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[:size, :size] / size

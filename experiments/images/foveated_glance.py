@@ -45,7 +45,7 @@ class Config:
     """What is fitted and how."""
 
     images: str = option("", "folder of images; empty for scikit-image's")
-    name: str = option("astronaut", "which picture")
+    name: str = option("astronaut", "which image")
     size: int = option(128, "side of the square from its middle, after shrink")
     shrink: int = option(4, "by how much the image is made smaller, by averages")
     slope: float = option(0.25, "slope of sigma against eccentricity")
@@ -84,8 +84,8 @@ def photograph(config: Config) -> np.ndarray:
       uint8 [size, size, 1].
     """
     source = dataclasses.replace(_Pictures(), images=config.images, names=(config.name,))
-    picture = load_images(source)[config.name].astype(np.float64)
-    gray = picture.mean(-1, keepdims=True)
+    image = load_images(source)[config.name].astype(np.float64)
+    gray = image.mean(-1, keepdims=True)
     height, width = (side // config.shrink * config.shrink for side in gray.shape[:2])
     blocks = gray[:height, :width].reshape(height // config.shrink, config.shrink, -1, config.shrink, 1)
     return crop(np.rint(blocks.mean((1, 3))).astype(np.uint8), config.size)
@@ -199,10 +199,10 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list[dict[str, Any]]
       ValueError: if an image or an option is refused.
     """
     started = time.time()
-    picture = photograph(config)
-    scale = spectrum_scale(picture[..., 0].astype(np.float64))
+    image = photograph(config)
+    scale = spectrum_scale(image[..., 0].astype(np.float64))
     theta = 1.0 / (2.0 * math.log(2.0) * config.rd_lambda * PIXEL_MAPS)
-    octaves, glances, arrays = [], [], {"photograph": picture}
+    octaves, glances, arrays = [], [], {"photograph": image}
     for number, fixation in enumerate(zip(config.fixations[::2], config.fixations[1::2])):
         r = eccentricity(config.size, fixation)
         sigma = config.slope * (r + config.offset)
@@ -211,7 +211,7 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list[dict[str, Any]]
             noise_levels=config.noise_levels, schedule=overfitted.Schedule(steps=config.steps), seed=config.seed)
         path = workdir / f"fixation{number}.rdr"
         if not path.exists():
-            write_bytes(path, overfitted.encode(picture, options, tile=None, directory=workdir / f"progress{number}"))
+            write_bytes(path, overfitted.encode(image, options, tile=None, directory=workdir / f"progress{number}"))
         message = path.read_bytes()
         spent, field = bit_map(message), field_rate(sigma, theta / scale, config.size)
         arrays |= {f"decoded{number}": overfitted.decode(message), f"bits{number}": spent.astype(np.float32)}

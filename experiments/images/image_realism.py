@@ -107,8 +107,8 @@ def load_images(config: Config) -> dict[str, np.ndarray]:
         for name in names:
             if name not in files:
                 raise ValueError(f"--names: there is no image {name!r} in {config.images}")
-        pictures = {name: read_image(files[name]) for name in names}
-        return {name: np.rint(p / 257).astype(np.uint8) if p.dtype == np.uint16 else p for name, p in pictures.items()}
+        images = {name: read_image(files[name]) for name in names}
+        return {name: np.rint(p / 257).astype(np.uint8) if p.dtype == np.uint16 else p for name, p in images.items()}
     try:
         from skimage import data
     except ImportError:
@@ -117,8 +117,8 @@ def load_images(config: Config) -> dict[str, np.ndarray]:
     for name in names:
         if name not in PHOTOGRAPHS + TEXTURES:
             raise ValueError(f"--names: choose among {', '.join(PHOTOGRAPHS + TEXTURES)}, or give --images")
-    pictures = {name: np.asarray(getattr(data, name)()) for name in names}
-    return {name: image[:, :, None] if image.ndim == 2 else image for name, image in pictures.items()}
+    images = {name: np.asarray(getattr(data, name)()) for name in names}
+    return {name: image[:, :, None] if image.ndim == 2 else image for name, image in images.items()}
 
 
 def crop(image: np.ndarray, size: int) -> np.ndarray:
@@ -140,7 +140,7 @@ def crop(image: np.ndarray, size: int) -> np.ndarray:
         return image
     height, width, _ = image.shape
     if min(height, width) < size:
-        raise ValueError(f"--size must be at most the pictures' sides, got {size} for {height} x {width} pixels")
+        raise ValueError(f"--size must be at most the images' sides, got {size} for {height} x {width} pixels")
     top, left = (height - size) // 2, (width - size) // 2
     return image[top : top + size, left : left + size]
 
@@ -257,42 +257,42 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
         print(f"nothing is fitted for realism, --realism_names={sentence}", file=sys.stderr)
     suite, rows = make_suite(config), []
 
-    def note(part, name, codec, picture, data, decoded):
+    def note(part, name, codec, photo, data, decoded):
         rows.append({"part": part, "picture": name, "codec": codec, "bytes": len(data),
-                     "bits_per_pixel": 8 * len(data) / math.prod(picture.shape[:2]), **suite.measure(decoded, picture)})
+                     "bits_per_pixel": 8 * len(data) / math.prod(photo.shape[:2]), **suite.measure(decoded, photo)})
 
-    rated = {name: crop(picture, config.size) for name, picture in images.items() if config.trade_offs}
-    wanted = {name: mse_fits(config, name, picture) for name, picture in rated.items()}
+    rated = {name: crop(photo, config.size) for name, photo in images.items() if config.trade_offs}
+    wanted = {name: mse_fits(config, name, photo) for name, photo in rated.items()}
     made = messages([fit for fits in wanted.values() for fit in fits], workdir, batch=config.batch)
     files = {name: [made[fit.stem] for fit in fits] for name, fits in wanted.items()}
-    real = {name: crop(picture, config.realism_size) for name, picture in images.items()
+    real = {name: crop(photo, config.realism_size) for name, photo in images.items()
             if name in (config.realism_names or images)}
     rate = {name: config.realism_bpp or min(8 * len(m) / math.prod(rated[name].shape[:2]) for m in files[name])
             for name in real}
-    wished = {name: realism_fits(config, name, picture, rate[name]) for name, picture in real.items()}
+    wished = {name: realism_fits(config, name, photo, rate[name]) for name, photo in real.items()}
     # Method by method: images of one size are fitted side by side.
     made = messages([fits[method] for method in (MSE, *REALISM) for fits in wished.values()], workdir,
                     batch=config.batch)
     real_files = {name: {method: made[fit.stem] for method, fit in fits.items()} for name, fits in wished.items()}
 
     codecs = [codec for codec in CODECS.values() if codec.available()]
-    for name, picture in rated.items():
+    for name, photo in rated.items():
         for message in files[name]:
-            note("rates", name, MSE, picture, message, overfitted.decode(message))
+            note("rates", name, MSE, photo, message, overfitted.decode(message))
         sizes = sorted(map(len, files[name]))
         for codec in codecs:
             for size in [*sizes, *(round(factor * sizes[-1]) for factor in BEYOND)]:
-                note("rates", name, codec.name, picture, *encode_at_most(codec, picture, size))
+                note("rates", name, codec.name, photo, *encode_at_most(codec, photo, size))
     kept_pictures = {}
-    for name, picture in real.items():
-        shown = {"original": (picture, 0)}
+    for name, photo in real.items():
+        shown = {"original": (photo, 0)}
         for codec in codecs:
-            data, decoded = encode_at_most(codec, picture, len(real_files[name]["overfitted WD + noise"]))
-            note("realism", name, codec.name, picture, data, decoded)
+            data, decoded = encode_at_most(codec, photo, len(real_files[name]["overfitted WD + noise"]))
+            note("realism", name, codec.name, photo, data, decoded)
             shown[codec.name] = decoded, len(data)
         for method, message in real_files[name].items():
             shown[method] = overfitted.decode(message), len(message)
-            note("realism", name, method, picture, message, shown[method][0])
+            note("realism", name, method, photo, message, shown[method][0])
         draw_images(workdir / f"{name}.png", shown)
         kept_pictures |= {f"{name} {title}": image for title, (image, _) in shown.items()}
     write_arrays(workdir / "pictures.npz", kept_pictures, compressed=True)

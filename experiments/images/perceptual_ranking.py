@@ -241,7 +241,7 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
     columns = blindness(records, sets)
     header = {
         "response": "log2 of (squared error of the white noise of equal score / squared error); median over levels",
-        "order": "Spearman correlation of score and level; mean over pictures",
+        "order": "Spearman correlation of score and level; mean over images",
         "pictures": " ".join(stems), "size": config.size, "seed": config.seed,
         "device": jax.devices()[0].device_kind,
     }  # fmt: skip

@@ -48,8 +48,8 @@ def make_suite(config: Any) -> MetricSuite:
     suite = MetricSuite(list(dict.fromkeys(("mse", *config.metrics))), embeddings=config.embeddings, patch_size=_PATCH,
                         natural_patch=NATURAL_PATCH if config.natural else 0)
     for metric in suite.metrics.values():
-        if config.size < metric.least_side:
-            raise ValueError(f"size must be at least {metric.least_side} for {metric.name}, got {config.size}")
+        if config.size < metric.min_side:
+            raise ValueError(f"size must be at least {metric.min_side} for {metric.name}, got {config.size}")
     return suite
 
 
@@ -169,13 +169,13 @@ def blindness(records: list[dict[str, Any]], sets: dict[str, dict]) -> dict[str,
       Columns: metric, distortion, response (octaves, mean over images), lowest and highest (over images), order.
     """
     rows = []
-    pictures = dict.fromkeys(r["picture"] for r in records)
+    images = dict.fromkeys(r["picture"] for r in records)
     distortions = dict.fromkeys(r["distortion"] for r in records)
     for metric in records[0]["scores"]:
         for kind in distortions:
             result, orders = [], []
-            for picture in pictures:
-                own = [r for r in records if r["picture"] == picture]
+            for image in images:
+                own = [r for r in records if r["picture"] == image]
                 noise, noise_errors = _noise_curve([(r["scores"][metric], r["mse"]) for r in own])
                 (record,) = (r for r in own if r["distortion"] == kind)
                 scores = record["scores"][metric]["distorted"]

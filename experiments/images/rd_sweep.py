@@ -247,8 +247,8 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
     records = []
     for path in tqdm(paths, desc="images", unit="image"):
         image = read_image(path, channels=3, depth="eight")
-        mine = measure_codec(loaded, config, image, suite) if loaded is not None else []
-        for record in mine + measure_others(config, image, suite):
+        own = measure_codec(loaded, config, image, suite) if loaded is not None else []
+        for record in own + measure_others(config, image, suite):
             records.append({"image": path.name, **record})
     if not records:
         raise ValueError(f"this Pillow has none of {', '.join(config.others)}: give --codec or other --others")
@@ -261,8 +261,8 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
     points = list(dict.fromkeys((record["codec"], record["level"]) for record in records))
     table: dict[str, list] = {}
     for codec, level in points:
-        mine = [record for record in records if (record["codec"], record["level"]) == (codec, level)]
-        means = {name: float(np.mean([record[name] for record in mine])) for name in mine[0]
+        own = [record for record in records if (record["codec"], record["level"]) == (codec, level)]
+        means = {name: float(np.mean([record[name] for record in own])) for name in own[0]
                  if name not in ("image", "codec", "level", "encode_seconds", "decode_seconds")}
         for name, value in {"codec": codec, **means}.items():
             table.setdefault(name, []).append(value)

@@ -51,7 +51,7 @@ class Config:
     codec: str = option("pretrained", 'a file that `rdr train` wrote, of Gaussian latents, or "pretrained"')
     images: str = option("", "folder of images; empty for scikit-image's")
     names: tuple[str, ...] = option(("astronaut", "coffee", "brick"), "which images; empty for all")
-    size: int = option(256, "side of the square that is cut from the middle; 0 for whole pictures")
+    size: int = option(256, "side of the square that is cut from the middle; 0 for whole images")
     levels: tuple[float, ...] = option(
         (0.0, 0.25, 0.5, 0.75, 1.0), "rate levels of a codec with a rate input, as fractions of the highest")
     metrics: tuple[str, ...] = option(("lpips",), "measured beside PSNR where its network is installed; or empty")
@@ -135,7 +135,7 @@ def compare(rounded: files.LoadedCodec, sampled: files.LoadedCodec, image: np.nd
       key: shared randomness.
 
     Returns:
-      A row of the table without the picture.
+      A row of the table without the image.
     """
     top = rounded.options.get("rate_levels", 0) - 1
     rate = np.float32(round(level * top * 16) / 16) if top > 0 else None
@@ -145,12 +145,12 @@ def compare(rounded: files.LoadedCodec, sampled: files.LoadedCodec, image: np.nd
     scales = predicted_scales(rounded.params["coding"], z, means=rounded.options["name"] == "mbt2018-mean", **shape)
     message = files.encode_image(rounded, image, rate=rate)
     sample = files.encode_image(sampled, image, rate=rate, shared_key=key)
-    found = suite.measure(files.decode_image(rounded, message), image)
+    result = suite.measure(files.decode_image(rounded, message), image)
     drawn = suite.measure(files.decode_image(sampled, sample, shared_key=key), image)
     nan = float("nan")
     return {
         "level": level, "latents": scales.size, "rounded_bytes": len(message), "sampled_bytes": len(sample),
-        "rounded_psnr": found["psnr"], "sampled_psnr": drawn["psnr"], "rounded_lpips": found.get("lpips", nan),
+        "rounded_psnr": result["psnr"], "sampled_psnr": drawn["psnr"], "rounded_lpips": result.get("lpips", nan),
         "sampled_lpips": drawn.get("lpips", nan), "price_bits": 8.0 * (len(sample) - len(message)) / scales.size,
         "theory_price_bits": theory_price(scales),
     }
@@ -172,8 +172,8 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
     started = time.monotonic()
     rounded = messages.load(config.codec)
     sampled, suite, rows = with_channel(rounded), make_suite(config.metrics), []
-    for name, picture in load_images(config).items():
-        part = crop(picture, config.size)
+    for name, photo in load_images(config).items():
+        part = crop(photo, config.size)
         image = np.broadcast_to(part, (*part.shape[:2], 3))  # gray ones are coded as three equal channels
         for level in config.levels:
             key = jax.random.fold_in(shared_key(config.seed), np.uint32(zlib.crc32(f"{name} {level:g}".encode())))

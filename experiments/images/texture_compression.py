@@ -91,15 +91,15 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
     """
     started = time.time()
     names = config.names or (() if config.images else TEXTURES)
-    pictures = load_images(dataclasses.replace(config, names=names))
-    pictures = {name: crop(whole, config.size) for name, whole in pictures.items()}
+    images = load_images(dataclasses.replace(config, names=names))
+    images = {name: crop(whole, config.size) for name, whole in images.items()}
     fits = {(name, size, method): Fit(f"{name}-{method.replace(' + ', '-')}-{size}", image,
                                       options._replace(size=size))
             for size in config.sizes for method, options in methods(config).items()
-            for name, image in pictures.items()}
+            for name, image in images.items()}
     files = messages(list(fits.values()), workdir, batch=config.batch)
     suite, rows, retained = make_suite(config), [], {}
-    for name, image in pictures.items():
+    for name, image in images.items():
         retained[f"{name} original"] = image
         for size in config.sizes:
             shown = {"original": (image, 0)}

@@ -128,7 +128,7 @@ def load_image(name: str, size: int, halvings: int = 0) -> np.ndarray:
             from skimage import data
         except ImportError:
             raise ValueError(
-                f"picture {name} comes with scikit-image: install it with `pip install rdr-jax[textures]`, or give "
+                f"image {name} comes with scikit-image: install it with `pip install rdr-jax[textures]`, or give "
                 "--pictures=waves or a path to an image file"
             ) from None
         image = getattr(data, name)() / 255.0
@@ -143,7 +143,7 @@ def load_image(name: str, size: int, halvings: int = 0) -> np.ndarray:
     place = PHOTOGRAPHS.get(name, (0.5, 0.5))
     top, left = (math.floor((n - size) * f) for n, f in zip(image.shape, place))
     if min(top, left) < 0:
-        raise ValueError(f"size must be at most the picture's, {name} has {image.shape}, got {size}")
+        raise ValueError(f"size must be at most the image's, {name} has {image.shape}, got {size}")
     return image[top : top + size, left : left + size].astype(np.float32)[None, :, :, None]
 
 
@@ -197,7 +197,7 @@ def make_descent(
       clipped to [0, 1], and the distortion after each step [steps].
     """
     optimizer = optax.adam(optax.cosine_decay_schedule(learning_rate, steps))
-    measure = jax.jit(lambda picture, sigma: prepare(features(picture), sigma))
+    measure = jax.jit(lambda photo, sigma: prepare(features(photo), sigma))
 
     @jax.jit
     def step(image, state, statistics):
@@ -205,8 +205,8 @@ def make_descent(
         update, state = optimizer.update(gradient, state)
         return jnp.clip(image + update, 0, 1), state, value
 
-    def descend(picture, sigma, start):
-        statistics, state, values = measure(picture, sigma), optimizer.init(start), []
+    def descend(photo, sigma, start):
+        statistics, state, values = measure(photo, sigma), optimizer.init(start), []
         # Not a lax loop: inside of one, XLA's convolutions on CPU take several times as long.
         image = start
         for _ in range(steps):
@@ -287,17 +287,17 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list[Any]]:
     finished = {(row["picture"], row["sigma"]) for row in rows}
     for picture_number, name in enumerate(config.pictures):
         halvings = config.photograph_halvings if name in PHOTOGRAPHS else config.halvings
-        picture = load_image(name, config.size, halvings)
+        photo = load_image(name, config.size, halvings)
         key = jax.random.fold_in(jax.random.key(config.seed), picture_number)
         # Noise of the image's mean and a realistic spread; the same for every sigma.
-        start = picture.mean() + 0.1 * jax.random.normal(key, picture.shape, jnp.float32)
+        start = photo.mean() + 0.1 * jax.random.normal(key, photo.shape, jnp.float32)
         start = jnp.clip(start, 0, 1)
         stem = pathlib.Path(name).stem
-        images[stem] = _eight_bits(picture)
+        images[stem] = _eight_bits(photo)
         for sigma, sigma_map in sigma_maps(config, name).items():
             if (stem, sigma) in finished:
                 continue
-            image, values = descend(picture, sigma_map, start)
+            image, values = descend(photo, sigma_map, start)
             images[f"{stem} {sigma}"] = _eight_bits(image)
             write_image(workdir / f"{stem}_{sigma}.png", _eight_bits(image)[:, :, None])
             if sigma == "foveated":
@@ -310,9 +310,9 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list[Any]]:
                 "sigma": sigma,
                 "distortion_start": float(values[0]),
                 "distortion": float(values[-1]),
-                "fidelity_mse": float(jnp.mean(jnp.square(image - picture))),
-                "realism": float(realism(picture, image)),
-                "realism_start": float(realism(picture, start)),
+                "fidelity_mse": float(jnp.mean(jnp.square(image - photo))),
+                "realism": float(realism(photo, image)),
+                "realism_start": float(realism(photo, start)),
             })
             print("  ".join(f"{k} {tables.format_value(v)}" for k, v in rows[-1].items()), flush=True)
             _write(config, workdir, rows, images)  # after every image, so that a stopped run goes on from there

@@ -166,7 +166,7 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
     trained: dict[str, Any] = {}
     for family in FAMILIES:
         trained[family] = train_family(config, family, workdir / "training" / family, trained)
-    found = bounds.bounds_of(sources.banana()) + brackets.bracketing_bounds(brackets.solve(
+    result = bounds.bounds_of(sources.banana()) + brackets.bracketing_bounds(brackets.solve(
         continuous.banana(tail_mass=1e-4), config.slopes, config.atoms, tolerance=config.tolerance,
         path=workdir / "bracket.npz"), dimension=2)
     draw = jax.jit(sources.banana().sample, static_argnums=1)
@@ -183,8 +183,8 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
                                        perception=realism)
             harness.add_row(
                 table, m, source="banana", dimension=2, codec=family, shared="dither" if dithered else "nothing",
-                bound_kind="R(D) without realism", lower=lambda d, _: bounds.interval(found, d).lower,
-                upper=lambda d, _: bounds.interval(found, d).upper, seed=config.seed, distortion_weight=price,
+                bound_kind="R(D) without realism", lower=lambda d, _: bounds.interval(result, d).lower,
+                upper=lambda d, _: bounds.interval(result, d).upper, seed=config.seed, distortion_weight=price,
                 perception_weight=weight)
             table.setdefault("gap_bits_per_component", []).append(table["gap_bits"][-1] / 2)
             far = [abs(rate - config.shown_rate) for rate in (m.rate, nearest.get(family, (None, np.inf))[1])]

@@ -143,12 +143,12 @@ def train_family(config: Any, family: str, directory: pathlib.Path, trained: dic
         """All starts at once; [starts, codecs, ..]."""
         count = len(starts)
         params = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *starts)
-        found = harness.train_grid(
+        result = harness.train_grid(
             schedule, params, tuple(jnp.tile(w, count) for w in weight), loss=loss, sample=sample, key=key,
             directory=directory / name, description=f"{family} {name}",
             frozen_when_hard=("analysis", "log_step") if family in ("factorised", *CAUSAL) else (),
             frozen=("log_weight",) if family == "codebook" else ())
-        return jax.tree.map(lambda leaf: leaf.reshape(count, -1, *leaf.shape[1:]), found)
+        return jax.tree.map(lambda leaf: leaf.reshape(count, -1, *leaf.shape[1:]), result)
 
     starts = [fresh()]
     if family == "scalar":
@@ -156,16 +156,16 @@ def train_family(config: Any, family: str, directory: pathlib.Path, trained: dic
                                                                                     "log_step")}})
     if family == "hexagonal":
         starts.append(hexagons_from_rectangles(fresh(), trained["factorised"], bricks=False))
-    found = fit(config.schedule(family), starts, "own")
+    result = fit(config.schedule(family), starts, "own")
     if family == "hexagonal":
         starts = [hexagons_from_rectangles(fresh(), trained["scalar"], bricks=bricks) for bricks in (False, True)]
         more = fit(dataclasses.replace(config.schedule(family), steps=config.steps, hard_fraction=1.0), starts,
                    "from_scalar")
-        found = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), found, more)
-    starts = jax.tree.leaves(found)[0].shape[0]
+        result = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), result, more)
+    starts = jax.tree.leaves(result)[0].shape[0]
     if starts == 1:
-        return harness.entry(found, 0)
+        return harness.entry(result, 0)
     x = sample(jax.random.fold_in(key, 2**20), 2**14)
-    costs = jax.jit(jax.vmap(jax.vmap(lambda p, w: loss(p, w, x, key, None)[0]), in_axes=(0, None)))(found, weight)
-    by_codec = jax.tree.map(lambda leaf: leaf.swapaxes(0, 1).reshape(-1, *leaf.shape[2:]), (found, costs))
+    costs = jax.jit(jax.vmap(jax.vmap(lambda p, w: loss(p, w, x, key, None)[0]), in_axes=(0, None)))(result, weight)
+    by_codec = jax.tree.map(lambda leaf: leaf.swapaxes(0, 1).reshape(-1, *leaf.shape[2:]), (result, costs))
     return harness.best_of_starts(*by_codec, starts)[0]

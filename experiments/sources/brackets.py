@@ -34,7 +34,7 @@ def solve(density: continuous.Density, slopes: Sequence[float], atoms: Sequence[
     Args:
       density: the source.
       slopes: bits per unit of distortion.
-      atoms: room for atoms of the channel at each slope. Slopes of equal room share a grid and a compilation; in the
+      atoms: room for atoms of the channel at each slope. Slopes of equal numbers share a grid and a compilation; in the
         plane, where a grid for the largest slope is a burden to the small ones, let them differ.
       tolerance: at which a slope counts as solved, bits.
       path: of the file, `.npz`.
@@ -46,14 +46,14 @@ def solve(density: continuous.Density, slopes: Sequence[float], atoms: Sequence[
         with np.load(path) as stored:
             return Bracket(*(stored[name] for name in Bracket._fields))
     solved = []
-    for room in sorted(set(atoms)):
+    for capacity in sorted(set(atoms)):
         curve = continuous.rate_distortion_curve(
-            density, [slope for slope, a in zip(slopes, atoms) if a == room], tolerance=tolerance, max_atoms=room,
-            rounds=3, steps=12)
+            density, [slope for slope, a in zip(slopes, atoms) if a == capacity], tolerance=tolerance,
+            max_atoms=capacity, rounds=3, steps=12)
         solved.append([np.asarray(v) for v in (curve.slope, curve.intercept_lower, curve.distortion, curve.rate)])
-    found = Bracket(*(np.concatenate(parts) for parts in zip(*solved)))
-    files.write_arrays(path, found._asdict())
-    return found
+    result = Bracket(*(np.concatenate(parts) for parts in zip(*solved)))
+    files.write_arrays(path, result._asdict())
+    return result
 
 
 def bracketing_bounds(found: Bracket, *, dimension: int) -> tuple[bounds.Bound, bounds.Bound]:

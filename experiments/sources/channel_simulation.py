@@ -70,8 +70,8 @@ SCHEMES = {
     "greedy-8": Scheme(lambda: block_channel("greedy", dimension=8), 0.015625, 0.1, 0.25),
     "gprs-8": Scheme(lambda: block_channel("gprs", dimension=8), 0.015625, 0.1, 0.25),
     "poisson-8": Scheme(lambda: block_channel("poisson", dimension=8), 0.015625, 0.1, 0.25),
-    "ordered-8": Scheme(lambda: block_channel("ordered", dimension=8, most_candidates=2**12), 0.015625, 0.1, 0.25),
-    "importance-8": Scheme(lambda: block_channel("importance", dimension=8, most_candidates=2**12), 0.015625, 0.1,
+    "ordered-8": Scheme(lambda: block_channel("ordered", dimension=8, max_candidates=2**12), 0.015625, 0.1, 0.25),
+    "importance-8": Scheme(lambda: block_channel("importance", dimension=8, max_candidates=2**12), 0.015625, 0.1,
                            0.25),
 }
 

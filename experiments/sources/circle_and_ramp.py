@@ -77,9 +77,9 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
     table: dict[str, list] = {}
     shared = {"points": config.points, "starts": config.starts, "seed": config.seed}
     for source, cells in config.cells().items():
-        params, kept = manifold_codecs.train(
+        params, retained = manifold_codecs.train(
             config.schedule(), source, cells, directory=workdir / "training" / source, **shared)
-        manifold_codecs.evaluate(table, params, source, cells, kept, samples=config.samples, **shared)
+        manifold_codecs.evaluate(table, params, source, cells, retained, samples=config.samples, **shared)
     harness.write(
         workdir, "circle_and_ramp", config, PRESETS, table, started=started, samples=config.samples,
         units="rates: bits per realization; distortion: squared error of a realization; perception: not measured",

@@ -1,4 +1,4 @@
-"""What a few shared bits buy: trained codecs whose dither takes M values against D(R, C, P) with C = log2 M.
+"""The worth of a few shared bits: trained codecs whose dither takes M values against D(R, C, P) with C = log2 M.
 
     python -m experiments.sources.common_randomness --preset=quick --workdir=runs/common_randomness/quick
 

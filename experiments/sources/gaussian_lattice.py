@@ -187,8 +187,8 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
                 path = workdir / "codecs" / f"{codec.name}-{rate:g}.json"
                 if not path.exists():
                     path.parent.mkdir(exist_ok=True)
-                    found = measure(config, quantizer, codec, rate, block)
-                    files.write_text(path, json.dumps(found, indent=1) + "\n")
+                    result = measure(config, quantizer, codec, rate, block)
+                    files.write_text(path, json.dumps(result, indent=1) + "\n")
                 rows += json.loads(path.read_text(encoding="utf-8"))
     table = {name: [row[name] for row in rows] for name in (*tables.POINT_COLUMNS, *EXTRA_COLUMNS)}
     bias = operational_rate.empirical_bias(config.samples, 8, config.seed)

@@ -190,10 +190,10 @@ def normal_marginals(deviations: np.ndarray) -> Callable[[np.ndarray], tuple[flo
       A function of decoded vectors [n, d].
     """
     def perception(y):
-        found = [operational_rate.normal_w2_squared(y[:, i] / s) for i, s in enumerate(deviations)]
+        result = [operational_rate.normal_w2_squared(y[:, i] / s) for i, s in enumerate(deviations)]
         squares = np.square(deviations)
-        return (float(sum(v * w for (w, _), v in zip(found, squares))),
-                sum(v * influence for (_, influence), v in zip(found, squares)))
+        return (float(sum(v * w for (w, _), v in zip(result, squares))),
+                sum(v * influence for (_, influence), v in zip(result, squares)))
 
     return perception
 

@@ -159,7 +159,7 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
     """
     started = time.monotonic()
     trained = {family: train_family(config, family, workdir / "training" / family) for family in FAMILIES}
-    found = bounds.bounds_of(sources.laplace()) + brackets.bracketing_bounds(brackets.solve(
+    result = bounds.bounds_of(sources.laplace()) + brackets.bracketing_bounds(brackets.solve(
         continuous.laplace(), config.slopes, config.atoms, tolerance=config.tolerance, path=workdir / "bracket.npz"),
         dimension=1)
     x = np.random.default_rng(config.seed + 1).laplace(size=(config.samples, 1)).astype(np.float32)
@@ -171,8 +171,8 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
             m = harness.measure(codec, params, x, shared_key=shared_key(config.seed) if dithered else None)
             harness.add_row(
                 table, m, source="laplace", dimension=1, codec=family, shared="dither" if dithered else "nothing",
-                bound_kind="R(D) without realism", lower=lambda d, _: bounds.interval(found, d).lower,
-                upper=lambda d, _: bounds.interval(found, d).upper, seed=config.seed, distortion_weight=price,
+                bound_kind="R(D) without realism", lower=lambda d, _: bounds.interval(result, d).lower,
+                upper=lambda d, _: bounds.interval(result, d).upper, seed=config.seed, distortion_weight=price,
                 scalar_quantizer_bits=float(entropy_coded_rate_distortion(m.distortion, 1.0)))
     harness.write(
         workdir, "laplace", config, PRESETS, table, started=started, samples=config.samples,

@@ -93,8 +93,8 @@ def train(schedule: harness.Schedule, source: str, cells: tuple[int, ...], *, po
     key = jax.random.fold_in(jax.random.key(seed), sorted(manifolds.SOURCES).index(source))
     params = jax.vmap(codec.init)(jax.random.split(key, price.size))
     params["log_weight"] = price
-    room = np.repeat(cells, starts) + np.tile(np.arange(starts), len(cells))
-    shut = np.arange(params["logits"].shape[1]) >= room[:, None]
+    capacity = np.repeat(cells, starts) + np.tile(np.arange(starts), len(cells))
+    shut = np.arange(params["logits"].shape[1]) >= capacity[:, None]
     params["logits"] = jnp.where(shut, jnp.float32(_SHUT), params["logits"])
     # Adam moves every number by about the learning rate: codewords are learned in units in which they are about 1.
     unit = jnp.float32(dimension**-0.5)
@@ -113,8 +113,8 @@ def train(schedule: harness.Schedule, source: str, cells: tuple[int, ...], *, po
                                         directory=directory, description=source, frozen=("log_weight",))
     x = sample(jax.random.fold_in(key, schedule.steps), 4 * schedule.batch)
     costs = jax.jit(jax.vmap(lambda p: loss(p, None, x, None, None)[0]))(trained)
-    best, kept = harness.best_of_starts(trained, np.asarray(costs), starts)
-    return best | {"points": best["points"] * unit}, kept
+    best, retained = harness.best_of_starts(trained, np.asarray(costs), starts)
+    return best | {"points": best["points"] * unit}, retained
 
 
 def evaluate(table: dict[str, list], params: Any, source: str, cells: tuple[int, ...], kept: np.ndarray, *,

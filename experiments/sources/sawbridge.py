@@ -70,10 +70,10 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
     """
     started = time.monotonic()
     shared = {"points": config.points, "starts": config.starts, "seed": config.seed}
-    params, kept = manifold_codecs.train(
+    params, retained = manifold_codecs.train(
         config.schedule(), "sawbridge", config.cells, directory=workdir / "training", **shared)
     table: dict[str, list] = {}
-    manifold_codecs.evaluate(table, params, "sawbridge", config.cells, kept, samples=config.samples, **shared)
+    manifold_codecs.evaluate(table, params, "sawbridge", config.cells, retained, samples=config.samples, **shared)
     harness.write(
         workdir, "sawbridge", config, PRESETS, table, started=started, samples=config.samples,
         units="rates: bits per realization; distortion: squared error of a realization; perception: not measured",

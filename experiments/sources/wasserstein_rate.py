@@ -160,8 +160,8 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
         path = workdir / "cases" / f"{name}.json"
         if not path.exists():
             print(name, flush=True)
-            found = [{k: v.item() if hasattr(v, "item") else v for k, v in row.items()} for row in measured()]
-            write_text(path, json.dumps(found, indent=1) + "\n")
+            result = [{k: v.item() if hasattr(v, "item") else v for k, v in row.items()} for row in measured()]
+            write_text(path, json.dumps(result, indent=1) + "\n")
         rows += json.loads(path.read_text(encoding="utf-8"))
     table = {name: [row.get(name, math.nan) for row in rows] for name in (*tables.POINT_COLUMNS, *EXTRA_COLUMNS)}
     header = {

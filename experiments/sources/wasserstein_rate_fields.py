@@ -101,7 +101,7 @@ def spectrum(source: str, side: int, dimension: int) -> np.ndarray:
     """Power spectrum of a field on a torus.
 
     Args:
-      source: "white", "ar1" (separable, correlation 0.5 between neighbours) or "inverse-square" (K / |w|^2, and at
+      source: "white", "ar1" (separable, correlation 0.5 between neighbors) or "inverse-square" (K / |w|^2, and at
         w = 0 what the lowest frequency has).
       side: of the torus.
       dimension: 1 or 2.
@@ -118,13 +118,13 @@ def spectrum(source: str, side: int, dimension: int) -> np.ndarray:
         return np.ones([side] * dimension)
     if source == "ar1":
         one = (1.0 - AR1_CORRELATION**2) / (1.0 - 2.0 * AR1_CORRELATION * np.cos(w) + AR1_CORRELATION**2)
-        found = functools.reduce(np.multiply.outer, [one] * dimension)
+        result = functools.reduce(np.multiply.outer, [one] * dimension)
     elif source == "inverse-square":
         squares = sum(a * a for a in axes)
-        found = 1.0 / np.maximum(squares, (2.0 * math.pi / side) ** 2)
+        result = 1.0 / np.maximum(squares, (2.0 * math.pi / side) ** 2)
     else:
         raise ValueError(f"source must be one of {', '.join(SOURCES)}, got {source!r}")
-    return found / found.mean()
+    return result / result.mean()
 
 
 def setting(source: str, side: int, dimension: int, sigma: float) -> Setting:
@@ -179,8 +179,8 @@ def carrier(kind: str, transfer: np.ndarray) -> np.ndarray:
     if kind == "quantiles":
         root = {1: 1.6180339887498949, 2: 1.3247179572447460}[dimension]  # of x^(dimension + 1) = x + 1
         phase = sum(a * root ** -(i + 1.0) for i, a in enumerate(t)) + 0.5
-        found = ndtri(np.clip(phase % 1.0, 1e-6, 1.0 - 1e-6))
-        return found / math.sqrt(np.mean(found**2))
+        result = ndtri(np.clip(phase % 1.0, 1e-6, 1.0 - 1e-6))
+        return result / math.sqrt(np.mean(result**2))
     raise ValueError(f"carrier must be one of {', '.join(CARRIERS)}, got {kind!r}")
 
 
@@ -284,9 +284,9 @@ def _code(fields: np.ndarray, center: float, variances: np.ndarray, level: float
     made = water_filling.plan(lam, level, quantizer=quantizer, classes=classes)
     x = x.reshape(blocks, -1, lam.size)
     message, bits = water_filling.encode(made, x, shared_key=shared_key(seed))
-    found = water_filling.decode(made, message, shared_key=shared_key(seed))
-    errors = np.square(x - found).sum(-1).reshape(-1) + variances.sum() - lam.sum()
-    return _Coded(message, bits.ravel(), index, found.reshape(len(fields), -1), errors, surplus, surplus_se)
+    result = water_filling.decode(made, message, shared_key=shared_key(seed))
+    errors = np.square(x - result).sum(-1).reshape(-1) + variances.sum() - lam.sum()
+    return _Coded(message, bits.ravel(), index, result.reshape(len(fields), -1), errors, surplus, surplus_se)
 
 
 def _spread(components: np.ndarray, index: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

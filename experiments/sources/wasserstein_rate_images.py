@@ -112,11 +112,11 @@ def loss(where: Windows, x: np.ndarray, y: np.ndarray, *, exact: bool) -> np.nda
     Returns:
       float64 [images].
     """
-    found = []
+    result = []
     for part in range(0, len(x), 16):
         pair = [jnp.asarray(a[part : part + 16].reshape(-1, *where.shape, 1), jnp.float32) for a in (x, y)]
-        found.append(np.asarray(_loss(*pair, where.sigma, exact), np.float64))
-    return np.concatenate(found)
+        result.append(np.asarray(_loss(*pair, where.sigma, exact), np.float64))
+    return np.concatenate(result)
 
 
 def texture(kind: str, shape: tuple[int, int]) -> np.ndarray:
@@ -177,8 +177,8 @@ def measure(where: Windows, level: float, *, quantizer: str, images: int, exact_
     blocks = math.gcd(images, 2 ** int(np.clip(math.log2(images * active / 8192), 0, 6)))
     sent = ((z @ where.directions[:, :active]) * scale).reshape(blocks, -1, active)
     message, bits = water_filling.encode(made, sent, shared_key=shared_key(seed))
-    found = water_filling.decode(made, message, shared_key=shared_key(seed)).reshape(images, active)
-    low = (found / scale) @ where.directions[:, :active].T @ where.root
+    result = water_filling.decode(made, message, shared_key=shared_key(seed)).reshape(images, active)
+    low = (result / scale) @ where.directions[:, :active].T @ where.root
     rows = []
     for is_exact, kind, count in ((False, "checkerboard", images), (True, "quantiles", exact_images)):
         y = fill(where, low[:count], expected, texture(kind, where.shape))

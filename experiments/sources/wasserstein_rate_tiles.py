@@ -79,9 +79,9 @@ def moments_codec(x: np.ndarray, level: float, quantizer: str, seed: int) -> Til
     made = water_filling.plan(_variances(n), level, quantizer=quantizer)
     moments = np.stack([x.mean(-1), x.std(-1) - expected], -1)
     message, bits = water_filling.encode(made, moments, shared_key=shared_key(seed))
-    found = water_filling.decode(made, message, shared_key=shared_key(seed))
-    deviation = np.maximum(found[..., 1] + expected, 0.0)
-    return Tiles(message, bits, found[..., :1] + deviation[..., None] * pattern(n), _surplus(made, moments))
+    result = water_filling.decode(made, message, shared_key=shared_key(seed))
+    deviation = np.maximum(result[..., 1] + expected, 0.0)
+    return Tiles(message, bits, result[..., :1] + deviation[..., None] * pattern(n), _surplus(made, moments))
 
 
 def _surplus(made: water_filling.Plan, x: np.ndarray) -> np.ndarray:
@@ -111,8 +111,8 @@ def order_codec(x: np.ndarray, level: float, quantizer: str, seed: int) -> Tiles
     made = water_filling.plan(variances, level, quantizer=quantizer)
     components = (np.sort(x, -1) - mean) @ directions / math.sqrt(n)
     message, bits = water_filling.encode(made, components, shared_key=shared_key(seed))
-    found = water_filling.decode(made, message, shared_key=shared_key(seed))
-    return Tiles(message, bits, mean + math.sqrt(n) * found @ directions.T, _surplus(made, components))
+    result = water_filling.decode(made, message, shared_key=shared_key(seed))
+    return Tiles(message, bits, mean + math.sqrt(n) * result @ directions.T, _surplus(made, components))
 
 
 def realistic_codec(x: np.ndarray, level: float, seed: int) -> Tiles:
@@ -165,9 +165,9 @@ def loss(x: np.ndarray, y: np.ndarray, exact: bool) -> np.ndarray:
     """
     side = math.isqrt(x.shape[-1])
     shape = (-1, side, side, 1)
-    found = [_loss(jnp.asarray(a.reshape(shape), jnp.float32), jnp.asarray(b.reshape(shape), jnp.float32), exact)
+    result = [_loss(jnp.asarray(a.reshape(shape), jnp.float32), jnp.asarray(b.reshape(shape), jnp.float32), exact)
              for a, b in zip(x, y)]
-    return np.asarray(found, np.float64).mean(-1)
+    return np.asarray(result, np.float64).mean(-1)
 
 
 def bounds(distortion: float, pixels: int, exact: bool) -> tuple[float, float]:
@@ -181,8 +181,8 @@ def bounds(distortion: float, pixels: int, exact: bool) -> tuple[float, float]:
     Returns:
       Lower and upper bound.
     """
-    found = (theory.exact_tile_rate_bounds if exact else theory.tile_rate_bounds)(distortion, pixels)
-    return float(found[0]), float(found[1])
+    result = (theory.exact_tile_rate_bounds if exact else theory.tile_rate_bounds)(distortion, pixels)
+    return float(result[0]), float(result[1])
 
 
 def measure(pixels: int, distortion: float, quantizers: tuple[str, ...], blocks: int, count: int, seed: int

@@ -97,8 +97,8 @@ def make_tables(pmfs: ArrayLike, offset: int, *, floor: float = 2.0**-30) -> Tab
     counts = np.zeros((len(pmfs), pmfs.shape[1] + 1), np.int32)
     lengths, offsets = np.zeros(len(pmfs), np.int32), np.full(len(pmfs), offset, np.int32)
     for t, pmf in enumerate(pmfs):
-        kept = np.flatnonzero(pmf >= floor)
-        first, last = (kept[0], kept[-1] + 1) if kept.size else (0, 0)
+        retained = np.flatnonzero(pmf >= floor)
+        first, last = (retained[0], retained[-1] + 1) if retained.size else (0, 0)
         inside = pmf[first:last]
         rest = max(1.0 - inside.sum(), 0.0)
         counts[t, : inside.size + 1] = quantize_pmf(np.append(inside, rest))

@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 from matplotlib.figure import Figure
 
-_DIGITS = 4  # of rates and distortions in LaTeX
+_PRECISION = 4  # of rates and distortions in LaTeX
 
 
 def read_columns(path: pathlib.Path, digest: str) -> dict[str, np.ndarray] | None:
@@ -45,8 +45,8 @@ def latex(columns: dict[str, np.ndarray], divergence: str) -> str:
     rows = []
     for index in range(len(columns["rate_bits"])):
         level = columns["max_perception"][index]
-        rows.append([f"{columns['max_distortion'][index]:.{_DIGITS}g}",
-                     *([r"$\infty$" if math.isinf(level) else f"{level:.{_DIGITS}g}"] if with_perception else []),
+        rows.append([f"{columns['max_distortion'][index]:.{_PRECISION}g}",
+                     *([r"$\infty$" if math.isinf(level) else f"{level:.{_PRECISION}g}"] if with_perception else []),
                      _rounded(columns["rate_lower_bits"][index], math.floor),
                      _rounded(columns["rate_bits"][index], math.ceil)])
     lines = [r"\begin{tabular}{" + "r" * len(head) + "}", r"\hline", " & ".join(head) + r" \\", r"\hline",
@@ -55,8 +55,8 @@ def latex(columns: dict[str, np.ndarray], divergence: str) -> str:
 
 
 def _rounded(value: float, direction) -> str:
-    scale = 10**_DIGITS
-    return f"{max(direction(value * scale), 0) / scale:.{_DIGITS}f}"
+    scale = 10**_PRECISION
+    return f"{max(direction(value * scale), 0) / scale:.{_PRECISION}f}"
 
 
 def make_figure(columns: dict[str, np.ndarray], divergence: str) -> Figure:

@@ -61,7 +61,7 @@ def gather(config: Config, workdir: pathlib.Path) -> list[Curve]:
     """
     read = {word: read_curves(word) for word in config.inputs}
     # Whatever can be refused is refused before the first image is evaluated.
-    points = {word: folders_of_points(pathlib.Path(word), config) for word, found in read.items() if not found}
+    points = {word: folders_of_points(pathlib.Path(word), config) for word, result in read.items() if not result}
     names = [name for word in config.inputs
              for name in ([pathlib.Path(word).resolve().name] if word in points else [c.name for c in read[word]])]
     compared = {*config.codecs, config.anchor} if config.codecs else set(names)

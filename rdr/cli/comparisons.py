@@ -88,11 +88,11 @@ def compare_metric(curves: Sequence[Curve], metric: str, config: Config) -> list
             count = len(anchor.images)
             if count > 1:
                 try:
-                    found = bootstrap_interval(
+                    result = bootstrap_interval(
                         lambda index, pair=(anchor, curve): deltas(pair, index)[0].values[1], count, seed=config.seed,
                         resamples=200,
                     )  # fmt: skip
-                    row |= {"bd_rate_low": found.low, "bd_rate_high": found.high}
+                    row |= {"bd_rate_low": result.low, "bd_rate_high": result.high}
                 except ValueError:
                     row["note"] = "no interval: most resamples of images cannot be compared"
         rows.append(row)
@@ -176,13 +176,13 @@ def compare_axes(curves: Sequence[Curve], config: Config) -> list[dict[str, Any]
         try:
             for name in (config.axis, config.other):
                 check_protocols(name, both[0], curve)
-            found = bd_difference(
+            result = bd_difference(
                 *([c.metrics[name] for c in (both[0], curve)] for name in (config.axis, config.other)),
                 method=config.method, names=[both[0].name, curve.name],
             )  # fmt: skip
-            check_overlap(found, config)
-            row |= {"bd_metric": found.values[1], "from": found.interval[0], "to": found.interval[1],
-                    "overlap": found.overlap}
+            check_overlap(result, config)
+            row |= {"bd_metric": result.values[1], "from": result.interval[0], "to": result.interval[1],
+                    "overlap": result.overlap}
         except ValueError as error:
             row["refused"] = str(error)
         rows.append(row)

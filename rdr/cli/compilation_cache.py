@@ -1,4 +1,4 @@
-"""What commands ask of the compiler: to be quick, and to keep programs in the user's cache folder."""
+"""Settings of the compiler for commands: to be quick, and to keep programs in the user's cache folder."""
 
 import contextlib
 import hashlib

@@ -71,17 +71,17 @@ def run(sources: Sequence[str], target: str, config: DecodeConfig, extra: Extra 
         return
     if target == "-" or "-" in sources:
         raise UsageError("- stands for one message or one image, not for several")
-    found, failures = expand(sources, "messages"), []
+    result, failures = expand(sources, "messages"), []
     folder = pathlib.Path(target)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{target!r} is a file: name a folder for several images")
-    for name, file in found.items():
+    for name, file in result.items():
         try:
             decode_one(str(file), str(folder / f"{name}.png"), config, extra)
         except ValueError as error:
             failures.append(f"{file}: {error}")
     if failures:
-        raise ValueError(f"{len(failures)} of {len(found)} messages could not be decoded: {'; '.join(failures)}")
+        raise ValueError(f"{len(failures)} of {len(result)} messages could not be decoded: {'; '.join(failures)}")
 
 
 def decode_one(source: str, target: str, config: DecodeConfig, extra: Extra) -> None:
@@ -143,14 +143,14 @@ def image_bytes(
             Image.fromarray(pixels).save(stream, kind, **options)
             data = stream.getvalue()
         with Image.open(io.BytesIO(data)) as written:
-            frames, kept = getattr(written, "n_frames", 1), written.info.get("icc_profile") or None
+            frames, retained = getattr(written, "n_frames", 1), written.info.get("icc_profile") or None
             back = np.asarray(written.convert("L" if pixels.ndim == 2 else "RGB"))
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(f"an image of {image.shape[1]} x {image.shape[0]} pixels cannot be written as {suffix} and "
                          f"read again ({error}): write .png") from None
     if frames > 1 or back.shape != pixels.shape:
         raise ValueError(f"{suffix} cannot hold this image of {image.shape[1]} x {image.shape[0]} pixels: write .png")
-    if profile is not None and kept != profile:
+    if profile is not None and retained != profile:
         raise ValueError(f"{suffix} cannot hold the color profile that the message keeps: write .png, .tiff or .webp")
     if (back == pixels).all():
         return data, ""

@@ -34,8 +34,8 @@ def check_command(name: str, commands: Mapping[str, str], *, group: str = "") ->
     if name not in commands:
         near = difflib.get_close_matches(name, commands, 1)
         guess = f" (did you mean {near[0]}?)" if near else ""
-        said = f"{group} {name}".strip()
-        raise UsageError(f"there is no command {said!r}{guess}; there are {', '.join(commands)}")
+        text = f"{group} {name}".strip()
+        raise UsageError(f"there is no command {text!r}{guess}; there are {', '.join(commands)}")
 
 
 def load_command(module: str) -> Callable[[Sequence[str]], int]:

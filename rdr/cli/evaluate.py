@@ -88,12 +88,12 @@ def read_results(config: Config, pairs: Sequence[Pair], workdir: pathlib.Path) -
     """
     if not command_line.check_workdir(workdir, config) or config.natural:
         return None
-    kept = read_finished(workdir / "images.jsonl")
+    retained = read_finished(workdir / "images.jsonl")
     try:
         document = json.loads((workdir / "results.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    current = all(pair.name in kept and is_current(kept[pair.name], pair, digests_of(pair)) for pair in pairs)
+    current = all(pair.name in retained and is_current(retained[pair.name], pair, digests_of(pair)) for pair in pairs)
     return document["metrics"] if current and document.get("images") == len(pairs) else None
 
 
@@ -110,8 +110,8 @@ def summarize(values: Sequence[float], seed: int) -> dict[str, Any]:
     numbers = np.asarray(values, np.float64)
     if not np.isfinite(numbers).all() or numbers.size < 2:
         return {"value": encode(float(numbers.mean()))}
-    found = bootstrap_interval(lambda index: numbers[index].mean(), numbers.size, seed=seed)
-    return {"value": found.value, "low": found.low, "high": found.high, "standard_error": found.standard_error}
+    result = bootstrap_interval(lambda index: numbers[index].mean(), numbers.size, seed=seed)
+    return {"value": result.value, "low": result.low, "high": result.high, "standard_error": result.standard_error}
 
 
 def aggregate(plan: Plan, records: Sequence[dict[str, Any]], config: Config) -> dict[str, dict[str, Any]]:

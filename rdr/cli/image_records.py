@@ -44,12 +44,12 @@ def evaluate_images(
       One record per pair that can be read, in their order.
     """
     log = workdir / "images.jsonl"
-    kept = read_finished(log)
+    retained = read_finished(log)
     digests = {pair.name: digests_of(pair) for pair in pairs}
     finished = {
-        pair.name: kept[pair.name]
+        pair.name: retained[pair.name]
         for pair in pairs
-        if pair.name in kept and is_current(kept[pair.name], pair, digests[pair.name])
+        if pair.name in retained and is_current(retained[pair.name], pair, digests[pair.name])
         and (not suite.has_features or feature_path(workdir, pair.name).exists())
     }
     # Without lines that were cut short, and without those of files that have changed.

@@ -66,8 +66,8 @@ def run(sources: Sequence[str], config: Config = Config()) -> None:
         return
     if "-" in sources:
         raise UsageError("- stands for one message, not for several")
-    found, failures = expand(sources, "messages"), []
-    for name, file in found.items():
+    result, failures = expand(sources, "messages"), []
+    for name, file in result.items():
         try:
             described = describe(read_message(file))
         except ValueError as error:
@@ -77,7 +77,7 @@ def run(sources: Sequence[str], config: Config = Config()) -> None:
             print(f"{file}")
         _show(described, config, message=name)
     if failures:
-        raise ValueError(f"{len(failures)} of {len(found)} messages cannot be read: {'; '.join(failures)}")
+        raise ValueError(f"{len(failures)} of {len(result)} messages cannot be read: {'; '.join(failures)}")
 
 
 def _show(described: Mapping[str, Any], config: Config, **more: Any) -> None:

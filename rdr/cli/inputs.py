@@ -35,10 +35,11 @@ def list_messages(folder: pathlib.Path) -> list[pathlib.Path]:
     Raises:
       ValueError: if there are none.
     """
-    found = sorted(file for file in folder.iterdir() if file.suffix == MESSAGE_SUFFIX and not file.name.startswith("."))
-    if not found:
+    result = sorted(file for file in folder.iterdir()
+                    if file.suffix == MESSAGE_SUFFIX and not file.name.startswith("."))
+    if not result:
         raise ValueError(f"there are no {MESSAGE_SUFFIX} files in {folder}")
-    return found
+    return result
 
 
 def expand(words: Sequence[str], kind: str) -> dict[str, pathlib.Path]:
@@ -71,12 +72,12 @@ def expand(words: Sequence[str], kind: str) -> dict[str, pathlib.Path]:
             files.append(path)
         else:
             raise ValueError(f"there is no file {word!r}")
-    found: dict[str, pathlib.Path] = {}
+    result: dict[str, pathlib.Path] = {}
     for file in dict.fromkeys(files):
-        if file.stem in found:
-            raise ValueError(f"{found[file.stem]} and {file} have one name: their results would have, too")
-        found[file.stem] = file
-    return found
+        if file.stem in result:
+            raise ValueError(f"{result[file.stem]} and {file} have one name: their results would have, too")
+        result[file.stem] = file
+    return result
 
 
 def read_message(path: str | pathlib.Path) -> bytes:

@@ -15,7 +15,7 @@ from rdr.metrics.psnr import image_psnr
 
 STATUS_MISSED = 3
 _PSNR_BELOW, _PSNR_ABOVE = 0.005, 1.0  # dB; files are reported with two digits
-_LEAST_SHARE = 0.8  # of a target; a file that is shorter although pixels differ has missed it
+_MIN_SHARE = 0.8  # of a target; a file that is shorter although pixels differ has missed it
 
 
 def decode(message: bytes, checkpoint: str, realism: float, *, max_pixels: int | None = None) -> np.ndarray:
@@ -117,7 +117,7 @@ def show_encoded(name: str, outcome: Outcome, shape: tuple[int, ...], config: Co
         print(f"{name}: this is longer than the {target} bytes that were asked for; no shorter file was found",
               file=sys.stderr)
         return True
-    if (outcome.bytes < _LEAST_SHARE * target and outcome.psnr_db is not None
+    if (outcome.bytes < _MIN_SHARE * target and outcome.psnr_db is not None
             and math.isfinite(outcome.psnr_db)):
         reason = "the highest rate of this codec" if config.checkpoint else "no longer file was found"
         print(f"{name}: this is shorter than the {target} bytes that were asked for: {reason}", file=sys.stderr)

@@ -34,8 +34,8 @@ of three differs from the others), foveated (original, then two images, each sho
 Open index.html, or give the site to `rdr study serve`. Answers stay in the browser until they are downloaded as CSV,
 which `rdr study analyze` reads. Images are stored under neutral names, but whoever reads the page's source finds out.
 """
-MOST_TRIALS = 120
-MOST_MAGNIFICATION = 16
+MAX_TRIALS = 120
+MAX_MAGNIFICATION = 16
 _SCREEN, _MARGIN = (1920, 900), 20  # pixels; of a usual monitor, without what a browser and the page need
 _BOOSTS = {"flicker": 2}  # magnification and amplification where nothing else is said
 
@@ -54,7 +54,7 @@ class Config:
     design: str = option(
         "balanced", "which images are compared; random: drawn; balanced: all equally often, on either side; active: "
         "those that say most, chosen by `rdr study serve` while answers come in", choices=designs.DESIGNS, first=True)
-    trials: int = option(0, f"test trials of an observer; 0: every comparison once, {MOST_TRIALS} at most", first=True)
+    trials: int = option(0, f"test trials of an observer; 0: every comparison once, {MAX_TRIALS} at most", first=True)
     observers: int = option(50, "for how many observers there are schedules", first=True)
     compare: str = option(
         "all", "which conditions of a source are compared: all; codec: those of one codec, and each with the original; "
@@ -88,8 +88,8 @@ class Config:
             raise ValueError(f"--catch must be in [0, 1], got {self.catch:g}")
         if 0 < self.amplification < 1:
             raise ValueError(f"--amplification must be 1 or more, or 0, got {self.amplification:g}")
-        if self.magnification > MOST_MAGNIFICATION:
-            raise ValueError(f"--magnification must be {MOST_MAGNIFICATION} at most, got {self.magnification}")
+        if self.magnification > MAX_MAGNIFICATION:
+            raise ValueError(f"--magnification must be {MAX_MAGNIFICATION} at most, got {self.magnification}")
         if self.crop and (len(self.crop) != 2 or min(self.crop) < 1):
             raise ValueError(f"--crop must be a width and a height, got {','.join(map(str, self.crop))}")
         if self.question == "better" and self.protocol != "2afc":
@@ -149,8 +149,8 @@ def images_of(folder: str, flag: str) -> dict[str, pathlib.Path]:
     Raises:
       ValueError: if there is no such folder, no image in it, or two of one name.
     """
-    found = list_images(folder, flag=flag, recursive=False, suffixes=(*SUFFIXES, MESSAGE_SUFFIX))
-    return by_name(found, flag=flag)
+    result = list_images(folder, flag=flag, recursive=False, suffixes=(*SUFFIXES, MESSAGE_SUFFIX))
+    return by_name(result, flag=flag)
 
 
 def read_stimulus(path: pathlib.Path) -> np.ndarray:
@@ -194,11 +194,11 @@ def gather(folders: Sequence[str], reference: str) -> tuple[list[str], list[Cond
     site.check_conditions(conditions)
     images = [Stimulus(number, 0, path) for number, path in enumerate(originals.values())]
     for condition, folder in enumerate(folders, 1):
-        found = images_of(folder, "FOLDER")
-        for name in originals.keys() ^ found.keys():
-            where, lacks = (folder, reference) if name in found else (reference, folder)
+        result = images_of(folder, "FOLDER")
+        for name in originals.keys() ^ result.keys():
+            where, lacks = (folder, reference) if name in result else (reference, folder)
             raise ValueError(f"there is an image {name} in {where}, but none in {lacks}")
-        images += [Stimulus(number, condition, found[name]) for number, name in enumerate(originals)]
+        images += [Stimulus(number, condition, result[name]) for number, name in enumerate(originals)]
     return list(originals), [REFERENCE, *conditions], images
 
 
@@ -227,7 +227,7 @@ def run(folders: Sequence[str], config: Config, extra: Extra = Extra()) -> site.
     sources, conditions, images = gather(folders, config.reference)
     protocol = config.protocol
     comparisons = designs.list_comparisons(conditions, len(sources), protocol, compare=config.compare)
-    test = config.trials or min(len(comparisons), MOST_TRIALS)
+    test = config.trials or min(len(comparisons), MAX_TRIALS)
     plan = Plan(protocol, len(conditions), len(sources), test, round(config.catch * test), config.training,
                 config.question == "closer")
     not_sure = protocol in ("triplet", "flicker") if config.notsure == "auto" else config.notsure == "yes"

@@ -1,4 +1,4 @@
-"""What `rdr study analyze` says of metrics and rates beside the scales."""
+"""Metrics and rates beside the scales of `rdr study analyze`."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What `rdr study analyze` makes of one study: scales and observers, as tables, figures and text."""
+"""Results of `rdr study analyze` for one study: scales and observers, as tables, figures and text."""
 
 import json
 from collections.abc import Sequence
@@ -70,26 +70,26 @@ def analyze(answers: Answers, config: Any) -> Result:
     options = {"model": config.model, "precision": config.prior, "intervals": config.intervals}
     everyone = resample_observers(len(answers.observers), resamples=config.resamples, seed=config.seed)
     scales = [fit_scales(one, everyone, **options) for one in counted]
-    observers = screen_observers(answers, list(zip(counted, scales)), least_catch=config.catch)
+    observers = screen_observers(answers, list(zip(counted, scales)), min_catch=config.catch)
     rejected = tuple(one.name for one in observers if one.reasons) if config.reject else ()
     if rejected:
-        kept = np.array([not one.reasons for one in observers])
-        if not kept.any():
+        retained = np.array([not one.reasons for one in observers])
+        if not retained.any():
             raise ValueError(f"study {answers.study} has no observer that --reject leaves")
-        weights = resample_observers(int(kept.sum()), resamples=config.resamples, seed=config.seed)
-        counted = [one for one in (one.keep(kept) for one in counted) if one.counts.any()]
+        weights = resample_observers(int(retained.sum()), resamples=config.resamples, seed=config.seed)
+        counted = [one for one in (one.keep(retained) for one in counted) if one.counts.any()]
         scales = [fit_scales(one, weights, **options) for one in counted]
     return Result(answers, scales, [], observers, rejected, warnings_of(scales))
 
 
 def _analyze_detection(answers: Answers, config: Any) -> Result:
-    observers = screen_observers(answers, [], least_catch=config.catch)
+    observers = screen_observers(answers, [], min_catch=config.catch)
     rejected = tuple(one.name for one in observers if one.reasons) if config.reject else ()
-    kept = ~np.isin(np.array(answers.observers)[answers.observer], rejected)
-    if not kept.any():
+    retained = ~np.isin(np.array(answers.observers)[answers.observer], rejected)
+    if not retained.any():
         raise ValueError(f"study {answers.study} has no observer that --reject leaves")
     weights = resample_observers(len(answers.observers), resamples=config.resamples, seed=config.seed)
-    detections = detect(answers.select(kept), weights, task=config.task, lapse=config.lapse)
+    detections = detect(answers.select(retained), weights, task=config.task, lapse=config.lapse)
     return Result(answers, [], detections, observers, rejected, [])
 
 

@@ -34,7 +34,7 @@ is wrong.
 """
 _METRICS = ("psnr", "ssim", "ms_ssim", "lpips_alexnet", "dists")
 _MAPS = ("squared_error", "wd", "lpips")
-_LEAST_LPIPS = 31
+_MIN_LPIPS = 31
 _NOTE = ("Metrics and maps are computed from 8-bit sRGB pixels. A map's colors go with the square root of its values, "
          "and its mean is the metric.")
 
@@ -109,10 +109,10 @@ def measure(pixels: np.ndarray, reference: np.ndarray, config: Config) -> dict[s
         if not names and metrics.available([name]):
             continue
         metric = metrics.full_reference(name)
-        if min(pixels.shape[:2]) < metric.least_side:
+        if min(pixels.shape[:2]) < metric.min_side:
             if not names:
                 continue
-            raise ValueError(f"{name} needs images of {metric.least_side} pixels a side, got {pixels.shape[1]} x "
+            raise ValueError(f"{name} needs images of {metric.min_side} pixels a side, got {pixels.shape[1]} x "
                              f"{pixels.shape[0]}")
         values[name] = float(metric(_as_colors(pixels), _as_colors(reference))[0])
     return values
@@ -134,7 +134,7 @@ def make_maps(pixels: np.ndarray, reference: np.ndarray, config: Config) -> list
     """
     images, originals, result = _as_colors(pixels), _as_colors(reference), []
     installed = weights.weights_available("alexnet")
-    large = min(pixels.shape[:2]) >= _LEAST_LPIPS  # as AlexNet needs them
+    large = min(pixels.shape[:2]) >= _MIN_LPIPS  # as AlexNet needs them
     for name in _MAPS if config.maps == "auto" else _words(config.maps):
         if name == "squared_error":
             values = 255**2 * error_maps.squared_error_map(images, originals)[0]

@@ -38,10 +38,10 @@ def draw(images: jax.Array, step: jax.Array, *, batch: int, crop: int, seed: int
     within = place % count * (batch % count) + jnp.arange(batch, dtype=jnp.int32)
     epochs, within = epoch + within // count, within % count
     first = epochs[0]
-    most = batch // count + 2
+    limit = batch // count + 2
     numbers = jnp.arange(count, dtype=jnp.int32)
     orders = jax.vmap(lambda e: jax.random.permutation(jax.random.fold_in(order_key, e), numbers))(
-        first + jnp.arange(most, dtype=jnp.int32))
+        first + jnp.arange(limit, dtype=jnp.int32))
     chosen = orders[epochs - first, within]
 
     def cut(index, epoch):

@@ -62,8 +62,8 @@ def quantize_layer(kernel: Any, bias: Any, spec: LayerSpec, *, input_bits: int) 
         kernel, bias = np.asarray(phase_kernel(jnp.asarray(kernel, jnp.float32)), np.float64), np.tile(bias, 4)
     # Rounding adds at most half a unit a weight, and most weights that are zero stay so.
     total = np.abs(kernel).sum((0, 1, 2))
-    room = _WEIGHT_SUM - 0.5 * np.count_nonzero(kernel, axis=(0, 1, 2))
-    exponent = np.minimum(np.floor(np.log2(room / np.maximum(total, 1e-12))), _MAX_BITS).astype(np.int64)
+    headroom = _WEIGHT_SUM - 0.5 * np.count_nonzero(kernel, axis=(0, 1, 2))
+    exponent = np.minimum(np.floor(np.log2(headroom / np.maximum(total, 1e-12))), _MAX_BITS).astype(np.int64)
     # The accumulator, biases included, keeps within int32.
     limit = np.floor(np.log2(2.0**29 / np.maximum(np.abs(bias), 1e-12))).astype(np.int64) - input_bits + _DROPPED
     exponent = np.minimum(exponent, limit)

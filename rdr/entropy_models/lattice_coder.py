@@ -206,8 +206,8 @@ def point_bits(points: np.ndarray, dither: np.ndarray, lattice: Lattice, prior: 
         total[rows] += BIT_PROBABILITY_PRECISION - np.log2(ones)
 
     def integers(symbols, ids):
-        found = table_bits(symbols, prior.integers, ids) + escape_bits(symbols, prior.integers, ids)
-        total[:] += found.sum(-1)
+        result = table_bits(symbols, prior.integers, ids) + escape_bits(symbols, prior.integers, ids)
+        total[:] += result.sum(-1)
 
     _known(points, dither, lattice, prior, bits, integers)
     return total

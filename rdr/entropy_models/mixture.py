@@ -64,6 +64,6 @@ def density_tables(bits: Callable[[jax.Array], jax.Array], channels: int, *, rea
       Tables, one for each channel.
     """
     upper = jnp.arange(-reach, reach + 1, dtype=jnp.float32) + 0.5
-    found = jax.jit(bits)(jnp.broadcast_to(upper[:, None], (upper.size, channels)))
-    pmfs = np.exp2(-np.asarray(found, np.float64)).T
+    result = jax.jit(bits)(jnp.broadcast_to(upper[:, None], (upper.size, channels)))
+    pmfs = np.exp2(-np.asarray(result, np.float64)).T
     return make_tables(pmfs / np.maximum(pmfs.sum(1, keepdims=True), 1.0), -reach)

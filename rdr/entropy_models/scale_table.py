@@ -1,4 +1,4 @@
-"""Laws of given location and scale as integer tables: a geometric table of scales, and locations in fractions.
+"""Distributions of given location and scale as integer tables: a geometric table of scales, and locations in fractions.
 
 What selects a table is integers: the index of a scale and a location in units of 1/fractions. They are computed in
 integer arithmetic from what was decoded before, or transmitted; a float never is.

@@ -64,12 +64,12 @@ def make_figure(pairs: Sequence[Pair], records: Sequence[dict[str, Any]], metric
         values = records[i]["values"]
         name = pairs[i].name[:40].encode("utf-8", "replace").decode()  # file names need not be text
         row[0].set_title(name, fontsize=8.5, loc="left", parse_math=False)
-        said = [f"{name.upper().replace('_', ' ')} {float(values[name]):.4g}" for name in _SHOWN if name in values]
+        text = [f"{name.upper().replace('_', ' ')} {float(values[name]):.4g}" for name in _SHOWN if name in values]
         bits = pairs[i].bits
         if bits is not None:
-            said.insert(0, f"{bits / (pairs[i].height * pairs[i].width):.3f} bpp")
+            text.insert(0, f"{bits / (pairs[i].height * pairs[i].width):.3f} bpp")
         # Two lines of at most three, so that they end before the next column begins.
-        row[1].set_title("\n".join(" · ".join(line) for line in (said[:3], said[3:]) if line), fontsize=7, loc="left")
+        row[1].set_title("\n".join(" · ".join(line) for line in (text[:3], text[3:]) if line), fontsize=7, loc="left")
         row[2].set_title(f"difference × {_AMPLIFIED:g}", fontsize=8.5, loc="left")
     by = f", from the worst to the best {order.upper().replace('_', ' ')}" if order and len(chosen) > 1 else ""
     figure.suptitle(f"{len(chosen)} of {len(records)} images{by}", fontsize=10)

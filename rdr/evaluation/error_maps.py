@@ -1,4 +1,4 @@
-"""Where images differ from their originals: squared error, Wasserstein distortion and LPIPS, pixel by pixel.
+"""Maps of errors of images: squared error, Wasserstein distortion and LPIPS, pixel by pixel.
 
 The mean of a map is the metric's value, so that a map says which pixels that value comes from.
 """

@@ -74,7 +74,7 @@ def make_plan(config: Any, pairs: Sequence[Pair]) -> Plan:
             choice.possible(name, 0, missing[name])
         elif name in FULL_REFERENCE:
             metric = full_reference(name, display=display, sigma=config.sigma)
-            if choice.possible(name, metric.least_side):
+            if choice.possible(name, metric.min_side):
                 metrics[name] = metric
         elif name in flags:
             flags[name] = choice.possible(name, NATURAL_PATCH if name == "natural" else
@@ -146,4 +146,4 @@ def _embedding_possible(choice: _Choice, kind: str, network: str, patch_size: in
     if patch_size > choice.side:
         reason = (f"{name} needs images of at least --patch_size = {patch_size} pixels each way, there are some of "
                   f"{choice.side}")
-    return choice.possible(name, embedding(network).least_side, reason, side=patch_size or choice.side)
+    return choice.possible(name, embedding(network).min_side, reason, side=patch_size or choice.side)

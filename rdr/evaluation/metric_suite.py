@@ -69,10 +69,10 @@ class MetricSuite:
           FileNotFoundError: if weights are not installed; the message says what to install.
         """
         named: Any = metrics.items() if isinstance(metrics, Mapping) else ((_name(one), one) for one in metrics)
-        wanted: dict[str, MetricLike] = dict(named)
-        missing = available([m for m in wanted.values() if isinstance(m, str)]) if skip_missing else {}
+        chosen: dict[str, MetricLike] = dict(named)
+        missing = available([m for m in chosen.values() if isinstance(m, str)]) if skip_missing else {}
         self.notes = tuple(missing.values())
-        self.metrics = {name: full_reference(metric, display=display, sigma=sigma) for name, metric in wanted.items()
+        self.metrics = {name: full_reference(metric, display=display, sigma=sigma) for name, metric in chosen.items()
                         if not (isinstance(metric, str) and metric in missing)}
         self.embeddings = {e.name: e for e in map(embedding, embeddings)}
         self.patch_size, self.natural_patch, self.sliced = patch_size, natural_patch, sliced
@@ -158,7 +158,7 @@ class MetricSuite:
         return {
             name: exact[metric.name] if metric.name in exact
             else float(call_sharded(metric.call, self._params[name], *pair, mesh=self.mesh)[0])
-            if min(image.shape[:2]) >= metric.least_side else math.nan
+            if min(image.shape[:2]) >= metric.min_side else math.nan
             for name, metric in self.metrics.items()
         }
 

@@ -56,9 +56,9 @@ def read_curves(word: str) -> list[Curve]:
       ValueError: if there is no such file, or it is not of the form.
     """
     path = pathlib.Path(word)
-    shipped = PUBLISHED / f"{word}.csv"
-    if not path.exists() and shipped.is_file():
-        path = shipped
+    published = PUBLISHED / f"{word}.csv"
+    if not path.exists() and published.is_file():
+        path = published
     if path.is_file():
         return read_table(path)
     if not path.is_dir():
@@ -168,10 +168,10 @@ def read_images(path: pathlib.Path) -> list[Curve]:
         raise ValueError(f"{path} must have the columns of pictures.csv, it lacks {', '.join(missing) or 'a metric'}")
     table = [dict(zip(names, row)) for row in rows]
     table = [row for row in table if row["part"] == "rates"]
-    pictures = tuple(dict.fromkeys(row["picture"] for row in table))
+    images = tuple(dict.fromkeys(row["picture"] for row in table))
     curves = []
     for codec in dict.fromkeys(row["codec"] for row in table):
-        files = [[row for row in table if row["codec"] == codec and row["picture"] == name] for name in pictures]
+        files = [[row for row in table if row["codec"] == codec and row["picture"] == name] for name in images]
         if len({len(own) for own in files}) > 1:
             raise ValueError(f"{path}: {codec} must have as many files for every image, got {list(map(len, files))}")
         per_image = {
@@ -180,7 +180,7 @@ def read_images(path: pathlib.Path) -> list[Curve]:
         }
         per_image = {name: values for name, values in per_image.items() if np.isfinite(values).all()}
         means = {name: values.mean(1) for name, values in per_image.items()}
-        curves.append(Curve(codec, "rate_bpp", means.pop("rate_bpp"), means, str(path), per_image, pictures))
+        curves.append(Curve(codec, "rate_bpp", means.pop("rate_bpp"), means, str(path), per_image, images))
     return curves
 
 

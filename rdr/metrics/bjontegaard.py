@@ -11,7 +11,7 @@ from scipy import interpolate
 
 METHODS = ("cubic", "pchip", "akima")
 # Least points that each interpolation is defined by.
-_LEAST = {"cubic": 4, "pchip": 2, "akima": 2}
+_MIN_POINTS = {"cubic": 4, "pchip": 2, "akima": 2}
 
 
 class Deltas(NamedTuple):
@@ -122,7 +122,7 @@ def bd_difference(
     if len(bases) != len(values) or len(bases) < 2:
         raise ValueError(f"curves must be two or more, each with both axes, got {len(bases)} and {len(values)}")
     names = _names(names, len(bases))
-    curves = [_checked(n, b, v, _LEAST[method]) for n, b, v in zip(names, bases, values)]
+    curves = [_checked(n, b, v, _MIN_POINTS[method]) for n, b, v in zip(names, bases, values)]
     # Curves share a direction, or a difference at equal abscissae means nothing.
     rising = [curve[1][-1] > curve[1][0] for curve in curves]
     for name, up in zip(names, rising):

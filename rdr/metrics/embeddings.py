@@ -24,7 +24,7 @@ class Embedding(NamedTuple):
         [batch, dimension].
       params: what `call` takes first.
       dimension: length of the vectors.
-      least_side: pixels that images must have each way.
+      min_side: pixels that images must have each way.
       weights_sha256: of the parameters, None without a network.
       options: what else the vectors depend on.
     """
@@ -33,18 +33,18 @@ class Embedding(NamedTuple):
     call: Callable[[Any, jax.Array], jax.Array]
     params: Any
     dimension: int
-    least_side: int
+    min_side: int
     weights_sha256: str | None
     options: dict[str, Any]
 
 
-def embedding(name: str | Embedding | Callable[[ArrayLike], jax.Array], *, least_side: int = 1) -> Embedding:
+def embedding(name: str | Embedding | Callable[[ArrayLike], jax.Array], *, min_side: int = 1) -> Embedding:
     """Builds an embedding.
 
     Args:
       name: one of `EMBEDDINGS`; or an embedding, which is returned as it is; or a function from images
         [batch, height, width, 3] in [0, 1] to vectors [batch, dimension], whose name is the embedding's.
-      least_side: pixels that images must have each way, of a function.
+      min_side: pixels that images must have each way, of a function.
 
     Returns:
       The embedding.
@@ -56,7 +56,7 @@ def embedding(name: str | Embedding | Callable[[ArrayLike], jax.Array], *, least
     if isinstance(name, Embedding):
         return name
     if callable(name):
-        return _from_function(name, least_side)
+        return _from_function(name, min_side)
     if name not in EMBEDDINGS:
         raise ValueError(f"embedding must be one of {', '.join(map(repr, EMBEDDINGS))}, got {name!r}")
     return _build(name)
@@ -68,14 +68,14 @@ def _build(name: str) -> Embedding:
     return EMBEDDINGS[name]()
 
 
-def _from_function(function: Callable[[ArrayLike], jax.Array], least_side: int) -> Embedding:
-    side = max(least_side, 32)
+def _from_function(function: Callable[[ArrayLike], jax.Array], min_side: int) -> Embedding:
+    side = max(min_side, 32)
     shape = jax.eval_shape(function, jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)).shape
     if len(shape) != 2 or shape[0] != 1:
         raise ValueError(f"an embedding must map [batch, height, width, 3] to [batch, dimension], got {shape} for one "
                          "image")
     call = jax.jit(lambda _, images: function(images))
-    return Embedding(getattr(function, "__name__", type(function).__name__), call, None, shape[1], least_side, None, {})
+    return Embedding(getattr(function, "__name__", type(function).__name__), call, None, shape[1], min_side, None, {})
 
 
 def embedding_available(name: str) -> bool:

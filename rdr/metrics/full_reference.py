@@ -28,7 +28,7 @@ class Metric(NamedTuple):
         sRGB in [0, 1], to [batch].
       params: what `call` takes first, a pytree (None without a network).
       higher_is_better: the direction of quality.
-      least_side: pixels that images must have each way.
+      min_side: pixels that images must have each way.
       protocol: what a value means.
     """
 
@@ -36,7 +36,7 @@ class Metric(NamedTuple):
     call: Callable[[Any, jax.Array, jax.Array], jax.Array]
     params: Any
     higher_is_better: bool
-    least_side: int
+    min_side: int
     protocol: Protocol
 
     def __call__(self, images: ArrayLike, reference: ArrayLike) -> jax.Array:
@@ -95,7 +95,7 @@ def _build(builder: Callable[[Display, float], Metric], display: Display, sigma:
 
 def from_function(
     function: Callable[[ArrayLike, ArrayLike], jax.Array], *, name: str | None = None, higher_is_better: bool = False,
-    least_side: int = 1,
+    min_side: int = 1,
 ) -> Metric:
     """Makes a metric of a function.
 
@@ -103,13 +103,13 @@ def from_function(
       function: of images and reference, both [batch, height, width, 3] in [0, 1], to [batch]; it is compiled.
       name: of the metric; by default the function's.
       higher_is_better: the direction of quality.
-      least_side: pixels that images must have each way.
+      min_side: pixels that images must have each way.
 
     Returns:
       The metric.
     """
     name = name or getattr(function, "__name__", type(function).__name__)
-    return _plain(name, function, Protocol(""), higher=higher_is_better, least=least_side)
+    return _plain(name, function, Protocol(""), higher=higher_is_better, least=min_side)
 
 
 def available(names: Sequence[str]) -> dict[str, str]:

@@ -43,7 +43,7 @@ def get(
 
 def register(
     name: str, metric: Metric | Callable[[ArrayLike, ArrayLike], jax.Array], *, higher_is_better: bool = False,
-    least_side: int = 1,
+    min_side: int = 1,
 ) -> None:
     """Adds a metric, so that it is found by name, by commands, too.
 
@@ -51,7 +51,7 @@ def register(
       name: a new one, of letters, digits and underscores.
       metric: the metric; or a function of images and reference, both [batch, height, width, 3] in [0, 1], to [batch].
       higher_is_better: the direction of quality, of a function.
-      least_side: pixels that images must have each way, of a function.
+      min_side: pixels that images must have each way, of a function.
 
     Raises:
       ValueError: if the name is taken or is none.
@@ -62,7 +62,7 @@ def register(
     if not callable(metric):
         raise TypeError(f"metric must be callable, got {type(metric).__name__}")
     if not isinstance(metric, Metric):
-        metric = from_function(metric, name=name, higher_is_better=higher_is_better, least_side=least_side)
+        metric = from_function(metric, name=name, higher_is_better=higher_is_better, min_side=min_side)
     FULL_REFERENCE[name] = lambda display, sigma: metric
 
 

@@ -138,8 +138,8 @@ def nearest_path(x: ArrayLike, trellis: Trellis) -> jax.Array:
 def _nearest_path(x: jax.Array, trellis: Trellis) -> jax.Array:
     residues = jnp.arange(4, dtype=x.dtype)[None, None]
     rounds = jnp.round((x[..., None] - residues) / 4)
-    found = quantize_path(jnp.square(x[..., None] - residues - 4 * rounds), trellis)
-    return found + 4 * jnp.take_along_axis(rounds, found[..., None], -1)[..., 0].astype(jnp.int32)
+    result = quantize_path(jnp.square(x[..., None] - residues - 4 * rounds), trellis)
+    return result + 4 * jnp.take_along_axis(rounds, result[..., None], -1)[..., 0].astype(jnp.int32)
 
 
 def walk(integers: np.ndarray, trellis: Trellis) -> np.ndarray:

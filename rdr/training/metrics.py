@@ -20,9 +20,9 @@ class MetricsLog:
         self._path = pathlib.Path(path)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         lines = self._path.read_text(encoding="utf-8").splitlines() if self._path.exists() else []
-        kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= done]
+        retained = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= done]
         # In place of the file at once: being killed here must not cost the lines of earlier steps.
-        files.write_text(self._path, "".join(line + "\n" for line in kept))
+        files.write_text(self._path, "".join(line + "\n" for line in retained))
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Appends a line.

@@ -1,4 +1,4 @@
-"""What runs in browsers: a decoder of overfitted images in JavaScript, and pages that show images with it.
+"""Programs for browsers: a decoder of overfitted images in JavaScript, and pages that show images with it.
 
 `decoder.js` is a module without dependencies that follows docs/format.md, `worker.js` runs it beside a page, and
 `webgpu.js` has the synthesis on a graphics processor.

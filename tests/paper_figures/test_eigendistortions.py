@@ -45,8 +45,8 @@ def test_the_committed_values_of_mse_and_ms_ssim_follow_from_the_committed_array
 
 def test_the_figure_shows_the_image_and_four_pictures_per_loss(data):
     drawn = figure.make_figure(data)
-    pictures = [image for axes in drawn.axes for image in axes.images]
-    assert len(pictures) == 1 + 4 * len(data.names)
+    images = [image for axes in drawn.axes for image in axes.images]
+    assert len(images) == 1 + 4 * len(data.names)
     titles = [axes.get_title() for axes in drawn.axes if axes.get_title()]
     assert titles[:3] == ["image", "MSE", "MS-SSIM"] and len(titles) == 1 + len(data.names)
     plt.close(drawn)

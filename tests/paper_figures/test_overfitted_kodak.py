@@ -8,27 +8,27 @@ from paper_figures.tables import DATA
 from rdr.metrics.bjontegaard import bd_rate
 
 TABLE = overfitted_kodak.load(DATA / "overfitted_kodak.csv")
-PICTURES = list(dict.fromkeys(TABLE.columns["picture"]))
+IMAGES = list(dict.fromkeys(TABLE.columns["picture"]))
 
 
-def _curve(picture, codec):
-    rows = (TABLE.columns["picture"] == picture) & (TABLE.columns["codec"] == codec)
+def _curve(image, codec):
+    rows = (TABLE.columns["picture"] == image) & (TABLE.columns["codec"] == codec)
     order = np.argsort(TABLE.columns["bytes"][rows])
     return TABLE.columns["bytes"][rows][order], TABLE.columns["psnr"][rows][order]
 
 
 def test_rates_are_those_of_whole_files():
-    assert len(PICTURES) == 24
+    assert len(IMAGES) == 24
     np.testing.assert_allclose(TABLE.columns["bits_per_pixel"], 8 * TABLE.columns["bytes"] / (512 * 768), rtol=1e-9)
-    for picture in PICTURES:
-        assert len(_curve(picture, "overfitted MSE")[0]) >= 4
+    for image in IMAGES:
+        assert len(_curve(image, "overfitted MSE")[0]) >= 4
 
 
 @pytest.mark.parametrize("codec", ["JPEG", "WebP"])
 def test_squared_error_beats_older_codecs(codec):
     rates = []
-    for picture in PICTURES:
-        (size, psnr), (other_size, other_psnr) = _curve(picture, "overfitted MSE"), _curve(picture, codec)
+    for image in IMAGES:
+        (size, psnr), (other_size, other_psnr) = _curve(image, "overfitted MSE"), _curve(image, codec)
         keep = np.concatenate([[True], np.diff(other_size) > 0])
         rates.append(float(bd_rate([other_size[keep], size], [other_psnr[keep], psnr]).values[1]))
     assert max(rates) < 0
@@ -46,9 +46,9 @@ def test_the_figure_shows_the_table():
     rates = dict(zip(TABLE.rates["picture"][ours], TABLE.rates["bd_rate_percent"][ours]))
     assert shown[0] == min(rates, key=rates.get) and shown[-1] == max(rates, key=rates.get)
     assert sorted(shown, key=rates.get) == shown
-    for axis, picture in zip(axes, shown):
+    for axis, image in zip(axes, shown):
         line = axis.get_lines()[0]
-        size, psnr = _curve(picture, "overfitted MSE")
+        size, psnr = _curve(image, "overfitted MSE")
         np.testing.assert_allclose(line.get_xdata(), 8 * size / (512 * 768))
         np.testing.assert_allclose(line.get_ydata(), psnr)
     np.testing.assert_array_equal(np.sort(bars.get_lines()[0].get_xdata()), np.sort(list(rates.values())))

@@ -15,7 +15,7 @@ def test_the_committed_table_is_consistent(data):
     more = 8 * (columns["sampled_bytes"] - columns["rounded_bytes"]) / columns["latents"]
     np.testing.assert_allclose(columns["price_bits"], more, rtol=1e-6)
     assert (columns["sampled_psnr"] < columns["rounded_psnr"]).all() and (columns["price_bits"] > 0).all()
-    assert len(data.pictures()) == 3 and all(rows["level"].size == 5 for rows in data.pictures().values())
+    assert len(data.draw_images()) == 3 and all(rows["level"].size == 5 for rows in data.draw_images().values())
 
 
 def test_the_price_at_high_rate():
@@ -26,7 +26,7 @@ def test_the_figure_shows_the_table(data):
     left, right = sampled_latents.make_figure(data).axes
     curves = {line.get_label(): line.get_xydata() for line in left.lines}
     prices = {line.get_label(): line.get_xydata() for line in right.lines}
-    for name, rows in data.pictures().items():
+    for name, rows in data.draw_images().items():
         bits = 8 * rows["rounded_bytes"] / rows["latents"]
         np.testing.assert_allclose(curves[f"{name}, rounded"], np.stack([bits, rows["rounded_psnr"]], 1))
         np.testing.assert_allclose(prices[f"{name}, measured"], np.stack([bits, rows["price_bits"]], 1))

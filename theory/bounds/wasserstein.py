@@ -155,8 +155,8 @@ def wasserstein_bounds_of(
         needs = {"tiles": "an integer >= 1", "gaussian": ">= 0 and finite", "pyramid": "an integer >= 0"}[windows]
         raise ValueError(f"size must be {needs} for {windows}, got {size!r}")
     size = float(size) if windows == "gaussian" else int(size)
-    found = tuple(_BOUNDS_BY_WINDOWS[windows](size, loss, perception, shared, dimension))
-    if not found:
+    result = tuple(_BOUNDS_BY_WINDOWS[windows](size, loss, perception, shared, dimension))
+    if not result:
         raise ValueError(f"no bound is known for windows {windows!r} with perception {perception!r} and shared "
                          f"{shared!r}; it needs another combination")
-    return tuple(sorted(found, key=lambda bound: KINDS.index(bound.kind)))
+    return tuple(sorted(result, key=lambda bound: KINDS.index(bound.kind)))

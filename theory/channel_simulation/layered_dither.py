@@ -24,7 +24,7 @@ from theory.quantization import tabulated_density
 from theory.quantization.tabulated_density import ScalarDensity
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
-_SMALLEST = -16.0  # ln of the smallest half-width in units of the noise scale; P(A < a) is of the order of a^2 or less
+_MIN_LOG_WIDTH = -16.0  # ln of the smallest half-width, in noise scales; P(A < a) is of the order of a^2 or less
 _PANEL = 0.5  # of ln(half-width)
 
 
@@ -112,8 +112,8 @@ def _rate(density, scale, noise):
         return _layer_rate(density, scale)
     # Panels in the logarithm of the half-width; one ends where the two ends of an interval see each other.
     aligned = jnp.log((density.edges[-1] - density.edges[0]) / (2 * scale)) / _PANEL
-    first = _SMALLEST + _PANEL * (aligned - jnp.floor(aligned)) - _PANEL
-    count = int(np.ceil((np.log(noise.reach) - _SMALLEST) / _PANEL)) + 1
+    first = _MIN_LOG_WIDTH + _PANEL * (aligned - jnp.floor(aligned)) - _PANEL
+    count = int(np.ceil((np.log(noise.reach) - _MIN_LOG_WIDTH) / _PANEL)) + 1
     center = first + _PANEL * (np.arange(count) + 0.5)
     half = jnp.exp(center[:, None] + _PANEL / 2 * _NODES[None, :]).ravel()
     slope = jax.vmap(jax.grad(noise.pdf))(half)

@@ -117,8 +117,8 @@ def _trimmed(core: np.ndarray, mass: np.ndarray, fine: QuadratureRule, tail_mass
     inside = (below > tail_mass) & (below < 1.0 - tail_mass)
     low, high = core[inside].min(), core[inside].max()
     nodes = np.asarray(fine.nodes)[:, 0]
-    kept = np.asarray(fine.core) & (nodes >= low) & (nodes <= high)
-    return core[inside], mass[inside], fine._replace(core=jnp.asarray(kept))
+    retained = np.asarray(fine.core) & (nodes >= low) & (nodes <= high)
+    return core[inside], mass[inside], fine._replace(core=jnp.asarray(retained))
 
 
 def rate_distortion_curve(

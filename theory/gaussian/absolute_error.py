@@ -2,7 +2,7 @@
 
 For a symmetric density p with increasing hazard rate the optimal Y lives on an interval [-m, m]: it has the density
 p - p'' / beta^2 inside and atoms at both ends, and beta = p(m) / P(X > m) is the slope -R'(D) in nats. See
-docs/derivations/absolute_error.md; Laplacian and uniform sources have rooms of their own.
+docs/derivations/absolute_error.md; Laplacian and uniform sources have modules of their own.
 """
 
 from __future__ import annotations

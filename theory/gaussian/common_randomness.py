@@ -84,8 +84,8 @@ def _strong_realism_rate(d: jax.Array, shared: jax.Array, p: jax.Array, v: jax.A
         return jnp.where(low, middle, ends[0]), jnp.where(low, ends[1], middle)
 
     least = jnp.maximum(nats_to_bits(0.5 * jnp.log(frozen[3] / frozen[0])), 0.0)
-    most = nats_to_bits(0.5 * jnp.log(2.0 * frozen[3] / frozen[0]))
-    low, high = lax.fori_loop(0, 56, bisect, (least, jnp.maximum(most, least)))
+    limit = nats_to_bits(0.5 * jnp.log(2.0 * frozen[3] / frozen[0]))
+    low, high = lax.fori_loop(0, 56, bisect, (least, jnp.maximum(limit, least)))
     rate = 0.5 * (low + high)
     reached, slope = jax.jvp(
         lambda r: strong_realism_distortion(r, *frozen[1:]), (rate,), (jnp.ones_like(rate),))
@@ -351,12 +351,12 @@ def iid_output_rate_bound(
 @partial(jax.jit, static_argnames="kind")
 def _invert_iid_output(distortion, perception, shared, variance, kind):
     # At perfect realism both bounds are the exact rate, which no larger P needs more of.
-    most = strong_realism_rate(distortion, shared, 0.0, variance)
-    finite = jnp.isfinite(most)
+    limit = strong_realism_rate(distortion, shared, 0.0, variance)
+    finite = jnp.isfinite(limit)
 
     def bound(rate):
         return getattr(iid_output_distortion(rate, shared, perception, variance, divergence="kl"), kind)
 
-    rate = decreasing_root(bound, jnp.where(finite, distortion, variance), 0.0, jnp.where(finite, most, 1.0))
-    rate = jnp.minimum(rate + 1e-12, most) if kind == "upper" else jnp.maximum(rate - 1e-12, 0.0)
+    rate = decreasing_root(bound, jnp.where(finite, distortion, variance), 0.0, jnp.where(finite, limit, 1.0))
+    rate = jnp.minimum(rate + 1e-12, limit) if kind == "upper" else jnp.maximum(rate - 1e-12, 0.0)
     return jnp.where(finite, rate, jnp.inf)

@@ -54,15 +54,15 @@ class Curvature(NamedTuple):
         """
         low, high = -0.9, 9.0
         (g, h), step = slopes, self.solve(slopes)
-        best, most = step, jnp.full_like(g, -jnp.inf)
+        best, limit = step, jnp.full_like(g, -jnp.inf)
         for edge in (low, high):
             edge = jnp.full_like(g, edge)
             along_mu = Multipliers(edge, jnp.clip(-(h + self.b * edge) / self.c, low, high))
             along_beta = Multipliers(jnp.clip(-(g + self.b * edge) / self.a, low, high), edge)
             for beta, mu in (along_mu, along_beta):
                 gain = g * beta + h * mu + 0.5 * (self.a * beta**2 + self.c * mu**2) + self.b * beta * mu
-                best = Multipliers(*(jnp.where(gain > most, new, old) for new, old in zip((beta, mu), best)))
-                most = jnp.maximum(gain, most)
+                best = Multipliers(*(jnp.where(gain > limit, new, old) for new, old in zip((beta, mu), best)))
+                limit = jnp.maximum(gain, limit)
         inside = (jnp.minimum(*step) >= low) & (jnp.maximum(*step) <= high)
         return Multipliers(*(jnp.where(inside, new, old) for new, old in zip(step, best)))
 

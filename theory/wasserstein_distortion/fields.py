@@ -244,8 +244,8 @@ def power_law_field_rate(
         return jnp.log(jnp.exp((1.0 - 0.5 * a) * x - v) + _upper_gamma(1.0 - 0.5 * a, v))
 
     finite = a < 2.0
-    most = jnp.where(finite, unit * jnp.exp(gammaln(jnp.where(finite, 1.0 - 0.5 * a, 1.0))), jnp.inf)
-    some = d < most
+    limit = jnp.where(finite, unit * jnp.exp(gammaln(jnp.where(finite, 1.0 - 0.5 * a, 1.0))), jnp.inf)
+    some = d < limit
     v = jnp.exp(decreasing_root(log_distortion, jnp.log(jnp.where(some, d / unit, 0.5)), -60.0, 6.4))
     v = jnp.where(some, v, 0.0)
     theta = k * jnp.exp(-v) * jnp.where(some, s**2 / jnp.where(some, v, 1.0), 1.0) ** (0.5 * a)

@@ -145,8 +145,8 @@ def rate_distortion(
         missing = target - theta * pieces.active - pieces.inactive
         return jnp.clip(theta + missing / jnp.maximum(pieces.active, 1e-300), target, 1.0)
 
-    most = _pieces(jnp.zeros_like(target), log_power, fixed, dimension).inactive
-    share = jnp.clip(target / jnp.maximum(most, 1e-300), 1e-300, 1.0)
+    limit = _pieces(jnp.zeros_like(target), log_power, fixed, dimension).inactive
+    share = jnp.clip(target / jnp.maximum(limit, 1e-300), 1e-300, 1.0)
     theta = lax.fori_loop(0, 12, start, 0.5 * share)
     theta = lax.stop_gradient(lax.fori_loop(0, _NEWTON_STEPS, step, jnp.maximum(theta, target)))
     pieces = _pieces(jnp.log(theta), log_power, parameters, dimension)

@@ -74,13 +74,13 @@ def asymptotic_white_field_rate(distortion: ArrayLike, sigma: ArrayLike, *, dime
 
     def relative(level):  # D of theta = e^-level over that at rate 0
         point = asymptotic_white_field_water_filling(jnp.exp(-level), safe, dimension=dimension)
-        return point.distortion / most
+        return point.distortion / limit
 
-    most = asymptotic_white_field_water_filling(1.0, safe, dimension=dimension).distortion
+    limit = asymptotic_white_field_water_filling(1.0, safe, dimension=dimension).distortion
     widest = jnp.minimum(700.0, 0.999 * (np.pi * safe) ** 2)
-    some = valid & (d > 0.0) & (d < most)
-    reached = relative(widest) <= jnp.where(some, d / most, 1.0)
-    level = decreasing_root(relative, jnp.where(some & reached, d / most, 0.5), 0.0, widest)
+    some = valid & (d > 0.0) & (d < limit)
+    reached = relative(widest) <= jnp.where(some, d / limit, 1.0)
+    level = decreasing_root(relative, jnp.where(some & reached, d / limit, 0.5), 0.0, widest)
     rate = asymptotic_white_field_water_filling(jnp.exp(-level), safe, dimension=dimension).rate
     rate = jnp.where(some, rate, 0.0) + infinite_at_zero(d)
     return nan_unless(valid & (reached | ~some), rate)

@@ -35,7 +35,7 @@ from rdr.codecs.channel.index_code import add_index, fit_table, read_index
 from rdr.codecs.channel.proposals import GROUP, chosen_normals
 from rdr.codecs.channel.selection import EXACT, RULES, Target, select
 from rdr.codecs.channel.sources import deviation_ratio
-from rdr.codecs.channel.survival import MOST_CANDIDATES, Survival, survival_tables
+from rdr.codecs.channel.survival import MAX_CANDIDATES, Survival, survival_tables
 from rdr.randomness import shared_key as make_key
 
 _FINE = 24  # fractional bits of what is sent without an index
@@ -43,7 +43,7 @@ _BYTES = 6  # of each such number
 
 
 @functools.cache
-def block_channel(rule: str = "greedy", *, dimension: int = 2, most_candidates: int = 2**18, widening: float = 0.25,
+def block_channel(rule: str = "greedy", *, dimension: int = 2, max_candidates: int = 2**18, widening: float = 0.25,
                   fit_blocks: int = 4096, max_elements: int = base.MAX_ELEMENTS) -> base.ChannelCodec:
     """Makes a codec that adds Gaussian noise to blocks.
 
@@ -52,14 +52,14 @@ def block_channel(rule: str = "greedy", *, dimension: int = 2, most_candidates: 
     number that has to be looked at, E max dQ/dP, is infinite. They are from N(0, k^2 + b a k), b the widening; b = 1
     makes the average least, about (2 k)^n at high rates, and costs up to .05 bit per sample more. The encoder chooses
     one by the rule, from density ratios; the decoder makes the candidate that the message names and computes no
-    ratio, so that floats of two machines need not agree. The exact rules stop at `most_candidates`, too: what is then
+    ratio, so that floats of two machines need not agree. The exact rules stop at `max_candidates`, too: what is then
     left of Q is sampled from and sent as plain numbers of 48 bits, so that the noise is exactly Gaussian whatever x is,
     up to 2^-24 of a noise scale, the 2^-32 of words and the 10^-5 of the tables of survival.
 
     Args:
       rule: "greedy", "gprs", "poisson", "ordered" or "importance" (`rdr.codecs.channel.selection`).
       dimension: n, samples of a block.
-      most_candidates: how many are looked at, a multiple of 128; "ordered" and "importance" look at all of them.
+      max_candidates: how many are looked at, a multiple of 128; "ordered" and "importance" look at all of them.
       widening: b, from 0 to 1.
       fit_blocks: how many random blocks the probabilities of indices are fitted to.
       max_elements: the largest message.
@@ -79,9 +79,9 @@ def block_channel(rule: str = "greedy", *, dimension: int = 2, most_candidates: 
         raise ValueError(f"rule must be one of {', '.join(map(repr, RULES))}, got {rule!r}")
     if not 1 <= dimension <= 64:
         raise ValueError(f"dimension must be from 1 to 64, got {dimension}")
-    if not GROUP <= most_candidates <= MOST_CANDIDATES or most_candidates % GROUP:
-        raise ValueError(f"most_candidates must be a multiple of {GROUP} up to {MOST_CANDIDATES}, got "
-                         f"{most_candidates}")
+    if not GROUP <= max_candidates <= MAX_CANDIDATES or max_candidates % GROUP:
+        raise ValueError(f"max_candidates must be a multiple of {GROUP} up to {MAX_CANDIDATES}, got "
+                         f"{max_candidates}")
     if not 0.0 <= widening <= 1.0:
         raise ValueError(f"widening must be from 0 to 1, got {widening}")
     if fit_blocks < 1:
@@ -93,8 +93,8 @@ def block_channel(rule: str = "greedy", *, dimension: int = 2, most_candidates: 
         ratio = float(np.sqrt(deviation**2 + widening * deviation * np.hypot(deviation, 1.0)))
         tables = survival_tables(ratio, n, deviation) if rule in EXACT else None
         z = deviation * np.random.default_rng(0).standard_normal((fit_blocks, n))
-        found = select(make_key(0), z, Target(ratio, tables), rule=rule, most=most_candidates)
-        table = fit_table(found.index, most_candidates)
+        result = select(make_key(0), z, Target(ratio, tables), rule=rule, most=max_candidates)
+        table = fit_table(result.index, max_candidates)
         survival = {} if tables is None else {"survival": tables._asdict()}
         return {"tables": {"ratio": np.float64(ratio), "index": table._asdict(), **survival}}
 
@@ -104,10 +104,10 @@ def block_channel(rule: str = "greedy", *, dimension: int = 2, most_candidates: 
         scale = base.check_noise_scale(noise_scale, x.shape)
         key = base.check_shared_key(shared_key)
         z = (x / scale.astype(np.float64)).reshape(-1, n)
-        found = select(key, z, _target(tables), rule=rule, most=most_candidates)
+        result = select(key, z, _target(tables), rule=rule, most=max_candidates)
         encoder = StepEncoder()
-        add_index(encoder, found.index, Tables(**tables["index"]))
-        return base.pack_message(name, params, scale, x.shape, (*encoder.finish(), _to_bytes(found.plain)))
+        add_index(encoder, result.index, Tables(**tables["index"]))
+        return base.pack_message(name, params, scale, x.shape, (*encoder.finish(), _to_bytes(result.plain)))
 
     def decode(message: bytes, *, params: Any, noise_scale: ArrayLike, shared_key: jax.Array) -> np.ndarray:
         scale, key = base.check_noise_scale(noise_scale), base.check_shared_key(shared_key)
@@ -116,7 +116,7 @@ def block_channel(rule: str = "greedy", *, dimension: int = 2, most_candidates: 
         tables = stored_tables(params)
         blocks = int(np.prod(parts.shape)) // n
         decoder = StepDecoder(*parts.payloads[:2])
-        index = read_index(decoder, blocks, Tables(**tables["index"]), most_candidates)
+        index = read_index(decoder, blocks, Tables(**tables["index"]), max_candidates)
         decoder.finish()
         plain = index < 0
         if len(parts.payloads[2]) != plain.sum() * n * _BYTES:

@@ -92,8 +92,8 @@ def read_index(decoder: StepDecoder, blocks: int, table: Tables, most: int) -> n
     rest = np.zeros(blocks, np.int64)
     for bit in range(int(count.max(initial=0))):
         rows = count > bit
-        found = decoder.read_bits(np.full(int(rows.sum()), 2 ** (BIT_PROBABILITY_PRECISION - 1)))
-        rest[rows] |= found.astype(np.int64) << bit
+        result = decoder.read_bits(np.full(int(rows.sum()), 2 ** (BIT_PROBABILITY_PRECISION - 1)))
+        rest[rows] |= result.astype(np.int64) << bit
     index = np.where(octave < 2, octave, ((2 + (octave & 1)) << count) + rest) - 1
     if blocks and index.max() >= most:
         raise ValueError(f"damaged message: the number of a candidate is not below {most}")

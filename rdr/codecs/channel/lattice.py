@@ -31,7 +31,7 @@ from rdr.codecs.channel.lattice_tables import (
     priors_of,
     priors_tree,
 )
-from rdr.codecs.channel.lattice_trials import dithers, first_accepted, most_trials, packing_radius, trial_words
+from rdr.codecs.channel.lattice_trials import dithers, first_accepted, max_trials, packing_radius, trial_words
 from rdr.codecs.channel.sources import deviation_ratio
 from rdr.entropy_models.lattice_coder import add_points, read_points
 from rdr.quantize.lattices import Lattice
@@ -122,8 +122,8 @@ def lattice_channel(name: str = "E8", *, acceptance: str = "geometric", layer_co
                                   lambda last, chances: decoder.read_bits(chances))
         else:
             trials = decoder.read(Tables(**tables["index"]), np.zeros(blocks, np.int32))
-            if blocks and not 1 <= trials.min() <= trials.max() <= most_trials(lattice):
-                raise ValueError(f"damaged message: the number of a trial is not from 1 to {most_trials(lattice)}")
+            if blocks and not 1 <= trials.min() <= trials.max() <= max_trials(lattice):
+                raise ValueError(f"damaged message: the number of a trial is not from 1 to {max_trials(lattice)}")
         u, grid = dithers(trial_words(key, np.arange(blocks), trials, n), lattice, levels)
         points = np.zeros((blocks, n), np.int64)
         for t, prior in enumerate(priors):
@@ -144,18 +144,18 @@ def _geometry(key: jax.Array, blocks: int, lattice: Lattice, layer_count: int) -
 def _walk_trials(key: jax.Array, trials: np.ndarray | None, layer: np.ndarray, lattice: Lattice, levels: int,
                  priors: list, tables: dict[str, Any], code: Callable) -> np.ndarray:
     """Codes for every trial whether it was its block's last; without `trials`, decodes them."""
-    found = np.zeros(layer.size, np.int64)
+    result = np.zeros(layer.size, np.int64)
     waiting = np.arange(layer.size)
-    for trial in range(1, most_trials(lattice) + 1):
+    for trial in range(1, max_trials(lattice) + 1):
         if not waiting.size:
-            return found
+            return result
         words = trial_words(key, waiting, np.full(waiting.size, trial), lattice.dimension)
         chances = chance_of(lattice, priors, tables, layer[waiting], dithers(words, lattice, levels)[1])
         last = None if trials is None else (trials[waiting] == trial).astype(np.int64)
         decided = code(last, chances)
         last = decided if last is None else last
-        found[waiting[last == 1]] = trial
+        result[waiting[last == 1]] = trial
         waiting = waiting[last == 0]
     if waiting.size:
-        raise ValueError(f"damaged message: the number of a trial is not from 1 to {most_trials(lattice)}")
-    return found
+        raise ValueError(f"damaged message: the number of a trial is not from 1 to {max_trials(lattice)}")
+    return result

@@ -1,4 +1,4 @@
-"""What both sides of a rejection-sampled lattice share besides randomness: integer tables for points and acceptance.
+"""Integer tables of a rejection-sampled lattice, which both sides share: for points and for acceptance.
 
 In units of the noise scale, the ball of a block has the radius r = sqrt(2 T), T ~ Gamma(n/2 + 1), so that a uniform
 point of it is Gaussian. T is the quantile of a shared 32-bit word V, and the top bits of V name the tables that the
@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import gammaincinv
 
 from rdr.bitstream.tables import BIT_PROBABILITY_PRECISION, Tables, make_tables
-from rdr.codecs.channel.lattice_trials import acceptance, dithers, most_trials, packing_radius
+from rdr.codecs.channel.lattice_trials import acceptance, dithers, max_trials, packing_radius
 from rdr.entropy_models.lattice import LatticePrior, lattice_prior, log_mass, prior_from_tree, prior_tree
 from rdr.quantize.lattices import Lattice, closest_point
 
@@ -69,7 +69,7 @@ def geometric_table(lattice: Lattice) -> Tables:
     Returns:
       One table.
     """
-    p, trials = acceptance(lattice), np.arange(most_trials(lattice))
+    p, trials = acceptance(lattice), np.arange(max_trials(lattice))
     return make_tables((p * (1.0 - p) ** trials)[None], 1)
 
 

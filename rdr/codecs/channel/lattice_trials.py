@@ -17,7 +17,7 @@ from rdr.quantize.lattices import LATTICES, Lattice, closest_point
 from rdr.randomness import shared_words
 
 _MINIMUM = {"Z": 1.0, "A2": 2.0 / 3**0.5, "D4": 2**0.5, "E8": 2.0, "BW16": 8**0.5, "Leech": 4.0}
-_LARGEST = 2.0**30  # whole numbers
+_MAX_WHOLE = 2.0**30  # whole numbers
 _NUMBERS = 2**21  # of dithers that are looked at in one go
 _SMALL = 2**10  # blocks
 _SLACK = 1e-4  # relative, of squared distances in float32; float64 decides
@@ -50,7 +50,7 @@ def acceptance(lattice: Lattice) -> float:
     return math.exp(0.5 * n * math.log(math.pi) + n * math.log(packing_radius(lattice)) - math.lgamma(0.5 * n + 1.0))
 
 
-def most_trials(lattice: Lattice) -> int:
+def max_trials(lattice: Lattice) -> int:
     """The largest index of a trial that a message can hold: fewer fail with a probability of at most 2^-64.
 
     Args:
@@ -84,11 +84,11 @@ def trial_words(key: jax.Array, blocks: np.ndarray, trials: np.ndarray, count: i
       uint32 [k, count].
     """
     blocks, trials = np.asarray(blocks, np.uint32), np.asarray(trials, np.uint32)
-    found = np.empty((blocks.size, count), np.uint32)
+    result = np.empty((blocks.size, count), np.uint32)
     for part, padding in _pieces(blocks.size, max(_SMALL, _NUMBERS // 4 // count)):
         padded = (np.pad(values[part], (0, padding)) for values in (blocks, trials))
-        found[part] = np.asarray(_many_words(key, *padded, count))[: part.stop - part.start]
-    return found
+        result[part] = np.asarray(_many_words(key, *padded, count))[: part.stop - part.start]
+    return result
 
 
 def _pieces(count: int, large: int) -> Iterator[tuple[slice, int]]:
@@ -156,7 +156,7 @@ def first_accepted(key: jax.Array, w: np.ndarray, lattice: Lattice, *, levels: i
       ValueError: if w is too large for the lattice's points to be int32.
     """
     blocks, n = w.shape
-    if blocks and np.abs(w).max() >= _LARGEST:
+    if blocks and np.abs(w).max() >= _MAX_WHOLE:
         raise ValueError("x must be within about 2^30 noise scales of 0, got a number that is larger")
     whole = np.floor(w / lattice.period) * lattice.period
     rest = w - whole
@@ -164,7 +164,7 @@ def first_accepted(key: jax.Array, w: np.ndarray, lattice: Lattice, *, levels: i
     large = max(_SMALL, _NUMBERS // (count * n))
     trials, points = np.zeros(blocks, np.int64), np.zeros((blocks, n), np.int64)
     words = np.zeros((blocks, n), np.uint32)
-    limit = most_trials(lattice)
+    limit = max_trials(lattice)
     first = np.ones(blocks, np.int64)
     waiting = np.arange(blocks)
     while waiting.size:
@@ -173,13 +173,13 @@ def first_accepted(key: jax.Array, w: np.ndarray, lattice: Lattice, *, levels: i
             b = waiting[part]
             padded = (np.pad(values, ((0, padding), *((0, 0),) * (values.ndim - 1))) for values in (
                 b.astype(np.uint32), first[b].astype(np.uint32), rest[b].astype(np.float32)))
-            found, index, point, word = (np.asarray(value)[: b.size] for value in _look(
+            result, index, point, word = (np.asarray(value)[: b.size] for value in _look(
                 key, *padded, lattice.name, levels, count))
             error = (point - dithers(word, lattice, levels)[0] - rest[b]) * lattice.scale
-            done = found & ((error**2).sum(-1) <= packing_radius(lattice) ** 2)
+            done = result & ((error**2).sum(-1) <= packing_radius(lattice) ** 2)
             trials[b[done]] = first[b[done]] + index[done]
             points[b[done]], words[b[done]] = point[done], word[done]
-            first[b] += np.where(found, index + 1, count)
+            first[b] += np.where(result, index + 1, count)
             undone.append(b[~done])
         waiting = np.concatenate(undone)
         if max(trials.max(initial=0), first[waiting].max(initial=0)) > limit:

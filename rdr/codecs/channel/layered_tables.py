@@ -1,4 +1,4 @@
-"""Which table a sample of the layered dither is coded with, and the tables themselves.
+"""Tables for samples of the layered dither, and the choice among them.
 
 A table is for a bin of the half-width A = noise scale x layer and a bin of the dither u. Bins are chosen by integers:
 the logarithm of the layer is looked up by the top bits of the shared word V, that of the noise scale by the bits of the

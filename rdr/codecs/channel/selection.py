@@ -1,4 +1,4 @@
-"""Which candidate a block coder sends: rules that see candidates in their order and stop by themselves, or at a number.
+"""Selection of the candidate that a block coder sends: rules that see candidates in order and stop by themselves.
 
 With r_k the density ratio dQ/dP at candidate k, t_k its arrival time and u_k uniform:
 
@@ -29,12 +29,12 @@ import numpy as np
 
 from rdr.codecs.channel import survival
 from rdr.codecs.channel.proposals import GROUP, candidates
-from rdr.codecs.channel.survival import MOST_CANDIDATES
+from rdr.codecs.channel.survival import MAX_CANDIDATES
 
 EXACT = ("greedy", "gprs", "poisson")
 RULES = (*EXACT, "ordered", "importance")
 _NUMBERS = 2**21  # of shared words that are made in one go
-_STRETCHES = ((4, 1), (16, 12), (128, 16), (MOST_CANDIDATES // GROUP, 128))  # below so many groups, so many in one go
+_STRETCHES = ((4, 1), (16, 12), (128, 16), (MAX_CANDIDATES // GROUP, 128))  # below so many groups, so many in one go
 _FEW = 64  # blocks
 _REST = 1 << 31  # names the words of samples without an index
 
@@ -94,26 +94,26 @@ def _look(key, blocks, first_group, z, state, curve, places, ratio, *, rule, gro
     n = z.shape[1]
 
     def one(block, z, state, curve):
-        found = candidates(key, block, first_group, groups, n)
+        result = candidates(key, block, first_group, groups, n)
         number = first_group.astype(jnp.int32) * GROUP + jnp.arange(groups * GROUP)
         spread = ratio**2 + 1.0
         center = z * (spread / ratio**2)
-        away = (0.5 * ratio**2 / spread) * ((jnp.sqrt(spread) * found.normals - center[None]) ** 2).sum(-1)
+        away = (0.5 * ratio**2 / spread) * ((jnp.sqrt(spread) * result.normals - center[None]) ** 2).sum(-1)
         top = 0.5 * n * jnp.log(spread) + 0.5 * (z**2).sum() / ratio**2
         log_ratio = top - away
         if rule == "importance":
-            waits, offset = found.waits, 0.0
+            waits, offset = result.waits, 0.0
         elif rule == "ordered":
-            waits = jnp.where(number < most, found.waits / jnp.maximum(most - number, 1), 0.0) * most
+            waits = jnp.where(number < most, result.waits / jnp.maximum(most - number, 1), 0.0) * most
             offset = state.time
         else:
-            waits, offset = found.waits, state.time
+            waits, offset = result.waits, state.time
         times = waits if rule == "importance" else offset + jnp.cumsum(waits)
         if rule in ("greedy", "gprs"):
             if rule == "gprs":
                 hits = jnp.log(times) <= survival.look_up(curve, jnp.log(jnp.maximum(away, 1e-30)), *places)
             else:
-                hits, state = _greedy(log_ratio, found.uniforms, state, curve, top, places)
+                hits, state = _greedy(log_ratio, result.uniforms, state, curve, top, places)
             hits &= number < most
             first = jnp.argmax(hits)
             return hits.any(), number[first], state._replace(time=times[-1])
@@ -179,11 +179,11 @@ def _search(key: jax.Array, z: np.ndarray, norm: np.ndarray, waiting: np.ndarray
             padded = np.pad(b, (0, size - b.size), mode="edge")
             curve = (np.zeros((size, 4), np.float32) if tables is None else survival.curves(
                 tables.log_time if rule == "gprs" else tables.log_survival, tables, norm[padded]))
-            found = _look(key, padded.astype(np.uint32), np.uint32(first), z[padded].astype(np.float32),
+            result = _look(key, padded.astype(np.uint32), np.uint32(first), z[padded].astype(np.float32),
                           _State(*(part[padded] for part in state)), curve, places, np.float32(target.ratio),
                           rule=rule, groups=groups, most=most)
-            done, number = (np.asarray(value)[: b.size] for value in found[:2])
-            for part, value in zip(state, found[2]):
+            done, number = (np.asarray(value)[: b.size] for value in result[:2])
+            for part, value in zip(state, result[2]):
                 part[b] = np.asarray(value)[: b.size]
             index[b[done]] = number[done]
             undone.append(b[~done])
@@ -246,9 +246,9 @@ def sample_rest(key: jax.Array, z: np.ndarray, level: np.ndarray, target: Target
             y = z[b, None] + np.asarray(normals, np.float64)[: b.size]
             ratio = np.exp(np.minimum(_log_ratio(y, z[b, None], target.ratio), 700.0))
             share = 1.0 if sharp else 1.0 - np.asarray(uniforms)[: b.size]
-            kept = level[b, None] <= share * ratio
-            done = kept.any(1)
-            result[b[done]] = y[done, np.argmax(kept, 1)[done]]
+            retained = level[b, None] <= share * ratio
+            done = retained.any(1)
+            result[b[done]] = y[done, np.argmax(retained, 1)[done]]
             undone.append(b[~done])
         waiting, group = np.concatenate(undone), group + 1
     return result
@@ -256,5 +256,5 @@ def sample_rest(key: jax.Array, z: np.ndarray, level: np.ndarray, target: Target
 
 @functools.partial(jax.jit, static_argnames="dimension")
 def _some(key, blocks, group, dimension):
-    found = jax.vmap(lambda block: candidates(key, block, group, 1, dimension))(blocks)
-    return found.normals, found.uniforms
+    result = jax.vmap(lambda block: candidates(key, block, group, 1, dimension))(blocks)
+    return result.normals, result.uniforms

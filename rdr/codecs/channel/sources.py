@@ -1,4 +1,4 @@
-"""How large the numbers of a source are, for codecs of blocks, which take it for Gaussian with a mean of 0."""
+"""Scales of sources, for codecs of blocks, which take it for Gaussian with a mean of 0."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How soon a Gaussian sample is found among Gaussian candidates: the functions that exact selection rules need.
+"""Survival functions, which exact selection rules need, of the search for a Gaussian sample among Gaussians.
 
 In noise scales, the target is Q = N(z, I) and candidates are P = N(0, k^2 I), k^2 = a^2 + 1. The density ratio r =
 dQ/dP falls with the distance from c = z k^2 / a^2:
@@ -23,7 +23,7 @@ from scipy.stats import chi2
 
 _NORMS, _PLACES, _FINER = 65, 768, 4
 _DEEPEST = 14.0  # ln of how far below one levels are tabulated
-MOST_CANDIDATES = 2**24
+MAX_CANDIDATES = 2**24
 
 
 class Survival(NamedTuple):
@@ -70,7 +70,7 @@ def survival_tables(ratio: float, dimension: int, deviation: float) -> Survival:
     largest = deviation * np.sqrt(chi2.isf(1e-7, dimension))
     norms = np.linspace(0.0, largest, _NORMS)
     tops = log_largest_ratio(norms, ratio, dimension)[:, None]
-    low, high = -2.0 / dimension * (np.log(MOST_CANDIDATES) + 4.0), np.log(tops[-1, 0] + _DEEPEST)
+    low, high = -2.0 / dimension * (np.log(MAX_CANDIDATES) + 4.0), np.log(tops[-1, 0] + _DEEPEST)
     w = np.linspace(low, high, (_PLACES - 1) * _FINER + 1)
     spread = ratio**2 + 1.0
     # Below 10^-290 the probability is lost in float64; times are then far beyond every number of candidates.

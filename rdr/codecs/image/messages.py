@@ -134,9 +134,9 @@ def decode_image(message: bytes, checkpoint: str | files.LoadedCodec, *, realism
         refused.
     """
     pixels = math.prod(container.unpack(message).shape[:-1])
-    most = max(_FREE_PIXELS, _PIXELS_PER_BYTE * len(message)) if max_pixels is None else max_pixels
-    if pixels > most:
-        raise ValueError(f"the message announces {pixels} pixels in {len(message)} bytes, and {most} are decoded: if "
+    limit = max(_FREE_PIXELS, _PIXELS_PER_BYTE * len(message)) if max_pixels is None else max_pixels
+    if pixels > limit:
+        raise ValueError(f"the message announces {pixels} pixels in {len(message)} bytes, and {limit} are decoded: if "
                          f"you know where it is from, allow it with max_pixels={pixels}")
     loaded = load(checkpoint)
     return files.decode_image(loaded, message, realism=realism if realism or loaded.options.get("realism") else None)

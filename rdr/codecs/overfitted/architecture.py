@@ -1,4 +1,4 @@
-"""What an overfitted codec's decoder is made of: its sizes, the shapes of its weights, and what it costs.
+"""Architecture of an overfitted codec's decoder: its sizes, the shapes of its weights, and what it costs.
 
 An image of H x W pixels has a latent of whole numbers at each of the resolutions 1, 1/2, 1/4, .. Coarse latents are
 brought to full size by separable interpolation, two-fold step by step; a small network turns the numbers at a pixel

@@ -1,4 +1,4 @@
-"""Whose progress a directory holds, so that a fit never goes on from that of another image or of other options."""
+"""Owner of the progress in a directory, so that no fit goes on from that of another image or of other options."""
 
 import hashlib
 import json
@@ -23,28 +23,28 @@ def digest(*parts: Any) -> str:
     Returns:
       The SHA-256 in hexadecimal digits.
     """
-    found = hashlib.sha256()
+    result = hashlib.sha256()
 
     def add(part):
         if isinstance(part, tuple | list):
-            found.update(f"({len(part)};".encode())
+            result.update(f"({len(part)};".encode())
             for one in part:
                 add(one)
         elif isinstance(part, dict):
             add(tuple(sorted(part.items())))
         elif callable(part):
             name = getattr(part, "__qualname__", type(part).__name__)
-            found.update(f"{getattr(part, '__module__', '')}.{name};".encode())
+            result.update(f"{getattr(part, '__module__', '')}.{name};".encode())
         elif part is None or isinstance(part, str | numbers.Number):
             part = part.item() if isinstance(part, np.generic) else part
-            found.update(f"{part!r};".encode())
+            result.update(f"{part!r};".encode())
         else:
             array = np.asarray(part)
-            found.update(f"{array.shape} {array.dtype.str};".encode())
-            found.update(np.ascontiguousarray(array).tobytes())
+            result.update(f"{array.shape} {array.dtype.str};".encode())
+            result.update(np.ascontiguousarray(array).tobytes())
 
     add(parts)
-    return found.hexdigest()
+    return result.hexdigest()
 
 
 def claim(directory: pathlib.Path, *parts: Any) -> None:
@@ -61,10 +61,10 @@ def claim(directory: pathlib.Path, *parts: Any) -> None:
       ValueError: if the directory's progress belongs to something else.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    record, mine = directory / RECORD, json.dumps({"sha256": digest(*parts)})
-    if record.exists() and record.read_text(encoding="utf-8") == mine:
+    record, own = directory / RECORD, json.dumps({"sha256": digest(*parts)})
+    if record.exists() and record.read_text(encoding="utf-8") == own:
         return
     if record.exists() and any(path != record and not files.is_partial(path) for path in directory.iterdir()):
         raise ValueError(f"{directory} holds the progress of another image or of other options: remove it or choose "
                          "another")
-    files.write_text(record, mine)
+    files.write_text(record, own)

@@ -1,4 +1,4 @@
-"""What people ask for, a quality or a degree of realism, as lambda, objective and windows."""
+"""Goals of people, a quality or a degree of realism, as lambda, objective and windows."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a fit may minimize beside the rate."""
+"""Objectives: distortions that a fit may minimize beside the rate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an image is fitted, and which images can be."""
+"""Options of a fit, and checks of images."""
 
 from __future__ import annotations
 

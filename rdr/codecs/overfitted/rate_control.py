@@ -120,5 +120,5 @@ def guess_lambda(goal: Objective, distance: Callable[..., jax.Array], params: An
     guess *= (target_bpp / TYPICAL_BITS_PER_PIXEL) ** 1.7
     if usual is None:
         return guess
-    most = math.exp(MAX_LOG_LAMBDA_SHIFT)
-    return min(max(guess, usual / most), usual * most)
+    limit = math.exp(MAX_LOG_LAMBDA_SHIFT)
+    return min(max(guess, usual / limit), usual * limit)

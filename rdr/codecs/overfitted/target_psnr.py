@@ -33,18 +33,18 @@ def decoded_psnr(description: format.Description, image: np.ndarray) -> float:
     return -10.0 * math.log10(error) if error > 0 else math.inf
 
 
-def choose(found: list[tuple[float, bytes]], wanted: float) -> bytes:
+def choose(candidates: list[tuple[float, bytes]], target: float) -> bytes:
     """Chooses among files.
 
     Args:
-      found: PSNR in dB and message of each.
-      wanted: dB.
+      candidates: PSNR in dB and message of each.
+      target: dB.
 
     Returns:
       The shortest message with that PSNR; if there is none, the one of the highest PSNR.
     """
-    good = [message for psnr, message in found if psnr >= wanted]
-    return min(good, key=len) if good else max(found, key=lambda pair: pair[0])[1]
+    good = [message for psnr, message in candidates if psnr >= target]
+    return min(good, key=len) if good else max(candidates, key=lambda pair: pair[0])[1]
 
 
 def write_file(fit: Fit, state: training.State, directory: pathlib.Path) -> bytes:
@@ -67,27 +67,27 @@ def write_file(fit: Fit, state: training.State, directory: pathlib.Path) -> byte
     """
     if fit.options.psnr is None:
         raise ValueError("psnr must be given to be met")
-    wanted, [data], [seed] = fit.options.psnr, fit.data, fit.seeds
+    target, [data], [seed] = fit.options.psnr, fit.data, fit.seeds
     image, fitted = np.asarray(data.image, np.float64), float(state.rate.log_lambda)
     description = quantize_fit(fit.arch, state, data, fit.goal.distance, seed)
     chunk = chunk_of(fit.options.schedule.steps)
     correction = CORRECTION._replace(steps=chunk * max(1, round(CORRECTION.steps / chunk)))  # the same program
-    found = [(decoded_psnr(description, image), format.write(description).message)]
+    result = [(decoded_psnr(description, image), format.write(description).message)]
     tried: dict[bool, tuple[float, float]] = {}  # the last that was below, and above: log lambda, PSNR
     gain = 1.0
     for attempt in range(MAX_CORRECTIONS):
-        psnr, now = found[-1][0], float(state.rate.log_lambda)
-        if wanted <= psnr <= wanted + TOLERANCE or math.isinf(psnr):
+        psnr, now = result[-1][0], float(state.rate.log_lambda)
+        if target <= psnr <= target + TOLERANCE or math.isinf(psnr):
             break
-        below = psnr < wanted
+        below = psnr < target
         gain = 2.0 * gain if below in tried else 1.5
         tried[below] = (now, psnr)
         if len(tried) == 2:  # between the two, and not too near to either
             (low, less), (high, more) = tried[True], tried[False]
-            share = min(max((wanted + TOLERANCE / 2 - less) / (more - less), 0.2), 0.8)
+            share = min(max((target + TOLERANCE / 2 - less) / (more - less), 0.2), 0.8)
             log_lambda = low + share * (high - low)
         else:
-            log_lambda = now + gain * (wanted + TOLERANCE / 2 - psnr) * math.log(10) / 10
+            log_lambda = now + gain * (target + TOLERANCE / 2 - psnr) * math.log(10) / 10
         shift = rate_control.MAX_LOG_LAMBDA_SHIFT
         log_lambda = jnp.float32(min(max(log_lambda, fitted - shift), fitted + shift))
         rate = state.rate._replace(log_lambda=log_lambda, initial_log_lambda=log_lambda)
@@ -96,5 +96,5 @@ def write_file(fit: Fit, state: training.State, directory: pathlib.Path) -> byte
                             [state._replace(rate=rate)], directory / f"correction{attempt}",
                             schedule=correction, label=f"{fit.label}, to PSNR")
         description = quantize_fit(fit.arch, state, data, fit.goal.distance, seed)
-        found.append((decoded_psnr(description, image), format.write(description).message))
-    return choose(found, wanted)
+        result.append((decoded_psnr(description, image), format.write(description).message))
+    return choose(result, target)

@@ -103,9 +103,9 @@ def group_size(count: int, pixels: int, devices: int) -> int:
       As many as fit into memory and, if that is at least half of it, a divisor of `count`: a smaller last group would
       be another program.
     """
-    most = devices * max(1, min(SIDE_BY_SIDE // devices, PIXELS // pixels))
-    even = [n for n in range(devices, most + 1, devices) if count % n == 0]
-    return even[-1] if even and 2 * even[-1] >= most else most
+    limit = devices * max(1, min(SIDE_BY_SIDE // devices, PIXELS // pixels))
+    even = [n for n in range(devices, limit + 1, devices) if count % n == 0]
+    return even[-1] if even and 2 * even[-1] >= limit else limit
 
 
 def _sigma_of(image: np.ndarray, options: Options) -> Callable[[tuple[slice, slice]], np.ndarray] | None:
@@ -251,10 +251,10 @@ def decode(message: bytes, *, max_elements: int | None = None) -> np.ndarray:
     Raises:
       ValueError: if it is no such message, or damaged.
     """
-    most = MAX_ELEMENTS if max_elements is None else max_elements
-    if container.unpack(message, max_elements=most).codec != NAME:
+    limit = MAX_ELEMENTS if max_elements is None else max_elements
+    if container.unpack(message, max_elements=limit).codec != NAME:
         return codec.decode(message, max_elements=max_elements)
-    grid, channels, tiles = unpack(message, max_elements=most)
+    grid, channels, tiles = unpack(message, max_elements=limit)
     image = np.zeros((grid.height, grid.width, channels), np.uint8)
     for place, tile in zip(grid.places, tiles):
         image[place] = codec.decode(tile, max_elements=max_elements)

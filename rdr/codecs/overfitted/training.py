@@ -149,9 +149,9 @@ def make_update(arch: Architecture, distance: Callable[[Any, Any, jax.Array], ja
         if data.target_psnr is None:
             return metrics["bpp"], data.target_bpp
         by_psnr = data.target_psnr > 0
-        wanted = jnp.where(step < noisy_steps(data.schedule), 10.0 ** (data.target_psnr / 10), 0.0)
+        target = jnp.where(step < noisy_steps(data.schedule), 10.0 ** (data.target_psnr / 10), 0.0)
         return (jnp.where(by_psnr, 10.0 ** (metrics["psnr"] / 10), metrics["bpp"]),
-                jnp.where(by_psnr, wanted, data.target_bpp))
+                jnp.where(by_psnr, target, data.target_bpp))
 
     def update(state, step, data):
         trained = (state.latents, state.weights)

@@ -94,11 +94,11 @@ def quantize_fit(arch: Architecture, state: State, data: Data, distance: Callabl
         return float(cost(exact, floats, data, rd_lambda)) + rate_multiplier * bits / (arch.height * arch.width)
 
     for group in GROUPS:
-        best, kept, coarsest = total(whole, exponents), whole, exponents
+        best, retained, coarsest = total(whole, exponents), whole, exponents
         for exponent in reversed(range(_COARSEST, exact_inference.MAX_EXPONENT)):
             tried = whole | {name: exact_inference.quantize_weights(state.weights[name], exponent) for name in group}
             now = total(tried, exponents | dict.fromkeys(group, exponent))
             if now <= best:  # the cost is not convex: rates jump where a network's outputs cross a table's border
-                best, kept, coarsest = now, tried, exponents | dict.fromkeys(group, exponent)
-        whole, exponents = kept, coarsest
+                best, retained, coarsest = now, tried, exponents | dict.fromkeys(group, exponent)
+        whole, exponents = retained, coarsest
     return Description(arch, exponents, whole, latents, seed)

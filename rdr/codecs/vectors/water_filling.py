@@ -146,8 +146,8 @@ def operating_points(name: str) -> tuple[Point, ...]:
     levels = DITHER_LEVELS if name == "dither" else 1
     points = []
     for step in _STEPS:
-        found = _scalar(float(step), levels)
-        points.append(Point(name, float(step), found.rate, found.distortion))
+        result = _scalar(float(step), levels)
+        points.append(Point(name, float(step), result.rate, result.distortion))
     return tuple(points)
 
 
@@ -290,8 +290,8 @@ def _fingerprint(made: Plan) -> bytes:
 
 def _dither(shared_key: jax.Array, number: int, band: Band, blocks: int, count: int) -> np.ndarray:
     levels = _coder(*band.point[:2], band.ratios).levels
-    found = shared_integers(jax.random.fold_in(shared_key, number), (blocks, count * band.priors.size), levels=levels)
-    return np.asarray(found) + levels * np.tile(band.priors, count)
+    result = shared_integers(jax.random.fold_in(shared_key, number), (blocks, count * band.priors.size), levels=levels)
+    return np.asarray(result) + levels * np.tile(band.priors, count)
 
 
 def encode(made: Plan, x: Any, *, shared_key: jax.Array) -> tuple[bytes, np.ndarray]:
@@ -318,9 +318,9 @@ def encode(made: Plan, x: Any, *, shared_key: jax.Array) -> tuple[bytes, np.ndar
     for number, band in enumerate(made.bands):
         used = _coder(*band.point[:2], band.ratios)
         part = (x[:, :, band.components] / band.scales).reshape(len(x), -1)
-        coded, found = used.encode(part, _dither(shared_key, number, band, *x.shape[:2]))
+        coded, result = used.encode(part, _dither(shared_key, number, band, *x.shape[:2]))
         payloads += coded
-        bits += found.reshape(*x.shape[:2], -1).sum(-1)
+        bits += result.reshape(*x.shape[:2], -1).sum(-1)
     message = container.pack(container.Message("water-filling", _fingerprint(made), x.shape, tuple(payloads)))
     _check_announced(made, x.shape, message)  # what would not be decoded is not encoded
     return message, bits
@@ -369,8 +369,8 @@ def decode_cells(made: Plan, message: bytes, *, shared_key: jax.Array, max_eleme
     shape, bands = _opened(made, message, shared_key, max_elements)
     low, high = np.full(shape, -np.inf), np.full(shape, np.inf)
     for band, used, payloads, dither in bands:
-        for ends, found in zip((low, high), used.cells(*payloads, dither)):
-            ends[:, :, band.components] = found.reshape(*shape[:2], -1) * band.scales
+        for ends, result in zip((low, high), used.cells(*payloads, dither)):
+            ends[:, :, band.components] = result.reshape(*shape[:2], -1) * band.scales
     return low, high
 
 

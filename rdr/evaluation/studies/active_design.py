@@ -1,4 +1,4 @@
-"""Which pairs to ask about next: those whose answers are expected to tell most about the scales.
+"""Active choice of the pairs to ask about next: those whose answers are expected to tell most about the scales.
 
 After some answers the scales are about normal, N(m, C), by Laplace's approximation at the maximum of the posterior. A
 pair of difference d = s_i - s_j ~ N(m_i - m_j, v), v = C_ii + C_jj - 2 C_ij, has the expected information gain

@@ -41,7 +41,7 @@ class Comparisons(NamedTuple):
         Returns:
           The comparisons of the others; pairs that nobody compared are left, with counts of zero.
         """
-        names = tuple(name for name, kept in zip(self.observers, observers) if kept)
+        names = tuple(name for name, retained in zip(self.observers, observers) if retained)
         return self._replace(counts=self.counts[observers], observers=names)
 
 

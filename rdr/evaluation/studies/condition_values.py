@@ -100,14 +100,14 @@ def _read_evaluations(folder: pathlib.Path) -> Values:
         except (OSError, ValueError, KeyError, TypeError):
             raise ValueError(f"{file.parent / 'results.json'} is missing or damaged") from None
         _, names, rows = read_rows(file)
-        found = [metric for metric in names if metric not in _NOT_METRICS]
-        for metric in found:
+        result = [metric for metric in names if metric not in _NOT_METRICS]
+        for metric in result:
             values.numbers.setdefault(metric, {})
             if metric != RATE:
                 values.higher_is_better[metric] = higher.get(metric, False)
         for row in rows:
             cells = dict(zip(names, row))
-            own = values._replace(numbers={metric: values.numbers[metric] for metric in found})
+            own = values._replace(numbers={metric: values.numbers[metric] for metric in result})
             _add(file, own, cells, name_of(cells["image"]), item_of(codec, level))
     if not values.numbers:
         raise ValueError(f"{folder} holds no evaluations: folders named CODEC@LEVEL, or CODEC/LEVEL, with the "

@@ -1,4 +1,4 @@
-"""Which images are compared, in what arrangement and order: pure functions of numbers and seeds."""
+"""Designs of studies, which images are compared, in what arrangement and order: pure functions of numbers and seeds."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -92,8 +92,8 @@ def compare_curves(
             columns = [curve.images.index(name) for name in chosen]
             rates = curve.per_image[RATE][:, columns].mean(1)
             scale = sign * quality[places[curve.name][:, columns]].mean(1)
-            kept = (lower_hull if question == "distortion" else upper_hull)(rates, scale)
-            axes.append((rates[kept], scale[kept]))
+            retained = (lower_hull if question == "distortion" else upper_hull)(rates, scale)
+            axes.append((rates[retained], scale[retained]))
         return bd_rate(*zip(*axes), names=[first.name, second.name])
 
     rows, rng = [], np.random.default_rng(seed)
@@ -106,8 +106,8 @@ def compare_curves(
         try:
             if not shared:
                 raise ValueError(f"{first.name} and {curve.name} have no source in common")
-            found = deltas(curve, shared, points.quality)
-            row |= {"bd_rate_percent": float(found.values[1]), "from": found.interval[0], "to": found.interval[1]}
+            result = deltas(curve, shared, points.quality)
+            row |= {"bd_rate_percent": float(result.values[1]), "from": result.interval[0], "to": result.interval[1]}
         except ValueError as error:
             rows.append(row | {"refused": str(error)})
             continue

@@ -1,4 +1,4 @@
-"""How well metrics agree with the scales of a study, with what is uncertain of both."""
+"""Agreement of metrics with the scales of a study, and the uncertainty of both."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -8,14 +8,14 @@ from scipy import stats
 
 from rdr.evaluation.studies.answer_layouts import Item
 from rdr.evaluation.studies.condition_values import RATE, Values, look_up
-from rdr.evaluation.studies.scaling import LEAST_OBSERVERS, Scales
+from rdr.evaluation.studies.scaling import MIN_OBSERVERS, Scales
 from rdr.metrics.logistic_fit import LogisticFit, logistic_fit
 from rdr.metrics.rank_correlation import kendall, spearman
 
 STATISTICS = ("pearson", "spearman", "kendall", "significant_pairs")
 AGREEMENT_COLUMNS = ("study", "metric", *(f"{name}{end}" for name in STATISTICS for end in ("", "_low", "_high")),
                      "images", "pairs")  # fmt: skip
-_LEAST_SOURCES = 5  # that a bootstrap over sources needs
+_MIN_SOURCES = 5  # that a bootstrap over sources needs
 
 
 class Points(NamedTuple):
@@ -50,16 +50,16 @@ def gather_points(fits: Sequence[Scales], *, question: str, resamples: int, seed
     """
     sign, rng = (-1.0 if question == "distortion" else 1.0), np.random.default_rng(seed)
     # Observers that are too few to be drawn again leave the normal distribution of their answers.
-    drawn = all(fit.observers >= LEAST_OBSERVERS and len(fit.samples) for fit in fits)
+    drawn = all(fit.observers >= MIN_OBSERVERS and len(fit.samples) for fit in fits)
     keys, source, quality, samples = [], [], [], []
     sources = list(dict.fromkeys(fit.source for fit in fits))
     for fit in fits:
-        kept = [i for i in range(len(fit.items)) if i != fit.reference]
+        retained = [i for i in range(len(fit.items)) if i != fit.reference]
         own = fit.samples if drawn else rng.multivariate_normal(fit.scale, fit.covariance, resamples, method="svd")
-        keys += [(fit.source, fit.items[i]) for i in kept]
-        source += [sources.index(fit.source)] * len(kept)
-        quality.append(sign * fit.scale[kept])
-        samples.append(sign * own[:, kept])
+        keys += [(fit.source, fit.items[i]) for i in retained]
+        source += [sources.index(fit.source)] * len(retained)
+        quality.append(sign * fit.scale[retained])
+        samples.append(sign * own[:, retained])
     return Points(keys, np.array(source), np.concatenate(quality), np.concatenate(samples, 1),
                   min(fit.observers for fit in fits))
 
@@ -77,11 +77,11 @@ def significant_pairs(points: Points) -> np.ndarray:
     same = points.source[first] == points.source[second]
     first, second = first[same], second[same]
     error = np.std(points.samples[:, first] - points.samples[:, second], axis=0, ddof=1)
-    quantile = stats.t.ppf(0.975, max(points.observers - 1, 1)) if points.observers >= LEAST_OBSERVERS else 1.96
+    quantile = stats.t.ppf(0.975, max(points.observers - 1, 1)) if points.observers >= MIN_OBSERVERS else 1.96
     difference = points.quality[first] - points.quality[second]
-    found = np.abs(difference) > quantile * error
+    result = np.abs(difference) > quantile * error
     better = np.where(difference > 0, first, second)
-    return np.stack([better, first + second - better], 1)[found]
+    return np.stack([better, first + second - better], 1)[result]
 
 
 def agreement_with_scales(points: Points, values: Values, *, seed: int) -> list[dict[str, Any]]:
@@ -110,17 +110,17 @@ def agreement_with_scales(points: Points, values: Values, *, seed: int) -> list[
         if name == RATE:
             continue
         sign = 1.0 if values.higher_is_better[name] else -1.0
-        found = sign * look_up(values, name, points.keys)
-        there = np.flatnonzero(~np.isnan(found))
+        result = sign * look_up(values, name, points.keys)
+        there = np.flatnonzero(~np.isnan(result))
         if there.size < 2:
             raise ValueError(f"metric {name} has values of {there.size} images of the study, needed are two: do "
                              "sources, conditions and levels have the names that they have in the answers?")
-        error = np.zeros(found.size)
+        error = np.zeros(result.size)
         if name in values.errors:
             error = np.nan_to_num(look_up(values._replace(numbers=values.errors), name, points.keys))
         known = pairs[np.isin(pairs, there).all(1)]
         rows.append({"metric": name, "images": int(there.size), "pairs": len(known),
-                     **_with_intervals(points, found, error, there, known, seed)})
+                     **_with_intervals(points, result, error, there, known, seed)})
     return rows
 
 
@@ -163,7 +163,7 @@ def _with_intervals(
             return np.nan_to_num(value[index[:, 0]] - value[index[:, 1]], posinf=np.inf, neginf=-np.inf)
 
     value = _statistics(metric[there], points.quality[there], gap(metric, pairs), gap(points.quality, pairs), fit)
-    groups = points.source if np.unique(points.source[there]).size >= _LEAST_SOURCES else np.arange(metric.size)
+    groups = points.source if np.unique(points.source[there]).size >= _MIN_SOURCES else np.arange(metric.size)
     members = {group: there[groups[there] == group] for group in np.unique(groups[there])}
     of_group = {group: pairs[points.source[pairs[:, 0]] == group] for group in members}
     by_source = groups is points.source

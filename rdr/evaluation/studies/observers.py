@@ -10,10 +10,10 @@ from rdr.evaluation.studies.comparisons import Comparisons
 from rdr.evaluation.studies.pairwise_models import log_probabilities
 from rdr.evaluation.studies.scaling import Scales
 
-LEAST_CATCH = 0.7  # share of catch trials that must be answered rightly
+MIN_CATCH = 0.7  # share of catch trials that must be answered rightly
 _OUTSIDE = 1.5  # quartile distances below the lower quartile
 _BELOW = -2.0  # standard deviations of the model
-_LEAST_OBSERVERS = 5
+_MIN_OBSERVERS = 5
 
 
 class Observer(NamedTuple):
@@ -40,7 +40,7 @@ class Observer(NamedTuple):
 
 
 def screen_observers(
-    answers: Answers, fits: Sequence[tuple[Comparisons, Scales]], *, least_catch: float = LEAST_CATCH
+    answers: Answers, fits: Sequence[tuple[Comparisons, Scales]], *, min_catch: float = MIN_CATCH
 ) -> list[Observer]:
     """Names observers who fail catch trials, or whose answers are unlikely.
 
@@ -52,7 +52,7 @@ def screen_observers(
     Args:
       answers: of a study.
       fits: its comparisons, with all observers of the answers, and their scales.
-      least_catch: share of catch trials to answer rightly, from 0 to 1.
+      min_catch: share of catch trials to answer rightly, from 0 to 1.
 
     Returns:
       One element an observer, in the order of `answers.observers`.
@@ -60,8 +60,8 @@ def screen_observers(
     Raises:
       ValueError: if a share is out of range, or a fit is of other observers.
     """
-    if not 0.0 <= least_catch <= 1.0:
-        raise ValueError(f"least_catch must be from 0 to 1, got {least_catch}")
+    if not 0.0 <= min_catch <= 1.0:
+        raise ValueError(f"min_catch must be from 0 to 1, got {min_catch}")
     count = len(answers.observers)
     if any(comparisons.observers != answers.observers for comparisons, _ in fits):
         raise ValueError("comparisons must be of the observers of the answers")
@@ -75,13 +75,13 @@ def screen_observers(
     likelihood = standardized_likelihood(fits, count)
     known = likelihood[np.isfinite(likelihood)]
     limit = -np.inf
-    if known.size >= _LEAST_OBSERVERS:
+    if known.size >= _MIN_OBSERVERS:
         low, high = np.quantile(known, (0.25, 0.75))
         limit = min(_BELOW, low - _OUTSIDE * (high - low))
     result = []
     for i, name in enumerate(answers.observers):
         reasons = []
-        if trials[i] and right[i] < least_catch * trials[i]:
+        if trials[i] and right[i] < min_catch * trials[i]:
             reasons.append(f"{right[i]} of {trials[i]} catch trials right")
         if likelihood[i] < limit:
             reasons.append(f"answers {-likelihood[i]:.1f} standard deviations less likely than expected")

@@ -69,7 +69,7 @@ def read_ratings(path: str | pathlib.Path) -> Ratings:
     missing = [name for name in _COLUMNS if name not in names]
     if missing:
         raise ValueError(f"{path} must have the columns {', '.join(_COLUMNS)}, it lacks {', '.join(missing)}")
-    found: dict[tuple[str, tuple[str, Item]], list[float]] = {}
+    result: dict[tuple[str, tuple[str, Item]], list[float]] = {}
     for number, row in enumerate(rows, 1):
         cells = dict(zip(names, row))
         try:
@@ -79,10 +79,10 @@ def read_ratings(path: str | pathlib.Path) -> Ratings:
             raise ValueError(f"{path}: row {number}: {error}") from None
         if not np.isfinite(score) or not cells["observer"]:
             raise ValueError(f"{path}: row {number} must have an observer and a finite score")
-        found.setdefault((cells["observer"], key), []).append(score)
-    observers = sorted({observer for observer, _ in found}, key=natural_order)
-    keys = sorted({key for _, key in found}, key=lambda key: tuple(map(natural_order, (key[0], *key[1]))))
-    scores = np.array([[np.mean(found.get((observer, key), np.nan)) for key in keys] for observer in observers])
+        result.setdefault((cells["observer"], key), []).append(score)
+    observers = sorted({observer for observer, _ in result}, key=natural_order)
+    keys = sorted({key for _, key in result}, key=lambda key: tuple(map(natural_order, (key[0], *key[1]))))
+    scores = np.array([[np.mean(result.get((observer, key), np.nan)) for key in keys] for observer in observers])
     return Ratings(tuple(observers), tuple(keys), scores)
 
 

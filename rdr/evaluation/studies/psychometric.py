@@ -19,7 +19,7 @@ from scipy.special import ndtr
 
 TASKS = ("2afc", "abx", "oddity")
 CHANCE = {"2afc": 1 / 2, "abx": 1 / 2, "oddity": 1 / 3}
-_LARGEST = 12.0  # d' beyond which every answer is right
+_MAX_SENSITIVITY = 12.0  # d' beyond which every answer is right
 _GRID = (161, 81)  # critical levels and gains of the search
 _Z, _W = np.polynomial.legendre.leggauss(96)
 
@@ -85,9 +85,9 @@ def sensitivity_of(share: Any, task: str) -> np.ndarray:
     def solve(p: float) -> float:
         if p <= CHANCE[task]:
             return 0.0
-        if p >= percent_correct(_LARGEST, task):
+        if p >= percent_correct(_MAX_SENSITIVITY, task):
             return np.inf
-        return float(optimize.brentq(lambda d: percent_correct(d, task) - p, 0.0, _LARGEST, xtol=1e-12))
+        return float(optimize.brentq(lambda d: percent_correct(d, task) - p, 0.0, _MAX_SENSITIVITY, xtol=1e-12))
 
     share = np.asarray(share, np.float64)
     percent_correct(0.0, task)  # refuses an unknown task
@@ -158,11 +158,11 @@ def fit_threshold(
             indexing="ij"), -1).reshape(-1, 2)  # fmt: skip
         logs = _log_shares(grid, position, task, lapse)
         start = grid[np.argmax(_likelihoods(logs, right.sum(0), total.sum(0)))]
-        found = optimize.minimize(
+        result = optimize.minimize(
             lambda theta, x=position: -_likelihoods(_log_shares(theta[None], x, task, lapse), right.sum(0),
                                                     total.sum(0))[0],
             start, method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-10, "maxiter": 4000})
-        fits.append((-found.fun, found.x, rising, grid, logs))
+        fits.append((-result.fun, result.x, rising, grid, logs))
     # Where both are as likely, more is visible at higher levels.
     likelihood, (log_critical, log_gain), rising, grid, logs = fits[int(fits[1][0] > fits[0][0] + 1e-9)]
     ends = (np.nan, np.nan)
@@ -207,7 +207,7 @@ def _log_shares(grid: np.ndarray, position: np.ndarray, task: str, lapse: float)
 @functools.cache
 def _table(task: str) -> tuple[np.ndarray, np.ndarray]:
     """Values of d' and shares, since oddity is an integral."""
-    d = np.linspace(0.0, _LARGEST, 4001)
+    d = np.linspace(0.0, _MAX_SENSITIVITY, 4001)
     return d, percent_correct(d, task)
 
 

@@ -12,7 +12,7 @@ from rdr.evaluation.studies.pairwise_models import Fit, derivatives, fit_counts,
 
 INTERVALS = ("auto", "observers", "bootstrap", "hessian")
 PRECISION = 0.01  # of the weak prior: a standard deviation of ten of the model's units
-LEAST_OBSERVERS = 5  # from which on differences between them tell how certain scales are
+MIN_OBSERVERS = 5  # from which on differences between them tell how certain scales are
 
 
 class Scales(NamedTuple):
@@ -139,7 +139,7 @@ def fit_scales(
     observer_error = _observer_error(comparisons, fit, model, jnd, taking_part)
     observer_error = np.sqrt(observer_error**2 + np.diagonal(shifts @ covariance @ shifts.T))
     if intervals == "auto":
-        intervals = "observers" if taking_part >= LEAST_OBSERVERS else "hessian"
+        intervals = "observers" if taking_part >= MIN_OBSERVERS else "hessian"
     if (taking_part < 2 and intervals != "hessian") or (intervals == "bootstrap" and not len(samples)):
         raise ValueError(f"intervals over observers need two of them, and two resamples of a bootstrap, "
                          f"{comparisons.source} has {taking_part} and {len(weights)}: ask for intervals by the Hessian")
@@ -215,7 +215,7 @@ def differences(scales: Scales) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
       are as many as a bootstrap needs, else by the Hessian; and whether 0 is outside of the interval of 95 %.
     """
     difference = scales.scale[:, None] - scales.scale[None, :]
-    if scales.observers >= LEAST_OBSERVERS and len(scales.samples):
+    if scales.observers >= MIN_OBSERVERS and len(scales.samples):
         covariance = np.cov(scales.samples.T)
         quantile = stats.t.ppf(0.975, scales.observers - 1)
     else:
@@ -245,6 +245,6 @@ def warnings_of(scales: Sequence[Scales]) -> list[str]:
                          "apart is decided by the prior, too, and their intervals are by the Hessian")
         if one.reference is None and one.condition:
             notes.append(f"{name}: the source was compared with nothing; the mean of the scales is 0 instead")
-        if one.observers < LEAST_OBSERVERS:
+        if one.observers < MIN_OBSERVERS:
             notes.append(f"{name}: with {one.observers} observers intervals take all answers as independent")
     return notes

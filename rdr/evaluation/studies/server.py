@@ -18,7 +18,7 @@ from rdr.evaluation.studies.answer_store import AnswerStore
 from rdr.evaluation.studies.hand_out import HandOut, count_named, suggest
 from rdr.evaluation.studies.site import Study
 
-MOST_BYTES, MOST_ANSWERS, AHEAD = 256 * 1024, 200, 3
+MAX_BYTES, MAX_ANSWERS, AHEAD = 256 * 1024, 200, 3
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _OBSERVER, _SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}"), re.compile(r"[0-9a-f]{32}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
@@ -198,8 +198,8 @@ class _Answers(_Handler):
 
     async def post(self) -> None:
         answers, service = self.body().get("answers"), self.service
-        if not isinstance(answers, list) or len(answers) > MOST_ANSWERS:
-            raise tornado.web.HTTPError(400, reason=f"Answers are a list of {MOST_ANSWERS} at most")
+        if not isinstance(answers, list) or len(answers) > MAX_ANSWERS:
+            raise tornado.web.HTTPError(400, reason=f"Answers are a list of {MAX_ANSWERS} at most")
         try:
             checked = [check_answer(service.study, answer) for answer in answers]
         except ValueError as error:
@@ -340,7 +340,7 @@ def listen(service: Service, host: str, port: int) -> tuple[tornado.httpserver.H
         [(r"/session", _Session, argument), (r"/screen", _Screen, argument), (r"/next", _Next, argument),
          (r"/answers", _Answers, argument), (r"/.*", _File, argument)], log_function=lambda _: None)
     server = tornado.httpserver.HTTPServer(
-        application, max_body_size=MOST_BYTES, max_buffer_size=2 * MOST_BYTES, max_header_size=16 * 1024,
+        application, max_body_size=MAX_BYTES, max_buffer_size=2 * MAX_BYTES, max_header_size=16 * 1024,
         idle_connection_timeout=120, body_timeout=30)
     sockets = tornado.netutil.bind_sockets(port, host)
     server.add_sockets(sockets)

@@ -117,10 +117,10 @@ def write_site(folder: pathlib.Path, sources: Sequence[str], conditions: Sequenc
     folder = pathlib.Path(folder)
     if folder.exists():
         raise ValueError(f"{folder} exists already: remove it, or name another folder for the site")
-    found = {(image.source, image.condition): image.path for image in images}
-    if len(found) != len(images) or len(found) != len(sources) * len(conditions):
+    result = {(image.source, image.condition): image.path for image in images}
+    if len(result) != len(images) or len(result) != len(sources) * len(conditions):
         raise ValueError(f"there must be one image for each of {len(sources)} sources and {len(conditions)} "
-                         f"conditions, got {len(found)}")
+                         f"conditions, got {len(result)}")
     comparisons = design.list_comparisons(conditions, len(sources), plan.protocol, compare=settings.compare)
     trials = [] if settings.design == "active" else design.schedule(
         plan, comparisons, settings.observers, design=settings.design, seed=settings.seed)
@@ -129,7 +129,7 @@ def write_site(folder: pathlib.Path, sources: Sequence[str], conditions: Sequenc
     above = [one for one in partial.parents if not one.exists()]  # the innermost first
     try:
         (partial / "images").mkdir(parents=True)
-        table, clipped = _write_images(partial, sources, found, plan, settings, read)
+        table, clipped = _write_images(partial, sources, result, plan, settings, read)
         _write_pages(partial, table, sources, conditions, plan, settings, trials)
         partial.rename(folder)
     except BaseException:
@@ -148,7 +148,7 @@ def _write_images(folder: pathlib.Path, sources: Sequence[str], found: Mapping[t
     """Writes all images under numbers that say nothing of them, and lists them by condition within source."""
     total = plan.conditions + 1
     names = np.random.default_rng([settings.seed, 2]).permutation(len(sources) * total) + 1
-    table, most = [], 0.0
+    table, limit = [], 0.0
     for number, name in enumerate(sources):
         original = read(found[number, 0])
         for condition in range(total):
@@ -159,14 +159,14 @@ def _write_images(folder: pathlib.Path, sources: Sequence[str], found: Mapping[t
                                  f"source {name} has {original.shape[1]} x {original.shape[0]}")
             if path is not None and condition and settings.amplification != 1:
                 image, share = stimuli.amplify(original, image, settings.amplification)
-                most = max(most, share)
+                limit = max(limit, share)
             if settings.crop:
                 image = stimuli.crop_center(image, *settings.crop)
             file = f"images/{names[number * total + condition]:05d}.png"
             write_image(folder / file, image)
             table.append({"file": file, "width": image.shape[1], "height": image.shape[0],
                           "digest": hashlib.sha256(image.tobytes()).hexdigest()[:16]})
-    return table, most
+    return table, limit
 
 
 def _write_pages(folder: pathlib.Path, table: list[dict[str, Any]], sources: Sequence[str],

@@ -1,4 +1,4 @@
-"""What observers are shown: cropped, with the difference to the source amplified, and distorted beyond doubt."""
+"""Images as observers see them: cropped, with the difference to the source amplified, and distorted beyond doubt."""
 
 import numpy as np
 

@@ -12,7 +12,7 @@ from rdr.evaluation.studies.thresholds import ALL_SOURCES, Detection
 
 COLORS = ("#1b1b4b", "#8a1c5c", "#d1495b", "#e8963a", "#7fb069", "#58a4b0")
 _MARKERS = "os^DvP"
-_MOST_PANELS = 24
+_MAX_PANELS = 24
 
 
 def scales_figure(fits: Sequence[Scales], *, label: str) -> Figure:
@@ -25,7 +25,7 @@ def scales_figure(fits: Sequence[Scales], *, label: str) -> Figure:
     Returns:
       The figure: over levels where all of them are numbers and some condition has several, else by name.
     """
-    sources = list(dict.fromkeys(fit.source for fit in fits))[:_MOST_PANELS]
+    sources = list(dict.fromkeys(fit.source for fit in fits))[:_MAX_PANELS]
     fits = [fit for fit in fits if fit.source in sources]
     names = sorted({item.condition for fit in fits for i, item in enumerate(fit.items) if i != fit.reference},
                    key=natural_order)
@@ -110,7 +110,7 @@ def detection_figure(detections: Sequence[Detection], *, lapse: float) -> Figure
       The figure.
     """
     pooled = [one for one in detections if one.source == ALL_SOURCES]
-    shown = (pooled or list(detections))[:_MOST_PANELS]
+    shown = (pooled or list(detections))[:_MAX_PANELS]
     columns = min(3, len(shown))
     rows = -(-len(shown) // columns)
     figure = Figure(figsize=(3.4 * max(columns, 1.3), 2.6 * rows + 0.4), layout="constrained")

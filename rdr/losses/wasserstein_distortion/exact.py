@@ -91,7 +91,7 @@ def exact_wasserstein_distortion(
       gaussianized: compares Gaussians with the local distributions' moments instead (p = 2 only); never above the
         true distance.
       image_shape: see `wasserstein_distortion`.
-      num_levels: see there; without a kernel only.
+      num_levels: of the pyramid, as in `wasserstein_distortion`; without a kernel only.
 
     Returns:
       [batch], float32, or float64 for float64 maps. The gradient is that of the assignment at hand (the

@@ -1,4 +1,4 @@
-"""Rate, distortion and realism of pictures."""
+"""Rate, distortion and realism of images."""
 
 import dataclasses
 
@@ -62,10 +62,10 @@ def test_bd_rates_are_those_of_shifted_curves():
 
 
 def test_crops_come_from_the_middle():
-    picture = np.arange(20, dtype=np.uint8).reshape(4, 5, 1)
-    np.testing.assert_array_equal(image_realism.crop(picture, 2)[:, :, 0], [[6, 7], [11, 12]])
+    image = np.arange(20, dtype=np.uint8).reshape(4, 5, 1)
+    np.testing.assert_array_equal(image_realism.crop(image, 2)[:, :, 0], [[6, 7], [11, 12]])
     with pytest.raises(ValueError, match="--size"):
-        image_realism.crop(picture, 5)
+        image_realism.crop(image, 5)
 
 
 @pytest.mark.parametrize(("change", "words"), [

@@ -25,7 +25,7 @@ def test_sigma_zero_finds_the_picture_and_infinity_only_its_statistics(finished)
     assert columns["sigma"] == [0.0, 2.0, math.inf]
     spread = texture_metamers.load_image("waves", SMOKE.size).std()
     fidelity = np.sqrt(columns["fidelity_mse"])
-    # Pixels alone are matched to a twentieth of the picture's spread; at infinity they stay unrelated to it.
+    # Pixels alone are matched to a twentieth of the image's spread; at infinity they stay unrelated to it.
     assert fidelity[0] < 0.05 * spread < spread < fidelity[2]
     assert fidelity[0] < fidelity[1] < fidelity[2]
     assert (np.array(columns["realism"]) < 0.01 * np.array(columns["realism_start"])).all()
@@ -55,7 +55,7 @@ def test_a_stopped_run_goes_on_after_the_last_finished_image(finished, tmp_path,
     descents = []
 
     def make_descent(*_, **__):
-        def descend(picture, sigma, start):
+        def descend(image, sigma, start):
             descents.append(sigma[0, 0])
             return start, np.zeros(2)
 
@@ -119,11 +119,11 @@ def test_pictures_come_from_files_too(tmp_path):
     image = pytest.importorskip("PIL.Image")
     pixels = np.random.default_rng(0).integers(0, 256, (50, 64, 3), np.uint8)
     image.fromarray(pixels).save(tmp_path / "a.png")
-    picture = texture_metamers.load_image(str(tmp_path / "a.png"), 20, halvings=1)
+    photo = texture_metamers.load_image(str(tmp_path / "a.png"), 20, halvings=1)
     luma = pixels / 255 @ [0.299, 0.587, 0.114]
     half = luma.reshape(25, 2, 32, 2).mean((1, 3))
-    np.testing.assert_allclose(picture[0, :, :, 0], half[2:22, 6:26], atol=1e-6)
-    with pytest.raises(ValueError, match="size must be at most the picture's"):
+    np.testing.assert_allclose(photo[0, :, :, 0], half[2:22, 6:26], atol=1e-6)
+    with pytest.raises(ValueError, match="size must be at most the image's"):
         texture_metamers.load_image(str(tmp_path / "a.png"), 60)
 
 

@@ -26,7 +26,7 @@ def test_w2_of_many_numbers_equals_quadrature():
 
 
 def test_the_influence_is_the_derivative_of_the_distance():
-    """Oracle: the distance of the law in which one number has slightly more weight."""
+    """Oracle: the distance of the distribution in which one number has slightly more weight."""
     rng = np.random.default_rng(1)
     y = rng.standard_normal(40) * 0.7 + 0.1
     distance, influence = operational_rate.normal_w2_squared(np.repeat(y, 500))

@@ -88,7 +88,7 @@ def test_active_studies_have_no_schedule(folders, rdr, capsys):
 
 
 def test_messages_are_decoded(rdr, tmp_path):
-    message = (MESSAGES / "colour.rdr").read_bytes()
+    message = (MESSAGES / "color.rdr").read_bytes()
     decoded = overfitted.decode(message)
     for name in ("originals", "ours@1"):
         (tmp_path / name).mkdir()

@@ -25,13 +25,13 @@ def test_refuses_to_stack_other_sources(source):
         stack_images(source)
 
 
-@pytest.mark.parametrize("content", ["missing", "cut", "foreign", "float", "grey", "empty", "objects"])
+@pytest.mark.parametrize("content", ["missing", "cut", "foreign", "float", "gray", "empty", "objects"])
 def test_refuses_other_files(tmp_path, content):
     path = tmp_path / "patches.npy"
     if content == "foreign":
         path.write_bytes(b"no such thing")
     elif content != "missing":
-        array = {"float": IMAGES.astype(np.float32), "grey": IMAGES[..., 0], "empty": IMAGES[:0],
+        array = {"float": IMAGES.astype(np.float32), "gray": IMAGES[..., 0], "empty": IMAGES[:0],
                  "objects": np.array([{}, 1])}.get(content, IMAGES)
         np.save(path, array)
         if content == "cut":

@@ -51,7 +51,7 @@ def test_contexts_are_integer_arithmetic_and_causal(cubic):
     assert (np.diff(autoregressive.integer_contexts(line, half, 1, REACH)) >= 1).all()
 
 
-def test_tables_cost_what_the_law_says(cubic):
+def test_tables_cost_what_the_distribution_says(cubic):
     prior, params, step, tables = cubic
     for part in tables:
         check_tables(part)
@@ -71,12 +71,12 @@ def test_tables_cost_what_the_law_says(cubic):
 def test_hexagonal_cells_add_up_to_one_given_either_parity():
     prior, params, step, tables = made(2, A2_CELLS)
     weights = autoregressive.integer_weights(params["weights"])
-    law = jax.jit(lambda upper, k, widths: prior.apply({"params": params}, upper, k, step, widths))
+    distribution = jax.jit(lambda upper, k, widths: prior.apply({"params": params}, upper, k, step, widths))
     for first in (-3, 4):
         second = np.arange(-41, 42)[(np.arange(-41, 42) - first) % 2 == 0]
         k = np.stack([np.full(second.size, first), second], -1)
         widths = np.array([1.0, 2.0], np.float32)
-        bits = np.asarray(law(np.float32(k + 0.5 * widths), np.float32(k), widths))
+        bits = np.asarray(distribution(np.float32(k + 0.5 * widths), np.float32(k), widths))
         np.testing.assert_allclose(np.exp2(-np.asarray(bits[:, 1], np.float64)).sum(), 1.0, atol=1e-3)
         near = np.abs(second) < 8
         ids = index_of(k, weights, 1, A2_CELLS)[1]

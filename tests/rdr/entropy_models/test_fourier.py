@@ -30,7 +30,7 @@ def test_coefficients_are_an_autocorrelation():
 
 
 def test_bits_are_those_of_the_density_by_quadrature(wild):
-    """Oracle: the guarded density integrated over unit bins in float64, |a|^2 and the logistic law written out."""
+    """Oracle: the guarded density integrated over unit bins in float64, |a|^2 and the logistic one written out."""
     model, params = wild
     upper = np.arange(-6, 7, dtype=np.float32)[:, None].repeat(2, 1)
     bits = np.asarray(model.apply({"params": params}, upper))
@@ -70,8 +70,8 @@ def test_tails_stay_finite_and_alive(wild):
     assert np.abs(gradient["log_scale"]).min() > 1
 
 
-def test_it_learns_a_law_of_two_bumps():
-    """Oracle: the entropy of the law's bins; the series closes 85 % of the gap that a logistic law leaves."""
+def test_it_learns_a_distribution_of_two_bumps():
+    """Oracle: the entropy of the distribution's bins; the series closes 85 % of the gap that a logistic one leaves."""
     rng = np.random.default_rng(0)
     x = np.where(rng.random(4000) < 0.3, rng.normal(-4, 0.7, 4000), rng.normal(3, 0.7, 4000))
     k, counts = np.unique(np.round(x), return_counts=True)

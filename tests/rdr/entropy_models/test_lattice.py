@@ -27,7 +27,7 @@ def some_points(name: str, step: float, count: int, per_unit: int, seed: int = 0
 
 
 @pytest.mark.parametrize("name", LATTICES)
-def test_at_high_rate_the_law_is_that_of_a_density(name):
+def test_at_high_rate_the_distribution_is_that_of_a_density(name):
     """Oracle: the sum of exp(-beta |point - u|^2) over a lattice of cells of volume V tends to (pi / beta)^(n/2) / V.
 
     By Poisson's formula the error at this step is below 1e-8. Tolerance: chances have 16 fractional bits.
@@ -44,7 +44,7 @@ def test_at_high_rate_the_law_is_that_of_a_density(name):
 
 
 @pytest.mark.parametrize("name, step", [("A2", 2.0), ("D4", 1.7), ("D4", 6.0), ("E8", 4.5)])
-def test_at_low_rate_the_law_is_that_of_brute_force(name, step):
+def test_at_low_rate_the_distribution_is_that_of_brute_force(name, step):
     """Oracle: the sum over all points within reach, in float64."""
     found, beta, per_unit = lattice(name), 0.4, 8
     reach = {"A2": 9, "D4": 6, "E8": 2}[name]

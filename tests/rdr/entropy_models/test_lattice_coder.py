@@ -34,12 +34,12 @@ def test_round_trip_and_size(name, dithered):
     assert bits.shape == (len(points),) and bits.sum() / 8 - 8 <= len(coded) <= 1.001 * bits.sum() / 8 + 64
 
 
-def test_size_is_the_entropy_of_the_law():
-    """Oracle: at high rate the entropy of the law at a uniform dither, n/2 log2(pi e / beta) - n log2(step) bits."""
+def test_size_is_the_entropy_of_the_distribution():
+    """Oracle: at high rate the entropy at a uniform dither, n/2 log2(pi e / beta) - n log2(step) bits."""
     found, step, beta, n = lattice("E8"), 0.25, 0.5, 8
     rng = np.random.default_rng(5)
     dither = rng.integers(0, found.period * PER_UNIT, (20_000, n))
-    # Rounding a Gaussian with a dither has the law's power where it is 1 / (2 beta) with the noise taken off.
+    # Rounding a Gaussian with a dither has the distribution's power where it is 1 / (2 beta) with the noise taken off.
     deviation = np.sqrt(0.5 / beta - found.second_moment * step**2)
     x = rng.standard_normal((20_000, n))
     x *= deviation * np.sqrt(x.size / np.sum(x * x))

@@ -7,16 +7,16 @@ from scipy import special, stats
 from rdr.entropy_models.location_scale import FAMILIES, interval_bits, mixture_bits, soft_rounded_upper
 from rdr.quantize.scalar import soft_round
 
-LAWS = {"gaussian": stats.norm, "laplace": stats.laplace, "logistic": stats.logistic}
+DISTRIBUTIONS = {"gaussian": stats.norm, "laplace": stats.laplace, "logistic": stats.logistic}
 
 
 def exact_bits(family, upper, width, location, scale):
     """Oracle: scipy's survival functions in float64, on the side of the smaller tail."""
-    law = LAWS[family]
+    distribution = DISTRIBUTIONS[family]
     u, l = (np.float64(upper) - location) / scale, (np.float64(upper) - width - location) / scale
     flip = u + l > 0
     u, l = np.where(flip, -l, u), np.where(flip, -u, l)
-    top, bottom = law.logcdf(u), law.logcdf(l)
+    top, bottom = distribution.logcdf(u), distribution.logcdf(l)
     return -(top + np.log1p(-np.exp(bottom - top))) / np.log(2.0)
 
 

@@ -30,7 +30,7 @@ def bits_of(name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_any_density_becomes_tables_that_code_any_integer(name):
-    """The tables' code lengths are the density's; symbols from the middle of a law to the ends of int32 round trip."""
+    """The tables' code lengths are the density's; symbols from its middle to the ends of int32 round trip."""
     bits = bits_of(name)
     tables = density_tables(bits, 2, reach=300)
     check_tables(tables)

@@ -29,8 +29,8 @@ def tables():
     return scale_table.location_scale_tables(scale_table.scales(12, 0.11, 16.0), fractions=4)
 
 
-def test_tables_are_the_law_at_each_location(tables):
-    """Oracle: scipy's normal law; locations of either sign go to the fraction at or above their floor."""
+def test_tables_are_the_distribution_at_each_location(tables):
+    """Oracle: scipy's normal distribution; locations of either sign go to the fraction at or above their floor."""
     check_tables(tables)
     scales = scale_table.scales(12, 0.11, 16.0)
     location = np.array([-5, 3, 6, -1])  # in quarters: -1.25, 0.75, 1.5, -0.25
@@ -39,8 +39,8 @@ def test_tables_are_the_law_at_each_location(tables):
     for i in range(4):
         k = np.arange(-6, 7)
         bits = table_bits(k - chosen.shifts[i], tables, np.full(13, chosen.table_ids[i]))
-        law = stats.norm(location[i] / 4, scales[index[i]])
-        p = law.cdf(k + 0.5) - law.cdf(k - 0.5)
+        distribution = stats.norm(location[i] / 4, scales[index[i]])
+        p = distribution.cdf(k + 0.5) - distribution.cdf(k - 0.5)
         np.testing.assert_allclose(bits[p > 1e-3], -np.log2(p[p > 1e-3]), atol=2e-3)
 
 

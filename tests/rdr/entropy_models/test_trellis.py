@@ -8,11 +8,11 @@ from rdr.quantize import trellis
 
 @pytest.mark.parametrize("levels", [4, 32])
 @pytest.mark.parametrize("step", [0.2, 0.8, 2.5])
-def test_chances_and_tables_make_the_law_of_each_state(step, levels):
+def test_chances_and_tables_make_the_distribution_of_each_state(step, levels):
     """Oracle: exp(-beta step^2 (k - u)^2) normalized over the integers of the state's parity, in float64."""
     beta, found = 0.45, trellis(8)
     prior = trellis_prior(beta=beta, step=step, levels=levels)
-    # The law is looked at in state 0 and in an odd state, at the last step of a path there.
+    # The distribution is looked at in state 0 and in an odd state, at the last step of a path there.
     path = _path_to_odd(found)
     far = np.arange(-200, 201)
     for d in (range(levels) if levels > 4 else (0,)):

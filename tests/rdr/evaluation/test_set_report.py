@@ -37,7 +37,7 @@ def test_sliced_and_natural_distances_are_those_of_their_functions(tmp_path):
         assert notes == ["natural was fitted on 3 patches only: give --natural=DIR with more images"]
     table = tables[""]
     assert list(table) == [*(f"sliced_level{k}" for k in range(4)), "natural", "natural_of_reference"]
-    # The finest level is the image less its low-pass: white noise of one law on both sides.
+    # The finest level is the image less its low-pass: white noise of one distribution on both sides.
     level = [np.concatenate(found[f"level1 {side}"]) for side in ("candidate", "reference")]
     assert level[0].shape == (3 * 64, 7 * 7 * 3)
     groups = np.repeat(np.arange(3), 64)

@@ -42,8 +42,8 @@ def test_a_function_is_an_embedding():
     def mean_color(images):
         return images.mean((1, 2))
 
-    own = embedding(mean_color, least_side=8)
-    assert (own.name, own.dimension, own.least_side) == ("mean_color", 3, 8) and embedding(own) is own
+    own = embedding(mean_color, min_side=8)
+    assert (own.name, own.dimension, own.min_side) == ("mean_color", 3, 8) and embedding(own) is own
     x = np.random.default_rng(0).random((2, 16, 16, 3)).astype(np.float32)
     np.testing.assert_allclose(own.call(own.params, x), x.mean((1, 2)), rtol=1e-5)
     with pytest.raises(ValueError, match=r"must map .* got \(1, 32, 32, 3\)"):

@@ -53,7 +53,7 @@ def draw_equal(rng, count):
     return rng.normal(size=(count, 4)), rng.normal(size=(count + 100, 4))
 
 
-@pytest.mark.parametrize("sample,truth", [(draw, TRUTH), (draw_equal, 0.0)], ids=["far apart", "equal laws"])
+@pytest.mark.parametrize("sample,truth", [(draw, TRUTH), (draw_equal, 0.0)], ids=["far apart", "equal distributions"])
 def test_the_extrapolation_is_unbiased_and_its_error_honest(sample, truth):
     trials, folds = 200, 16
     found = []
@@ -69,12 +69,12 @@ def test_the_extrapolation_is_unbiased_and_its_error_honest(sample, truth):
     covered = np.mean(np.abs(estimates - truth) < stats.t.ppf(0.975, folds - 1) * errors)
     assert abs(covered - 0.95) < 4 * np.sqrt(0.95 * 0.05 / trials)
     # And not by being too wide: a standard deviation of 200 values is off by 5 %, and the mean of the errors by less.
-    # At equal laws the distance is of second order, where a jackknife overstates.
+    # At equal distributions the distance is of second order, where a jackknife overstates.
     ratio = np.sqrt(np.mean(errors**2)) / estimates.std()
     assert 0.8 < ratio < (1.2 if truth else 1.5)
 
 
-@pytest.mark.parametrize("scale", [1.0, 2.0], ids=["equal laws", "far apart"])
+@pytest.mark.parametrize("scale", [1.0, 2.0], ids=["equal distributions", "far apart"])
 def test_four_samples_for_each_dimension_are_enough_to_extrapolate(scale):
     # A quarter then has as many samples as dimensions: the least that `set_distances` extrapolates from.
     dimension, trials = 24, 40

@@ -22,7 +22,7 @@ SIDES = {"ms_ssim": 161, "wd_vgg16": 64}
 def scored(name):
     """Values of two different pairs together, each alone, and of equal images; one compilation for batches of one."""
     metric = full_reference(name)
-    side = SIDES.get(name, max(metric.least_side, 33))
+    side = SIDES.get(name, max(metric.min_side, 33))
     rng = np.random.default_rng(0)
     x = rng.random((2, side, side + 3, 3)).astype(np.float32)
     y = np.clip(x + np.float32([0.05, 0.15])[:, None, None, None] * rng.standard_normal(x.shape, np.float32), 0, 1)

@@ -49,14 +49,14 @@ def test_the_closed_form_on_gaussians_is_covered():
     estimates, errors = np.array(found).T
     assert abs(estimates.mean() - TRUTH) < 4 * estimates.std() / np.sqrt(trials)
     covered = np.mean(np.abs(estimates - TRUTH) < stats.t.ppf(0.975, folds - 1) * errors)
-    # Four binomial standard errors; the third power makes the law of the estimate skewed, which costs some coverage.
+    # Four binomial standard errors; the third power skews the estimate, which costs some coverage.
     assert 0.95 - 4 * np.sqrt(0.95 * 0.05 / trials) - 0.03 < covered
     # A standard deviation of 200 skewed values is off by about 10 %.
     np.testing.assert_allclose(np.sqrt(np.mean(errors**2)), estimates.std(), rtol=0.35)
 
 
 def test_pairs_within_an_image_are_left_out():
-    # Equal laws, each image's reference and candidate patches alike: counting those pairs would bias the estimate.
+    # Equal distributions, each image's reference and candidate patches alike: counting those would bias the estimate.
     plain, grouped = [], []
     for trial in range(100):
         rng = np.random.default_rng(trial)

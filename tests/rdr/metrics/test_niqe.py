@@ -1,4 +1,4 @@
-"""Natural scene statistics: fits of known laws, one patch by brute force, and what the distance tells apart."""
+"""Natural scene statistics: fits of known distributions, one patch by brute force, what the distance tells apart."""
 
 import jax
 import numpy as np
@@ -24,7 +24,7 @@ def asymmetric_samples(rng, shape, left, right, count):
 
 
 @pytest.mark.parametrize("shape,left,right", [(2.0, 1.0, 1.0), (1.0, 0.5, 1.5), (0.7, 2.0, 1.0)])
-def test_the_fit_finds_the_law_that_samples_came_from(shape, left, right):
+def test_the_fit_finds_the_distribution_that_samples_came_from(shape, left, right):
     values = asymmetric_samples(np.random.default_rng(0), shape, left, right, 250_000).reshape(500, 500)
     found = jax.jit(asymmetric_fit)(values)
     mean = (right - left) * special.gamma(2 / shape) / np.sqrt(special.gamma(1 / shape) * special.gamma(3 / shape))
@@ -73,13 +73,13 @@ def photographs(rng, count, side=96):
     """Seeded images with a spectrum and edges like photographs'."""
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(side), np.fft.fftfreq(side)))
     frequency[0, 0] = 1
-    pictures = []
+    images = []
     for _ in range(count):
         layers = [np.fft.ifft2(np.fft.fft2(rng.normal(size=(side, side))) / frequency**1.2).real for _ in range(3)]
         layers = [(x - x.mean()) / x.std() for x in layers]
-        picture = np.where(layers[2] > 0, layers[0], 0.5 + layers[1])
-        pictures.append(np.clip(0.5 + 0.18 * picture, 0, 1))
-    return np.float32(np.stack(pictures)[..., None] * np.ones(3))
+        image = np.where(layers[2] > 0, layers[0], 0.5 + layers[1])
+        images.append(np.clip(0.5 + 0.18 * image, 0, 1))
+    return np.float32(np.stack(images)[..., None] * np.ones(3))
 
 
 def test_noise_and_blur_are_farther_from_a_fit_than_pictures_like_those_fitted():

@@ -39,7 +39,7 @@ def test_a_narrow_set_is_precise_but_does_not_recall_and_a_far_one_is_neither():
     assert far == (0.0, 0.0, 0.0, 0.0)
 
 
-def test_density_and_coverage_of_equal_laws_are_what_theory_says():
+def test_density_and_coverage_of_equal_distributions_are_what_theory_says():
     # E density = 1 and E coverage = 1 - binom(N-1, k) / binom(2N-1, k)-like; for N samples each, 1 - prod.
     k, n = 5, 300
     found = np.array([

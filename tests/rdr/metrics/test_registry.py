@@ -14,9 +14,9 @@ def test_users_add_metrics():
     metric = rdr.metrics.get(largest_error)
     assert metric.name == "largest_error" and not metric.higher_is_better and rdr.metrics.get(metric) is metric
     np.testing.assert_allclose(metric(x, y), abs(x - y).max((1, 2, 3)))
-    rdr.metrics.register("largest", largest_error, least_side=4)
+    rdr.metrics.register("largest", largest_error, min_side=4)
     try:
-        assert "largest" in rdr.metrics.names() and rdr.metrics.get("largest").least_side == 4
+        assert "largest" in rdr.metrics.names() and rdr.metrics.get("largest").min_side == 4
         with pytest.raises(ValueError, match="must be new"):
             rdr.metrics.register("largest", largest_error)
     finally:

@@ -98,7 +98,7 @@ def test_universal_quantization_adds_noise_that_is_uniform_and_independent_of_x(
     # The second moment of a grid of midpoints, less than that of the interval, is made up by rounding: 1/12 in all.
     np.testing.assert_allclose(np.mean(error**2), 1 / 12, atol=5 * np.sqrt(1 / 180 / x.size))
     assert abs(np.corrcoef(error, x)[0, 1]) < 5 / np.sqrt(x.size)
-    if levels == 256:  # the law of the error is the same wherever x lies within a step
+    if levels == 256:  # the distribution of the error is the same wherever x lies within a step
         part = np.asarray(x) % 1.0 < 0.2
         assert abs(error[part].mean()) < 5 / np.sqrt(12 * part.sum()) + 1 / 256
     offsets = np.unique(np.round((np.asarray(y, np.float64) - np.asarray(k)) * levels, 3))

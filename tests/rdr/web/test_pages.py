@@ -14,7 +14,7 @@ from PIL import Image
 from rdr.codecs import overfitted
 from rdr.web import pages
 
-STORED = pathlib.Path(__file__).parents[1] / "codecs" / "overfitted" / "data" / "colour.rdr"
+STORED = pathlib.Path(__file__).parents[1] / "codecs" / "overfitted" / "data" / "color.rdr"
 BAD_NAME = "</script><b>\"&'{{decoder}}\u2028"
 
 

@@ -31,13 +31,13 @@ def test_the_entropy_is_the_mean_of_minus_log_density_within_five_standard_error
     assert bits.mean() == pytest.approx(source.entropy, abs=5 * bits.std() / np.sqrt(COUNT) + 1e-12)
 
 
-def test_scalar_densities_are_the_laws():
+def test_scalar_densities_are_the_distributions():
     # Oracle: scipy.stats.
     x = np.array([-2.0, -1.0, 0.0, 0.4, 3.5])
-    for source, law in ((ALL[0], stats.norm(0.3, 2**0.5)), (ALL[1], stats.laplace(scale=1.3)),
+    for source, distribution in ((ALL[0], stats.norm(0.3, 2**0.5)), (ALL[1], stats.laplace(scale=1.3)),
                         (ALL[2], stats.uniform(-1.0, 4.0))):
-        np.testing.assert_allclose(source.log_density(x[:, None]), law.logpdf(x), rtol=1e-13)
-        assert source.entropy * np.log(2) == pytest.approx(float(law.entropy()), rel=1e-12)
+        np.testing.assert_allclose(source.log_density(x[:, None]), distribution.logpdf(x), rtol=1e-13)
+        assert source.entropy * np.log(2) == pytest.approx(float(distribution.entropy()), rel=1e-12)
     np.testing.assert_allclose(np.exp(ALL[3].log_density(np.array([[0.0], [1.0], [0.5]]))), [0.8, 0.2, 0.0], rtol=1e-15)
     assert sources.bernoulli(0.0).entropy == 0.0 and sources.bernoulli(1.0).log_density(np.zeros(1)) == -np.inf
 

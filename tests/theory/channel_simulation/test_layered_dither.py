@@ -44,7 +44,7 @@ def test_the_layered_dither_attains_the_lower_bound(source, noise):
 
 @pytest.mark.parametrize("source, noise", [("laplace", "gaussian"), ("mixture", "laplace")])
 def test_the_lower_bound_is_a_minimum_over_sets(source, noise):
-    # Oracle: for each y a linear program over all intervals of a grid, nested or not, minimises the mean surprisal of
+    # Oracle: for each y a linear program over all intervals of a grid, nested or not, minimizes the mean surprisal of
     # the set that X is known to lie in; intervals around y are what the layered dither uses.
     p, ratio, _ = _ratios(source, noise, 0.8, 40, np.linspace(-2.5, 2.5, 9), (-3, 3))
     first, last = np.triu_indices(40)

@@ -1,4 +1,4 @@
-"""Oracles: recorded convex-solver values, a generic optimizer over 2x2 laws, Blahut-Arimoto, linear programs."""
+"""Oracles: recorded convex-solver values, an optimizer over 2x2 distributions, Blahut-Arimoto, linear programs."""
 
 import json
 import pathlib
@@ -91,7 +91,7 @@ def generic_rate(p, d, perception):
     return min(feasible)
 
 
-def test_rate_distortion_perception_is_the_optimum_over_all_binary_laws():
+def test_rate_distortion_perception_is_the_optimum_over_all_binary_distributions():
     rng = np.random.default_rng(1)
     p, d = rng.uniform(0.05, 0.5, 30), rng.uniform(0.01, 0.45, 30)
     perception = rng.uniform(0, 0.3, 30) * (rng.random(30) < 0.8)

@@ -31,7 +31,7 @@ def skewed_source(n):
     return x, means[cell]
 
 
-def test_no_output_law_beats_the_formula_on_a_skewed_source():
+def test_no_output_distribution_beats_the_formula_on_a_skewed_source():
     """Oracle: SLSQP over outputs, coupled to both the source and the estimate by rank (optimal in one dimension)."""
     x, estimate = skewed_source(40)
     mse, w2sq = ((x - estimate) ** 2).mean(), ((x - estimate) ** 2).mean()

@@ -13,10 +13,10 @@ def test_absolute_error_value():
 
 @pytest.mark.parametrize("distortion, scale", [(0.25, 1.0), (0.6, 0.9), (0.05, 2.0)])
 def test_the_absolute_error_curve_carries_its_full_optimality_certificate(distortion, scale):
-    # Second route: with the claimed law of Y and slope 1/D, Z(x) = E_Y e^{-|x - Y| / D} must be
+    # Second route: with the claimed distribution of Y and slope 1/D, Z(x) = E_Y e^{-|x - Y| / D} must be
     # (D / b) e^{-|x| / b} at every x, and then c(y) = E_X e^{-|X - y| / D} / Z(X) = 1 at every y.
-    law = laplace.absolute_error_reproduction_distribution(distortion, scale)
-    atom = float(law.mass_at_zero)
+    distribution = laplace.absolute_error_reproduction_distribution(distortion, scale)
+    atom = float(distribution.mass_at_zero)
 
     def integrand(y, x):
         return np.exp(-abs(y) / scale) / (2 * scale) * np.exp(-abs(x - y) / distortion)
@@ -59,8 +59,8 @@ def test_edges_and_refusals():
     np.testing.assert_array_equal(laplace.absolute_error_rate_distortion(d), [np.inf, 0.0, 0.0])
     slope = jax.vmap(jax.grad(laplace.absolute_error_rate_distortion))(np.array([0.0, 0.5, 3.0]))
     np.testing.assert_allclose(slope, [-np.inf, -2 / np.log(2), 0.0], rtol=1e-14)
-    law = laplace.absolute_error_reproduction_distribution(np.array([0.0, 1.0]))
-    np.testing.assert_array_equal(law.mass_at_zero, [0.0, 1.0])
+    distribution = laplace.absolute_error_reproduction_distribution(np.array([0.0, 1.0]))
+    np.testing.assert_array_equal(distribution.mass_at_zero, [0.0, 1.0])
     assert np.isnan(jax.jit(laplace.absolute_error_rate_distortion)(-1.0))
     for call in (laplace.absolute_error_rate_distortion, laplace.squared_error_lower_bound):
         with pytest.raises(ValueError, match="distortion must be >= 0"):

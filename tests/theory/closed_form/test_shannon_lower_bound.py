@@ -107,7 +107,7 @@ def test_without_a_density_there_is_no_bound_even_at_zero_distortion():
 
 
 def test_difference_distortion_of_a_sum_of_two_measures():
-    # rho = |x| + x^2: the maximum-entropy law by direct minimization of ln int exp(-beta rho) + beta D over beta.
+    # rho = |x| + x^2: maximum entropy by direct minimization of ln int exp(-beta rho) + beta D over beta.
     x = np.linspace(-30.0, 30.0, 60_001)
     weights = np.full(x.size, x[1] - x[0])
     rho = np.abs(x) + x**2

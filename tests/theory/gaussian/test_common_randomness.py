@@ -71,7 +71,7 @@ def test_gradients_equal_finite_differences_and_are_right_at_the_edges():
 
 
 def test_prescribed_output_by_monte_carlo_of_its_test_channel():
-    """X - U - Y with corr(X,U) = sqrt(1-e^-2R), corr(U,Y) = sqrt(1-e^-2(R+C)): distortion and laws as stated."""
+    """X - U - Y with corr(X,U) = sqrt(1-e^-2R), corr(U,Y) = sqrt(1-e^-2(R+C)): D and distributions as stated."""
     rate, common, v, v_out, m_out = 0.8, 0.5, 2.0, 0.6, 0.4
     n = 400_000
     u, e, f = np.asarray(jax.random.normal(jax.random.key(1), (3, n)))
@@ -86,14 +86,14 @@ def test_prescribed_output_by_monte_carlo_of_its_test_channel():
 
 
 def test_prescribed_output_rate_inverts_its_distortion():
-    laws = {"source_mean": 0.3, "source_variance": 2.0, "output_mean": -0.1, "output_variance": 0.5}
-    distortion = shared.output_constrained_distortion(RATES, COMMON, **laws)
-    found = shared.output_constrained_rate(distortion, COMMON, **laws)
+    distributions = {"source_mean": 0.3, "source_variance": 2.0, "output_mean": -0.1, "output_variance": 0.5}
+    distortion = shared.output_constrained_distortion(RATES, COMMON, **distributions)
+    found = shared.output_constrained_rate(distortion, COMMON, **distributions)
     np.testing.assert_allclose(found, np.broadcast_to(RATES, found.shape), rtol=1e-7, atol=1e-12)
     w2sq = 0.4**2 + (np.sqrt(2.0) - np.sqrt(0.5)) ** 2
-    assert shared.output_constrained_rate(w2sq * (1 - 1e-12), 1.0, **laws) == np.inf
-    assert shared.output_constrained_rate(0.4**2 + 2.5 + 1e-12, 1.0, **laws) == 0.0
-    np.testing.assert_allclose(  # equal laws
+    assert shared.output_constrained_rate(w2sq * (1 - 1e-12), 1.0, **distributions) == np.inf
+    assert shared.output_constrained_rate(0.4**2 + 2.5 + 1e-12, 1.0, **distributions) == 0.0
+    np.testing.assert_allclose(  # equal distributions
         shared.output_constrained_distortion(RATES, COMMON, source_variance=3.0, output_variance=3.0),
         gaussian.strong_realism_distortion(RATES, COMMON, 0.0, 3.0), rtol=1e-12)
 

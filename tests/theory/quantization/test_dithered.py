@@ -8,7 +8,7 @@ from theory.quantization import dithered, lattices
 from theory.quantization import tabulated_density as sd
 
 STEPS = np.array([0.5, 1.0, 2.0, 3.0, 4.0])
-# Oracle: quadrature with scipy's normal law, digits as printed there: rate, Wiener, MMSE, realism.
+# Oracle: quadrature with scipy's normal distribution, digits as printed there: rate, Wiener, MMSE, realism.
 GAUSSIAN = np.array([
     (3.061969249, 0.020408163, 0.020408122, 0.020513345),
     (2.104832660, 0.076923077, 0.076915184, 0.078458575),
@@ -81,7 +81,7 @@ def test_simulation_of_a_laplacian_agrees_within_its_error():
     realism = float(exact.distortion_realism[0])
     assert np.mean(error) == pytest.approx(realism, abs=5 * np.std(error) / np.sqrt(n) + 1e-4)
     index = np.round((x + u) / step)
-    # H(Q | U) from the index's law given U: mass of the windows.
+    # H(Q | U) from the index's distribution given U: mass of the windows.
     edges = (np.arange(-40, 41) + 0.5) * step
     mass = np.diff(stats.laplace.cdf(edges[None, :] - u[:2000, None]), axis=1)
     conditional = -np.sum(mass * np.log2(np.maximum(mass, 1e-300)), 1)

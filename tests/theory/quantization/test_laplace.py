@@ -36,7 +36,7 @@ def test_the_table_is_reproduced(curve):
 
 
 def test_rate_and_distortion_are_those_of_the_cells():
-    # Second route: sums over the cells themselves, by the exponential law's moments.
+    # Second route: sums over the cells themselves, by the exponential distribution's moments.
     steps = np.r_[0.02, 0.9, 1.1, 5.0, np.ones(6)]
     found = laplace.entropy_coded_scalar_quantizer(steps)
     for i, step in enumerate(steps[:4]):
@@ -108,5 +108,5 @@ def test_edges():
 def test_tiny_distortions_follow_the_high_rate_law():
     # h(X) - (1/2) log2(12 D), with h = log2(2 e b); the switch to it is at 1e-12.
     d = np.array([1.01e-12, 0.99e-12, 1e-19, 1e-30])
-    law = np.log2(2 * np.e) - 0.5 * np.log2(12 * d)
-    np.testing.assert_allclose(laplace.entropy_coded_rate_distortion(d), law, rtol=1e-12)
+    distribution = np.log2(2 * np.e) - 0.5 * np.log2(12 * d)
+    np.testing.assert_allclose(laplace.entropy_coded_rate_distortion(d), distribution, rtol=1e-12)

@@ -6,7 +6,7 @@ from scipy import stats
 
 from theory.quantization import tabulated_density as sd
 
-LAWS = {
+DISTRIBUTIONS = {
     "gaussian": (lambda: sd.gaussian_density(0.7, 4.0), stats.norm(0.7, 2.0)),
     "laplace": (lambda: sd.laplace_density(1.3), stats.laplace(scale=1.3)),
     "uniform": (lambda: sd.uniform_density(-1.0, 3.0), stats.uniform(-1.0, 4.0)),
@@ -14,19 +14,19 @@ LAWS = {
 T = np.array([-20.0, -3.1, -0.9, 0.0, 0.123, 0.7, 2.9, 6.5, 30.0])
 
 
-@pytest.mark.parametrize("name", LAWS)
-def test_density_tails_and_moments_are_those_of_the_law(name):
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_density_tails_and_moments_are_those_of_the_distribution(name):
     # Oracle: scipy.stats.
-    make, law = LAWS[name]
+    make, distribution = DISTRIBUTIONS[name]
     density = make()
-    assert float(density.mean) == pytest.approx(law.mean(), abs=1e-13)
-    assert float(density.variance) == pytest.approx(law.var(), rel=1e-12)
-    assert float(sd.differential_entropy(density)) == pytest.approx(law.entropy() / np.log(2), abs=1e-12)
-    np.testing.assert_allclose(sd.pdf(density, T), law.pdf(T), rtol=1e-11, atol=1e-16)
+    assert float(density.mean) == pytest.approx(distribution.mean(), abs=1e-13)
+    assert float(density.variance) == pytest.approx(distribution.var(), rel=1e-12)
+    assert float(sd.differential_entropy(density)) == pytest.approx(distribution.entropy() / np.log(2), abs=1e-12)
+    np.testing.assert_allclose(sd.pdf(density, T), distribution.pdf(T), rtol=1e-11, atol=1e-16)
     below, above = sd.tail_moments(density, T)
     # 1e-17 of mass is cut; relative accuracy holds far out.
-    np.testing.assert_allclose(below[:, 0], law.cdf(T), rtol=1e-11, atol=2e-17)
-    np.testing.assert_allclose(above[:, 0], law.sf(T), rtol=1e-11, atol=2e-17)
+    np.testing.assert_allclose(below[:, 0], distribution.cdf(T), rtol=1e-11, atol=2e-17)
+    np.testing.assert_allclose(above[:, 0], distribution.sf(T), rtol=1e-11, atol=2e-17)
 
 
 def test_interval_moments_of_a_gaussian_are_the_closed_forms_also_in_the_tail():

@@ -1,3 +1,3 @@
-"""What the solvers of R(D) and R(D, P) share: channels, gradients, padded sizes and compiled programs."""
+"""Common parts of the solvers of R(D) and R(D, P): channels, gradients, padded sizes and compiled programs."""
 
 __all__: list[str] = []

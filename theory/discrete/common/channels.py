@@ -335,8 +335,8 @@ def match_marginals(joint: jax.Array, rows: jax.Array, columns: jax.Array) -> ja
 
     Args:
       joint: [n, m], non-negative.
-      rows: wanted row sums, [n].
-      columns: wanted column sums, [m]; same total.
+      rows: target row sums, [n].
+      columns: target column sums, [m]; same total.
 
     Returns:
       The corrected joint pmf, [n, m].
@@ -345,8 +345,8 @@ def match_marginals(joint: jax.Array, rows: jax.Array, columns: jax.Array) -> ja
       algorithm 2.
     """
 
-    def shrink(wanted, got):
-        return jnp.where(got > wanted, wanted / jnp.where(got > 0, got, 1.0), 1.0)
+    def shrink(target, got):
+        return jnp.where(got > target, target / jnp.where(got > 0, got, 1.0), 1.0)
 
     joint = joint * shrink(rows, joint.sum(1))[:, None]
     joint = joint * shrink(columns, joint.sum(0))[None]
@@ -363,8 +363,8 @@ def match_marginals_on_support(joint: jax.Array, rows: jax.Array, columns: jax.A
 
     Args:
       joint: [n, m], non-negative.
-      rows: wanted row sums, [n].
-      columns: wanted column sums, [m]; same total.
+      rows: target row sums, [n].
+      columns: target column sums, [m]; same total.
 
     Returns:
       The corrected joint pmf, [n, m]. Its marginals are wrong where no joint pmf of this support has them.

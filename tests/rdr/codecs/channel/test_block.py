@@ -76,14 +76,14 @@ def test_very_low_rates_cost_less_in_blocks():
 
 @pytest.mark.parametrize("rule", ["ordered", pytest.param("importance", marks=pytest.mark.stress)])
 def test_approximate_rules_come_near_with_many_candidates(rule):
-    codec = block_channel(rule, dimension=2, most_candidates=2**12, fit_blocks=500)
+    codec = block_channel(rule, dimension=2, max_candidates=2**12, fit_blocks=500)
     assert not codec.exact
     x = np.random.default_rng(4).standard_normal((1500, 2))
     message, y = sent(codec, x, noise_scale(1.0))
     error = (y - x) / noise_scale(1.0)
     assert error.std() == pytest.approx(1.0, abs=0.06)
     assert 8 * len(message) / len(x) == pytest.approx({"ordered": 3.5, "importance": 12.0}[rule], abs=0.8)
-    rough = block_channel(rule, dimension=2, most_candidates=128, fit_blocks=500)
+    rough = block_channel(rule, dimension=2, max_candidates=128, fit_blocks=500)
     _, y = sent(rough, 2.0 * x, noise_scale(4.0))
     assert stats.kstest(((y - 2.0 * x) / noise_scale(4.0)).ravel(), "norm").pvalue < 1e-6
 
@@ -106,7 +106,7 @@ def test_each_sample_has_its_own_noise_scale():
 
 @pytest.mark.parametrize("rule", RULES)
 def test_what_is_damaged_is_refused(rule):
-    codec = block_channel(rule, dimension=2, most_candidates=256, fit_blocks=100)
+    codec = block_channel(rule, dimension=2, max_candidates=256, fit_blocks=100)
     params = codec.finalize(1.0, noise_scale=0.3)
     x = np.random.default_rng(6).standard_normal((50, 2))
     known = {"params": params, "noise_scale": 0.3, "shared_key": KEY}
@@ -142,7 +142,7 @@ def test_edges():
         assert codec.decode(message, params=params, noise_scale=1.0, shared_key=KEY).shape == shape
     with pytest.raises(ValueError, match="shared_key"):
         codec.encode(params, np.zeros(3), noise_scale=1.0, shared_key=jax.random.key(0, impl="rbg"))
-    for wrong in ({"rule": "best"}, {"dimension": 0}, {"most_candidates": 100}, {"widening": 2.0}, {"fit_blocks": 0}):
+    for wrong in ({"rule": "best"}, {"dimension": 0}, {"max_candidates": 100}, {"widening": 2.0}, {"fit_blocks": 0}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             block_channel(**wrong)
 

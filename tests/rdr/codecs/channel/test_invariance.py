@@ -31,7 +31,7 @@ with open(sys.argv[2], "wb") as file:
 """
 CASES = [("lattice", {"name": "E8", "layer_count": 2}), ("lattice", {"name": "BW16", "layer_count": 2}),
          ("lattice", {"name": "E8", "acceptance": "adaptive", "layer_count": 2}),
-         ("block", {"rule": "greedy", "fit_blocks": 100}), ("block", {"rule": "importance", "most_candidates": 256})]
+         ("block", {"rule": "greedy", "fit_blocks": 100}), ("block", {"rule": "importance", "max_candidates": 256})]
 
 
 @pytest.mark.parametrize("x64", ["0", "1"])

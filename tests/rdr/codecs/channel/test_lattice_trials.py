@@ -35,7 +35,7 @@ def test_the_packing_radius_is_the_largest(name):
 
 def test_the_limit_of_trials():
     for name, expected in (("Z", 1), ("E8", 152), ("BW16", 2994)):
-        limit, p = trials.most_trials(lattice(name)), trials.acceptance(lattice(name))
+        limit, p = trials.max_trials(lattice(name)), trials.acceptance(lattice(name))
         assert limit == expected and (1 - p) ** limit <= 2.0**-64
 
 

@@ -53,7 +53,7 @@ def test_in_more_dimensions(dimension, deviation, ratio):
 def test_time_reaches_every_number_of_candidates():
     for dimension, deviation, ratio in ((1, 255.0, 300.0), (4, 3.8, 4.5), (32, 0.2, 0.4)):
         tables = survival.survival_tables(ratio, dimension, deviation)
-        assert tables.log_time[:, 0].min() > np.log(survival.MOST_CANDIDATES)
+        assert tables.log_time[:, 0].min() > np.log(survival.MAX_CANDIDATES)
         assert tables.log_time[:, -1].max() < -10
         assert (np.diff(tables.log_time, axis=1) < 0).all()
 

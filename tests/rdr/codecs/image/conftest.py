@@ -1,4 +1,4 @@
-"""Small models of latents with parameters that are no initial values, and the laws they stand for in float64."""
+"""Small models of latents with parameters that are no initial values, and their distributions in float64."""
 
 import jax
 import numpy as np
@@ -10,7 +10,7 @@ from rdr.bitstream.tables import table_bits
 
 
 def draw_parameters(model, *, seed=1):
-    """Parameters under which latents around +-8 are likely, but none of the laws is the same for two of them."""
+    """Parameters under which latents around +-8 are likely, but no two of them have one distribution."""
     rng = np.random.default_rng(seed)
 
     def draw(path, leaf):
@@ -55,7 +55,7 @@ def prior_bits(prior, values):
 
 
 def normal_bits(values, mean, scale):
-    """The same of a normal law with a scale of at least 0.11, however far out."""
+    """The same of a normal distribution with a scale of at least 0.11, however far out."""
     scale = np.maximum(np.asarray(scale, np.float64), 0.11)
     distance = np.abs(np.asarray(values, np.float64) - mean)
     high, low = special.log_ndtr((0.5 - distance) / scale), special.log_ndtr((-0.5 - distance) / scale)
@@ -69,7 +69,7 @@ def check_whole(coding):
         np.testing.assert_array_equal(leaf, np.round(leaf))
 
 
-class Laws:
+class Distributions:
     """What the tests compare with."""
 
     check_whole = staticmethod(check_whole)
@@ -79,8 +79,8 @@ class Laws:
 
 
 @pytest.fixture(scope="session")
-def laws():
-    return Laws
+def oracle():
+    return Distributions
 
 
 @pytest.fixture

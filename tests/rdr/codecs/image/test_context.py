@@ -114,8 +114,8 @@ def model():
 
 
 @pytest.fixture(scope="module")
-def params(model, laws):
-    return laws.draw_parameters(model)
+def params(model, oracle):
+    return oracle.draw_parameters(model)
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +149,7 @@ def part_of(array, step):
     return array[..., COLORED if c == 0 else ~COLORED, STARTS[k] : STARTS[k + 1]]
 
 
-def reconstruction_and_bits(params, y, key, laws):
+def reconstruction_and_bits(params, y, key, oracle):
     """What `bits` should give, in float64; also the scales."""
     networks, total, scales = Floats(params), 0.0, []
     z, noise = networks.hyper_latents(y), 0.0
@@ -166,17 +166,17 @@ def reconstruction_and_bits(params, y, key, laws):
         rounded = np.round(mine - mean) + mean
         seen = rounded if key is None else mine + noise[..., STARTS[k] : STARTS[k + 1]]
         places = COLORED if c == 0 else ~COLORED
-        total += laws.normal_bits(seen, mean, scale)[:, places].sum((1, 2))
+        total += oracle.normal_bits(seen, mean, scale)[:, places].sum((1, 2))
         scales.append(scale[:, places])
         return rounded
 
     done = walked(networks, networks.said(z_seen), 1.0, decide)
-    return done, total + laws.prior_bits(params["prior"], z_seen).sum((1, 2, 3)), scales
+    return done, total + oracle.prior_bits(params["prior"], z_seen).sum((1, 2, 3)), scales
 
 
-def test_bits_and_reconstruction_are_those_of_every_step_by_hand(params, bits, y, laws):
+def test_bits_and_reconstruction_are_those_of_every_step_by_hand(params, bits, y, oracle):
     y_hat, found = bits(params, y, None)
-    want, total, scales = reconstruction_and_bits(params, y.astype(np.float64), None, laws)
+    want, total, scales = reconstruction_and_bits(params, y.astype(np.float64), None, oracle)
     # Numbers of float32 that differ in their last digit may round apart, but none of these latents is so near a tie.
     np.testing.assert_allclose(y_hat, want, atol=5e-5)
     np.testing.assert_allclose(found, total, rtol=1e-5)
@@ -221,9 +221,9 @@ def test_a_second_color_hears_its_neighbors_within_two_places(params, bits, y):
     assert np.abs(rows - 2).max() <= 2 and np.abs(columns - 4).max() == 2 and rows.size >= 8
 
 
-def test_streams_are_made_of_the_integers_of_every_step_by_hand(model, params, coding, y, steps, laws):
+def test_streams_are_made_of_the_integers_of_every_step_by_hand(model, params, coding, y, steps, oracle):
     payloads, symbols = model.encode(params, coding, y)
-    laws.check_whole(coding)
+    oracle.check_whole(coding)
     z = np.round(Floats(params).hyper_latents(y.astype(np.float64))).astype(np.int64)
     np.testing.assert_array_equal(symbols["z"], z)
     (_, hyper_bits, _), *coded = steps
@@ -237,12 +237,12 @@ def test_streams_are_made_of_the_integers_of_every_step_by_hand(model, params, c
         mine = np.round(y[..., STARTS[k] : STARTS[k + 1]] - mean / 256).astype(np.int64)
         np.testing.assert_array_equal(here, mine[:, places])
         np.testing.assert_array_equal(part_of(symbols["y"], (k, c)), mine[:, places])
-        bits.append(laws.normal_bits(here, 0.0, scale_table.scales()[ids]))
+        bits.append(oracle.normal_bits(here, 0.0, scale_table.scales()[ids]))
         np.testing.assert_allclose(said[bits[-1] < 10], bits[-1][bits[-1] < 10], atol=1e-3)
         return mine * 256 + mean
 
     done = walked(networks, networks.said(z), 16, decide)
-    np.testing.assert_allclose(hyper_bits, laws.prior_bits(params["prior"], z), atol=1e-3)
+    np.testing.assert_allclose(hyper_bits, oracle.prior_bits(params["prior"], z), atol=1e-3)
     total = sum(part.sum() for part in bits) + hyper_bits.sum()
     assert payloads[1] == b"" and -32 <= 8 * len(payloads[0]) - total <= 64 + 1e-3 * total
     decoded = np.asarray(model.decode(coding, payloads, y.shape))
@@ -251,7 +251,7 @@ def test_streams_are_made_of_the_integers_of_every_step_by_hand(model, params, c
     assert model.encode(params, coding, y)[0] == payloads
 
 
-def test_noisy_bits_are_those_of_every_step_and_teach_every_network(model, params, y, laws):
+def test_noisy_bits_are_those_of_every_step_and_teach_every_network(model, params, y, oracle):
     key, y = jax.random.key(9), y[:1]
 
     @jax.jit
@@ -264,7 +264,7 @@ def test_noisy_bits_are_those_of_every_step_and_teach_every_network(model, param
 
     (bits, y_hat), slope = found(params)
     exact = jax.tree.map(np.float64, params)
-    want, total, _ = reconstruction_and_bits(exact, y.astype(np.float64), key, laws)
+    want, total, _ = reconstruction_and_bits(exact, y.astype(np.float64), key, oracle)
     np.testing.assert_allclose(y_hat, want, atol=5e-5)
     np.testing.assert_allclose(bits, total[0], rtol=1e-5)
     for path, leaf in jax.tree_util.tree_leaves_with_path(slope):
@@ -276,7 +276,7 @@ def test_noisy_bits_are_those_of_every_step_and_teach_every_network(model, param
             bias = exact[f"merge_{k}"]["Convolution_2"]["bias"] + step * (np.arange(2 * size) < size)
             last = exact[f"merge_{k}"]["Convolution_2"] | {"bias": bias}
             moved = exact | {f"merge_{k}": exact[f"merge_{k}"] | {"Convolution_2": last}}
-            ends.append(reconstruction_and_bits(moved, y.astype(np.float64), key, laws)[1][0])
+            ends.append(reconstruction_and_bits(moved, y.astype(np.float64), key, oracle)[1][0])
         gradient = slope[f"merge_{k}"]["Convolution_2"]["bias"][:size].sum()
         np.testing.assert_allclose(gradient, (ends[0] - ends[1]) / 2e-5, rtol=1e-3)
 

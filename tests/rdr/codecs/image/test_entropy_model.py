@@ -13,10 +13,10 @@ CASES = [(name, levels) for name in NAMES for levels in ((0,) if name == NAMES[3
 
 
 @pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}-{case[1]}")
-def case(request, laws):
+def case(request, oracle):
     name, levels = request.param
     model = make_model(name, channels=N, latents=M, dither_levels=levels)
-    return model, levels, laws.draw_parameters(model)
+    return model, levels, oracle.draw_parameters(model)
 
 
 def test_it_says_what_it_is(case):
@@ -38,13 +38,13 @@ def test_bits_are_float32_for_each_image_and_latents_keep_their_shape(case, shap
     assert (bits.shape, bits.dtype) == (shape[:1], jnp.float32)
 
 
-def test_what_is_encoded_is_decoded_from_bytes_and_integers_alone(laws):
+def test_what_is_encoded_is_decoded_from_bytes_and_integers_alone(oracle):
     """The decoder sees no parameters, and the encoder leaves what it is given as it was."""
     levels = 4
     model = make_model(NAMES[0], channels=N, latents=M, dither_levels=levels)
-    params = laws.draw_parameters(model)
+    params = oracle.draw_parameters(model)
     coding = model.finalize(params)
-    laws.check_whole(coding)
+    oracle.check_whole(coding)
     rng = np.random.default_rng(2)
     for shape in ((1, 4, 4, M), (2, 8, 4, M)):
         y = (5.0 * rng.standard_normal(shape)).astype(np.float32)

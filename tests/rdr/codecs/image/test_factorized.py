@@ -12,9 +12,9 @@ M, LEVELS = 3, 4
 
 
 @pytest.fixture(scope="module")
-def plain(laws):
+def plain(oracle):
     model = factorized_model(latents=M)
-    params = laws.draw_parameters(model)
+    params = oracle.draw_parameters(model)
     return model, params, model.finalize(params)
 
 
@@ -39,28 +39,28 @@ def test_parameters_are_four_hidden_layers_of_three_for_each_channel():
     assert shapes == {"prior": want}
 
 
-def test_bits_of_rounded_latents_are_those_of_the_density(plain, dithered, laws):
+def test_bits_of_rounded_latents_are_those_of_the_density(plain, dithered, oracle):
     y = latents(2, 3, 5)
     y[0, 0, 0] = [0.5, 1.5, -2.5]  # ties go to even numbers
     k = np.round(y.astype(np.float64))
     for model, params, _ in (plain, dithered):
         y_hat, bits = model.bits(params, y, None)
         np.testing.assert_array_equal(y_hat, k)
-        np.testing.assert_allclose(bits, laws.prior_bits(params["prior"], k).sum((1, 2, 3)), rtol=2e-6)
+        np.testing.assert_allclose(bits, oracle.prior_bits(params["prior"], k).sum((1, 2, 3)), rtol=2e-6)
     assert y_hat[0, 0, 0].tolist() == [0.0, 2.0, -2.0] and bits.shape == (2,)
 
 
-def test_bits_of_noisy_latents_are_those_of_the_density_and_a_dither_stays_in_them(plain, dithered, laws):
+def test_bits_of_noisy_latents_are_those_of_the_density_and_a_dither_stays_in_them(plain, dithered, oracle):
     y, key = latents(2, 3, 5), jax.random.key(7)
     noisy = y + draw_noise(key, y.shape)
-    want = laws.prior_bits(plain[1]["prior"], noisy.astype(np.float64)).sum((1, 2, 3))
+    want = oracle.prior_bits(plain[1]["prior"], noisy.astype(np.float64)).sum((1, 2, 3))
     for (model, params, _), seen in ((plain, np.round(y)), (dithered, noisy)):
         y_hat, bits = model.bits(params, y, key)
         np.testing.assert_array_equal(y_hat, seen)
         np.testing.assert_allclose(bits, want, rtol=2e-6)
 
 
-def test_gradients_are_those_of_the_density_and_pass_through_rounding(plain, laws):
+def test_gradients_are_those_of_the_density_and_pass_through_rounding(plain, oracle):
     model, params, _ = plain
     y, key = latents(1, 2, 3), jax.random.key(8)
     noisy = (y + draw_noise(key, y.shape)).astype(np.float64)
@@ -71,18 +71,18 @@ def test_gradients_are_those_of_the_density_and_pass_through_rounding(plain, law
         return pull((jnp.zeros_like(y), jnp.ones(1, jnp.float32)))[0], pull((y, jnp.zeros(1, jnp.float32)))[0]
 
     of_bits, through_rounding = slopes(y)
-    up, down = (laws.prior_bits(params["prior"], noisy + step) for step in (1e-5, -1e-5))
+    up, down = (oracle.prior_bits(params["prior"], noisy + step) for step in (1e-5, -1e-5))
     np.testing.assert_allclose(of_bits, (up - down) / 2e-5, rtol=1e-3, atol=1e-5)
     np.testing.assert_array_equal(through_rounding, y)
 
 
-def test_tables_hold_the_probabilities_of_each_channel_and_dither(plain, dithered, laws):
+def test_tables_hold_the_probabilities_of_each_channel_and_dither(plain, dithered, oracle):
     for (_, params, coding), offsets in ((plain, [0.0]), (dithered, [-0.375, -0.125, 0.125, 0.375])):
         tables = tables_from_tree(coding["tables"])
         assert len(tables.counts) == M * len(offsets)
         for i, offset in enumerate(offsets):
             k = np.arange(-20, 21.0)
-            want = 2.0**-laws.prior_bits(params["prior"], np.repeat(k[:, None] + offset, M, 1))
+            want = 2.0**-oracle.prior_bits(params["prior"], np.repeat(k[:, None] + offset, M, 1))
             for c in range(M):
                 t = c * len(offsets) + i
                 counts = tables.counts[t, (k - tables.offsets[t]).astype(int)]
@@ -98,7 +98,7 @@ def test_symbols_have_the_table_of_their_channel_and_dither():
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (2, 3, 5), (1, 40, 50)])
 @pytest.mark.parametrize("case", ["plain", "dithered"])
-def test_a_stream_is_as_long_as_the_density_says_and_decodes_to_the_latents(case, shape, request, laws):
+def test_a_stream_is_as_long_as_the_density_says_and_decodes_to_the_latents(case, shape, request, oracle):
     model, params, coding = request.getfixturevalue(case)
     y = latents(*shape)
     dither = np.random.default_rng(3).integers(0, LEVELS, y.shape) if case == "dithered" else None
@@ -107,7 +107,7 @@ def test_a_stream_is_as_long_as_the_density_says_and_decodes_to_the_latents(case
     payloads, symbols = model.encode(params, coding, y, dither)
     np.testing.assert_array_equal(symbols["y"], k)
     np.testing.assert_array_equal(model.decode(coding, payloads, y.shape, dither), k + offset)
-    bits = laws.prior_bits(params["prior"], k + offset).sum()
+    bits = oracle.prior_bits(params["prior"], k + offset).sum()
     # No symbol is outside of its table; the coder's state takes two words of 32 bits, and the first symbols fill it.
     assert payloads[1] == b"" and -32 <= 8 * len(payloads[0]) - bits <= 64 + 1e-4 * bits
     if dither is None:  # and the estimate is the same

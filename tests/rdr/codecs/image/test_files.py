@@ -53,13 +53,13 @@ def loaded(saved):
     return files.load_codec(saved[0])
 
 
-def picture(height, width, seed=1):
+def make_image(height, width, seed=1):
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
 @pytest.fixture(scope="module")
 def message(loaded):
-    return files.encode_image(loaded, picture(17, 33), rate=0.5)
+    return files.encode_image(loaded, make_image(17, 33), rate=0.5)
 
 
 def test_everything_comes_back_to_the_bit(saved, loaded):
@@ -144,7 +144,7 @@ KERNEL = "analysis/Convolution_1/kernel"
     ({"header": header(options=OPTIONS | {"name": "jpeg"})}, "must be one of"),
     ({"header": header(options=OPTIONS | {"latents": 8})}, "do not fit its options"),
     ({"header": header(options=OPTIONS | {"realism": False})}, "do not fit its options"),
-    ({"header": header(options=OPTIONS | {"colour": 1})}, "colour"),
+    ({"header": header(options=OPTIONS | {"hue": 1})}, "hue"),
     ({"header": header(options=OPTIONS | {"channels": [4]})}, "channels is"),
     ({"header": header(options=OPTIONS | {"channels": 2**40})}, "channels is"),
     ({"header": header(options=OPTIONS | {"max_elements": 2**50})}, "max_elements is unknown"),
@@ -210,8 +210,8 @@ def test_cut_and_altered_files_are_refused_or_hold_the_same(saved, tmp_path):
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (17, 33), (16, 32)])
-def test_pictures_of_any_size_come_back_as_the_codec_reconstructs_them(loaded, height, width):
-    image = picture(height, width)
+def test_images_of_any_size_come_back_as_the_codec_reconstructs_them(loaded, height, width):
+    image = make_image(height, width)
     message = files.encode_image(loaded, image, rate=1)
     assert message == loaded.codec.encode(loaded.params, image[None] / np.float32(255), rate=1)
     found = [files.decode_image(loaded, message, realism=beta) for beta in (None, 0.0, 1.0)]
@@ -250,12 +250,12 @@ def test_empty_pictures_and_levels_that_do_not_exist_are_refused(loaded):
     with pytest.raises(ValueError, match="without empty sides"):
         files.encode_image(loaded, np.zeros((0, 5, 3), np.uint8), rate=0)
     with pytest.raises(ValueError, match="needs a rate"):
-        files.encode_image(loaded, picture(4, 4))
+        files.encode_image(loaded, make_image(4, 4))
     with pytest.raises(ValueError, match="shared_key must be None"):
-        files.encode_image(loaded, picture(4, 4), rate=0, shared_key=shared_key(1))
+        files.encode_image(loaded, make_image(4, 4), rate=0, shared_key=shared_key(1))
     for level in (-0.1, 1.1, float("nan")):
         with pytest.raises(ValueError, match=r"rate must be a level in \[0, 1\], got "):
-            files.encode_image(loaded, picture(4, 4), rate=level)
+            files.encode_image(loaded, make_image(4, 4), rate=level)
 
 
 def test_messages_that_were_cut_or_altered_are_refused(loaded, message):
@@ -279,8 +279,8 @@ def test_messages_of_other_parameters_are_refused_by_the_last_digit(loaded, mess
         files.decode_image(loaded._replace(params=params), message)
 
 
-def test_messages_of_several_pictures_are_refused_instead_of_losing_some(loaded):
-    batch = np.stack([picture(4, 5), picture(4, 5, 2)]) / np.float32(255)
+def test_messages_of_several_images_are_refused_instead_of_losing_some(loaded):
+    batch = np.stack([make_image(4, 5), make_image(4, 5, 2)]) / np.float32(255)
     message = loaded.codec.encode(loaded.params, batch, rate=0)
     with pytest.raises(ValueError, match="holds 2 images, not one"):
         files.decode_image(loaded, message)
@@ -290,7 +290,7 @@ def test_a_dither_needs_the_key_that_both_sides_share(tmp_path):
     options = {"name": "bmshj2018-factorized", "channels": 4, "latents": 6, "dither_levels": 4}
     codec = make_codec(**options)
     files.save_codec(tmp_path / "codec.npz", options, codec.finalize(drawn(codec)))
-    loaded, image = files.load_codec(tmp_path / "codec.npz"), picture(17, 33)
+    loaded, image = files.load_codec(tmp_path / "codec.npz"), make_image(17, 33)
     with pytest.raises(ValueError, match="needs the shared_key"):
         files.encode_image(loaded, image)
     message = files.encode_image(loaded, image, shared_key=shared_key(3))

@@ -1,4 +1,4 @@
-"""Latents given hyper-latents: bits against normal laws in float64, and streams against the integers that make them."""
+"""Latents given hyper-latents: bits against normal distributions in float64, and streams against their integers."""
 
 import jax
 import jax.numpy as jnp
@@ -20,10 +20,10 @@ OPTIONS = {  # M, whether there are means, values of the dither
 class Case:
     """A model, parameters and latents, and what its networks say of these in float64."""
 
-    def __init__(self, laws, latents, means, levels):
+    def __init__(self, oracle, latents, means, levels):
         self.latents, self.means, self.levels = latents, means, levels
         self.model = hyperprior_model(channels=N, latents=latents, means=means, dither_levels=levels)
-        self.params = laws.draw_parameters(self.model)
+        self.params = oracle.draw_parameters(self.model)
         rng = np.random.default_rng(2)
         self.y = (6.0 * rng.standard_normal((2, 4, 8, latents))).astype(np.float32)
         self.dither = rng.integers(0, levels, self.y.shape) if levels else None
@@ -39,7 +39,7 @@ class Case:
         said = np.asarray(self.synthesize(params, z))
         return (said[..., self.latents :], said[..., : self.latents]) if self.means else (np.zeros(said.shape), said)
 
-    def reconstruction_and_bits(self, params, y, key, laws):
+    def reconstruction_and_bits(self, params, y, key, oracle):
         """What `bits` should give, in float64."""
         z = np.asarray(self.analyze(params, y))
         noise, z_noise = (0.0, 0.0) if key is None else (
@@ -49,13 +49,13 @@ class Case:
         mean, scale = self.said(params, z_seen)
         rounded = np.round(y - mean) + mean
         seen = rounded if key is None else y + noise
-        bits = laws.normal_bits(seen, mean, scale), laws.prior_bits(params["prior"], z_seen)
+        bits = oracle.normal_bits(seen, mean, scale), oracle.prior_bits(params["prior"], z_seen)
         return seen if self.levels else rounded, sum(part.sum((1, 2, 3)) for part in bits)
 
 
 @pytest.fixture(scope="module")
-def cases(laws):
-    return {name: Case(laws, *options) for name, options in OPTIONS.items()}
+def cases(oracle):
+    return {name: Case(oracle, *options) for name, options in OPTIONS.items()}
 
 
 @pytest.fixture(params=OPTIONS)
@@ -79,12 +79,12 @@ def test_parameters_have_the_widths_of_the_papers(case):
     assert shapes["prior"]["matrix_0"] == (N, 3, 1) and set(shapes) == {"prior", "analysis", "synthesis"}
 
 
-def test_bits_are_those_of_a_normal_law_whose_scale_is_at_least_that_of_the_first_table(laws):
+def test_bits_are_those_of_a_normal_distribution_whose_scale_is_at_least_that_of_the_first_table(oracle):
     rng = np.random.default_rng(3)
     values, mean = (5.0 * rng.standard_normal(200) for _ in range(2))
     scale = np.concatenate([np.exp(rng.uniform(-3, 4, 150)), [0.1, 0.05, 0.0, -3.0, -1e6], np.full(45, 0.11)])
     found = gaussian_bits(*(jnp.asarray(part, jnp.float32) for part in (values, mean, scale)))
-    want = laws.normal_bits(*(part.astype(np.float32) for part in (values, mean, scale)))
+    want = oracle.normal_bits(*(part.astype(np.float32) for part in (values, mean, scale)))
     np.testing.assert_allclose(found, want, rtol=2e-5, atol=2e-6)
 
 
@@ -107,8 +107,8 @@ def test_the_table_of_a_scale_is_the_nearest_in_ratio():
     assert found[0] == 0 and found[-1] == 63
 
 
-def test_bits_are_the_sum_over_all_rounded_latents_and_hyper_latents(case, laws):
-    want = case.reconstruction_and_bits(*case.exact, None, laws)
+def test_bits_are_the_sum_over_all_rounded_latents_and_hyper_latents(case, oracle):
+    want = case.reconstruction_and_bits(*case.exact, None, oracle)
     y_hat, bits = jax.jit(case.model.bits)(case.params, case.y, None)
     np.testing.assert_allclose(bits, want[1], rtol=1e-5)
     # Numbers of float32 that differ in their last digit may round apart, but none of these latents is so near a tie.
@@ -117,7 +117,7 @@ def test_bits_are_the_sum_over_all_rounded_latents_and_hyper_latents(case, laws)
     assert np.std(scale) > 0.3 and (np.std(mean) > 0.3 or not case.means)
 
 
-def test_noisy_bits_and_their_gradients_are_those_of_the_sum(case, laws):
+def test_noisy_bits_and_their_gradients_are_those_of_the_sum(case, oracle):
     """Gradients along one direction for each part, by finite differences of the sum in float64."""
     key, rng = jax.random.key(9), np.random.default_rng(4)
 
@@ -131,7 +131,7 @@ def test_noisy_bits_and_their_gradients_are_those_of_the_sum(case, laws):
         return out, slope
 
     (y_hat, bits), slope = found(case.params, case.y)
-    want = case.reconstruction_and_bits(*case.exact, key, laws)
+    want = case.reconstruction_and_bits(*case.exact, key, oracle)
     np.testing.assert_allclose(y_hat, want[0], atol=2e-5)
     np.testing.assert_allclose(bits, want[1], rtol=1e-5)
     still = jax.tree.map(np.zeros_like, case.exact)
@@ -140,15 +140,15 @@ def test_noisy_bits_and_their_gradients_are_those_of_the_sum(case, laws):
         direction = jax.tree.map(lambda leaf: rng.standard_normal(leaf.shape), chosen)
         move = (still[0], direction) if part == "y" else (still[0] | {part: direction}, still[1])
         up, down = (case.reconstruction_and_bits(*jax.tree.map(lambda a, b, s=s: a + s * b, case.exact, move), key,
-                                                 laws)[1].sum() for s in (1e-6, -1e-6))
+                                                 oracle)[1].sum() for s in (1e-6, -1e-6))
         expected = sum(np.vdot(a, b) for a, b in zip(jax.tree.leaves(along), jax.tree.leaves(direction)))
         np.testing.assert_allclose(expected, (up - down) / 2e-6, rtol=1e-3)
         assert abs(expected) > 0.1
 
 
-def test_streams_are_made_of_the_integers_that_the_integer_network_says(case, codings, laws, steps):
+def test_streams_are_made_of_the_integers_that_the_integer_network_says(case, codings, oracle, steps):
     coding, kind = codings[id(case)], "leaky" if case.means else "relu"
-    laws.check_whole(coding)
+    oracle.check_whole(coding)
     specs = (LayerSpec("double", kind, 12), LayerSpec("double", kind, 12), LayerSpec("same", "none", 8))
     payloads, symbols = case.model.encode(case.params, coding, case.y, case.dither)
     z = np.round(np.asarray(case.analyze(*case.exact)))
@@ -169,12 +169,12 @@ def test_streams_are_made_of_the_integers_that_the_integer_network_says(case, co
     decoded = case.model.decode(coding, payloads, case.y.shape, case.dither)
     np.testing.assert_array_equal(decoded, (k + mean / 256 + case.offset).astype(np.float32))
     assert np.abs(decoded - case.y).max() <= 0.5 + 1e-6
-    # With a dither the latent less its mean is k + u: a normal law at k is asked for the interval around k + u.
-    # Without it, the law is taken at the whole numbers k, and the mean is what it was rounded to.
-    bits = laws.normal_bits(k + case.offset, 0.0, scale_table.scales()[index])
+    # With a dither the latent less its mean is k + u: a normal distribution at k, the interval around k + u.
+    # Without it, the distribution is taken at the whole numbers k, and the mean is what it was rounded to.
+    bits = oracle.normal_bits(k + case.offset, 0.0, scale_table.scales()[index])
     (_, hyper_bits, _), (_, table_bits, _) = steps
     np.testing.assert_allclose(table_bits[bits < 10], bits[bits < 10], atol=1e-3)
-    np.testing.assert_allclose(hyper_bits, laws.prior_bits(case.params["prior"], z), atol=1e-3)
+    np.testing.assert_allclose(hyper_bits, oracle.prior_bits(case.params["prior"], z), atol=1e-3)
     total = bits.sum() + hyper_bits.sum()
     assert payloads[1] == b"" and -32 <= 8 * len(payloads[0]) - total <= 64 + 1e-3 * total
 

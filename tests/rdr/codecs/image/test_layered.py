@@ -19,9 +19,9 @@ SCALE = 12.0**-0.5
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["scales", "means"])
-def case(request, laws):
+def case(request, oracle):
     model = layered_model(channels=3, latents=4, means=request.param)
-    params = laws.draw_parameters(model._replace(name=model.name.removesuffix("-layered")))
+    params = oracle.draw_parameters(model._replace(name=model.name.removesuffix("-layered")))
     return model, params, model.finalize(params)
 
 

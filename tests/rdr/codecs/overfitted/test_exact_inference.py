@@ -11,7 +11,7 @@ from rdr.codecs.overfitted.architecture import Architecture, shapes
 from rdr.codecs.overfitted.format import MAX_LEVELS, MAX_WIDTH, dequantize_weights, noise_maps
 
 
-def test_laws_agree_with_exact_fractions(description):
+def test_distributions_agree_with_exact_fractions(description):
     # Oracle: the same formulas with Python's fractions, which round nowhere but where the codec says so.
     weights, level = dequantize_weights(description), 1
     distribution = exact_inference.LatentDistribution(weights, level, description.arch.latent_shapes[level],

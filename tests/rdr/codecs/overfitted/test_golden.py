@@ -1,6 +1,6 @@
 """Files that were written once must be read the same for ever, and the noise that they count on must stay.
 
-`data/colour.rdr` and `data/grey_tiles.rdr` are what `overfitted.encode(image, options, tile=16)` wrote on a CPU. The
+`data/color.rdr` and `data/gray_tiles.rdr` are what `overfitted.encode(image, options, tile=16)` wrote on a CPU. The
 images are `128 + 90 sin(row / 3) cos(column / 4) f`, cut to uint8: 16 x 12 pixels with f = 0.6, 0.8 and 1 for red,
 green and blue, and 16 x 23 gray ones with f = 0.6. Options are `Options(schedule=Schedule(steps=60), rd_lambda=0.02,
 noise_levels=.., seed=..)` with 2 noise levels and seed 7, and with 1 and 2^32 - 1. Nothing asks encoders to write these
@@ -21,14 +21,14 @@ DATA = pathlib.Path(__file__).parent / "data"
 
 
 @pytest.mark.parametrize(("name", "sha256", "about"), [
-    ("colour", "6128366e57687dc593238e068ca922ba59415976484a0be637e37cce1202588d", {
+    ("color", "6128366e57687dc593238e068ca922ba59415976484a0be637e37cce1202588d", {
         "height": 16, "width": 12, "channels": 3, "bytes": 306, "bytes_header": 61, "bytes_weights": 221,
         "bytes_grids": 24, "levels": 5, "noise_levels": 2, "seed": 7, "entropy_width": 16, "synthesis_width": 24}),
-    ("grey_tiles", "9733b1aa0cb7a8428e654a4ac927a2a124848bfe98b2051f5283aa12b2a8b16c", {
+    ("gray_tiles", "9733b1aa0cb7a8428e654a4ac927a2a124848bfe98b2051f5283aa12b2a8b16c", {
         "height": 16, "width": 23, "channels": 1, "bytes": 525, "bytes_header": 164, "bytes_weights": 293,
         "bytes_grids": 68, "levels": 5, "noise_levels": 1, "seed": 2**32 - 1, "entropy_width": 16,
         "synthesis_width": 24, "tile_rows": 1, "tile_columns": 2, "tile_height": 16, "tile_width": 12}),
-], ids=["colour", "grey_tiles"])  # fmt: skip
+], ids=["color", "gray_tiles"])  # fmt: skip
 def test_stored_files_are_read_as_ever(name, sha256, about):
     message = (DATA / f"{name}.rdr").read_bytes()
     decoded, found = overfitted.decode(message), overfitted.describe(message)
@@ -38,12 +38,12 @@ def test_stored_files_are_read_as_ever(name, sha256, about):
 
 
 def test_seeds_of_stored_tiles_go_on_at_zero():
-    tiles = tiling.unpack((DATA / "grey_tiles.rdr").read_bytes())[2]
+    tiles = tiling.unpack((DATA / "gray_tiles.rdr").read_bytes())[2]
     assert [format.read(tile).seed for tile in tiles] == [2**32 - 1, 0]
 
 
 def test_stored_files_are_written_again_from_what_was_read():
-    message = (DATA / "colour.rdr").read_bytes()
+    message = (DATA / "color.rdr").read_bytes()
     assert format.write(format.read(message)).message == message
 
 

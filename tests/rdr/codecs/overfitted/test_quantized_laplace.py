@@ -11,7 +11,7 @@ from rdr.codecs.overfitted.quantized_laplace import LOCATION_STEPS, SCALES, lapl
 
 @pytest.mark.parametrize("scale", [0, 7, 20, 33, 48])
 @pytest.mark.parametrize("place", [0, 3, 7])
-def test_tables_are_laplace_laws(scale, place):
+def test_tables_are_laplace_distributions(scale, place):
     # Oracle: the distribution function in float64. Counts are rounded to 2^-24, keep 1 for each symbol, and the
     # most probable one takes what is left over.
     tables = laplace_tables()

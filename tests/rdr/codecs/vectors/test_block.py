@@ -90,7 +90,7 @@ def test_one_row_of_hexagons_costs_what_one_row_of_squares_does():
         params = codec.init(jax.random.key(0)) | {"log_step": jnp.float32(-np.log(distance))}
         for part in ("analysis", "synthesis"):
             params[part]["line"] = jnp.eye(2, dtype=jnp.float32)
-        # Laws of one component: certain of row 0, and N(0, 9) by a logistic law of the same power in a row.
+        # Distributions of one component: certain of row 0, and in a row N(0, 9) by a logistic one of the same power.
         location = jnp.zeros((2, 3), jnp.float32)
         log_scale = jnp.log(jnp.array([[0.01], [3.0 * 3**0.5 / np.pi]], jnp.float32)) + location
         params["prior"]["second_bias"] = jnp.stack([location, location, log_scale], 1)
@@ -99,8 +99,8 @@ def test_one_row_of_hexagons_costs_what_one_row_of_squares_does():
     np.testing.assert_allclose(found[0], found[1], rtol=1e-3)
 
 
-def test_the_hexagons_noise_has_the_cells_law():
-    """Noise of training on A2: zero mean, isotropic, second moment of the hexagon; as the hard error of a flat law."""
+def test_the_hexagons_noise_has_the_cells_distribution():
+    """Noise of training on A2: zero mean, isotropic, second moment of the hexagon; as hard errors of a flat density."""
     codec, _, _, _ = prepared("hexagonal")
     fresh = codec.init(jax.random.key(0))
     x = jnp.zeros((60_000, 2), jnp.float32)
@@ -130,7 +130,7 @@ def test_spread_noises_of_coordinates_are_independent():
     y, _ = codec.forward(fresh, jnp.zeros((4096, 2), jnp.float32), key=jax.random.key(2), spread=True)
     y = np.asarray(y)
     assert abs(np.corrcoef(y.T)[0, 1]) < 5 / 64
-    # Shifts of one sequence would be uncorrelated at some shifts, too: look at the joint law of the quadrants.
+    # Shifts of one sequence would be uncorrelated at some shifts, too: look at the joint distribution of the quadrants.
     quadrants = np.histogram2d(y[:, 0], y[:, 1], bins=4, range=[[-0.5, 0.5]] * 2)[0]
     assert np.abs(quadrants / 4096 * 16 - 1).max() < 5 / np.sqrt(256)
 

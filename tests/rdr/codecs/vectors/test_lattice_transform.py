@@ -28,7 +28,7 @@ def prepared(kind):
 
 
 @pytest.mark.parametrize("kind", LEVELS)
-def test_bytes_decode_to_what_training_s_hard_path_gives_and_cost_what_the_law_says(kind):
+def test_bytes_decode_to_what_training_s_hard_path_gives_and_cost_what_the_distribution_says(kind):
     codec, params, shared = prepared(kind)
     message = codec.encode(params, X, **shared)
     y = codec.decode(message, params=params, **shared)
@@ -38,7 +38,7 @@ def test_bytes_decode_to_what_training_s_hard_path_gives_and_cost_what_the_law_s
     hard, bits = codec.forward(params, X, key=jax.random.key(0))
     if kind == "plain":
         np.testing.assert_allclose(y, hard, atol=2e-5)
-    # The law of coding against the density that stands for it: a few percent at these steps.
+    # The distribution of coding against the density that stands for it: a few percent at these steps.
     np.testing.assert_allclose(lengths.mean(), float(bits.mean()), rtol=0.05)
     assert codec.symbols(params, X, *shared.values()).shape == (400, 8)
 

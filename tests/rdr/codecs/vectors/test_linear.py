@@ -55,7 +55,7 @@ def test_bytes_decode_to_what_the_symbols_say(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_size_is_the_code_length_of_the_law_and_near_the_estimate(kind):
+def test_size_is_the_code_length_of_the_distribution_and_near_the_estimate(kind):
     quantizer, codec, params, x, shared = prepared(kind)
     message = codec.encode(params, x, **shared)
     dither = shared_integers(shared["shared_key"], x.shape, levels=KINDS[kind]) if shared else np.zeros(x.shape, int)

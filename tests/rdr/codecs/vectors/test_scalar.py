@@ -62,7 +62,7 @@ def test_size_is_the_cross_entropy_of_the_tables_and_the_estimate(kind):
     ids = shared_integers(shared["shared_key"], x.shape, levels=8) if shared else np.zeros(x.shape, np.int32)
     bits = table_bits(codec.symbols(params, x, **shared), Tables(**params["tables"]), np.asarray(ids)).sum()
     assert bits / 8 <= len(message) <= 1.001 * bits / 8 + 64
-    # The training estimate: the same law, with dither in place of noise. Tolerance: five standard errors and the
+    # The training estimate: the same distribution, with dither in place of noise. Tolerance: 5 standard errors and the
     # eighth-step grid of the dither (second order: 8^-2).
     _, estimate = codec.forward(params, x, key=jax.random.key(9))
     error = 5 * float(jnp.std(estimate)) / np.sqrt(x.size)

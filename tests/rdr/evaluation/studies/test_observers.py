@@ -49,7 +49,7 @@ def test_nobody_is_named_for_being_a_little_less_likely_than_others_who_agree(st
     for last, named in ((-1.9, False), (-2.1, True)):
         monkeypatch.setattr(observers, "standardized_likelihood",
                             lambda _, count, last=last: np.append(np.linspace(0.0, 0.1, count - 1), last))
-        found = screen_observers(*study, least_catch=0.0)
+        found = screen_observers(*study, min_catch=0.0)
         assert [bool(one.reasons) for one in found] == [False] * 29 + [named]
 
 
@@ -67,9 +67,9 @@ def test_skipped_catch_trials_are_not_answered_ones(study):
 
 def test_thresholds_are_arguments_and_checked(study):
     answers, fits = study
-    lenient = screen_observers(answers, fits, least_catch=0.0)
+    lenient = screen_observers(answers, fits, min_catch=0.0)
     assert not any("catch" in reason for one in lenient for reason in one.reasons)
     with pytest.raises(ValueError, match="from 0 to 1"):
-        screen_observers(answers, fits, least_catch=2.0)
+        screen_observers(answers, fits, min_catch=2.0)
     with pytest.raises(ValueError, match="observers of the answers"):
         screen_observers(answers, [(fits[0][0].keep(np.arange(30) > 0), fits[0][1])])

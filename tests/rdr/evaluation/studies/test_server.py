@@ -172,7 +172,7 @@ def test_what_is_no_answer_is_refused(running):
 
 def test_sizes_are_bounded(running):
     study = running()
-    long, kind = b"x" * (server.MOST_BYTES + 1), {"Content-Type": "application/json"}
+    long, kind = b"x" * (server.MAX_BYTES + 1), {"Content-Type": "application/json"}
     try:
         status, _ = study.ask("POST", "/answers", long, **kind)
         assert status in (400, 413)

@@ -85,7 +85,7 @@ def test_the_gaussian_proxy_never_exceeds_the_exact_distance_and_both_forms_of_i
 
 
 def test_proxy_is_exact_for_shifted_and_scaled_copies():
-    # y = 0.3 + 1.7 x is the monotone map between the laws, which then differ by location and scale alone.
+    # y = 0.3 + 1.7 x is the monotone map between the distributions, which then differ by location and scale alone.
     b = 0.3 + 1.7 * A
     for sigma in (0.8, np.inf):
         want = jax.jit(lambda a, b, s=sigma: wasserstein_distortion(a, b, s))(A, b)

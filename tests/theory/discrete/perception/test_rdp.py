@@ -247,7 +247,7 @@ def test_the_bound_holds_for_whatever_a_generic_solver_finds(name):
     assert answer.rate_lower - 1e-6 <= found.fun <= answer.rate + 1e-4
 
 
-def test_freeing_the_coding_law_would_give_less():
+def test_freeing_the_coding_distribution_would_give_less():
     # min over r and W of KL(W || p r) with r = p but the channel's own output free: 0.244182047 nat at D = .1.
     answer = rate_distortion_perception([0.75, 0.25], 1.0 - np.eye(2), distortion=0.1, perception=0.0, divergence="tv")
     np.testing.assert_allclose(answer.rate * LN2, 0.253537019, atol=1e-8)
