@@ -21,7 +21,7 @@ from paper_figures.tables import read_table
 class Data(NamedTuple):
     """The table of `experiments.bounds.optimal_support`.
 
-    Fields:
+    Attributes:
       width: length of the source's interval.
       columns: one row per slope and atom.
     """

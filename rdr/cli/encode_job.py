@@ -93,7 +93,8 @@ def read(file: pathlib.Path, config: Config) -> Source:
     Raises:
       ValueError: if it cannot be read, or has colors that are to be kept and cannot be.
     """
-    data = read_image_data(file, depth="eight" if config.checkpoint else "keep", color=config.color)
+    color: Any = config.color  # one of the choices of its option
+    data = read_image_data(file, depth="eight" if config.checkpoint else "keep", color=color)
     tell_notes(file, data)
     if data.space is not None and not data.space.is_srgb:
         remedy = "save it with an ICC profile" if data.space.hdr else "let them be converted (--color=convert)"

@@ -64,11 +64,9 @@ def get(codec: str | Codec | VectorCodec, **options: Any) -> Codec | VectorCodec
       ValueError: if there is no codec of this name, or an option is out of its range.
       TypeError: if a codec is given together with options, or its factory does not take one of them.
     """
-    if isinstance(codec, str):
-        return CODECS.build(codec, **options)
-    if options:
-        raise TypeError(f"a codec that is given takes no options, got {', '.join(options)}")
-    return codec
+    if callable(getattr(codec, "encode", None)) and callable(getattr(codec, "decode", None)):
+        return CODECS.given(codec, options)
+    return CODECS.build(codec, **options)
 
 
 def register(name: str, factory: Callable[..., Codec | VectorCodec]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from rdr.arguments import image_pair
-from rdr.codecs.overfitted.objectives import feature_maps
+from rdr.codecs.overfitted.objectives import FeatureMaps, feature_maps
 from rdr.features import alexnet
 from rdr.losses import lpips
 from rdr.losses.wasserstein_distortion import pooling, prepare
@@ -36,8 +36,8 @@ def squared_error_map(images: ArrayLike, reference: ArrayLike) -> np.ndarray:
     return np.square(images - reference).mean(-1)
 
 
-def wasserstein_distortion_map(images: ArrayLike, reference: ArrayLike, sigma: float, *, features: str = "alexnet",
-                               scales: int = 1) -> np.ndarray:
+def wasserstein_distortion_map(images: ArrayLike, reference: ArrayLike, sigma: float, *,
+                               features: str | FeatureMaps = "alexnet", scales: int = 1) -> np.ndarray:
     """Computes what each pixel adds to Wasserstein distortion with windows of one width.
 
     D = mean_n D(n) with D(n) = sum_i w_i sum_c u_i(n, c) [(m_i - m_i')^2 + (v_i - v_i')^2](c); see

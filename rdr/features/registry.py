@@ -76,9 +76,10 @@ def get(features: str | FeatureMaps, **options: Any) -> FeatureMaps:
 
     Raises:
       ValueError: if there are none of this name.
+      TypeError: if a function is given together with options.
       FileNotFoundError: if the weights that they need are not installed; the message says what to install.
     """
-    return features if callable(features) else FEATURES.build(features, **options)
+    return FEATURES.given(features, options) if callable(features) else FEATURES.build(features, **options)
 
 
 def register(name: str, features: FeatureMaps) -> None:

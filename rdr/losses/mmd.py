@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
@@ -17,7 +19,7 @@ def mmd_squared(
     samples: ArrayLike,
     reference: ArrayLike,
     *,
-    kernel: str = "gaussian",
+    kernel: str | Callable[[jax.Array, jax.Array], jax.Array] = "gaussian",
     bandwidths: tuple[float, ...] = (1.0,),
     degree: int = 3,
     unbiased: bool = False,
@@ -32,7 +34,8 @@ def mmd_squared(
     Args:
       samples: [samples, dimension], or [samples] for numbers.
       reference: [other samples, dimension], or [other samples].
-      kernel: "gaussian", "polynomial" or "energy".
+      kernel: "gaussian", "polynomial" or "energy"; or a function of sets [m, dimension] and [n, dimension] to
+        [m, n], positive definite.
       bandwidths: bandwidths h of the Gaussian kernel, in units of the samples.
       degree: degree of the polynomial kernel.
       unbiased: leave pairs of a sample with itself out. The estimate is then unbiased and may be negative
@@ -50,7 +53,7 @@ def mmd_squared(
       "polynomial" with degree 3 and unbiased=True is the kernel of KID (Bińkowski et al. 2018, arXiv 1801.01401).
     """
     x, y = sample_pair(samples, reference)
-    if kernel not in KERNELS:
+    if not callable(kernel) and kernel not in KERNELS:
         raise ValueError(f"kernel must be one of {', '.join(map(repr, KERNELS))}, got {kernel!r}")
     if kernel == "gaussian" and not (bandwidths and all(0 < h < float("inf") for h in bandwidths)):
         raise ValueError(f"bandwidths must be one or more positive numbers, got {bandwidths}")
@@ -60,6 +63,8 @@ def mmd_squared(
         raise ValueError(f"an unbiased estimate needs two samples each, got {x.shape[0]} and {y.shape[0]}")
 
     def gram(a, b):
+        if callable(kernel):
+            return kernel(a, b)
         if kernel == "polynomial":
             product = jnp.matmul(a, b.T, precision=jax.lax.Precision.HIGHEST)
             return (product / a.shape[1] + 1.0) ** degree

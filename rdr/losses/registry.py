@@ -111,9 +111,10 @@ def get(loss: str | Loss, **options: Any) -> Loss:
 
     Raises:
       ValueError: if there is no such loss.
+      TypeError: if it has no such option, or a function is given together with options.
       FileNotFoundError: if the weights that it needs are not installed; the message says what to install.
     """
-    return loss if callable(loss) else LOSSES.build(loss, **options)
+    return LOSSES.given(loss, options) if callable(loss) else LOSSES.build(loss, **options)
 
 
 def register(name: str, loss: Loss) -> None:

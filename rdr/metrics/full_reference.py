@@ -80,7 +80,7 @@ def full_reference(
         return metric
     if callable(metric):
         return from_function(metric)
-    if metric not in FULL_REFERENCE:
+    if not isinstance(metric, str) or metric not in FULL_REFERENCE:
         raise ValueError(f"metrics must be among {', '.join(FULL_REFERENCE)}, got {metric!r}")
     if not sigma >= 0:
         raise ValueError(f"sigma must be >= 0, got {sigma}")

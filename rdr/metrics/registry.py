@@ -57,7 +57,7 @@ def register(
       ValueError: if the name is taken or is none.
       TypeError: if the metric is none and cannot be called.
     """
-    if not name.isidentifier() or name in FULL_REFERENCE:
+    if not isinstance(name, str) or not name.isidentifier() or name in FULL_REFERENCE:
         raise ValueError(f"the name of a metric must be new, of letters, digits and underscores, got {name!r}")
     if not callable(metric):
         raise TypeError(f"metric must be callable, got {type(metric).__name__}")

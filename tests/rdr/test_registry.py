@@ -11,7 +11,17 @@ def test_objects_are_built_with_options():
     assert registry.names() == ("a", "b") and registry.build("a") == "A" and registry.build("b", size=3) == 3
     with pytest.raises(ValueError, match="thing must be one of 'a', 'b', got 'c'"):
         registry.build("c")
-    for name in ("a", ""):
+    for nothing in (None, ["b"]):
+        with pytest.raises(ValueError, match="thing must be one of 'a', 'b', got "):
+            registry.build(nothing)
+    with pytest.raises(TypeError, match="thing 'b' has no option 'length'; it takes size"):
+        registry.build("b", length=3)
+    with pytest.raises(TypeError, match="thing 'a' has no option 'size'; it takes none"):
+        registry.build("a", size=3)
+    assert registry.given(3, {}) == 3
+    with pytest.raises(TypeError, match="a thing that is given takes no options, got size"):
+        registry.given(3, {"size": 1})
+    for name in ("a", "", 3, ["a"]):
         with pytest.raises(ValueError, match="must be new"):
             registry.register(name, lambda: None)
     with pytest.raises(TypeError, match="must be callable, got int"):

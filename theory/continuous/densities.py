@@ -32,7 +32,7 @@ _INVISIBLE_MASS = 1e-18
 class QuadratureRule(NamedTuple):
     """A finite measure that stands for a density.
 
-    Fields:
+    Attributes:
       nodes: [n, d].
       weights: [n], non-negative, sum 1.
       core: [n], True where the node belongs to the bounded core on which lower bounds are proved.
@@ -46,7 +46,7 @@ class QuadratureRule(NamedTuple):
 class Density(NamedTuple):
     """A probability density of dimension 1 or 2.
 
-    Fields:
+    Attributes:
       name: what to call it in tables.
       dimension: 1 or 2.
       rule: function from a spacing (a length) to the `QuadratureRule` that is exact to rounding error for

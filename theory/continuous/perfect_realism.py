@@ -24,7 +24,7 @@ class PerfectRealism(NamedTuple):
     `rate`, `rate_lower` and `distortion` belong to the finest quadrature rule, for which they are certified;
     the `extrapolated` ones estimate the density's own values.
 
-    Fields:
+    Attributes:
       rate: [] bits, of a coupling of the rule with itself, marginals exact.
       rate_lower: [] bits; no coupling of that distortion has a smaller rate.
       distortion: [] expected squared error of the coupling, summed over components.
@@ -48,6 +48,11 @@ class PerfectRealism(NamedTuple):
     def gap(self) -> jax.Array:
         """`rate - rate_lower`, bits, of the finest rule."""
         return self.rate - self.rate_lower
+
+    @property
+    def certified(self) -> jax.Array:
+        """Whether the coupling was verified, whatever its gap: both bounds hold for the finest rule."""
+        return jnp.isfinite(self.rate)
 
     @property
     def intercept_lower(self) -> jax.Array:

@@ -27,7 +27,7 @@ _INSERTIONS = 4  # atoms inserted per round
 class ContinuousRateDistortion(NamedTuple):
     """A point of the rate-distortion function of a density, or a curve of them (a leading axis on every field).
 
-    Fields:
+    Attributes:
       rate: [] bits, mutual information of a channel into `atoms` whose distortion is `distortion`.
       rate_lower: [] bits; no channel into the line (plane) of that distortion has a smaller rate.
       distortion: [] expected squared error, summed over components.

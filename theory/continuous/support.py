@@ -31,7 +31,7 @@ _NEW_POSTERIOR = 0.1  # largest posterior that an inserted atom starts with
 class Atoms(NamedTuple):
     """A discrete output distribution with a fixed number of slots.
 
-    Fields:
+    Attributes:
       positions: [m, d].
       log_weights: [m] nats; -inf for an empty slot.
     """

@@ -29,7 +29,7 @@ _FLAT, _SHIFT = 0.45, 4.5
 class Supremum(NamedTuple):
     """Bounds on max_y c(y).
 
-    Fields:
+    Attributes:
       upper: [], proved: no y has a larger c(y).
       lower: [], c at `location`: the stated margin is `upper` - `lower`.
       location: [d], the best point found, by Newton ascent from the best sub-cell.

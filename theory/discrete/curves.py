@@ -170,6 +170,16 @@ class DistortionRate(NamedTuple):
     iterations: jax.Array
     converged: jax.Array
 
+    @property
+    def gap(self) -> jax.Array:
+        """`distortion - distortion_lower`: how far from the optimum the channel is at most."""
+        return self.distortion - self.distortion_lower
+
+    @property
+    def certified(self) -> jax.Array:
+        """Whether the channel was verified, whatever its gap: both bounds hold."""
+        return jnp.isfinite(self.distortion)
+
 
 def distortion_rate(
     pmf: ArrayLike,

@@ -36,7 +36,7 @@ _WEIGHTS = 14  # bisections of the weight between the two rates
 class LimitedCommonRandomness(NamedTuple):
     """Bounds on the least rate for perfect realism with C bits of common randomness.
 
-    Fields:
+    Attributes:
       rate: [] bits, an upper bound: max(I(X;U), I(Y;U) - C) of the returned channels.
       rate_lower: [] bits, a lower bound for every scheme of that distortion.
       lower_bound: which bound gave `rate_lower`: "unlimited common randomness" or "estimation".
@@ -64,6 +64,11 @@ class LimitedCommonRandomness(NamedTuple):
     def gap(self) -> jax.Array:
         """`rate - rate_lower`, bits; it does not vanish for every C where the search succeeds."""
         return self.rate - self.rate_lower
+
+    @property
+    def certified(self) -> jax.Array:
+        """Whether the channels were verified, whatever the gap: both bounds hold."""
+        return jnp.isfinite(self.rate)
 
 
 def _information(log_joint: jax.Array, log_pmf: jax.Array) -> jax.Array:

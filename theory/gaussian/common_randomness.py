@@ -33,6 +33,11 @@ class DistortionBounds(NamedTuple):
     lower: jax.Array
     upper: jax.Array
 
+    @property
+    def gap(self) -> jax.Array:
+        """`upper - lower`, in units of the distortion."""
+        return self.upper - self.lower
+
 
 def strong_realism_rate(
     distortion: ArrayLike,

@@ -75,6 +75,16 @@ class VectorRateDistortionPerception(NamedTuple):
     component_perceptions: jax.Array
     reconstruction_variances: jax.Array
 
+    @property
+    def gap(self) -> jax.Array:
+        """`rate_upper - rate`, bits: how far from the optimum the reconstruction is at most."""
+        return self.rate_upper - self.rate
+
+    @property
+    def certified(self) -> jax.Array:
+        """Whether the reconstruction was verified, whatever its gap: both bounds hold."""
+        return jnp.isfinite(self.rate_upper)
+
 
 def rate_distortion_perception(
     distortion: ArrayLike,

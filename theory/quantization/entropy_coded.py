@@ -52,6 +52,11 @@ class OperationalBounds(NamedTuple):
     upper: jax.Array
     slope: jax.Array
 
+    @property
+    def gap(self) -> jax.Array:
+        """`upper - lower`, in units of both."""
+        return self.upper - self.lower
+
 
 def _quantizer(density, pairs, weight):
     """The quantizer at Lagrangian weight `weight` (distortion per nat)."""

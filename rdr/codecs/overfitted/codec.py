@@ -158,7 +158,7 @@ def describe(message: bytes) -> dict[str, Any]:
         "height": arch.height, "width": arch.width, "channels": arch.channels, "bytes": len(message),
         "bits_per_pixel": 8 * len(message) / (arch.height * arch.width),
         "bytes_header": len(message) - weights - weight_escapes - latents - latent_escapes,
-        "bytes_weights": weights + weight_escapes, "bytes_grids": latents + latent_escapes, "levels": arch.levels,
+        "bytes_weights": weights + weight_escapes, "bytes_latents": latents + latent_escapes, "levels": arch.levels,
         "noise_levels": arch.noise_levels, "seed": settings.seed, "entropy_width": arch.entropy_width,
         "synthesis_width": arch.synthesis_width,
         "multiply_accumulates_per_pixel": round(operations(arch)["all"], 1),

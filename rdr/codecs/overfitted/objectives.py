@@ -22,6 +22,8 @@ SCALES = {"alexnet": 1}  # its first maps see far, and more maps take long to co
 TYPICAL_BITS_PER_PIXEL = 0.2
 # Bits per pixel for one unit of distortion, for about half a bit per pixel on photographs.
 RD_LAMBDAS = {"mse": 0.01, "ms_ssim": 50.0, "wd": 1.0, "wd_mse": 1.0, "lpips": 3.0}
+# [batch, height, width, channels] in [0, 1] -> name -> [batch, rows, columns, channels]
+FeatureMaps = Callable[[jax.Array], dict[str, jax.Array]]
 PIXELS_PER_DEGREE = 40.0
 SQUARED_ERROR_WEIGHT = 10.0  # in "wd_mse", of values in [0, 1]
 
@@ -45,12 +47,15 @@ class Objective(NamedTuple):
     needs_sigma: bool = False
 
 
-def feature_maps(name: str, scales: int) -> tuple[Any, Callable[[Any, jax.Array], dict[str, jax.Array]]]:
+def feature_maps(
+    name: str | FeatureMaps, scales: int
+) -> tuple[Any, Callable[[Any, jax.Array], dict[str, jax.Array]]]:
     """Builds the feature maps that Wasserstein distortion compares.
 
     Args:
-      name: "pixels", "steerable" (pixels and a steerable pyramid), "alexnet" or "vgg16" (pixels and the network's).
-      scales: number of resolutions, except of the pyramid.
+      name: "pixels", "steerable" (pixels and a steerable pyramid), "alexnet" or "vgg16" (pixels and the network's); or
+        a function from images [batch, height, width, channels] in [0, 1] to named maps.
+      scales: number of resolutions, except of the pyramid and of a function.
 
     Returns:
       A network's parameters, or None, and a function from these and images [batch, height, width, channels] to named
@@ -60,6 +65,8 @@ def feature_maps(name: str, scales: int) -> tuple[Any, Callable[[Any, jax.Array]
       ValueError: if there are no such features.
       FileNotFoundError: if a network's weights are not installed.
     """
+    if callable(name):
+        return None, lambda _, images: name(images)
     if name not in FEATURES:
         raise ValueError(f"features must be one of {', '.join(map(repr, FEATURES))}, got {name!r}")
 
@@ -88,7 +95,7 @@ def feature_maps(name: str, scales: int) -> tuple[Any, Callable[[Any, jax.Array]
 
 
 @functools.lru_cache(maxsize=16)
-def objective(name: str, *, features: str = "alexnet", scales: int | None = None,
+def objective(name: str, *, features: str | FeatureMaps = "alexnet", scales: int | None = None,
               squared_error_weight: float = SQUARED_ERROR_WEIGHT) -> Objective:
     """Looks up an objective.
 
@@ -101,7 +108,7 @@ def objective(name: str, *, features: str = "alexnet", scales: int | None = None
     Args:
       name: of `OBJECTIVES`.
       features: of "wd", see `feature_maps`.
-      scales: of "wd", number of resolutions; default 1 for "alexnet" and 3 for others.
+      scales: of "wd", number of resolutions; default 1 for "alexnet" and 3 for others; a function has its own.
       squared_error_weight: of "wd_mse".
 
     Returns:
@@ -125,7 +132,7 @@ def objective(name: str, *, features: str = "alexnet", scales: int | None = None
                          lambda params, target, image: lpips.lpips(params, color(image), color(target)))
     if name not in OBJECTIVES:
         raise ValueError(f"objective must be one of {', '.join(map(repr, OBJECTIVES))}, got {name!r}")
-    params, maps = feature_maps(features, scales or SCALES.get(features, 3))
+    params, maps = feature_maps(features, scales or (3 if callable(features) else SCALES.get(features, 3)))
     error = squared_error_weight if name == "wd_mse" else 0.0
 
     def prepare(params, image, sigma):

@@ -16,6 +16,7 @@ from rdr.codecs.overfitted.architecture import Architecture
 from rdr.codecs.overfitted.objectives import (
     PIXELS_PER_DEGREE,
     SQUARED_ERROR_WEIGHT,
+    FeatureMaps,
     Objective,
     objective,
     objective_from_loss,
@@ -50,7 +51,8 @@ class Options(NamedTuple):
       seed: of the noise in training, and of shared noise.
       noise_levels: the finest so many resolutions get shared noise; 0 for a deterministic codec.
       sigma: of "wd" and "wd_mse": pixels, a map of them [height, width], "eccentricity", "saliency" or "intrinsic".
-      features: of "wd" and "wd_mse": "pixels", "steerable", "alexnet" or "vgg16".
+      features: of "wd" and "wd_mse": "pixels", "steerable", "alexnet" or "vgg16"; or a function of your own,
+        `features(images) -> {name: maps}`, of [batch, height, width, channels] in [0, 1].
       squared_error_weight: of "wd_mse", beside Wasserstein distortion; of values in [0, 1].
       saliency: [height, width] for sigma = "saliency".
       entropy_width: see `Architecture`.
@@ -66,7 +68,7 @@ class Options(NamedTuple):
     seed: int = 0
     noise_levels: int = 0
     sigma: float | str | ArrayLike = 4.0
-    features: str = "alexnet"
+    features: str | FeatureMaps = "alexnet"
     squared_error_weight: float = SQUARED_ERROR_WEIGHT
     saliency: Any = None
     entropy_width: int = 16

@@ -279,12 +279,12 @@ def describe(message: bytes) -> dict[str, Any]:
     grid, channels, tiles = unpack(message, max_elements=_ANY)  # no image is made
     each = [codec.describe(tile) for tile in tiles]
     pixels = grid.height * grid.width
-    weights, grids = (sum(one[name] for one in each) for name in ("bytes_weights", "bytes_grids"))
+    weights, latents = (sum(one[name] for one in each) for name in ("bytes_weights", "bytes_latents"))
     operations_of_all = sum(one["multiply_accumulates_per_pixel"] for one in each) * grid.tile[0] * grid.tile[1]
     return each[0] | {
         "height": grid.height, "width": grid.width, "channels": channels, "tile_rows": grid.rows,
         "tile_columns": grid.columns, "tile_height": grid.tile[0], "tile_width": grid.tile[1], "bytes": len(message),
-        "bits_per_pixel": 8 * len(message) / pixels, "bytes_header": len(message) - weights - grids,
-        "bytes_weights": weights, "bytes_grids": grids,
+        "bits_per_pixel": 8 * len(message) / pixels, "bytes_header": len(message) - weights - latents,
+        "bytes_weights": weights, "bytes_latents": latents,
         "multiply_accumulates_per_pixel": round(operations_of_all / pixels, 1),
     }

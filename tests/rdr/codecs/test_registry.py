@@ -35,5 +35,8 @@ def test_codecs_can_be_added_and_given():
         codecs.unregister("mine")
     with pytest.raises(ValueError, match="codec must be one of 'block', .*'trellis', got 'mine'"):
         codecs.get("mine")
+    for nothing in (None, 3, lambda: mine):
+        with pytest.raises(ValueError, match="codec must be one of 'block'"):
+            codecs.get(nothing)
     with pytest.raises(TypeError, match="takes no options, got dimension"):
         codecs.get(mine, dimension=2)

@@ -19,6 +19,8 @@ def test_users_add_their_own():
         return images
 
     assert rdr.features.get(own) is own
+    with pytest.raises(TypeError, match="a feature map that is given takes no options, got taps"):
+        rdr.features.get(own, taps=("relu1",))
     rdr.features.register("own", own)
     try:
         assert rdr.features.get("own") is own and "own" in rdr.features.names()

@@ -51,6 +51,13 @@ def test_every_kernel_equals_loops_over_pairs(unbiased):
         np.testing.assert_allclose(got, loops(kernel), rtol=1e-12)
 
 
+def test_a_kernel_may_be_a_function():
+    """Oracle: the linear kernel's distance is that of the means."""
+    x, y = (np.random.default_rng(i).standard_normal((n, 3)).astype(np.float32) for i, n in ((0, 5), (1, 7)))
+    found = mmd_squared(x, y, kernel=lambda a, b: a @ b.T)
+    np.testing.assert_allclose(found, np.sum((x.mean(0) - y.mean(0)) ** 2), rtol=1e-5)
+
+
 def test_energy_distance_of_numbers_is_twice_the_integrated_squared_gap_of_distribution_functions():
     x, y = RNG.normal(size=7), RNG.normal(size=11) * 1.5
     points = np.sort(np.concatenate([x, y]))

@@ -20,6 +20,8 @@ def test_users_add_their_own():
         return images
 
     assert rdr.losses.get(own) is own
+    with pytest.raises(TypeError, match="a loss that is given takes no options, got sigma"):
+        rdr.losses.get(own, sigma=2.0)
     rdr.losses.register("own", own)
     try:
         assert rdr.losses.get("own") is own and "own" in rdr.losses.names()

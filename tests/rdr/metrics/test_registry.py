@@ -21,5 +21,8 @@ def test_users_add_metrics():
             rdr.metrics.register("largest", largest_error)
     finally:
         rdr.metrics.unregister("largest")
-    with pytest.raises(ValueError, match="metrics must be among .*got 'largest'"):
-        rdr.metrics.get("largest")
+    for nothing in ("largest", None, ["psnr"]):
+        with pytest.raises(ValueError, match="metrics must be among .*got "):
+            rdr.metrics.get(nothing)
+    with pytest.raises(ValueError, match="must be new"):
+        rdr.metrics.register(3, largest_error)

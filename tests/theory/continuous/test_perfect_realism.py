@@ -15,7 +15,7 @@ def test_gaussian_meets_its_closed_form():
     np.testing.assert_allclose(curve.distortion, [0.763932022, 0.438447187, 0.234435563], atol=2e-9)
     exact = -0.5 * np.log2(1.0 - (1.0 - curve.distortion / 2.0) ** 2)
     np.testing.assert_allclose(curve.rate, exact, atol=1e-8)
-    assert np.all(curve.rate - curve.rate_lower < 1e-11) and np.all(curve.rate_lower <= curve.rate)
+    assert np.all(curve.rate - curve.rate_lower < 1e-11) and np.all(curve.gap >= 0) and np.all(curve.certified)
     # The error estimate covers what is left, truncation at 1e-11 of the mass included.
     assert np.all(curve.discretization_error < 1e-9)
 

@@ -85,8 +85,9 @@ def test_gradients_pass_through_a_curve():
 @pytest.mark.parametrize("rate", [1e-3, 0.3, 1.2, 2.1])
 def test_distortion_rate_is_the_inverse(rate):
     answer = distortion_rate(PMF, SQUARED, rate=rate)
-    assert bool(answer.converged) and answer.rate <= rate
-    assert 0.0 <= answer.slope * (answer.distortion - answer.distortion_lower) <= 1e-9 + 1e-13
+    assert bool(answer.converged) and answer.certified and answer.rate <= rate
+    assert answer.gap == answer.distortion - answer.distortion_lower
+    assert 0.0 <= answer.slope * answer.gap <= 1e-9 + 1e-13
     joint = PMF[:, None] * np.asarray(answer.channel)
     np.testing.assert_allclose((joint * SQUARED).sum(), answer.distortion, rtol=1e-12)
     back = rate_distortion(PMF, SQUARED, distortion=answer.distortion)

@@ -121,7 +121,7 @@ def test_unlimited_common_randomness_is_the_classical_optimum_at_perfect_realism
     pmf, places = np.array([0.5, 0.3, 0.2]), np.array([0.0, 1.0, 3.0])
     cost = (places[:, None] - places) ** 2
     answer = limited_common_randomness(pmf, cost, common_randomness=np.inf, slope=1.0, restarts=1, steps=20)
-    assert answer.gap < 1e-6
+    assert answer.gap < 1e-6 and answer.certified
     unlimited = rate_distortion_perception(
         pmf, cost, distortion=float(answer.distortion), perception=0.0, divergence="tv")
     np.testing.assert_allclose(answer.rate, unlimited.rate, atol=1e-6)

@@ -81,7 +81,9 @@ def test_hard_cases_are_certified(divergence):
     perception = idle * np.where(
         rng.random(n) < 0.5, 10 ** rng.uniform(-12, 0.2, n), 1 - 10 ** rng.uniform(-10, -1, n))
     found = vector.rate_distortion_perception(d, perception, lam, divergence=divergence)
-    gap = np.asarray(found.rate_upper - found.rate)
+    gap = np.asarray(found.gap)
+    np.testing.assert_array_equal(gap, found.rate_upper - found.rate)
+    assert found.certified.all()
     assert gap.max() < 1e-9 and gap.min() > -1e-13 * np.asarray(found.rate).max()
     assert np.asarray(found.kkt_residual).max() < 1e-10
     # The components obey both constraints and pay for the whole.

@@ -32,7 +32,8 @@ def test_the_gaussian_values_are_reproduced_to_their_digits(curve):
 
 
 def test_the_two_sides_meet(curve):
-    assert np.all(curve.upper >= curve.lower)
+    assert np.all(curve.gap >= 0)
+    np.testing.assert_array_equal(curve.gap, curve.upper - curve.lower)
     np.testing.assert_allclose(curve.upper, curve.lower, rtol=3e-12)
 
 

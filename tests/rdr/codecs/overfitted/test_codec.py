@@ -84,7 +84,7 @@ def test_progress_of_other_fits_is_refused(tmp_path, monkeypatch):
 
 def test_description_adds_up(message):
     about = overfitted.describe(message)
-    assert about["bytes_header"] + about["bytes_weights"] + about["bytes_grids"] == about["bytes"] == len(message)
+    assert about["bytes_header"] + about["bytes_weights"] + about["bytes_latents"] == about["bytes"] == len(message)
     assert about["bits_per_pixel"] == 8 * len(message) / (10 * 14)
 
 
@@ -110,7 +110,7 @@ def test_sizes_that_weights_alone_exceed_give_the_shortest_file(monkeypatch):
     flat = np.full((10, 14, 3), 128, np.uint8)  # of the other images' shape: the same programs
     wild = overfitted.Schedule(steps=150, weight_rate=0.2)  # weights go far from where they start
     made = overfitted.encode(flat, FAST._replace(size=70, schedule=wild))
-    assert len(made) > 70 and overfitted.describe(made)["bytes_grids"] == 0
+    assert len(made) > 70 and overfitted.describe(made)["bytes_latents"] == 0
     assert np.abs(overfitted.decode(made).astype(int) - 128).max() <= 16
 
 

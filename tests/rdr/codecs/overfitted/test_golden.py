@@ -23,10 +23,10 @@ DATA = pathlib.Path(__file__).parent / "data"
 @pytest.mark.parametrize(("name", "sha256", "about"), [
     ("color", "6128366e57687dc593238e068ca922ba59415976484a0be637e37cce1202588d", {
         "height": 16, "width": 12, "channels": 3, "bytes": 306, "bytes_header": 61, "bytes_weights": 221,
-        "bytes_grids": 24, "levels": 5, "noise_levels": 2, "seed": 7, "entropy_width": 16, "synthesis_width": 24}),
+        "bytes_latents": 24, "levels": 5, "noise_levels": 2, "seed": 7, "entropy_width": 16, "synthesis_width": 24}),
     ("gray_tiles", "9733b1aa0cb7a8428e654a4ac927a2a124848bfe98b2051f5283aa12b2a8b16c", {
         "height": 16, "width": 23, "channels": 1, "bytes": 525, "bytes_header": 164, "bytes_weights": 293,
-        "bytes_grids": 68, "levels": 5, "noise_levels": 1, "seed": 2**32 - 1, "entropy_width": 16,
+        "bytes_latents": 68, "levels": 5, "noise_levels": 1, "seed": 2**32 - 1, "entropy_width": 16,
         "synthesis_width": 24, "tile_rows": 1, "tile_columns": 2, "tile_height": 16, "tile_width": 12}),
 ], ids=["color", "gray_tiles"])  # fmt: skip
 def test_stored_files_are_read_as_ever(name, sha256, about):

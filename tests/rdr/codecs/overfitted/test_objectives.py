@@ -77,6 +77,18 @@ def test_wrong_objectives_are_named(name):
         objective(name)
 
 
+def test_features_may_be_a_function():
+    """Oracle: at sigma = 0 the distortion is the squared error of the maps."""
+    def twice(images):
+        return {"twice": 2 * images}
+
+    goal = objective("wd", features=twice)
+    assert goal is objective("wd", features=twice) and goal.needs_sigma
+    other = IMAGE + 0.1
+    found = goal.distance(goal.params, goal.prepare(goal.params, IMAGE, 0.0), other)
+    np.testing.assert_allclose(found, 4 * np.mean((other - IMAGE) ** 2), rtol=1e-5)
+
+
 def test_wrong_features_are_named():
     with pytest.raises(ValueError, match="features must be one of"):
         objective("wd", features="none")

@@ -244,7 +244,7 @@ def test_sizes_hold_where_later_tiles_have_longer_lengths(monkeypatch, size, fir
 def test_description_adds_up(message):
     about = overfitted.describe(message)
     each = [codec.describe(tile) for tile in tiling.unpack(message)[2]]
-    assert about["bytes_header"] + about["bytes_weights"] + about["bytes_grids"] == about["bytes"] == len(message)
+    assert about["bytes_header"] + about["bytes_weights"] + about["bytes_latents"] == about["bytes"] == len(message)
     assert about["bytes_weights"] == sum(one["bytes_weights"] for one in each)
     assert about["bits_per_pixel"] == 8 * len(message) / (20 * 27)
     names = ("height", "width", "channels", "tile_rows", "tile_columns", "tile_height", "tile_width", "seed")
