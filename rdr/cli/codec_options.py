@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import pathlib
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from rdr.command_line import option
 from rdr.data.image_io import read_image
 
 MAX_BITS_PER_PIXEL = 64.0
+SIGMAS = ("eccentricity", "intrinsic")  # beside numbers and files
 GOALS = {"bpp": 0, "size": 0, "psnr": 0, "quality": -1}  # of which one may be given, and what says that it is not
 _STEPS = ", ".join(f"{schedule.steps} ({name})" for name, schedule in overfitted.PRESETS.items())
 _LAMBDAS = ", ".join(f"{value:g} ({name})" for name, value in RD_LAMBDAS.items())
@@ -58,14 +60,16 @@ class Config:
         choices=tuple(overfitted.PRESETS), first=True)
     steps: int = option(0, "steps of the fit as a number, when no preset suits; 0: the preset's; short fits that "
                        "correct the size or the PSNR come on top")
-    seed: int = option(0, "random seed of the fit and of shared noise")
+    seed: int = option(0, "random seed of the fit and of shared noise; another for a repetition")
     noise_levels: int = option(
         0, "the finest so many resolutions get noise that the decoder makes, too; 5 or so for realism at low rates")
     sigma: str = option(
-        "4", "width of Wasserstein distortion: pixels, eccentricity, intrinsic, or an image file with a saliency map")
+        "4", "width of Wasserstein distortion, larger for freer textures: pixels, eccentricity, intrinsic, or an image "
+        "file with a saliency map")
     pixels_per_degree: float = option(
         PIXELS_PER_DEGREE, "pixels per degree of visual angle, for --sigma=eccentricity; smaller for a closer look")
-    features: str = option("alexnet", "features of Wasserstein distortion", choices=FEATURES)
+    features: str = option("alexnet", "features of Wasserstein distortion; pixels and steerable need no weights",
+                           choices=FEATURES)
     squared_error_weight: float = option(
         SQUARED_ERROR_WEIGHT, "weight of squared error of values in [0, 1] in wd_mse; larger for more fidelity")
     tile: int = option(
@@ -100,6 +104,16 @@ class Config:
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"--{name} must be in [0, 1], got {getattr(self, name)}")
         self._refuse_contradictions()
+        self._refuse_unknown_sigma()
+
+    def _refuse_unknown_sigma(self):
+        try:
+            float(self.sigma)
+        except ValueError:
+            file = pathlib.Path(self.sigma)
+            if self.sigma not in SIGMAS and not file.suffix and not file.exists():
+                raise ValueError(f"--sigma must be a number of pixels, {', '.join(SIGMAS)}, or an image file, got "
+                                 f"{self.sigma!r}") from None
 
     def _refuse_contradictions(self):
         given = [f"--{name}" for name, absent in GOALS.items() if getattr(self, name) != absent]
@@ -171,7 +185,7 @@ def overfitted_options(config: Config, shape: tuple[int, ...]) -> overfitted.Opt
     try:
         sigma = float(config.sigma)
     except ValueError:
-        if config.sigma not in ("eccentricity", "intrinsic"):
+        if config.sigma not in SIGMAS:
             saliency = read_image(config.sigma).astype(np.float32).mean(-1)
             sigma = "saliency"
     options = overfitted.Options(

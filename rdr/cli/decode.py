@@ -79,7 +79,7 @@ def run(sources: Sequence[str], target: str, config: DecodeConfig, extra: Extra 
         try:
             decode_one(str(file), str(folder / f"{name}.png"), config, extra)
         except ValueError as error:
-            failures.append(f"{file}: {error}")
+            failures.append(str(error) if str(error).startswith(f"{file}: ") else f"{file}: {error}")
     if failures:
         raise ValueError(f"{len(failures)} of {len(result)} messages could not be decoded: {'; '.join(failures)}")
 
@@ -98,7 +98,10 @@ def decode_one(source: str, target: str, config: DecodeConfig, extra: Extra) -> 
       OSError: if something cannot be written.
     """
     message, started = read_message(source), time.perf_counter()
-    image = reports.decode(message, config.checkpoint, config.realism, max_pixels=config.max_pixels or None)
+    try:
+        image = reports.decode(message, config.checkpoint, config.realism, max_pixels=config.max_pixels or None)
+    except ValueError as error:
+        raise ValueError(f"{'standard input' if source == '-' else source}: {error}") from None
     seconds = time.perf_counter() - started
     data, note = image_bytes(image, target, lossy=extra.lossy, quality=extra.quality,
                              profile=profiled.split(message).profile)

@@ -17,10 +17,11 @@ from rdr.command_line import CommandLine, option
 from rdr.data.image_pairs import Pair, pair_folders
 from rdr.evaluation import contact_sheet, tables
 from rdr.evaluation.feature_files import FeatureFile, feature_path
-from rdr.evaluation.metric_plan import Plan, make_plan
+from rdr.evaluation.metric_plan import Plan, make_plan, metrics_of
 from rdr.evaluation.metric_suite import MetricSuite
 from rdr.evaluation.set_report import between_sets
 from rdr.metrics.bootstrap import bootstrap_interval
+from rdr.metrics.contrast_sensitivity import TRANSFERS
 from rdr.metrics.psnr import psnr_of_mean
 
 DESCRIPTION = """
@@ -51,18 +52,28 @@ class Config:
     metrics: tuple[str, ...] = option(("all",), _METRICS, first=True)
     natural: str = option(
         "", "folder of photographs that the metric natural is fitted on; none: the references", metavar="FOLDER")
-    patch_size: int = option(64, "side in pixels of the patches for distances between sets; 0: whole images")
+    patch_size: int = option(
+        64, "side in pixels of the patches for distances between sets; 0: whole images; smaller where images are small")
     batch_size: int = option(1, "images per call and device; more for small images, if memory allows")
-    pixels_per_degree: float = option(60.0, "pixels per degree of visual angle, for csf")
-    peak_luminance: float = option(100.0, "luminance of white in cd/m^2, for csf")
-    black_luminance: float = option(0.1, "luminance of black in cd/m^2, for csf")
-    transfer: str = option("srgb", "transfer function of the display, for csf: srgb or pq (with --color=keep)")
+    pixels_per_degree: float = option(60.0, "pixels per degree of visual angle, for csf; fewer for a closer look")
+    peak_luminance: float = option(100.0, "luminance of white in cd/m^2, for csf; that of your display")
+    black_luminance: float = option(0.1, "luminance of black in cd/m^2, for csf; that of your display")
+    transfer: str = option(
+        "srgb", "transfer function of the display, for csf; pq with --color=keep", choices=TRANSFERS)
     color: str = option(
         "convert", "colors that are not sRGB, as a file says: convert them, keep the values as they are (for PQ), or "
         "refuse the file", choices=("convert", "keep", "refuse"))
     sigma: float = option(8.0, "width in pixels over which wd_vgg16 pools; larger for more tolerance")
-    max_samples: int = option(5000, "most samples of kd and prdc, whose cost grows with the square")
-    seed: int = option(0, "random seed of subsets, directions and resamples")
+    max_samples: int = option(
+        5000, "most samples of kd and prdc, whose cost grows with the square; more for smaller errors")
+    seed: int = option(0, "random seed of subsets, directions and resamples; another to see what they matter")
+
+    def __post_init__(self):
+        metrics_of(self.metrics)
+        if self.batch_size < 1:
+            raise ValueError(f"--batch_size must be at least 1, got {self.batch_size}")
+        if self.max_samples < 10:
+            raise ValueError(f"--max_samples must be at least 10, got {self.max_samples}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,10 +212,6 @@ def run(config: Config, workdir: pathlib.Path, extra: Extra = Extra()) -> dict[s
       FileNotFoundError: if a metric that was asked for needs weights that are not installed.
     """
     began = time.perf_counter()
-    if config.batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {config.batch_size}")
-    if config.max_samples < 10:
-        raise ValueError(f"max_samples must be at least 10, got {config.max_samples}")
     failures: dict[str, str] = {}
     pairs = pair_folders(config.reference, config.candidate, config.bitstreams, color=config.color, failures=failures)
     plan = make_plan(config, pairs)

@@ -62,7 +62,12 @@ def run(sources: Sequence[str], config: Config = Config()) -> None:
       ValueError: if something cannot be read; after all others were printed.
     """
     if not is_many(sources):
-        _show(describe(read_message(sources[0])), config)
+        message = read_message(sources[0])
+        try:
+            described = describe(message)
+        except ValueError as error:
+            raise ValueError(f"{'standard input' if sources[0] == '-' else sources[0]}: {error}") from None
+        _show(described, config)
         return
     if "-" in sources:
         raise UsageError("- stands for one message, not for several")

@@ -23,37 +23,44 @@ class Config:
                              "this machine; none: the photographs that come with scikit-image",
                              first=True, metavar="PATH")
     strict: bool = option(False, "refuse images that cannot be used; otherwise they are named and left out")
-    codec: str = option("mbt2018-mean", "architecture", choices=NAMES, first=True)
+    codec: str = option("mbt2018-mean", "architecture; later ones in this list need fewer bits and compute more",
+                       choices=NAMES, first=True)
     channels: int = option(64, "channels N of the transforms; more for higher rates")
     latents: int = option(96, "channels M of the latents; more for higher rates")
-    transforms: str = option("gdn", "nonlinearity and blocks of the transforms", choices=tuple(TRANSFORMS))
+    transforms: str = option("gdn", "nonlinearity and blocks of the transforms; residual ones compute more",
+                            choices=tuple(TRANSFORMS))
     rate_levels: int = option(5, "rate levels of one network; 0 for a network of one rate", first=True)
-    lambda_low: float = option(0.0018, "weight of 255^2 MSE at the lowest rate level, or of a codec of one rate")
-    lambda_high: float = option(0.0483, "weight of 255^2 MSE at the highest rate level")
+    lambda_low: float = option(
+        0.0018, "weight of 255^2 MSE at the lowest rate level, or of a codec of one rate; smaller for shorter files")
+    lambda_high: float = option(0.0483, "weight of 255^2 MSE at the highest rate level; larger for longer files")
     stage: str = option("distortion", "what is trained: the codec, or afterwards its decoder's second set of weights",
                         choices=STAGES, first=True)
     start: str = option("", "codec.npz of the stage before; none: from scratch", first=True, metavar="FILE")
     initial: str = option("principal", "start of GDN transforms from scratch: components of the images, or random as "
                                        "in the papers; residual ones are random in any case", choices=STARTS)
-    patch: int = option(256, "side in pixels of the stored patches")
-    crop: int = option(128, "side in pixels of the crops in a batch, a multiple of 64")
+    patch: int = option(256, "side in pixels of the stored patches; smaller for small images")
+    crop: int = option(128, "side in pixels of the crops in a batch, a multiple of 64; smaller for less memory")
     resident: bool = option(False, "hold, crop and mirror patches on the devices, which leaves the host alone")
-    batch: int = option(8, "crops in a batch, of all devices together")
-    steps: int = option(20_000, "steps of training", first=True)
-    learning_rate: float = option(1e-3, "highest learning rate of Adam")
-    warmup: int = option(200, "steps of rising learning rate")
-    clip: float = option(1.0, "largest norm of a gradient")
-    decay: float = option(0.999, "decay of the moving average of parameters, for each step")
+    batch: int = option(8, "crops in a batch, of all devices together; fewer for less memory")
+    steps: int = option(20_000, "steps of training; more for a better codec", first=True)
+    learning_rate: float = option(1e-3, "highest learning rate of Adam; smaller where the loss jumps")
+    warmup: int = option(200, "steps of rising learning rate; more where the loss jumps at first")
+    clip: float = option(1.0, "largest norm of a gradient; smaller where the loss jumps")
+    decay: float = option(
+        0.999, "decay of the moving average of parameters, for each step; nearer to 1 in long trainings")
     precision: str = option("float32", "of the transforms; bfloat16 is faster on accelerators", choices=PRECISIONS)
-    perceptual_weight: float = option(1.0, "LPIPS (AlexNet) at realism weight 1, in bits per pixel (stage realism)")
+    perceptual_weight: float = option(
+        1.0, "LPIPS (AlexNet) at realism weight 1, in bits per pixel (stage realism); larger for realism before "
+        "squared error")
     structure_weight: float = option(
         0.0, "DISTS at realism weight 1, in bits per pixel (stage realism); 0 saves most of the time")
     texture_weight: float = option(
-        0.5, "Wasserstein distortion of the image at realism weight 1, times 255^2 lambda (stage realism)")
-    texture_sigma: float = option(4.0, "width in pixels of that distortion (stage realism)")
-    log_every: int = option(50, "steps between lines of metrics.jsonl")
-    save_every: int = option(250, "steps between checkpoints")
-    seed: int = option(0, "random seed of parameters, crops and noise")
+        0.5, "Wasserstein distortion of the image at realism weight 1, times 255^2 lambda (stage realism); "
+        "larger for realism before squared error")
+    texture_sigma: float = option(4.0, "width in pixels of that distortion (stage realism); larger for freer textures")
+    log_every: int = option(50, "steps between lines of metrics.jsonl; fewer to watch it closely")
+    save_every: int = option(250, "steps between checkpoints; fewer where a run may be interrupted")
+    seed: int = option(0, "random seed of parameters, crops and noise; another for a repetition")
 
     def __post_init__(self):
         for name, known in (("codec", NAMES), ("stage", STAGES), ("initial", STARTS), ("transforms", TRANSFORMS),
@@ -91,9 +98,9 @@ class DistributedConfig:
     config: str = option("", "JSON file that sets any of the options above; flags override it", metavar="FILE")
     coordinator: str = option(
         "", "HOST:PORT of process 0, for several processes; workdir on a disk that all see", metavar="HOST:PORT")
-    num_processes: int = option(1, "number of processes")
+    num_processes: int = option(1, "number of processes; several for several machines")
     process_id: int = option(0, "which of them this is, from 0")
-    profile: bool = option(False, "write a profile of a few steps to the workdir")
+    profile: bool = option(False, "write a profile of a few steps to the workdir, to see what takes the time")
     json: bool = option(False, "print one line of JSON at the end: bytes of codec.npz, seconds, and the last metrics")
 
 

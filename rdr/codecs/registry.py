@@ -66,7 +66,8 @@ def get(codec: str | Codec | VectorCodec, **options: Any) -> Codec | VectorCodec
     """
     if callable(getattr(codec, "encode", None)) and callable(getattr(codec, "decode", None)):
         return CODECS.given(codec, options)
-    return CODECS.build(codec, **options)
+    name: Any = codec  # refused if it is none
+    return CODECS.build(name, **options)
 
 
 def register(name: str, factory: Callable[..., Codec | VectorCodec]) -> None:

@@ -59,7 +59,7 @@ def make_plan(config: Any, pairs: Sequence[Pair]) -> Plan:
       ValueError: if a metric is unknown, or asked for by name and the images are too small for it.
       FileNotFoundError: if weights are missing for a metric asked for by name.
     """
-    names, named = _wanted(config.metrics)
+    names, named = metrics_of(config.metrics)
     display = Display(
         config.pixels_per_degree, config.peak_luminance, config.black_luminance, config.transfer
     )
@@ -94,8 +94,18 @@ def make_plan(config: Any, pairs: Sequence[Pair]) -> Plan:
     )  # fmt: skip
 
 
-def _wanted(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The metrics that words ask for, and those that they name; "all" and "fast" stand for several."""
+def metrics_of(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Looks up which metrics words ask for.
+
+    Args:
+      words: names of metrics; "all" and "fast" stand for several.
+
+    Returns:
+      The metrics, and those of them that are named.
+
+    Raises:
+      ValueError: if a metric is unknown, or there are no words.
+    """
     known = (*FULL_REFERENCE, *SET_METRICS)
     groups = {"all": known, "fast": FAST}
     named = [name for name in words if name not in groups]

@@ -95,10 +95,13 @@ def test_lossy_formats_are_written_where_they_are_asked_for(encoded, rdr, tmp_pa
     (("decode", "none.rdr", "a.png"), 1, "there is no file"), (("decode", "a.rdr"), 2, "say what to decode"),
     (("decode", "a.rdr", "-", "--json"), 2, "both write to standard output"),
     (("decode", "a.rdr", "b.rdr", "-"), 2, "stands for one"),
+    (("decode", "junk.rdr", "a.png"), 1, "error: junk.rdr: not an rdr message"),
+    (("info", "junk.rdr"), 1, "error: junk.rdr: not an rdr message"),
     (("decode", "a.rdr", "a.png", "--quality=0.5"), 2, "--quality must be a whole number"),
 ])  # fmt: skip
 def test_wrong_words_give_a_sentence_and_a_status(words, status, message, capsys, tmp_path, monkeypatch, rdr):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "junk.rdr").write_bytes(b"junk")
     assert rdr(*words) == status
     error = capsys.readouterr().err
     assert message in error and error.startswith("error: ") and error.count("\n") == 1

@@ -161,6 +161,7 @@ def test_wrong_words_give_a_sentence_and_a_status(words, status, message, capsys
 
 @pytest.mark.parametrize(("flag", "status", "message"), [
     ("--bpp=0.01", 1, "size must be at least"), ("--seed=-1", 1, "seed must be"), ("--sigma=none.png", 1, "no file"),
+    ("--sigma=foveal", 2, "must be a number of pixels, eccentricity, intrinsic, or an image file, got 'foveal'"),
     ("--noise_levels=9", 1, "noise_levels must be"), ("--tile=9", 2, "--tile must be between"),
 ])  # fmt: skip
 def test_wrong_numbers_give_a_sentence(flag, status, message, capsys, encoded, tmp_path, rdr):

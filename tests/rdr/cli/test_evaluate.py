@@ -192,7 +192,11 @@ def test_the_command_line_says_what_is_wrong_in_one_sentence(images, tmp_path, c
     assert "--reference: there is no folder ''" in said(candidate, workdir)
     assert "holds nothing, but no image" in said(f"--reference={images}", candidate, workdir)
     assert "unexpected argument 'x'" in said(reference, "x", candidate, workdir, status=2)
-    assert "batch_size must be at least 1" in said(reference, candidate, workdir, "--batch_size=0")
+    for wrong, message in (("--batch_size=0", "--batch_size must be at least 1, got 0"),
+                           ("--max_samples=9", "--max_samples must be at least 10, got 9"),
+                           ("--metrics=psnr,vmaf", "natural, all or fast, got 'vmaf'"),
+                           ("--transfer=hlg", "--transfer must be one of srgb, pq, got 'hlg'")):
+        assert message in said(reference, candidate, workdir, wrong, status=2)
     assert not (tmp_path / "out").exists()
     assert "there is no option --preset" in said("--preset=quick", workdir, status=2)
     with pytest.raises(SystemExit):
