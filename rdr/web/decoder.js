@@ -349,13 +349,13 @@ class SymbolDecoder {
 
 // ---- § 6: tables of Laplace distributions ----
 
-const SCALES = 49, LOCATION_STEPS = 8, FIXED_POINT_BITS = 60n, ONE = 1n << FIXED_POINT_BITS;
+const SCALES = 49, STEPS = 8, FIXED_BITS = 60n, ONE = 1n << FIXED_BITS;
 const ROOTS = [ONE, 1371062456318104877n, 1630477228166597776n, 1938975120585633118n];  // 2^(k / 4)
 const powersOfScales = [], tables = [];
 
 /** Table 8 s + f: of scale 2^(s / 4 - 6), with its middle at f / 8. */
 function laplaceTable(index) {
-  return (tables[index] ??= makeTable(Math.floor(index / LOCATION_STEPS), index % LOCATION_STEPS));
+  return (tables[index] ??= makeTable(Math.floor(index / STEPS), index % STEPS));
 }
 
 /** exp(-k / (8 b)) for k = 0, 1, .. down to 2^-40. */
@@ -364,31 +364,30 @@ function makePowers(scale) {
   const x = (((ONE * ONE) / ROOTS[scale % 4]) << 3n) >> BigInt(Math.floor(scale / 4) + 8);
   let term = ONE, decay = ONE;
   for (let n = 1n; n < 30n; n++) {
-    term = (term * x) / (n << FIXED_POINT_BITS);
+    term = (term * x) / (n << FIXED_BITS);
     decay += n % 2n ? -term : term;
   }
-  for (let i = 0; i < 8; i++) decay = (decay * decay) >> FIXED_POINT_BITS;
+  for (let i = 0; i < 8; i++) decay = (decay * decay) >> FIXED_BITS;
   const powers = [ONE];
-  const least = 1n << (FIXED_POINT_BITS - 40n);
-  for (let power = ONE; power >= least; powers.push(power)) power = (power * decay) >> FIXED_POINT_BITS;
+  for (let power = ONE; power >= 1n << (FIXED_BITS - 40n); powers.push(power)) power = (power * decay) >> FIXED_BITS;
   return powers;
 }
 
 function makeTable(scale, place) {
   const powers = (powersOfScales[scale] ??= makePowers(scale)), power = (k) => powers[k] ?? 0n;
   const below = (steps) => (steps < 0 ? power(-steps) >> 1n : ONE - (power(steps) >> 1n));
-  const reach = Math.floor(powers.length / LOCATION_STEPS) + 2, mass = [];
+  const reach = Math.floor(powers.length / STEPS) + 2, mass = [];
   let offset = null, sum = 0n, mode = 0;
   for (let k = -reach; k <= reach; k++) {  // what has at least 2^-20; that is an interval
-    const edge = LOCATION_STEPS * k - LOCATION_STEPS / 2 - place, m = below(edge + LOCATION_STEPS) - below(edge);
-    if (m < 1n << (FIXED_POINT_BITS - 20n)) continue;
+    const edge = STEPS * k - STEPS / 2 - place, m = below(edge + STEPS) - below(edge);
+    if (m < 1n << (FIXED_BITS - 20n)) continue;
     offset ??= k;
     sum += m;
     if (mass.length && m > mass[mode]) mode = mass.length;
     mass.push(m);
   }
   const free = BigInt(2 ** 24 - mass.length - 1);
-  const counts = [...mass, sum < ONE ? ONE - sum : 0n].map((m) => 1 + Number((free * m) >> FIXED_POINT_BITS));
+  const counts = [...mass, sum < ONE ? ONE - sum : 0n].map((m) => 1 + Number((free * m) >> FIXED_BITS));
   counts[mode] += 2 ** 24 - counts.reduce((a, b) => a + b);
   const cumulative = new Int32Array(counts.length + 1);
   counts.forEach((count, i) => { cumulative[i + 1] = cumulative[i] + count; });
@@ -404,7 +403,7 @@ function readWeights(settings, decoder) {
   // Tables ascend, and tensors of one table keep their order.
   const { tensors } = settings, names = Object.keys(tensors), differences = {}, weights = {};
   for (const name of [...names].sort((a, b) => tensors[a].table - tensors[b].table)) {
-    const table = laplaceTable(2 * LOCATION_STEPS * tensors[name].table);
+    const table = laplaceTable(2 * STEPS * tensors[name].table);
     differences[name] = Float64Array.from({ length: tensors[name].size }, () => decoder.read(table));
   }
   decoder.finish();
@@ -481,11 +480,11 @@ function readLatent(decoder, network, rows, columns, parent, progress) {
   // § 9.1: a line column + 2 row = constant is foretold together, then decoded: a chain for each table.
   const most = Math.min(rows, Math.ceil(columns / 2));
   const next = new Int32Array(most), places = new Int32Array(most), middles = new Int32Array(most);
-  const head = new Int32Array(SCALES * LOCATION_STEPS).fill(-1), tail = new Int32Array(SCALES * LOCATION_STEPS);
+  const head = new Int32Array(SCALES * STEPS).fill(-1), tail = new Int32Array(SCALES * STEPS);
   const waves = columns + 2 * (rows - 1);
   for (let wave = 0; wave < waves; wave++) {
     const first = Math.max(0, Math.ceil((wave - columns + 1) / 2)), last = Math.min(rows - 1, wave >> 1);
-    let lowest = SCALES * LOCATION_STEPS, highest = -1;
+    let lowest = SCALES * STEPS, highest = -1;
     for (let row = first; row <= last; row++) {
       const column = wave - 2 * row, place = (row + TOP) * stride + column + SIDE, k = row - first;
       network.predict(data, place, context, parent, ((row >> 1) + TOP) * parentStride + (column >> 1) + SIDE, around);
@@ -572,10 +571,10 @@ class EntropyNetwork {
       location += this.out[i] * x[i];
       scale += this.out[h + i] * x[i];
     }
-    const locationEighths = Math.floor(round(location, -LIMIT) * LOCATION_STEPS + 0.5);
-    this.middle = Math.floor(locationEighths / LOCATION_STEPS);
-    this.table = LOCATION_STEPS * clamp(Math.floor((round(scale, -LIMIT) + 6) * 4 + 0.5), SCALES)
-      + locationEighths - LOCATION_STEPS * this.middle;
+    const steps = Math.floor(round(location, -LIMIT) * STEPS + 0.5);
+    this.middle = Math.floor(steps / STEPS);
+    this.table = STEPS * clamp(Math.floor((round(scale, -LIMIT) + 6) * 4 + 0.5), SCALES)
+      + steps - STEPS * this.middle;
   }
 
   layer(matrix, bias, active) {
