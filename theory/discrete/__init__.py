@@ -22,6 +22,7 @@ from theory.discrete.perception.power_divergence import (
     renyi_from_power,
 )
 from theory.discrete.perception.solver import RateDistortionPerception
+from theory.discrete.successive_refinement import Refinability, RefinementPoint, refinability, refinement_point
 from theory.discrete.universality import UniversalRate, universal_rate
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
     "PowerDivergence",
     "RateDistortion",
     "RateDistortionPerception",
+    "Refinability",
+    "RefinementPoint",
     "UniversalRate",
     "alpha_divergence",
     "best_decoder",
@@ -43,6 +46,8 @@ __all__ = [
     "rate_distortion_curve",
     "rate_distortion_perception",
     "rate_distortion_perception_surface",
+    "refinability",
+    "refinement_point",
     "renyi_from_power",
     "universal_rate",
 ]
