@@ -121,3 +121,88 @@ def test_difference_distortion_of_a_sum_of_two_measures():
         # Each part alone is a weaker constraint, so its error may have more entropy.
         assert bound >= slb.norm_power_error(d, 5.0, power=1.0) - 1e-6
         assert bound >= slb.norm_power_error(d, 5.0, power=2.0) - 1e-6
+
+
+def test_bounds_under_perception_are_exact_for_a_gaussian():
+    d, p = np.array([0.0, 0.2, 0.7, 1.0, 1.5, 5.0])[:, None], np.array([0.0, 1e-6, 0.01, 0.1, 0.7, 3.0, np.inf])
+    nodes = np.linspace(-13, 13, 2001)
+    weights = stats.norm.pdf(nodes, scale=np.sqrt(2.0))
+    moments = {"w2sq": np.maximum(np.sqrt(2.0) - np.sqrt(p), 0.0) ** 2,
+               "kl": slb.least_second_moment(p, nodes, weights / weights.sum())}
+    for divergence, moment in moments.items():
+        found = slb.perception_squared_error(d, moment, GAUSSIAN_ENTROPY + 0.5, 2.0)
+        truth = gaussian.rate_distortion_perception(d, p, 2.0, divergence=divergence)
+        # A moment known to 1e-12 of the variance; the rate moves with it, divided by what is left at high rates.
+        np.testing.assert_allclose(found, truth, rtol=1e-9, atol=1e-11)
+    # Coarse nodes make it weaker, never stronger.
+    nodes, weights = np.polynomial.hermite_e.hermegauss(40)
+    coarse = slb.least_second_moment(p, np.sqrt(2.0) * nodes, weights / weights.sum())
+    assert (coarse <= moments["kl"] * (1 + 1e-9) + 1e-12).all() and coarse[5] < moments["kl"][5]
+
+
+def test_the_least_second_moment_is_that_of_a_tilted_density():
+    x = np.linspace(-1, 1, 2001)
+    p = np.full(x.size, 1 / x.size)
+    for tilt in (0.1, 2.0, 30.0):
+        q = p * np.exp(-tilt * x**2)
+        q /= q.sum()
+        kl = (q * np.log2(q / p)).sum()
+        np.testing.assert_allclose(slb.least_second_moment(kl, x, p), q @ x**2, rtol=1e-10)
+    # Others of the same divergence have more.
+    rng = np.random.default_rng(0)
+    laws = [p * np.exp(rng.normal(0, 2, 3) @ [x, np.abs(x), np.cos(5 * x)]) for _ in range(30)]
+    laws = [q / q.sum() for q in laws]
+    least = slb.least_second_moment([(q * np.log2(q / p)).sum() for q in laws], x, p)
+    assert (np.asarray(least) <= np.array([q @ x**2 for q in laws]) + 1e-12).all()
+    np.testing.assert_allclose(slb.least_second_moment([0.0, np.inf], x, p), [p @ x**2, 0.0], rtol=1e-11)
+
+
+def test_feasible_channels_of_a_uniform_source_lie_above_the_bounds_under_perception():
+    # X and, within its bin, Y are uniform on bins, so that rates and KL are those of the bins, distortions known.
+    n = 60
+    width = 2 * np.sqrt(3.0) / n
+    x = width * (np.arange(n) - (n - 1) / 2)
+    p, entropy = np.full(n, 1 / n), np.log2(2 * np.sqrt(3.0))
+    distance = (x[:, None] - x) ** 2
+    levels = (np.arange(20_000) + 0.5) / 20_000
+    for tilt in (0.05, 0.3):
+        q = np.exp(-tilt * x**2)
+        q /= q.sum()
+        for slope in (3.0, 10.0):
+            kernel, u = np.exp(-slope * distance), np.ones(n)
+            for _ in range(300):
+                v = q / (u @ kernel)
+                u = p / (kernel @ v)
+            joint = u[:, None] * kernel * v
+            output = joint.sum(0)
+            rate = (joint * np.log2(joint / np.outer(p, output))).sum()
+            d = (joint * distance).sum() + width**2 / 6
+            edges = np.r_[x - width / 2, x[-1] + width / 2]
+            quantiles = [np.interp(levels, np.r_[0, np.cumsum(law)], edges) for law in (p, output / output.sum())]
+            w2sq = np.mean((quantiles[0] - quantiles[1]) ** 2)
+            kl = (output * np.log2(output / p)).sum()
+            for moment in ((1 - np.sqrt(w2sq)) ** 2, slb.least_second_moment(kl, x, p)):
+                bound = slb.perception_squared_error(d, moment, entropy, 1.0)
+                assert slb.squared_error(d, entropy) <= bound + 1e-12 and bound <= rate
+
+
+def test_perception_bounds_at_their_edges():
+    d = np.array([0.1, 0.5, 1.5, 2.5])
+    np.testing.assert_allclose(slb.perception_squared_error(d, 1.0, 1.9, 1.0),
+                               slb.perfect_realism_squared_error(d, 1.9, 1.0), rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(slb.perception_squared_error(d, 0.0, 1.9, 1.0), np.where(
+        d < 1, slb.squared_error(d, 1.9), 0.0), rtol=1e-12, atol=1e-15)
+    assert slb.perception_squared_error(0.0, 0.5, 1.0, 1.0) == np.inf
+    assert slb.perception_squared_error(0.2, 0.5, -np.inf, 1.0) == 0.0
+    gradient = jax.jit(jax.grad(slb.perception_squared_error, argnums=(0, 1, 2, 3)))(0.5, 0.8, 1.9, 1.1)
+    for i in range(4):
+        up, down = ([v + e * (i == j) for j, v in enumerate((0.5, 0.8, 1.9, 1.1))] for e in (1e-6, -1e-6))
+        difference = (slb.perception_squared_error(*up) - slb.perception_squared_error(*down)) / 2e-6
+        np.testing.assert_allclose(gradient[i], difference, rtol=1e-6)
+    for call, said in [
+        (lambda: slb.perception_squared_error(0.1, -0.5, 1.0, 1.0), "second_moment"),
+        (lambda: slb.perception_squared_error(-0.1, 0.5, 1.0, 1.0), "distortion"),
+        (lambda: slb.least_second_moment(-0.1, [0.0], [1.0]), "perception"),
+    ]:
+        with pytest.raises(ValueError, match=said):
+            call()
