@@ -92,6 +92,67 @@ def sequential_distortion(
     return nan_unless((r >= 0) & (w > 0), value)
 
 
+def parallel_rate(total_distortion: ArrayLike, coefficients: ArrayLike, innovation_variances: ArrayLike) -> jax.Array:
+    """Sequential rate-distortion function of independent stationary Gauss-Markov components (exact).
+
+    R(D) = min sum_i 1/2 log2(a_i^2 + w_i/D_i) over sum D_i <= D, D_i <= w_i/(1 - a_i^2): at a price theta, in nats per
+    unit of error, D_i = 1/(theta (1 + sqrt(1 + 2 a_i^2/(theta w_i)))) or the component's variance if that is less. It
+    serves vector sources X_t = A X_{t-1} + W_t whose A and covariance of W_t are diagonal in one orthogonal basis; all
+    others need a semidefinite program, and reverse water-filling of their eigenvalues is not exact.
+
+    Args:
+      total_distortion: D >= 0, squared error of each frame summed over components; [...].
+      coefficients: a_i in (-1, 1); [..., n].
+      innovation_variances: w_i > 0; [..., n].
+
+    Returns:
+      Bits per frame, [...]; inf at D = 0. NaN inside a trace for arguments outside of the domain.
+
+    Raises:
+      ValueError: if an argument is outside of its domain or the shapes do not fit.
+
+    Reference: [tanaka2017semidefinite, stavrou2018optimal] the general problem.
+    """
+    check_domain("total_distortion", total_distortion, minimum=0.0)
+    check_domain("coefficients", coefficients, minimum=-1.0, maximum=1.0, open_minimum=True)
+    check_domain("-coefficients", -jnp.asarray(coefficients), minimum=-1.0, open_minimum=True)
+    a, w = _check_frames(coefficients, innovation_variances)
+    a, w = broadcast(a, w)
+    shape = jnp.broadcast_shapes(jnp.shape(total_distortion), a.shape[:-1])
+    total = jnp.broadcast_to(jnp.asarray(total_distortion, jnp.float64), shape)
+    a, w = (jnp.broadcast_to(x, (*shape, x.shape[-1])) for x in (a, w))
+    valid = (total >= 0) & jnp.all((jnp.abs(a) < 1) & (w > 0), -1)
+    return nan_unless(valid, _parallel_rate(total, a, w))
+
+
+@jax.jit
+def _parallel_rate(total: jax.Array, a: jax.Array, w: jax.Array) -> jax.Array:
+    variances = w / ((1.0 - a) * (1.0 + a))
+    coded = (total > 0) & (total < jnp.sum(variances, -1))
+    target = jnp.where(coded, total, 0.5 * jnp.sum(variances, -1))
+
+    def errors(log_price):
+        price = jnp.exp(log_price)[..., None]
+        return jnp.minimum(1.0 / (price * (1.0 + jnp.sqrt(1.0 + 2.0 * a**2 / (price * w)))), variances)
+
+    def halve(_, ends):
+        middle = 0.5 * (ends[0] + ends[1])
+        much = jnp.sum(errors(middle), -1) > target
+        return jnp.where(much, middle, ends[0]), jnp.where(much, ends[1], middle)
+
+    # Every error is at most 1/(2 theta); at the price of which it is its variance, (1 - a^2)^2/(2 w), it is all of it.
+    high = jnp.log(0.5 * a.shape[-1] / target)
+    low = jnp.log(jnp.min(0.5 * (1.0 - a**2) / variances, -1)) - 1.0
+    ends = lax.fori_loop(0, 64, halve, lax.stop_gradient((low, jnp.maximum(high, low))))
+    best, price = lax.stop_gradient((errors(ends[1]), jnp.exp(ends[1])))
+    # The Lagrangian at held errors has the value of R and, by the envelope theorem, its derivatives.
+    idle = best >= variances * (1.0 - 1e-12)
+    nats = 0.5 * jnp.sum(jnp.where(idle, 0.0, jnp.log(a**2 + w / jnp.where(idle, variances, best))), -1)
+    slack = jnp.sum(jnp.where(idle, variances, best), -1) - target
+    value = nats_to_bits(nats + price * slack)
+    return jnp.where(coded, value, 0.0) + infinite_at_zero(total)
+
+
 def _check_frames(coefficients: ArrayLike, innovation_variances: ArrayLike) -> tuple[jax.Array, jax.Array]:
     check_domain("coefficients", coefficients, finite=True)
     check_domain("innovation_variances", innovation_variances, minimum=0.0, open_minimum=True, finite=True)

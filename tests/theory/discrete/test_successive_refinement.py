@@ -79,3 +79,16 @@ def test_refused(keywords, said):
 def test_a_distortion_without_rate_is_refused():
     with pytest.raises(ValueError, match=r"distortions\[0\]"):
         refinability(gerrish(0.2), DISTANCE, DISTANCE, distortions=(0.9, 0.3))
+
+
+def test_laplace_refinement_adds_up():
+    """What the derivation says of |x - y|: N of scale D_1 is the mixture for (D_2, D_1) plus N_2 of scale D_2."""
+    first, second = 0.8, 0.3
+    t = np.linspace(-40, 40, 401)
+
+    def laplace(scale):
+        return 1 / (1 + scale**2 * t**2)
+
+    share = (second / first) ** 2
+    mixture = share + (1 - share) * laplace(first)
+    np.testing.assert_allclose(mixture * laplace(second), laplace(first), rtol=1e-13)

@@ -1,5 +1,6 @@
 """Oracles: the inverse, hand values, convex minimization by SLSQP, limits."""
 
+import jax
 import numpy as np
 import pytest
 from scipy import optimize
@@ -76,7 +77,35 @@ def test_many_limits_on_the_sum_are_bracketed():
     check_horizon(500)
 
 
+def test_components_share_an_error_as_the_convex_program_says():
+    a, w = np.array([0.9, -0.3, 0.0, 0.6]), np.array([0.19, 2.0, 0.05, 0.5])
+    variances, totals = w / (1 - a**2), np.array([0.05, 0.4, 1.5, 3.0])
+    found = sequential.parallel_rate(totals, a, w)
+    for total, rate in zip(totals, found):
+        reference = optimize.minimize(
+            lambda d: 0.5 * np.log2(a**2 + w / d).sum(), variances * total / variances.sum() * 0.9, method="SLSQP",
+            bounds=[(1e-9, v) for v in variances], options={"ftol": 1e-14, "maxiter": 500},
+            constraints=[{"type": "ineq", "fun": lambda d, total=total: total - d.sum()}])
+        np.testing.assert_allclose(rate, reference.fun, atol=2e-6)
+    ends = sequential.parallel_rate(np.array([0.0, variances.sum(), 0.2, 9.0]), a, w)
+    np.testing.assert_array_equal(np.asarray(ends)[[0, 1, 3]], [np.inf, 0.0, 0.0])
+    # Equal components are copies of the scalar function; the gradient is that of differences.
+    same = sequential.parallel_rate(np.full(4, 1.2), np.full(4, 0.7), np.full(4, 0.51))
+    np.testing.assert_allclose(same, np.full(4, 4 * sequential.sequential_rate(0.3, 0.7, 0.51)), rtol=1e-12)
+
+    def summed(x):
+        return sequential.parallel_rate(totals, x[0], x[1]).sum()
+
+    point, step = np.stack([a, w]), 1e-6
+    grad = jax.grad(summed)(point)
+    for index in ((0, 0), (1, 1), (0, 3), (1, 2)):
+        moved = np.zeros_like(point)
+        moved[index] = step
+        np.testing.assert_allclose(grad[index], (summed(point + moved) - summed(point - moved)) / (2 * step), rtol=1e-5)
+
+
 @pytest.mark.parametrize(("call", "said"), [
+    (lambda: sequential.parallel_rate(1.0, [1.0], [1.0]), "coefficients"),
     (lambda: sequential.sequential_rate(-0.1, 0.5), "distortion"),
     (lambda: sequential.sequential_rate(0.1, 0.5, 0.0), "innovation_variance"),
     (lambda: sequential.frame_rates([0.0], [0.5], [1.0]), "distortions"),
