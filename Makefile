@@ -6,6 +6,9 @@ WORKDIR ?= runs/gaussian_rdp/$(PRESET)
 FIGURES ?= runs/figures
 MINUTES ?= 12
 OUT ?= runs/gpu
+THREADS ?= 1
+TORCH_INDEX ?=
+COOLCHIC ?=
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 PEERS := .venv-peers
@@ -36,12 +39,17 @@ lint: $(READY) ## check style, import order and types
 	@$(VENV)/bin/pyrefly check --python-interpreter-path $(PY) --min-severity error --output-format min-text --summary=none
 
 bench: $(READY) ## measure speed and memory (recorded figures: benchmarks/*.md)
-	@for file in $(filter-out benchmarks/gpu.py benchmarks/cross_device.py,$(wildcard benchmarks/*.py)); do echo "== $$file"; $(PY) -m benchmarks.$$(basename $$file .py) || exit 1; done
+	@for file in $(filter-out $(addprefix benchmarks/,gpu.py cross_device.py peers.py peer_calls.py peer_training.py),$(wildcard benchmarks/*.py)); do echo "== $$file"; $(PY) -m benchmarks.$$(basename $$file .py) || exit 1; done
 
-bench-peers: $(READY) ## the solvers beside other projects' code, which gets an environment of its own
-	@test -x $(PEERS)/bin/python || $(PY) -m venv $(PEERS)
-	@$(PEERS)/bin/python -m pip install -q --disable-pip-version-check "dit==2.3"
-	@$(PY) -m benchmarks.solvers --dit=$(PEERS)/bin/python
+bench-peers: $(READY) ## speed beside other projects, in environments of their own (COOLCHIC=PATH TORCH_INDEX=URL THREADS=1)
+	@for peer in "ott ott-jax POT" "solvers dit==2.3 constriction cvxpy clarabel" \
+	  "torch torch torchvision compressai pytorch-msssim piq lpips torch-fidelity $(if $(COOLCHIC),einops fvcore)"; do \
+	  set -- $$peer; name=$$1; shift; test -x $(PEERS)/$$name/bin/python || $(PY) -m venv $(PEERS)/$$name; \
+	  $(PEERS)/$$name/bin/python -m pip install -q --disable-pip-version-check \
+	    $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) "$$@" || \
+	    for one; do $(PEERS)/$$name/bin/python -m pip install -q --disable-pip-version-check "$$one" || \
+	      echo "$$one cannot be installed here: it is left out"; done; done
+	@COOLCHIC=$(COOLCHIC) $(PY) -m benchmarks.peers --peers=$(PEERS) --threads=$(THREADS)
 
 gpu: $(READY) ## what a GPU is needed for, within MINUTES=12 (OUT=runs/gpu IMAGES=FOLDER TRAIN=FOLDER); goes on when run again
 	@$(PY) -m benchmarks.gpu --preset=$(if $(filter smoke,$(PRESET)),smoke,full) --workdir=$(OUT) --minutes=$(MINUTES) \

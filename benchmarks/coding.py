@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from scipy.special import ndtr
 
+from benchmarks import peer_calls
 from rdr.bitstream.coder import decode_symbols, encode_symbols
 from rdr.bitstream.tables import make_tables
 from rdr.codecs.vectors.lattice import lattice_codec, lattice_quantizer
@@ -30,16 +31,16 @@ def best(call, repeats=5):
     return np.min(times, 0)
 
 
-def gaussian_symbols(tables_count, largest):
+def gaussian_tables(sigma, reach):
+    """Tables of rounded Gaussians with deviations sigma, from -reach to reach."""
+    edges = np.arange(-reach, reach + 2) - 0.5
+    return make_tables(np.diff(ndtr(edges / sigma[:, None]), axis=1).clip(0.0), -reach)
+
+
+def time_gaussians(tables_count, largest):
     """Seconds to encode and decode, ours and the baseline's, and the ratio of their sizes."""
-    rng = np.random.default_rng(0)
-    reach = int(8 * largest) + 2
-    k = np.arange(-reach, reach + 1)
-    sigma = np.geomspace(0.11, largest, tables_count)
-    edges = np.append(k - 0.5, k[-1] + 0.5)
-    tables = make_tables(np.diff(ndtr(edges / sigma[:, None]), axis=1).clip(0.0), -reach)
-    ids = rng.integers(0, tables_count, SYMBOLS)
-    x = np.clip(np.round(rng.standard_normal(SYMBOLS) * sigma[ids]), -reach, reach).astype(np.int32)
+    x, ids, sigma, reach = peer_calls.gaussian_symbols(tables_count, largest, SYMBOLS)
+    tables = gaussian_tables(sigma, reach)
     coded = encode_symbols(x, tables, ids)
     family = constriction.stream.model.QuantizedGaussian(-reach, reach)
     means, scales = np.zeros(x.size), sigma[ids]
@@ -76,7 +77,7 @@ def main():
     print("| tables | sigma | encode Msym/s | decode Msym/s | encode ratio | decode ratio | size ratio |")
     print("|---|---|---|---|---|---|---|")
     for count, largest in ((1, 0.11), (64, 4.0), (64, 64.0)):
-        ours, theirs, size = gaussian_symbols(count, largest)
+        ours, theirs, size = time_gaussians(count, largest)
         speed = [f"{SYMBOLS / 1e6 / t[0]:.1f} ({SYMBOLS / 1e6 / t[1]:.1f})" for t in ours]
         ratio = [f"{b[0] / a[0]:.2f} ({b[1] / a[1]:.2f})" for a, b in zip(ours, theirs)]
         print(f"| {count} | 0.11-{largest:g} | {' | '.join(speed)} | {' | '.join(ratio)} | {size:.5f} |", flush=True)

@@ -55,8 +55,8 @@ def peak(repetitions: int) -> float:
     return n**3 / timed(lambda: product(a), repetitions)[1]
 
 
-def step_row(name: str, features: str, height: int, width: int, repetitions: int, best: float) -> str:
-    """Times a step of a fit."""
+def make_steps(name: str, features: str, height: int, width: int) -> Callable[[], object]:
+    """Ten steps of a fit, not compiled yet."""
     goal = objective(name, features=features)
     arch = Architecture(height, width)
     weights = {name: jnp.asarray(w) for name, w in starting_weights(arch, jax.random.key(0)).items()}
@@ -67,10 +67,16 @@ def step_row(name: str, features: str, height: int, width: int, repetitions: int
     update = training.make_update(arch, goal.distance, jax.random.key(2))
     steps = jnp.arange(STEPS, dtype=jnp.int32)
     run = jax.jit(lambda state, data: jax.lax.scan(lambda s, step: update(s, step, data), state, steps))
+    return lambda: run(state, data)
+
+
+def step_row(name: str, features: str, height: int, width: int, repetitions: int, best: float) -> str:
+    """Times a step of a fit."""
+    call, arch = make_steps(name, features, height, width), Architecture(height, width)
     start = time.perf_counter()
-    jax.block_until_ready(run(state, data))
+    jax.block_until_ready(call())
     compiled = time.perf_counter() - start
-    wall, cpu = (seconds / STEPS for seconds in timed(lambda: run(state, data), repetitions))
+    wall, cpu = (seconds / STEPS for seconds in timed(call, repetitions))
     ratio = f"{cpu * best / (3 * operations(arch)['all'] * height * width):.1f}" if name == "mse" else ""
     title = name if name == "mse" else f"{name}, {features}"
     return f"| {title} | {width} x {height} | {compiled:.0f} | {wall:.3f} | {cpu:.3f} | {1 / wall:.1f} | {ratio} |"

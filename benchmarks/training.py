@@ -1,7 +1,7 @@
 """Times training steps and coding of the amortized image codecs, beside CompressAI where it is installed.
 
     python -m benchmarks.training [--cases=factorized:1,hyperprior:1,factorized:8,hyperprior:8,factorized:code,..]
-        [--peer=.venv-peers/bin/python]
+        [--peer=.venv-peers/torch/bin/python]
 
 N = 128, M = 192; a step takes B crops of 256 x 256 (loss, gradients, clipping, Adam, moving average); `code` is one
 random image of 768 x 512 with untrained parameters, which makes more bytes than a trained codec would. The peer's
@@ -16,6 +16,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -38,10 +39,17 @@ def best(function, repetitions: int) -> tuple[float, float]:
     return tuple(min(values) for values in zip(*found))
 
 
-def time_step(name: str, batch: int, repetitions: int) -> dict:
-    """One training step."""
+def make_call(name: str, what: str) -> tuple[Callable[[], object], dict]:
+    """What a case is, a step of a batch, compressing or decompressing, compiled; and what compiling took."""
     codec = make_codec(NAMES[name])
-    optimizer = make_optimizer(learning_rate=1e-4, steps=1000)
+    if what in ("compress", "decompress"):
+        params = codec.finalize(jax.jit(codec.init)(jax.random.key(0)))
+        image = np.random.default_rng(0).random((1, 512, 768, 3)).astype(np.float32)
+        message = codec.encode(params, image)
+        codec.decode(message, params=params)
+        return {"compress": lambda: codec.encode(params, image),
+                "decompress": lambda: codec.decode(message, params=params)}[what], {}
+    batch, optimizer = int(what), make_optimizer(learning_rate=1e-4, steps=1000)
     state = initial_state(jax.jit(codec.init)(jax.random.key(0)), optimizer)
     loss = objective.rate_distortion_loss(codec, rate_levels=0, weights=(0.01, 0.01))
     x = jnp.asarray(np.random.default_rng(0).integers(0, 256, (batch, 256, 256, 3), np.uint8))
@@ -50,19 +58,16 @@ def time_step(name: str, batch: int, repetitions: int) -> dict:
     compiling = time.perf_counter() - started[0], time.process_time() - started[1]
     jax.block_until_ready(compiled(state, x))
     memory = compiled.memory_analysis()
-    return {"step": best(lambda: compiled(state, x), repetitions), "compile": compiling,
-            "megabytes": memory.temp_size_in_bytes / 2**20}
+    return lambda: compiled(state, x), {"compile": compiling, "megabytes": memory.temp_size_in_bytes / 2**20}
 
 
-def time_coding(name: str, repetitions: int) -> dict:
-    """Compressing and decompressing an image."""
-    codec = make_codec(NAMES[name])
-    params = codec.finalize(jax.jit(codec.init)(jax.random.key(0)))
-    x = np.random.default_rng(0).random((1, 512, 768, 3)).astype(np.float32)
-    message = codec.encode(params, x)
-    codec.decode(message, params=params)
-    return {"compress": best(lambda: codec.encode(params, x), repetitions),
-            "decompress": best(lambda: codec.decode(message, params=params), repetitions)}
+def measure(name: str, what: str, repetitions: int) -> dict:
+    """A training step, or compressing and decompressing an image."""
+    found = {}
+    for key in ("compress", "decompress") if what == "code" else ("step",):
+        call, compiling = make_call(name, key if what == "code" else what)
+        found |= {key: best(call, repetitions), **compiling}
+    return found
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -79,8 +84,7 @@ def main(argv: list[str] | None = None) -> None:
     print("|---|---|---|---|---|---|---|---|", flush=True)
     for case in values.cases:
         name, what = case.split(":")
-        repetitions = values.repetitions
-        mine = time_coding(name, repetitions) if what == "code" else time_step(name, int(what), repetitions)
+        mine = measure(name, what, values.repetitions)
         peer = {}
         if values.peer and name != "mean":
             script = pathlib.Path(__file__).with_name("peer_training.py")

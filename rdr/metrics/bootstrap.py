@@ -73,7 +73,7 @@ def bootstrap_interval(
     rng = np.random.default_rng(seed)
     drawn = np.array([_defined(statistic, rng.integers(0, count, count)) for _ in range(resamples)])
     samples = drawn[np.isfinite(drawn)]
-    if 2 * samples.size < resamples:
+    if samples.size < 2 or 2 * samples.size < resamples:
         raise ValueError(f"statistic must be defined on most resamples, got a number on {samples.size} of {resamples}")
     levels = np.array([0.5 - 0.5 * confidence, 0.5 + 0.5 * confidence])
     if method == "bca":

@@ -53,6 +53,9 @@ def test_a_seed_repeats_and_undefined_resamples_are_left_out():
 
     first, again = (bootstrap_interval(picky, 10, seed=3, resamples=200) for _ in range(2))
     assert first.low == again.low and first.samples.size < 200
+    draws = iter([1.0, 2.0, np.nan])  # of two resamples one alone, which has no deviation
+    with pytest.raises(ValueError, match="got a number on 1 of 2"):
+        bootstrap_interval(lambda _: next(draws), 10, seed=3, resamples=2)
     # Defined on all images in order only.
     with pytest.raises(ValueError, match="defined on most resamples, got a number on 0 of 50"):
         bootstrap_interval(lambda i: 1.0 if (i == np.arange(10)).all() else np.nan, 10, seed=0, resamples=50)
