@@ -1,4 +1,4 @@
-"""What blocks of n letters can reach, and what our lattice and trellis codecs do reach, over R(D) and R(D, P = 0).
+"""Limits of blocks of n letters, and what our lattice and trellis codecs reach, over R(D) and R(D, P = 0).
 
     python -m paper_figures.finite_blocklength [--table=...] [--out=runs/figures]
 

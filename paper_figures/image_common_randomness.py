@@ -1,4 +1,4 @@
-"""What shared randomness is worth in the spectrum of an image: rate saved, and where rate and shared bits go.
+"""The worth of shared randomness in the spectrum of an image: rate saved, and where rate and shared bits go.
 
     python -m paper_figures.image_common_randomness [--table=runs/image_common_randomness/curves.csv] [--out=FOLDER]
 

@@ -2,7 +2,7 @@
 
 import importlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 
@@ -34,8 +34,22 @@ def attach(
         setattr(sys.modules[package], name, value)  # so that it is looked up once
         return value
 
+    return load, make_dir(package, exports), sorted(exports)
+
+
+def make_dir(package: str, exports: Iterable[str]) -> Callable[[], list[str]]:
+    """Makes `__dir__` of a package that imports what it exports, since functions have the names of its modules.
+
+    Args:
+      package: the package's `__name__`.
+      exports: its public names.
+
+    Returns:
+      `__dir__`, which lists the public names and not the modules that were imported.
+    """
+
     def names() -> list[str]:
         dunders = (name for name in vars(sys.modules[package]) if name.startswith("__"))
         return sorted({*dunders, *exports})
 
-    return load, names, sorted(exports)
+    return names

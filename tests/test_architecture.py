@@ -176,16 +176,46 @@ def docstring_faults(trees):
     return faults
 
 
+def first_line_faults(trees):
+    """Modules whose first line is a question's and no noun phrase."""
+    return [f"{path}: a noun phrase, not: {line}" for path, tree in trees.items()
+            for line in (ast.get_docstring(tree) or "").splitlines()[:1]
+            if re.match(r"(What|Who|Whose|How|Where|When|Why|Which)\b", line)]
+
+
+# Words that the field does not use, or not in this sense; and British spellings.
+_WORDS = re.compile(
+    r"\b(?:see there|pictures?|shipped|\w*behaviour\w*|\w*colour\w*|greyscale|centre[ds]?|neighbours?|neighbouring|"
+    r"(?:normal|quant|optim|minim|maxim|initial|general|regular|organ|recogn|discret|visual|character|random|local)is"
+    r"(?:e|es|ed|ing|ation)|(?:mod|lab|trav|canc)ell(?:ed|ing))\b")
+
+
+def word_faults(trees):
+    """Docstrings and identifiers of public names with words of another dialect."""
+    faults = []
+    for path, tree in trees.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef):
+                text = f"{getattr(node, 'name', '')} {ast.get_docstring(node) or ''}"
+                text = re.sub(r"`[^`]*`", "", text)  # names of files and options
+                faults += [f"{path}:{getattr(node, 'lineno', 1)}: {word!r}" for word in _WORDS.findall(text)]
+    return faults
+
+
 def export_faults(trees):
-    """Packages whose `__all__` is missing or unsorted."""
+    """Packages without `__all__` or `__dir__`, or that name something twice."""
     faults = []
     for path, tree in trees.items():
         if not path.endswith("__init__.py"):
             continue
         names = [node for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign)
                  for target in ast.walk(node) if isinstance(target, ast.Name) and target.id == "__all__"]
+        listing = {target.id for node in tree.body if isinstance(node, ast.Assign)
+                   for target in ast.walk(node) if isinstance(target, ast.Name)}
         if not names:
             faults.append(f"{path}: no __all__")
+        elif "__dir__" not in listing:
+            faults.append(f"{path}: no __dir__, so that it lists the modules that happen to be imported")
         elif isinstance(names[0].value, ast.List | ast.Tuple):
             listed = [e.value for e in names[0].value.elts if isinstance(e, ast.Constant)]
             if len(set(listed)) != len(listed):
@@ -260,6 +290,14 @@ def test_packages_say_what_they_export():
     assert export_faults(sources(*LIBRARY)) == []
 
 
+def test_modules_begin_with_a_noun_phrase():
+    assert first_line_faults(sources(*ALL)) == []
+
+
+def test_words_are_the_field_s_own():
+    assert word_faults(sources(*LIBRARY)) == []
+
+
 def test_references_are_in_the_bibliography():
     assert reference_faults(sources(*ALL), *bibliography()) == []
 
@@ -281,6 +319,11 @@ def test_every_module_has_a_test_of_its_name():
     (docstring_faults, {"rdr/x.py": '"""M."""\ndef f() -> None:\n  """F."""\n  raise ValueError'}),
     (docstring_faults, {"rdr/x.py": '"""M."""\nclass A:\n  pass'}),
     (export_faults, {"rdr/x/__init__.py": '"""M."""'}),
+    (export_faults, {"rdr/x/__init__.py": '"""M."""\n__all__ = ["a"]'}),
+    (export_faults, {"rdr/x/__init__.py": '"""M."""\n__all__ = ["a", "a"]\n__dir__ = make_dir(__name__, __all__)'}),
+    (first_line_faults, {"rdr/x.py": '"""What a user asks for."""'}),
+    (word_faults, {"rdr/x.py": '"""Reads a picture."""'}),
+    (word_faults, {"rdr/x.py": '"""M."""\ndef normalise(x):\n  """F."""'}),
     (lambda trees: reference_faults(trees, {"a2000b"}, set()), {"rdr/x.py": '"""M.\n\nReference: B, 2000."""'}),
     (lambda trees: reference_faults(trees, {"a2000b"}, set()), {"rdr/x.py": '"""M, arXiv 2000.12345."""'}),
     (annotation_faults, {"rdr/x.py": "from jax.typing import ArrayLike"}),

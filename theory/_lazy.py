@@ -2,7 +2,7 @@
 
 import importlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 
@@ -28,8 +28,22 @@ def attach(
         setattr(sys.modules[package], name, value)
         return value
 
+    return get_attribute, make_dir(package, exports), sorted(exports)
+
+
+def make_dir(package: str, exports: Iterable[str]) -> Callable[[], list[str]]:
+    """Makes `__dir__` of a package that imports what it exports, since functions have the names of its modules.
+
+    Args:
+      package: the package's `__name__`.
+      exports: its public names.
+
+    Returns:
+      `__dir__`, which lists the public names and not the modules that were imported.
+    """
+
     def list_attributes() -> list[str]:
         special = {name for name in vars(sys.modules[package]) if name.startswith("__")}
         return sorted({*special, *exports})
 
-    return get_attribute, list_attributes, sorted(exports)
+    return list_attributes

@@ -1,4 +1,4 @@
-"""What blocks of n letters can reach: Bernoulli and Gaussian bounds, our codecs beside them, and realism by simulation.
+"""Limits of blocks of n letters: Bernoulli and Gaussian bounds, our codecs beside them, and realism by simulation.
 
     python -m experiments.bounds.finite_blocklength --preset=full --workdir=runs/finite_blocklength/full
 

@@ -1,4 +1,4 @@
-"""What shared randomness is worth in the spectrum of an image: rate against shared bits, and where both go.
+"""The worth of shared randomness in the spectrum of an image: rate against shared bits, and where both go.
 
     python -m experiments.bounds.image_common_randomness --preset=quick --workdir=runs/image_common_randomness
 

@@ -1,4 +1,4 @@
-"""What `rdr bound` says of blocks of a finite length: the normal approximation, and bounds where they are known."""
+"""Answers of `rdr bound` for blocks of a finite length: the normal approximation, and bounds where they are known."""
 
 from collections.abc import Sequence
 

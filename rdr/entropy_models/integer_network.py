@@ -168,7 +168,7 @@ def apply_network(layers: Sequence[dict[str, jax.Array]], specs: Sequence[LayerS
 
     Args:
       layers: from `quantize_network`.
-      specs: the same as there.
+      specs: of the layers, as `quantize_network` took them.
       x: int32 [batch, height, width, in].
 
     Returns:

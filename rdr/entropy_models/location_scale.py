@@ -129,7 +129,7 @@ def mixture_bits(upper: ArrayLike, log_weights: ArrayLike, location: ArrayLike, 
       log_weights: [..., components], logits: normalized here.
       location: [..., components].
       scale: [..., components], > 0.
-      family: of the components, as there.
+      family: of the components, as of `interval_bits`.
       width: > 0, a number or [...].
 
     Returns:

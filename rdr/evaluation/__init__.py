@@ -5,6 +5,7 @@ from rdr._lazy import attach
 __getattr__, __dir__, __all__ = attach(__name__, {
     "MetricSuite": "metric_suite",
     "contact_sheet": "contact_sheet",
+    "error_maps": "error_maps",
     "feature_files": "feature_files",
     "metric_plan": "metric_plan",
     "metric_suite": "metric_suite",
@@ -14,6 +15,7 @@ __getattr__, __dir__, __all__ = attach(__name__, {
     "read_curves": "rd_curves",
     "read_scores": "subjective_scores",
     "set_report": "set_report",
+    "studies": "studies",
     "subjective_scores": "subjective_scores",
     "tables": "tables",
     "write_table": "tables",

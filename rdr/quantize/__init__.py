@@ -1,5 +1,6 @@
 """Quantization: of single numbers and its differentiable stand-ins, on lattices, and along trellises."""
 
+from rdr._lazy import make_dir
 from rdr.quantize.lattices import LATTICES, Lattice, closest_point, lattice
 from rdr.quantize.scalar import (
     expected_gradient,
@@ -33,3 +34,4 @@ __all__ = [
     "uniform_noise",
     "universal_quantize",
 ]
+__dir__ = make_dir(__name__, __all__)

@@ -4,4 +4,8 @@
 `webgpu.js` has the synthesis on a graphics processor.
 """
 
-__all__: list[str] = []
+from rdr._lazy import attach
+
+__getattr__, __dir__, __all__ = attach(__name__, {
+    "pages": "pages",
+})

@@ -1,11 +1,16 @@
 """Lazy exports: what is listed, what is imported when."""
 
+import importlib
+import pathlib
 import subprocess
 import sys
 
 import pytest
 
 import rdr
+
+ROOT = pathlib.Path(rdr.__file__).parent
+COMMANDS = "rdr.cli"  # nothing imports it
 
 
 @pytest.fixture
@@ -59,6 +64,22 @@ def test_all_exports_of_rdr_exist():
     assert rdr.__all__ == sorted(rdr.__all__)
     for name in rdr.__all__:
         assert getattr(rdr, name).__name__ == f"rdr.{name}"
+
+
+PACKAGES = sorted(".".join(path.parent.relative_to(ROOT.parent).parts) for path in ROOT.rglob("__init__.py"))
+NEED_EXTRAS = {"rdr.data": {"loader", "patches", "tfds_source"}}
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_packages_list_what_they_have(name):
+    package = importlib.import_module(name)
+    assert list(package.__all__) == sorted(package.__all__) and bool(package.__all__) == (name != COMMANDS)
+    assert set(package.__all__) == {shown for shown in dir(package) if not shown.startswith("_")}
+    for export in set(package.__all__) - NEED_EXTRAS.get(name, set()):
+        value = getattr(package, export)
+        assert not callable(value) or value.__doc__, export
+    parts = {part.rsplit(".", 1)[1] for part in PACKAGES if part.rpartition(".")[0] == name and part != COMMANDS}
+    assert parts <= set(package.__all__)
 
 
 def test_importing_rdr_imports_none_of_the_heavy_libraries():

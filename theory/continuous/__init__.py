@@ -1,5 +1,6 @@
 """Bounds for densities on the line and the plane under squared error, reproduced anywhere on it."""
 
+from theory._lazy import make_dir
 from theory.continuous.densities import (
     Density,
     QuadratureRule,
@@ -37,3 +38,4 @@ __all__ = [
     "rate_distortion_curve",
     "uniform",
 ]
+__dir__ = make_dir(__name__, __all__)

@@ -1,5 +1,6 @@
 """Certified rate-distortion(-perception) functions of finite alphabets: every answer has two sides."""
 
+from theory._lazy import make_dir
 from theory.discrete.classical import RateDistortion, rate_distortion
 from theory.discrete.curves import (
     DistortionRate,
@@ -51,3 +52,4 @@ __all__ = [
     "renyi_from_power",
     "universal_rate",
 ]
+__dir__ = make_dir(__name__, __all__)

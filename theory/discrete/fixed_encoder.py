@@ -1,4 +1,4 @@
-"""What decoders can make of one encoder on a finite alphabet: distortion against perception, from both sides."""
+"""Best decoders of one encoder on a finite alphabet: distortion against perception, from both sides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the exact bounds share: volumes of Hamming balls, windows of binomial weights, and roots in the size of a code.
+"""Common parts of the exact bounds: volumes of Hamming balls, windows of binomial weights, roots in the size of a code.
 
 A code of M words has rate log2 M / n. Everything is computed with logarithms, since M is about 2^(n R). Blocklengths
 are whole and bounds are step functions of D through floor(n D): nothing here is differentiable, and says so.

@@ -1,29 +1,17 @@
 """Channel simulation: codecs whose reconstruction is the input plus noise of a stated distribution."""
 
-from rdr.codecs.channel.base import ChannelCodec
-from rdr.codecs.channel.block import block_channel
-from rdr.codecs.channel.lattice import lattice_channel
-from rdr.codecs.channel.layered import layered_channel
-from rdr.codecs.channel.noises import (
-    Noise,
-    gaussian_noise,
-    gaussian_source,
-    laplace_noise,
-    mixture_source,
-    student_t_noise,
-    uniform_noise,
-)
+from rdr._lazy import attach
 
-__all__ = [
-    "ChannelCodec",
-    "Noise",
-    "block_channel",
-    "gaussian_noise",
-    "gaussian_source",
-    "laplace_noise",
-    "lattice_channel",
-    "layered_channel",
-    "mixture_source",
-    "student_t_noise",
-    "uniform_noise",
-]
+__getattr__, __dir__, __all__ = attach(__name__, {
+    "ChannelCodec": "base",
+    "Noise": "noises",
+    "block_channel": "block",
+    "gaussian_noise": "noises",
+    "gaussian_source": "noises",
+    "laplace_noise": "noises",
+    "lattice_channel": "lattice",
+    "layered_channel": "layered",
+    "mixture_source": "noises",
+    "student_t_noise": "noises",
+    "uniform_noise": "noises",
+})

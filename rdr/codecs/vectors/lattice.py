@@ -52,15 +52,15 @@ def lattice_model(name: str, *, dither_levels: int = 0, max_elements: int = MAX_
     """Makes the model of `lattice_codec`.
 
     Args:
-      name: as there.
-      dither_levels: as there.
-      max_elements: as there.
+      name: of the lattice.
+      dither_levels: number of values of the shared dither along an axis; 0 for none.
+      max_elements: largest number of samples in a message.
 
     Returns:
       The model, the same object for the same arguments.
 
     Raises:
-      ValueError: as there.
+      ValueError: if an argument is none of those of `lattice_codec`.
     """
     return _model(name, dither_levels, max_elements)
 

@@ -59,15 +59,15 @@ def trellis_model(states: int, *, dither_levels: int = 0, max_elements: int = MA
     """Makes the model of `trellis_codec`.
 
     Args:
-      states: as there.
-      dither_levels: as there.
-      max_elements: as there.
+      states: of the trellis.
+      dither_levels: number of values of the shared dither along an axis; 0 for none.
+      max_elements: largest number of samples in a message.
 
     Returns:
       The model, the same object for the same arguments.
 
     Raises:
-      ValueError: as there.
+      ValueError: if an argument is none of those of `trellis_codec`.
     """
     return _model(states, dither_levels, max_elements)
 

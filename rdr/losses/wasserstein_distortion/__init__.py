@@ -1,11 +1,11 @@
 """Wasserstein distortion: from fidelity (sigma = 0) to realism (sigma = infinity), per pixel."""
 
-from rdr.losses.wasserstein_distortion.loss import (
-    MapStatistics,
-    Statistics,
-    distance,
-    prepare,
-    wasserstein_distortion,
-)
+from rdr._lazy import attach
 
-__all__ = ["MapStatistics", "Statistics", "distance", "prepare", "wasserstein_distortion"]
+__getattr__, __dir__, __all__ = attach(__name__, {
+    "MapStatistics": "loss",
+    "Statistics": "loss",
+    "distance": "loss",
+    "prepare": "loss",
+    "wasserstein_distortion": "loss",
+})

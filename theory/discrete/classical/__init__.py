@@ -1,6 +1,8 @@
 """R(D) of a finite source."""
 
-from theory.discrete.classical.solution import RateDistortion
-from theory.discrete.classical.solver import rate_distortion
+from theory._lazy import attach
 
-__all__ = ["RateDistortion", "rate_distortion"]
+__getattr__, __dir__, __all__ = attach(__name__, {
+    "RateDistortion": "solution",
+    "rate_distortion": "solver",
+})

@@ -1,4 +1,4 @@
-"""What the solver of R(D) returns."""
+"""Result of the solver of R(D)."""
 
 from typing import NamedTuple
 

@@ -1,7 +1,9 @@
 """R(D, P) of a finite source."""
 
-from theory.discrete.perception.divergences import Divergence
-from theory.discrete.perception.rdp import rate_distortion_perception
-from theory.discrete.perception.solver import RateDistortionPerception
+from theory._lazy import attach
 
-__all__ = ["Divergence", "RateDistortionPerception", "rate_distortion_perception"]
+__getattr__, __dir__, __all__ = attach(__name__, {
+    "Divergence": "divergences",
+    "RateDistortionPerception": "solver",
+    "rate_distortion_perception": "rdp",
+})
