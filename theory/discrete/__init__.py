@@ -23,11 +23,28 @@ from theory.discrete.perception.power_divergence import (
     renyi_from_power,
 )
 from theory.discrete.perception.solver import RateDistortionPerception
+from theory.discrete.remote import (
+    DenoisingGain,
+    denoising_gain,
+    reduced_distortion,
+    remote_rate_distortion,
+    remote_rate_distortion_perception,
+)
+from theory.discrete.side_information import (
+    SideInformationRate,
+    WynerZivBracket,
+    conditional_rate_distortion,
+    conditional_rate_distortion_perception,
+    wyner_ziv_bracket,
+    wyner_ziv_rate_distortion,
+    wyner_ziv_rate_distortion_perception,
+)
 from theory.discrete.successive_refinement import Refinability, RefinementPoint, refinability, refinement_point
 from theory.discrete.universality import UniversalRate, universal_rate
 
 __all__ = [
     "BestDecoder",
+    "DenoisingGain",
     "DistortionRate",
     "Divergence",
     "LimitedCommonRandomness",
@@ -36,9 +53,14 @@ __all__ = [
     "RateDistortionPerception",
     "Refinability",
     "RefinementPoint",
+    "SideInformationRate",
     "UniversalRate",
+    "WynerZivBracket",
     "alpha_divergence",
     "best_decoder",
+    "conditional_rate_distortion",
+    "conditional_rate_distortion_perception",
+    "denoising_gain",
     "distortion_rate",
     "estimation_bound",
     "limited_common_randomness",
@@ -47,9 +69,15 @@ __all__ = [
     "rate_distortion_curve",
     "rate_distortion_perception",
     "rate_distortion_perception_surface",
+    "reduced_distortion",
     "refinability",
     "refinement_point",
+    "remote_rate_distortion",
+    "remote_rate_distortion_perception",
     "renyi_from_power",
     "universal_rate",
+    "wyner_ziv_bracket",
+    "wyner_ziv_rate_distortion",
+    "wyner_ziv_rate_distortion_perception",
 ]
 __dir__ = make_dir(__name__, __all__)

@@ -1,0 +1,95 @@
+"""Remote sources against the joint pmf written out, the solver of the direct source, and a noisy coin by hand."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from theory import discrete
+
+RNG = np.random.default_rng(11)
+JOINT = RNG.dirichlet(np.ones(12)).reshape(3, 4)
+D = RNG.uniform(0.2, 1.0, (3, 3)) * (1 - np.eye(3))
+
+
+def test_reduced_distortion_is_the_joint_expectation():
+    """E[d(S, Y)] over p(s, x) W(y|x), summed over all triples, for random channels; forbidden pairs stay forbidden."""
+    reduced = discrete.reduced_distortion(JOINT, D)
+    for _ in range(20):
+        channel = RNG.dirichlet(np.ones(3), 4)
+        brute = sum(JOINT[s, x] * channel[x, y] * D[s, y] for s in range(3) for x in range(4) for y in range(3))
+        np.testing.assert_allclose((JOINT.sum(0)[:, None] * channel * np.asarray(reduced)).sum(), brute, rtol=1e-13)
+    partly = np.array([[0.5, 0.0, 0.0], [0.25, 0.25, 0.0]])
+    barred = np.array([[1.0, 2.0, np.inf], [3.0, 4.0, 5.0]])
+    np.testing.assert_allclose(
+        discrete.reduced_distortion(partly, barred), [[5 / 3, 8 / 3, np.inf], [3, 4, 5], [0, 0, 0]], rtol=1e-15)
+
+
+def test_a_coin_seen_through_noise():
+    """Hamming: d' = b + (1 - 2b) d, so R(D) = 1 - h((D - b) / (1 - 2b)); with its gradient by D."""
+    b, distortion = 0.1, 0.26
+    joint = np.array([[1 - b, b], [b, 1 - b]]) / 2
+    value, slope = jax.value_and_grad(
+        lambda d: discrete.remote_rate_distortion(joint, 1.0 - np.eye(2), distortion=d).rate)(distortion)
+    d = (distortion - b) / (1 - 2 * b)
+    np.testing.assert_allclose(value, 1 + d * np.log2(d) + (1 - d) * np.log2(1 - d), atol=1e-9)
+    np.testing.assert_allclose(slope, np.log2(d / (1 - d)) / (1 - 2 * b), rtol=1e-6)
+    with pytest.raises(ValueError, match="distortion must be at least 0.1"):
+        discrete.remote_rate_distortion(joint, 1.0 - np.eye(2), distortion=0.09)
+
+
+def test_a_source_that_is_seen_is_the_direct_problem():
+    pmf = JOINT.sum(1)
+    asked = dict(distortion=0.15, perception=0.03, divergence="tv")
+    remote = discrete.remote_rate_distortion_perception(np.diag(pmf), D, **asked)
+    direct = discrete.rate_distortion_perception(pmf, D, **asked)
+    assert remote.rate_lower - 1e-12 <= direct.rate and direct.rate_lower - 1e-12 <= remote.rate
+    assert remote.converged
+    np.testing.assert_allclose(remote.slope, direct.slope, rtol=1e-5)
+
+
+def test_realism_compares_with_the_source_unless_told_otherwise():
+    """At P = 0 the output has the law of S, though X has four letters; or that of a given pmf."""
+    wide = dict(distortion=0.45, perception=0.0, divergence="tv")
+    result = discrete.remote_rate_distortion_perception(JOINT, D, **wide)
+    np.testing.assert_allclose(JOINT.sum(0) @ np.asarray(result.channel), JOINT.sum(1), atol=1e-15)
+    other = np.array([0.2, 0.3, 0.5])
+    told = discrete.remote_rate_distortion_perception(JOINT, D, realism_pmf=other, **wide)
+    np.testing.assert_allclose(JOINT.sum(0) @ np.asarray(told.channel), other, atol=1e-15)
+    for found in (result, told):
+        assert found.converged and found.distortion <= 0.45
+    plain = discrete.remote_rate_distortion(JOINT, D, distortion=0.45)
+    assert plain.rate < min(result.rate, told.rate)
+
+
+@pytest.mark.parametrize("changed, word", [
+    ({"joint": JOINT[0]}, "joint_pmf must have shape"),
+    ({"realism_pmf": [0.5, 0.5]}, "realism_pmf must have shape"),
+    ({"realism_pmf": [0.5, 0.5, 0.5]}, "realism_pmf must sum"),
+    ({"d": D[:, :2]}, "distortion_matrix must have shape"),
+    ({"distortion": 0.0}, "distortion must be at least"),
+])
+def test_refusals(changed, word):
+    arguments = {"distortion": 0.5, "perception": 0.1, "divergence": "tv"} | changed
+    joint, d = arguments.pop("joint", JOINT), arguments.pop("d", D)
+    with pytest.raises(ValueError, match=word):
+        discrete.remote_rate_distortion_perception(joint, d, **arguments)
+
+
+def test_denoising_gains_what_is_between_the_channel_and_the_bound():
+    """Everything recomputed from the two rate-distortion functions; a clean observation leaves nothing to gain."""
+    joint = np.array([[0.35, 0.05, 0.05], [0.02, 0.25, 0.03], [0.1, 0.05, 0.1]])
+    gain = discrete.denoising_gain(joint, D, observed_distortion=0.1)
+    made = discrete.rate_distortion(joint.sum(0), D, distortion=0.1)
+    triples = joint[:, :, None] * np.asarray(made.channel)[None]
+    np.testing.assert_allclose(gain.rate, made.rate, atol=1e-12)
+    np.testing.assert_allclose(gain.distortion_as_is, (triples * D[:, None]).sum(), atol=1e-12)
+    np.testing.assert_allclose(gain.distortion_denoised_after, (triples.sum(1).T @ D).min(1).sum(), atol=1e-12)
+    assert gain.distortion_best_lower <= gain.distortion_best + 1e-12
+    assert gain.distortion_best < gain.distortion_denoised_after - 1e-4
+    assert gain.distortion_denoised_after <= gain.distortion_as_is
+    best = discrete.remote_rate_distortion(joint, D, distortion=gain.distortion_best)
+    np.testing.assert_allclose(best.rate, gain.rate, atol=1e-8)
+    clean = discrete.denoising_gain(np.diag(joint.sum(1)), D, observed_distortion=0.1)
+    np.testing.assert_allclose([clean.distortion_as_is, clean.distortion_best], 0.1, atol=1e-8)
+    assert jnp.isfinite(clean.rate)
