@@ -131,8 +131,10 @@ def test_traced_spectra_outside_of_the_domain_are_nan():
 
 def test_shared_randomness_per_sample_is_the_vectors():
     spectrum = gaussian_process.autoregressive_spectrum(gaussian_process.uniform_frequencies(4), 0.6, 1.5)
-    found = gaussian_process.strong_realism_distortion(np.full(1, 0.7), 0.25, spectrum)
+    # 500 rows, as in the tests of vectors: nothing new is compiled.
+    rate = np.full(500, 0.7)
+    found = gaussian_process.strong_realism_distortion(rate, 0.25, spectrum)
     # Four components of one sample each are four samples' bits and error.
-    whole = gaussian_vector_common_randomness.strong_realism_distortion(np.full(1, 2.8), 1.0, spectrum)
+    whole = gaussian_vector_common_randomness.strong_realism_distortion(4.0 * rate, 1.0, spectrum)
     np.testing.assert_allclose(found, whole / 4.0, rtol=1e-13)
-    np.testing.assert_allclose(gaussian_process.strong_realism_rate(found, 0.25, spectrum), 0.7, rtol=1e-12)
+    np.testing.assert_allclose(gaussian_process.strong_realism_rate(found, 0.25, spectrum), rate, rtol=1e-12)
