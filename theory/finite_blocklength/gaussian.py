@@ -32,10 +32,14 @@ _SHELLS = 2**12
 _REACH = 9.2  # of |X| about its mean, with deviation below 1: P(further) <= 2 exp(-9.2^2 / 2) = 8e-19
 _BEYOND = 1e-16
 # Source radii that spheres of codewords are made for, between sqrt(n) (0) and the largest to be covered (1), and -1 as
-# far on the other side; a code draws from one sphere or from a mixture of them (logarithms of probabilities).
-_PLACES = np.array([-1.0, -0.6, -0.2, 0.2, 0.4, 0.6, 0.8, 1.0])
+# far on the other side; a code draws from one sphere or from a mixture of them (logarithms of probabilities). The last
+# mixture has spheres close by each other, which small distortions and small epsilon need.
+_FEW = np.array([-1.0, -0.6, -0.2, 0.2, 0.4, 0.6, 0.8, 1.0])
+_DENSE = np.linspace(-1.0, 1.05, 24)
+_PLACES = np.concatenate([_FEW, _DENSE])
 _SETS = np.array([[0, 0, 0, 1, 0, 0, 0, 0], [0, 0, 0, 0, 0, 1, 0, 0], [0, 0, 0, 0, 0, 0, 0, 1],
-                  [0, 0, 1, 0, 0, 1, 0, 0], [0, 1, 0, 1, 0, 0, 1, 0], [1, 1, 1, 1, 1, 1, 1, 1]])
+                  [0, 0, 1, 0, 0, 1, 0, 0], [0, 1, 0, 1, 0, 0, 1, 0], [1, 1, 1, 1, 1, 1, 1, 1], [0] * 8])
+_SETS = np.hstack([_SETS, np.repeat([[0]] * 6 + [[1]], _DENSE.size, axis=1)])
 _MIXTURES = np.where(_SETS > 0, -np.log(_SETS.sum(1, keepdims=True)), -np.inf)
 _GAUSS_NODES, _GAUSS_WEIGHTS = np.polynomial.legendre.leggauss(6)
 

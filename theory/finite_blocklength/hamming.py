@@ -27,13 +27,17 @@ from jax.typing import ArrayLike
 from theory.finite_blocklength import counting
 from theory.finite_blocklength.counting import BlockRates
 from theory.numerics.checks import check_domain, is_concrete
+from theory.numerics.units import nats_to_bits
 
 _OVERLAPS = 96  # terms of the hypergeometric tail; leaving some out makes the bound larger
 # Weights of random codewords: the best for source words between the mean weight (0) and the rarest to be covered (1),
 # and on the other side of the mean. A code draws them from one of these mixtures (logarithms of probabilities).
-_PLACES = np.array([-1.0, -0.6, -0.2, 0.2, 0.5, 0.75, 1.0, 1.25])
+# The last mixture has weights close by each other, which small distortions and small epsilon need.
+_DENSE = np.linspace(-0.9, 1.1, 12)
+_PLACES = np.concatenate([[-1.0, -0.6, -0.2, 0.2, 0.5, 0.75, 1.0, 1.25], _DENSE])
 _SETS = np.array([[0, 0, 0, 0, 1, 0, 0, 0], [0, 0, 0, 0, 0, 1, 0, 0], [0, 0, 0, 0, 0, 0, 1, 0],
-                  [0, 1, 0, 0, 0, 0, 1, 0], [0, 1, 0, 1, 0, 0, 1, 0], [1, 1, 1, 1, 1, 1, 1, 1]])
+                  [0, 1, 0, 0, 0, 0, 1, 0], [0, 1, 0, 1, 0, 0, 1, 0], [1, 1, 1, 1, 1, 1, 1, 1], [1] * 8])
+_SETS = np.hstack([_SETS, np.repeat([[0]] * 6 + [[1]], _DENSE.size, axis=1)])
 _MIXTURES = np.where(_SETS > 0, -np.log(_SETS.sum(1, keepdims=True)), -np.inf)
 
 
@@ -75,7 +79,9 @@ def _uniform(n, letters, distortion, epsilon, *, length):
     valid = (letters >= 2) & (distortion >= 0) & (epsilon > 0) & (epsilon < 1)
     table = counting.log_factorials(length)
     needed, enough = _by_uniform_words(table, n, letters, distortion, epsilon)
-    rates = (counting.rate_of_size(needed, n, achieved=False), counting.rate_of_size(enough, n, achieved=True))
+    # All words are enough, whatever rounding up says.
+    rates = (counting.rate_of_size(needed, n, achieved=False),
+             jnp.minimum(counting.rate_of_size(enough, n, achieved=True), nats_to_bits(jnp.log(letters))))
     return counting.nan_rates(valid, BlockRates(*rates))
 
 
@@ -139,7 +145,8 @@ def _bernoulli(n, probability, distortion, epsilon, *, length, width):
         lambda n, radius, rarest: _random_words(table, n, radius, p, distortion, epsilon, rarest, width)
     )(n, radius, rarest)
     enough = jnp.minimum(jnp.minimum(kept, uniform), random)
-    rates = (counting.rate_of_size(needed, n, achieved=False), counting.rate_of_size(enough, n, achieved=True))
+    rates = (counting.rate_of_size(needed, n, achieved=False),
+             jnp.minimum(counting.rate_of_size(enough, n, achieved=True), 1.0))
     return counting.nan_rates(valid, BlockRates(*rates))
 
 

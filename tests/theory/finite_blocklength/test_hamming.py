@@ -131,3 +131,20 @@ def test_arguments_outside_their_domain_are_refused():
             call()
     traced = jax.jit(lambda m: hamming.uniform_bounds(m, 0.1, blocklength=4, excess_probability=0.1))(1.0)
     assert np.isnan(traced.converse) and np.isnan(traced.achievability)
+
+
+@pytest.mark.stress
+def test_five_hundred_random_sources_have_brackets():
+    """Converse below achievability, nothing but numbers, and half of the brackets within 6 bits a block."""
+    rng = np.random.default_rng(0)
+    p = rng.uniform(size=500)
+    distortion = rng.uniform(0, 1.08, 500) * np.minimum(p, 1 - p)
+    epsilon = 10 ** rng.uniform(-8, -0.02, 500)
+    n = np.array([1, 3, 12, 37, 200, 900])
+
+    def bracket(case):
+        return hamming.bernoulli_bounds(case[0], case[1], blocklength=n, excess_probability=case[2])
+
+    converse, achievability = map(np.asarray, jax.lax.map(bracket, (p, distortion, epsilon)))
+    assert np.all(np.isfinite(achievability)) and np.all(converse <= achievability) and np.all(achievability <= 1)
+    assert np.all(np.median((achievability - converse) * n, axis=0) < 6)
