@@ -1,7 +1,6 @@
 """The command `rdr bound`: the rate-distortion(-perception) curve of a source, bracketed, as tables and a plot."""
 
 import dataclasses
-import hashlib
 import pathlib
 import time
 from collections.abc import Sequence
@@ -9,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from rdr import command_line, files
-from rdr.cli import bound_blocks, bound_tables
+from rdr.cli import bound_blocks, bound_files, bound_problems, bound_tables
+from rdr.cli.bound_problems import Problem
 from rdr.cli.outcome import Outcome, show_json
 from rdr.command_line import CommandLine, UsageError, option
 from rdr.evaluation.tables import render, write_run_record, write_table
@@ -20,15 +20,14 @@ Brackets the rate-distortion(-perception) curve of your own source.
     rdr bound --pmf=pmf.csv --distortion=hamming --workdir=out
     rdr bound --pmf=pmf.npy --distortion=cost.csv --workdir=out --divergence=tv --perceptions=0,0.05,inf
     rdr bound --pmf=pmf.csv --workdir=out --distortions=0.05 --blocklength=100,1000 --excess_probability=0.01
+    rdr bound --side_information=joint.csv --workdir=out
+    rdr bound --pmf=pmf.csv --encoder=encoder.csv --divergence=kl --workdir=out
 
 Rates and KL-like divergences are in bits. bound.csv holds rate_lower_bits and rate_bits: the truth lies between.
 bound.tex is the same as a LaTeX table, its rates rounded outwards; bound.png and bound.pdf draw it. A command that is
-called again shows what is there.
+called again shows what is there. With --encoder the truth between distortion_lower and distortion is a distortion.
 """
 DIVERGENCES = ("none", "tv", "kl", "reverse_kl", "js", "chi2", "hellinger2", "w1", "w2sq")
-NAMED_DISTORTIONS = ("hamming", "squared", "absolute", "mse")
-_SEPARATORS = str.maketrans({",": " ", ";": " ", '"': " "})  # and what spreadsheets put around cells
-_ROUNDING = 1e-6  # text files hold rounded probabilities; sums this close to 1 are rescaled
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,8 +39,9 @@ class Config:
     distortion: str = option(
         "hamming", "d(x, y): hamming, squared (or mse), absolute, with letters at 0, 1, ..; or a .csv or .npy file "
         "with n rows", first=True)
-    divergence: str = option("none", "the measure of perception that --perceptions bounds", choices=DIVERGENCES,
-                             first=True)
+    divergence: str = option(
+        "none", f"the measure of perception that --perceptions bounds: {', '.join(DIVERGENCES[1:])}, or alpha=0.5 and "
+        "the like for power divergences (1 is kl, 0 reverse_kl)", first=True)
     perceptions: tuple[float, ...] = option(
         (), "values of P, a curve each: 0 is perfect realism, inf the classical curve; none: 0,inf", first=True)
     distortions: tuple[float, ...] = option((), "values of D; none: a grid over the whole curve")
@@ -50,10 +50,26 @@ class Config:
         (), "letters in a block, a number or several: adds what fixed-length codes of such blocks need, by the normal "
         "approximation (no bound), and bounds for two or equally likely letters under hamming")
     excess_probability: float = option(0.01, "how often a block may have more than the distortion, with --blocklength")
+    observation: str = option(
+        "", "instead of --pmf: joint probabilities of the source's letters (rows) and of what the encoder sees of them "
+        "(columns); distortion and perception are the source's", metavar="FILE")
+    side_information: str = option(
+        "", "instead of --pmf: joint probabilities of the source's letters (rows) and of what is known beside the "
+        "message (columns)", metavar="FILE")
+    side_information_at: str = option("decoder", "who knows it", choices=bound_problems.PLACES)
+    realism: str = option(
+        "marginal", "what --perceptions compares where there is side information: reproductions alone, or together "
+        "with it", choices=bound_problems.REALISM)
+    encoder: str = option(
+        "", "probabilities of the message (columns) given the letter (rows): bounds the least distortion of its "
+        "decoders at each perception, instead of a rate", metavar="FILE")
 
     def __post_init__(self):
-        if self.divergence not in DIVERGENCES:
-            raise ValueError(f"--divergence must be one of {', '.join(DIVERGENCES)}, got {self.divergence!r}")
+        if self.divergence not in DIVERGENCES and not self.divergence.startswith("alpha="):
+            raise ValueError(f"--divergence must be one of {', '.join(DIVERGENCES)}, or alpha= and the order of a "
+                             f"power divergence, got {self.divergence!r}")
+        if self.divergence.startswith("alpha="):
+            _check_order(self.divergence)
         for name in ("perceptions", "distortions"):
             if any(not value >= 0.0 for value in getattr(self, name)):
                 raise ValueError(f"--{name} must be >= 0, got {min(getattr(self, name))}")
@@ -62,6 +78,25 @@ class Config:
         if self.perceptions and self.divergence == "none":
             raise ValueError("--perceptions need a divergence: say which, for example --divergence=tv")
         bound_blocks.check(self.blocklength, self.excess_probability, self.divergence)
+        kind = self.kind
+        if self.blocklength and kind != "source":
+            raise ValueError(f"--blocklength cannot be given with --{kind}")
+        if self.distortions and kind == "encoder":
+            raise ValueError("--distortions cannot be given with --encoder, which bounds distortions")
+
+    @property
+    def kind(self) -> str:
+        """Which kind of `Problem` the flags ask for."""
+        return bound_problems.check(self.observation, self.side_information, self.encoder, self.pmf, self.divergence)
+
+
+def _check_order(divergence: str) -> None:
+    try:
+        order = float(divergence.removeprefix("alpha="))
+    except ValueError:
+        order = float("nan")
+    if not np.isfinite(order):
+        raise ValueError(f"--divergence must be alpha= and a finite number, got {divergence!r}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,109 +109,30 @@ class Extra:
 PRESETS = {"quick": Config(), "smoke": Config(num_points=5), "full": Config(num_points=100)}
 
 
-def read_array(name: str, path: str) -> np.ndarray:
-    """Reads numbers from a `.npy` file or from text with commas or blanks.
-
-    Args:
-      name: the flag, for messages.
-      path: the file.
-
-    Returns:
-      A float64 array.
-
-    Raises:
-      ValueError: if it cannot be read or holds something else than finite-width rows of numbers.
-    """
-    file = pathlib.Path(path)
-    if not file.is_file():
-        raise ValueError(f"{name}: there is no file {path!r}")
-    try:
-        if file.suffix == ".npy":
-            array = np.load(file, allow_pickle=False)
-        else:
-            lines = file.read_text(encoding="utf-8-sig").translate(_SEPARATORS).splitlines()
-            rows = [line.split() for line in lines if line.strip() and not line.lstrip().startswith("#")]
-            array = np.array([[float(cell) for cell in row] for row in rows], np.float64)
-    except Exception as error:  # NumPy lets through whatever the parser of a header raises
-        raise ValueError(f"{name}: {path!r} does not hold rows of numbers of one length "
-                         f"({' '.join(str(error).split())})") from None
-    if not isinstance(array, np.ndarray):
-        raise ValueError(f"{name}: {path!r} must hold one array, not an archive")
-    if array.dtype.kind not in "biuf" or array.size == 0:
-        raise ValueError(f"{name}: {path!r} must hold real numbers, got {array.size} of type {array.dtype}")
-    return array.astype(np.float64)
-
-
-def load_source(config: Config) -> tuple[np.ndarray, np.ndarray]:
-    """Reads and checks the pmf and the distortion matrix.
+def load_problem(config: Config) -> Problem:
+    """Reads and checks what is bounded.
 
     Args:
       config: names the files.
 
     Returns:
-      The pmf [n] and the distortion matrix [n, m].
+      The problem, with pmf [n] and distortion matrix [n, m].
 
     Raises:
       ValueError: if a file is missing or unreadable, or a value or shape is not admissible.
     """
-    if not config.pmf:
-        raise UsageError("--pmf is missing: name a .csv or .npy file with the probabilities of the letters")
-    pmf = read_array("pmf", config.pmf)
-    if pmf.ndim == 2 and 1 in pmf.shape:
-        pmf = pmf.reshape(-1)
-    if pmf.ndim != 1:
-        raise ValueError(f"pmf must be one row or one column of probabilities, got shape {pmf.shape}")
-    if np.isnan(pmf).any() or (pmf < 0.0).any():
-        wrong = int(np.flatnonzero(~(pmf >= 0.0))[0])
-        raise ValueError(f"pmf must have entries >= 0, got {pmf[wrong]:g} for letter {wrong}")
-    total = float(pmf.sum())
-    if not abs(total - 1.0) <= _ROUNDING:
-        raise ValueError(f"pmf must sum to 1, got a sum of {total:.9g}")
-    pmf = pmf / total
-    n = pmf.size
-
-    letters = np.arange(n, dtype=np.float64)
-    difference = np.abs(letters[:, None] - letters)
-    if config.distortion in NAMED_DISTORTIONS:
-        matrix = {"hamming": np.minimum(difference, 1.0), "absolute": difference}.get(config.distortion, difference**2)
-    elif not pathlib.Path(config.distortion).exists():
-        raise ValueError(f"distortion: there is no file {config.distortion!r}, and no distortion of that name; there "
-                         f"are {', '.join(NAMED_DISTORTIONS)}")
+    kind = config.kind
+    if kind in ("source", "encoder"):
+        if not config.pmf:
+            raise UsageError("--pmf is missing: name a .csv or .npy file with the probabilities of the letters")
+        pmf, table = bound_files.read_pmf(config.pmf), np.zeros((0, 0))
     else:
-        matrix = read_array("distortion", config.distortion)
-    if matrix.ndim != 2 or matrix.shape[0] != n:
-        raise ValueError(f"distortion must have one row per letter, {n} rows, got shape {matrix.shape}")
-    if np.isnan(matrix).any() or (matrix < 0.0).any():
-        wrong = matrix[~(matrix >= 0.0)][0]
-        raise ValueError(f"distortion must have entries >= 0, got {wrong:g}")
-    if config.divergence != "none" and matrix.shape[1] != n:
-        raise ValueError(f"a divergence needs a square distortion matrix, got shape {matrix.shape}")
-    return pmf, matrix
-
-
-def distortion_grid(pmf: np.ndarray, matrix: np.ndarray, num_points: int) -> np.ndarray:
-    """Distortions from just above the smallest reachable one to where all rates are 0.
-
-    Args:
-      pmf: [n].
-      matrix: [n, m].
-      num_points: how many.
-
-    Returns:
-      [num_points] distortions.
-    """
-    used = pmf > 0.0
-    smallest = float(pmf[used] @ matrix[used].min(axis=1))
-    constant = pmf[used] @ matrix[used]
-    largest = float(constant.min())
-    if matrix.shape[0] == matrix.shape[1]:
-        # At perfect realism the rate is 0 once an independent sample of the source is good enough.
-        independent = float(constant[used] @ pmf[used])
-        largest = independent if np.isfinite(independent) else largest
-    if not np.isfinite(largest):
-        largest = smallest + float(pmf[used] @ np.where(np.isfinite(matrix[used]), matrix[used], 0.0).max(axis=1))
-    # Denser where the curve is steep.
-    return smallest + (largest - smallest) * np.linspace(0.1, 1.0, num_points) ** 2
+        table = bound_problems.joint_pmf(kind, bound_files.read_array(kind, getattr(config, kind)))
+        pmf = table.sum(1)
+    matrix = bound_files.read_distortion(config.distortion, pmf.size, square=config.divergence != "none")
+    if kind == "encoder":
+        table = bound_problems.encoder_table(bound_files.read_array(kind, config.encoder), pmf.size)
+    return Problem(kind, pmf, matrix, table)
 
 
 def solve(
@@ -222,13 +178,12 @@ def solve(
     return columns
 
 
-def compute(config: Config, pmf: np.ndarray, matrix: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, object]]:
+def compute(config: Config, problem: Problem) -> tuple[dict[str, np.ndarray], dict[str, object]]:
     """Brackets the curves of a configuration.
 
     Args:
       config: what to bound.
-      pmf: [n], of `load_source`.
-      matrix: [n, m].
+      problem: of `load_problem`.
 
     Returns:
       The table's columns and its header.
@@ -236,18 +191,34 @@ def compute(config: Config, pmf: np.ndarray, matrix: np.ndarray) -> tuple[dict[s
     Raises:
       ValueError: on a distortion that cannot be reached, or a pair (D, P) that no channel meets.
     """
+    header: dict[str, object] = {
+        "units": "rates in bits per letter; KL, reverse KL, JS and power divergences in bits; slope in bits per unit "
+                 "of distortion",
+        "bounds": bound_problems.MEANINGS[config.kind],
+        "divergence": config.divergence,
+        "letters": problem.pmf.size,
+    }
+    source = {"source_sha256": bound_files.digest(problem.pmf, problem.matrix, problem.table)}
+    if config.kind == "encoder":
+        columns, rate = bound_problems.solve_decoders(problem, config.divergence, config.perceptions, config.num_points)
+        if np.isnan(columns["distortion"]).all():
+            raise ValueError(f"no decoder has {config.divergence} <= {columns['max_perception'].max():g}")
+        return columns, header | {"encoder_rate_bits": f"{rate:.10g}"} | source
     perceptions = config.perceptions or (0.0, float("inf"))
     given = bool(config.distortions)
+    smallest, largest = bound_problems.ends(problem)
     if given:
-        used = pmf > 0.0
-        smallest = float(pmf[used] @ matrix[used].min(axis=1))
         for value in config.distortions:
             if value < smallest:
                 raise ValueError(f"distortions must be at least {smallest:g}, the smallest reachable, got {value:g}")
         distortions = np.asarray(config.distortions, np.float64)
     else:
-        distortions = distortion_grid(pmf, matrix, config.num_points)
-    columns = solve(pmf, matrix, config.divergence, perceptions, distortions)
+        distortions = bound_problems.distortion_grid(smallest, largest, config.num_points)
+    if config.kind == "source":
+        columns = solve(problem.pmf, problem.matrix, config.divergence, perceptions, distortions)
+    else:
+        columns = bound_problems.solve(
+            problem, config.divergence, perceptions, distortions, config.side_information_at, config.realism)
     infeasible = np.isnan(columns["rate_lower_bits"])
     if infeasible.any() and (given or infeasible.all()):
         first = int(np.argmax(infeasible))
@@ -257,17 +228,10 @@ def compute(config: Config, pmf: np.ndarray, matrix: np.ndarray) -> tuple[dict[s
         )
     columns = {name: column[~infeasible] for name, column in columns.items()}
     if config.blocklength:
-        columns |= bound_blocks.block_columns(pmf, matrix, columns, config.blocklength, config.excess_probability)
-    header: dict[str, object] = {
-        "units": "rates in bits per letter; KL, reverse KL and JS in bits; slope in bits per unit of distortion",
-        "bounds": "the rate-distortion-perception function lies between rate_lower_bits and rate_bits",
-        "divergence": config.divergence,
-        "letters": pmf.size,
-        "infeasible_grid_points_left_out": int(infeasible.sum()),
-        "source_sha256": source_digest(pmf, matrix),
-        **bound_blocks.explanation(config.blocklength, config.excess_probability),
-    }
-    return columns, header
+        columns |= bound_blocks.block_columns(
+            problem.pmf, problem.matrix, columns, config.blocklength, config.excess_probability)
+    return columns, header | {"infeasible_grid_points_left_out": int(infeasible.sum())} | source | (
+        bound_blocks.explanation(config.blocklength, config.excess_probability))
 
 
 def run(config: Config, workdir: pathlib.Path, extra: Extra = Extra()) -> dict[str, np.ndarray]:
@@ -286,12 +250,12 @@ def run(config: Config, workdir: pathlib.Path, extra: Extra = Extra()) -> dict[s
         results of another configuration or of other files.
     """
     started, workdir = time.monotonic(), pathlib.Path(workdir)
-    pmf, matrix = load_source(config)
-    columns = None
+    problem, columns = load_problem(config), None
+    digest = bound_files.digest(problem.pmf, problem.matrix, problem.table)
     if command_line.check_workdir(workdir, config):
-        columns = bound_tables.read_columns(workdir / "bound.csv", source_digest(pmf, matrix))
+        columns = bound_tables.read_columns(workdir / "bound.csv", digest)
     if columns is None:
-        computed, header = compute(config, pmf, matrix)
+        computed, header = compute(config, problem)
         with command_line.claim_workdir(workdir, config):
             files.write_text(workdir / "bound.tex", bound_tables.latex(computed, config.divergence))
             figure = bound_tables.make_figure(computed, config.divergence)
@@ -299,33 +263,38 @@ def run(config: Config, workdir: pathlib.Path, extra: Extra = Extra()) -> dict[s
             files.write_figure(workdir / "bound.pdf", figure, metadata={"CreationDate": None})
             write_table(workdir / "bound.csv", computed, header)
             write_run_record(workdir, name="rdr bound", config=config, duration_seconds=time.monotonic() - started)
-        columns = bound_tables.read_columns(workdir / "bound.csv", source_digest(pmf, matrix))  # as a later call will
+        columns = bound_tables.read_columns(workdir / "bound.csv", digest)  # as a later call will
     if columns is None:
         raise ValueError(f"workdir: {workdir / 'bound.csv'} was written, but cannot be read back")
-    gap = float(np.max(columns["rate_bits"] - columns["rate_lower_bits"]))
-    if extra.json:
-        show_json(Outcome(seconds=time.monotonic() - started), points=len(columns["rate_bits"]), largest_gap_bits=gap,
-                  workdir=str(workdir), **{name: list(column) for name, column in columns.items()})
-    else:
-        shown = [name for name in ("max_distortion", "max_perception", "rate_lower_bits", "rate_bits") if
-                 config.divergence != "none" or name != "max_perception"] + bound_blocks.shown(columns)
-        print(render({name: columns[name] for name in shown}, digits=6))
-        print(f"{len(columns['rate_bits'])} points, largest gap {gap:.1e} bit, written to {workdir / 'bound.csv'}")
+    show(config, columns, extra, workdir, time.monotonic() - started)
     return columns
 
 
-def source_digest(pmf: np.ndarray, matrix: np.ndarray) -> str:
-    """Computes a digest of the numbers that are bounded, so that a changed file is noticed.
+def show(
+    config: Config, columns: dict[str, np.ndarray], extra: Extra, workdir: pathlib.Path, seconds: float
+) -> None:
+    """Prints a table.
 
     Args:
-      pmf: [n].
-      matrix: [n, m].
-
-    Returns:
-      64 hexadecimal digits.
+      config: what was bounded.
+      columns: of `bound.csv`.
+      extra: how to print.
+      workdir: where the table is.
+      seconds: how long it took.
     """
-    parts = (f"{pmf.shape} {matrix.shape}".encode(), np.ascontiguousarray(pmf), np.ascontiguousarray(matrix))
-    return hashlib.sha256(b"".join(bytes(part) for part in parts)).hexdigest()
+    lower, upper = ("distortion_lower", "distortion") if config.kind == "encoder" else ("rate_lower_bits", "rate_bits")
+    gap = float(np.nanmax(columns[upper] - columns[lower]))
+    if extra.json:
+        named = {"largest_gap" if config.kind == "encoder" else "largest_gap_bits": gap}
+        show_json(Outcome(seconds=seconds), points=len(columns[upper]), **named, workdir=str(workdir),
+                  **{name: list(column) for name, column in columns.items()})
+        return
+    wanted = ("max_perception", lower, upper) if config.kind == "encoder" else (
+        "max_distortion", "max_perception", lower, upper)
+    shown = [name for name in wanted if config.divergence != "none" or name != "max_perception"]
+    print(render({name: columns[name] for name in shown + bound_blocks.shown(columns)}, digits=6))
+    unit = "" if config.kind == "encoder" else " bit"
+    print(f"{len(columns[upper])} points, largest gap {gap:.1e}{unit}, written to {workdir / 'bound.csv'}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

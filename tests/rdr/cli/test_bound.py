@@ -50,15 +50,6 @@ def test_rectangular_distortion_from_npy_gives_the_erasure_curve(tmp_path):
     np.testing.assert_allclose(columns["rate_bits"], 1.0 - columns["max_distortion"], atol=1e-8)
 
 
-def test_the_grid_runs_from_the_steep_end_to_rate_zero():
-    pmf = np.array([0.7, 0.2, 0.1])
-    matrix = 1.0 - np.eye(3)
-    grid = bound.distortion_grid(pmf, matrix, 7)
-    assert grid.shape == (7,) and grid[0] > 0.0
-    # An independent sample of the source errs with probability 1 - sum p^2.
-    np.testing.assert_allclose(grid[-1], 1.0 - 0.49 - 0.04 - 0.01)
-
-
 def test_a_call_again_shows_what_is_there_and_solves_nothing(tmp_path, capsys, monkeypatch):
     """Fault 20: a repeated call solved everything again, and a changed setting was refused only after that."""
     pmf = write(tmp_path / "pmf.csv", [[0.75, 0.25]])
@@ -73,32 +64,6 @@ def test_a_call_again_shows_what_is_there_and_solves_nothing(tmp_path, capsys, m
     write(tmp_path / "pmf.csv", [[0.5, 0.5]])
     with pytest.raises(ZeroDivisionError):  # the file has changed, so this must be solved
         call(tmp_path, **options)
-
-
-def test_tables_of_spreadsheets_are_read(tmp_path):
-    """Fault 17: a byte-order mark or quoted cells were refused in riddles."""
-    (tmp_path / "pmf.csv").write_text('"0.25";"0.75"\r\n', encoding="utf-8-sig")
-    np.testing.assert_array_equal(bound.read_array("pmf", str(tmp_path / "pmf.csv")), [[0.25, 0.75]])
-
-
-def test_damaged_arrays_are_refused_in_a_sentence(tmp_path):
-    np.save(tmp_path / "pmf.npy", np.array([0.5, 0.5]))
-    whole, rng = (tmp_path / "pmf.npy").read_bytes(), np.random.default_rng(0)
-    np.savez(tmp_path / "archive.npz", np.ones(2))
-    cases = [whole[:40] + b"[" + whole[41:], (tmp_path / "archive.npz").read_bytes(), whole[:-9], b""]
-    for _ in range(200):
-        data = bytearray(whole)
-        data[rng.integers(10, 80)] = rng.integers(32, 127)
-        cases.append(bytes(data))
-    refused = 0
-    for case in cases:
-        (tmp_path / "pmf.npy").write_bytes(case)
-        try:
-            bound.read_array("pmf", str(tmp_path / "pmf.npy"))
-        except ValueError as error:
-            assert str(error).startswith("pmf: ") and "\n" not in str(error)
-            refused += 1
-    assert refused > 50
 
 
 def test_json_and_the_other_name_of_squared(tmp_path, capsys):
@@ -149,6 +114,19 @@ def test_infeasible_pairs_are_refused(tmp_path, capsys):
     assert "distortions must be at least 1" in capsys.readouterr().err
     # A refused call claims no workdir: the corrected one may use the same.
     assert not (tmp_path / "out").exists()
+
+
+def test_power_divergences_are_named_by_their_order(tmp_path, capsys):
+    pmf = write(tmp_path / "pmf.csv", [[0.7, 0.3]])
+    found = {}
+    for name in ("alpha=1", "kl"):
+        assert call(tmp_path / name, pmf=pmf, divergence=name, perceptions="0.02", distortions="0.1") == 0
+        found[name] = read_table(tmp_path / name / "out" / "bound.csv")[1]["rate_bits"][0]
+    assert found["alpha=1"] == pytest.approx(found["kl"], abs=1e-7)
+    capsys.readouterr()
+    for wrong in ("alpha=x", "alpha=inf", "alpha="):
+        assert call(tmp_path, pmf=pmf, divergence=wrong) == 2
+        assert "alpha= and a finite number" in capsys.readouterr().err
 
 
 def test_a_missing_pmf_is_named(tmp_path, capsys):
