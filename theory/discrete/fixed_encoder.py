@@ -289,8 +289,8 @@ def _constrained(task: _Task, options: Options) -> BestDecoder:
     missed = jnp.where(delta > scaled.budget, 1.0 - scaled.budget / jnp.where(delta > 0, delta, 1.0), 0.0)
     share = jnp.where(jnp.isnan(delta), 1.0, jnp.minimum(missed * (1 + 1e-3) + jnp.where(missed > 0, 1e-11, 0.0), 1.0))
     share = jnp.where(jnp.isfinite(share), share, 1.0)
-    decoder = jnp.where(share > 0, (1 - share) * jnp.where(share < 1, decoder, 0.0) + share * p[None], decoder)
-    plan = jnp.where(share > 0, (1 - share) * jnp.where(share < 1, plan, 0.0) + share * trivial, plan)
+    found = _Mixable(jnp.where(share < 1, decoder, 0.0), jnp.where(share < 1, plan, 0.0), trivial, share)
+    decoder, plan = _mixed(found, p[None])
     h = jnp.where(jnp.isfinite(point.critic), point.critic, 0.0)
     own = _proved(scaled, h, jnp.maximum(point.multiplier, 1e-300))
     searched = best_multiplier(scaled.perception, p, h, scaled.budget)
@@ -300,4 +300,42 @@ def _constrained(task: _Task, options: Options) -> BestDecoder:
     # Where the constraint is slack the best of all decoders is the answer.
     of_free = _free(task, options)._replace(iterations=steps)
     slack = of_free.perception <= task.perception
-    return jax.tree.map(lambda a, b: jnp.where(slack, a, b), of_free, constrained)
+    result = jax.tree.map(lambda a, b: jnp.where(slack, a, b), of_free, constrained)
+    return lax.cond(result.converged, lambda: result, lambda: _with_perfect(task, options, scaled, result, found))
+
+
+class _Mixable(NamedTuple):
+    """A decoder that may miss the perception a little, its plan, that of perfect realism, the share of it to mix in."""
+
+    decoder: jax.Array
+    plan: jax.Array
+    trivial: jax.Array
+    share: jax.Array
+
+
+def _mixed(found: _Mixable, realistic: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The decoder with that share of one of perfect realism, and the plan."""
+    decoder = (1 - found.share) * found.decoder + found.share * realistic
+    return decoder, (1 - found.share) * found.plan + found.share * found.trivial
+
+
+def _with_perfect(task: _Task, options: Options, scaled: _Scaled, result: BestDecoder, found: _Mixable) -> BestDecoder:
+    """The best decoder and the best proof of a result and of the optimum at P = 0, which meets every P: below the
+    resolution of the arithmetic that one, or a little of it mixed in, is the answer."""
+    perfect = _perfect(task._replace(perception=jnp.zeros(())), options)
+    h = perfect.critic / scaled.scale
+    t = best_multiplier(scaled.perception, scaled.problem.pmf, h, scaled.budget)
+    decoder, plan = _mixed(found, perfect.decoder)
+    other = _report(task, scaled, decoder, plan, False, h, t, _proved(scaled, h, t), result.iterations)
+    best = result
+    for candidate in (perfect, other):
+        better = ~(best.distortion <= candidate.distortion) & jnp.isfinite(candidate.distortion)
+        best = jax.tree.map(lambda a, b, better=better: jnp.where(better, a, b), candidate, best)
+    # A bound was cut off at its own decoder's distortion, which is no less than the optimum.
+    better = jnp.isnan(result.distortion_lower) | (other.distortion_lower > result.distortion_lower)
+    proof = jax.tree.map(lambda a, b: jnp.where(better, a, b), other, result)
+    lower = jnp.minimum(proof.distortion_lower, best.distortion)
+    return best._replace(
+        distortion_lower=lower, converged=best.distortion - lower <= scaled.scale * task.tolerance,
+        perception_slope=proof.perception_slope, critic=proof.critic,
+        iterations=result.iterations + perfect.iterations)

@@ -9,6 +9,7 @@ import pytest
 from theory.discrete import alpha_divergence, best_decoder
 
 LN2 = np.log(2.0)
+SQUARED = (np.arange(4.0)[:, None] - np.arange(4.0)) ** 2
 RECORDED = np.load(pathlib.Path(__file__).parent / "data" / "universality.npz")
 KINDS = {0.0: "perfect", 1.0: "tv", 2.0: "w2sq", 4.5: "power", 6.0: "power", 7.0: "power"}
 NAMES = ("perfect", "tv", "power", pytest.param("w2sq", marks=pytest.mark.stress))  # each is a program to compile
@@ -70,6 +71,26 @@ def test_realism_at_most_doubles_the_distortion_and_posterior_sampling_shows_it(
         assert perfect.distortion_lower <= sampled + 1e-12
         assert perfect.distortion <= 2 * free.distortion + 1e-9 and free.gap == 0
         np.testing.assert_allclose(free.distortion, rows @ cost.min(1), rtol=1e-12)
+
+
+def test_tiny_perceptions_and_degenerate_encoders():
+    rng = np.random.default_rng(5)
+    for trial in range(24):
+        p = rng.dirichlet(np.full(4, 0.6))
+        if trial % 4 == 0:
+            p[rng.integers(4)] = 0.0
+        p /= p.sum()
+        encoder = (rng.dirichlet(np.full(3, 0.3), 4), np.tile([1.0, 0.0, 0.0], (4, 1)),
+                   np.eye(4)[:, [0, 1, 2]] + np.eye(4)[:, [3]] * [0, 0, 1])[trial % 3]
+        matrix = (SQUARED, 1 - np.eye(4), rng.uniform(0, 1, (4, 4)), np.zeros((4, 4)))[trial % 4]
+        for divergence in ("tv", alpha_divergence((-1.0, 0.0, 0.5, 1.0, 2.0)[trial % 5])):
+            last = best_decoder(p, encoder, matrix, perception=0.0, divergence="tv")
+            assert 0 <= last.gap <= 3e-7
+            for level in (1e-12, 1e-6, 1e-3, 0.3):
+                answer = best_decoder(p, encoder, matrix, perception=level, divergence=divergence)
+                assert 0 <= answer.gap <= 3e-7 and answer.perception <= level
+                assert answer.distortion_lower <= last.distortion
+                last = answer
 
 
 def test_a_curve_is_convex_and_its_slopes_are_derivatives():
