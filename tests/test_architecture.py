@@ -89,6 +89,8 @@ def floor_faults(trees):
     faults = []
     for path, tree in trees.items():
         top = path.split("/")[0]
+        faults += [f"{path}:{node.lineno}: imports name their module from the top" for node in ast.walk(tree)
+                   if isinstance(node, ast.ImportFrom) and node.level]
         for line, name, inside in imports(tree):
             target = name.split(".")[0]
             if target not in FLOORS:
@@ -105,7 +107,14 @@ def floor_faults(trees):
 
 
 def folder_cycles(trees):
-    """Circles between folders. A package's __init__ may name what its own subfolders hold."""
+    """Circles between folders, and between the folders of a top with all that is in them.
+
+    A package's __init__ may name what its own subfolders hold.
+    """
+    return _cycle(trees, lambda folder: folder) or _cycle(trees, lambda folder: "/".join(folder.split("/")[:2]))
+
+
+def _cycle(trees, part_of):
     graph = {}
     for path, tree in trees.items():
         folder = path.rsplit("/", 1)[0]
@@ -115,8 +124,8 @@ def folder_cycles(trees):
                 continue
             other = target.rsplit("/", 1)[0]
             own_part = path.endswith("__init__.py") and other.startswith(folder + "/")
-            if other != folder and not own_part and path != ENTRY_POINT:
-                graph.setdefault(folder, set()).add(other)
+            if part_of(other) != part_of(folder) and not own_part and path != ENTRY_POINT:
+                graph.setdefault(part_of(folder), set()).add(part_of(other))
     try:
         tuple(graphlib.TopologicalSorter(graph).static_order())
     except graphlib.CycleError as error:
@@ -312,7 +321,9 @@ def test_every_module_has_a_test_of_its_name():
     (floor_faults, {"rdr/cli/x.py": "from theory import gaussian"}),  # at its top
     (floor_faults, {"rdr/data/x.py": "from rdr.cli import bound"}),
     (floor_faults, {"paper_figures/x.py": "from rdr.losses import lpips"}),
+    (floor_faults, {"rdr/data/x.py": "from ..cli import bound"}),  # which no rule would see
     (folder_cycles, {"rdr/data/x.py": "import rdr.losses", "rdr/losses/x.py": "import rdr.data"}),
+    (folder_cycles, {"rdr/quantize/x.py": "import rdr.codecs.base", "rdr/codecs/vectors/x.py": "import rdr.quantize"}),
     (size_faults, {"rdr/x.py": "def f():\n" + "  g()\n" * 81}),
     (docstring_faults, {"rdr/x.py": '"""M."""\ndef f(a) -> None:\n  """F."""'}),
     (docstring_faults, {"rdr/x.py": '"""M."""\ndef f() -> int:\n  """F."""'}),
