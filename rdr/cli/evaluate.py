@@ -20,9 +20,12 @@ from rdr.evaluation.feature_files import FeatureFile, feature_path
 from rdr.evaluation.metric_plan import Plan, make_plan, metrics_of
 from rdr.evaluation.metric_suite import MetricSuite
 from rdr.evaluation.set_report import between_sets
+from rdr.metrics import registry
 from rdr.metrics.bootstrap import bootstrap_interval
 from rdr.metrics.contrast_sensitivity import TRANSFERS
+from rdr.metrics.embeddings import EMBEDDINGS
 from rdr.metrics.psnr import psnr_of_mean
+from rdr.metrics.set_distances import KINDS
 
 DESCRIPTION = """
 Evaluates decoded images against their originals, or what a codec makes of a folder.
@@ -34,9 +37,9 @@ The first form writes results.json and results.csv (aggregates with 95 % interva
 images.csv (per image) and contact_sheet.png. The second encodes and decodes a folder and writes messages, decoded
 images and images.csv. What was interrupted goes on when the command is repeated, and what is there is shown again.
 """
-_METRICS = ("names separated by commas; per image mse psnr ssim ms_ssim nlpd ciede2000 csf lpips_alexnet lpips_vgg16 "
-            "dists wd_vgg16; between sets of patches fd_E kd_E prdc_E (E is alexnet, vgg16, efficientnet_lite0 or "
-            "steerable), sliced, natural; or all that can be computed here, or fast (per image, without VGG-16)")
+_METRICS = (f"names separated by commas; per image {' '.join(registry.names())}; between sets of patches "
+            f"{' '.join(f'{kind}_E' for kind in KINDS)} (E is one of {' '.join(EMBEDDINGS)}), sliced, natural; or all "
+            "that can be computed here, or fast (per image, without VGG-16)")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,6 +16,7 @@ from rdr.cli.evaluate import Config
 from rdr.evaluation import metric_suite
 from rdr.metrics.bootstrap import bootstrap_interval
 from rdr.metrics.contrast_sensitivity import Display, contrast_sensitivity_error
+from rdr.metrics.full_reference import FULL_REFERENCE
 from tests.rdr.data.test_image_decoders import png
 
 COMMON = {"metrics": ("psnr", "ssim", "csf", "fd_steerable", "kd_steerable", "prdc_steerable"), "patch_size": 16}
@@ -201,7 +202,8 @@ def test_the_command_line_says_what_is_wrong_in_one_sentence(images, tmp_path, c
     assert "there is no option --preset" in said("--preset=quick", workdir, status=2)
     with pytest.raises(SystemExit):
         evaluate.main(["rdr evaluate", "--help"])
-    assert "--candidate" in capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "--candidate" in shown and all(f" {name}" in shown for name in FULL_REFERENCE)
 
 
 def test_pq_is_read_with_sixteen_bits(tmp_path):
