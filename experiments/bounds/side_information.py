@@ -1,4 +1,4 @@
-"""What the encoder does not see, and what the decoder already knows: remote sources and side information.
+"""Unseen parts of a source, and parts that the decoder already knows: remote sources and side information.
 
     python -m experiments.bounds.side_information --preset=quick --workdir=runs/side_information/quick
 

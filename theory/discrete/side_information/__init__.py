@@ -1,5 +1,6 @@
 """Rates of finite alphabets with side information, at both ends or at the decoder alone, each between two bounds."""
 
+from theory._lazy import make_dir
 from theory.discrete.side_information.bracket import WynerZivBracket, wyner_ziv_bracket
 from theory.discrete.side_information.conditional import (
     conditional_rate_distortion,
@@ -20,3 +21,4 @@ __all__ = [
     "wyner_ziv_rate_distortion",
     "wyner_ziv_rate_distortion_perception",
 ]
+__dir__ = make_dir(__name__, __all__)

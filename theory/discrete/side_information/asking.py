@@ -1,4 +1,4 @@
-"""What the public functions of this folder have in common: checks, the choice of a regime, the refusal."""
+"""Common parts of the public functions of this folder: checks, the choice of a regime, the refusal."""
 
 from __future__ import annotations
 
