@@ -38,6 +38,7 @@ def test_a_coin_seen_through_noise():
         discrete.remote_rate_distortion(joint, 1.0 - np.eye(2), distortion=0.09)
 
 
+@pytest.mark.stress
 def test_a_source_that_is_seen_is_the_direct_problem():
     pmf = JOINT.sum(1)
     asked = dict(distortion=0.15, perception=0.03, divergence="tv")

@@ -4,6 +4,7 @@ import functools
 import pathlib
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from theory import discrete
@@ -52,13 +53,18 @@ def _program(family):
         gradients, result = jax.grad(rate, argnums=(0, 1, 2, 3), has_aux=True)(*problem)
         return result, gradients
 
-    # One after the other: each stops when it is done.
-    return jax.jit(lambda *problems: jax.lax.map(lambda problem: solve(*problem), problems))
+    def one(problem, wanted):
+        nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(solve, *problem))
+        return jax.lax.cond(wanted, lambda: solve(*problem), lambda: nothing)
+
+    # One after the other: each stops when it is done, and those that only fill up take no time.
+    return jax.jit(lambda count, *problems: jax.lax.map(
+        lambda pair: one(*pair), (problems, jnp.arange(COUNT) < count)))
 
 
 def solve(family, *problem):
     """Results and gradients, with the given leading axis, by the program for 500."""
     count = len(problem[0])
     padded = [np.concatenate([x, np.repeat(np.asarray(x)[-1:], COUNT - count, 0)]) for x in map(np.asarray, problem)]
-    result, gradients = _program(family)(*padded)
+    result, gradients = _program(family)(count, *padded)
     return jax.tree.map(lambda leaf: np.asarray(leaf)[:count], (result, gradients))
