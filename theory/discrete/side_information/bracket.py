@@ -98,7 +98,9 @@ def wyner_ziv_bracket(
         groups = [order[i:i + group] for i in range(0, k, group)]
         lower = jnp.maximum(lower, _told_groups(joint, matrix, distortion, groups))
     best = _best_of(joint, matrix, distortion, rounds, size, rng)
-    return best._replace(rate_lower=jnp.minimum(lower, best.rate))
+    # Bounds that cross by more than the solvers' rounding would say that one of them is wrong.
+    consistent = lower <= best.rate + 1e-12 * (1.0 + best.rate)
+    return best._replace(rate_lower=jnp.where(consistent, jnp.minimum(lower, best.rate), jnp.nan))
 
 
 def _told_groups(joint: jax.Array, matrix: jax.Array, distortion: ArrayLike, groups: Sequence[np.ndarray]) -> jax.Array:
