@@ -197,7 +197,7 @@ def solve(
         def one(distortion, ask=ask, options=options):
             return ask(problem.table, problem.matrix, distortion=distortion, **options)
 
-        parts.append(jax.vmap(one)(distortions))
+        parts.append(jax.lax.map(one, distortions))  # one after the other: XLA's threads may wait for ever on many
     columns = {"max_distortion": np.tile(distortions, len(levels)),
                "max_perception": np.repeat(np.asarray(levels, np.float64), len(distortions))}
     for name, field in (("rate_lower_bits", "rate_lower"), ("rate_bits", "rate"), ("gap_bits", "gap"),
