@@ -3,8 +3,12 @@
 Both are defined by a kernel [k, k, in, out] and a bias, as in the papers, so that parameters count the same and can
 be exchanged. Doubling is the adjoint of a strided convolution in the papers. XLA's CPU backend takes tens of times
 longer for the gradient of that form than for an ordinary convolution, so it is computed as an ordinary convolution
-with four times as many channels whose output is sorted into 2 x 2 pixels; the values are the same.
+with four times as many channels whose output is sorted into 2 x 2 pixels; the values are the same. The gradient with
+respect to the kernel is, on CPUs, a product of matrices for each place of the kernel: XLA's form, a convolution whose
+kernel is as large as the image, takes five times as long for 512 channels (benchmarks/training.md).
 """
+
+import functools
 
 import flax.linen as nn
 import jax
@@ -12,6 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
+_WIDE = 64  # output channels from which on products of matrices are faster
 
 
 def convolve(x: jax.Array, kernel: jax.Array, *, stride: int = 1) -> jax.Array:
@@ -25,8 +30,49 @@ def convolve(x: jax.Array, kernel: jax.Array, *, stride: int = 1) -> jax.Array:
     Returns:
       [batch, ceil(height / stride), ceil(width / stride), out].
     """
+    return _convolve(x, kernel, stride)
+
+
+def _plain(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
     reach = (kernel.shape[0] - 1) // 2
     return lax.conv_general_dilated(x, kernel, (stride, stride), [(reach, reach)] * 2, dimension_numbers=_LAYOUT)
+
+
+_convolve = jax.custom_vjp(_plain, nondiff_argnums=(2,))
+
+
+def _forward(x: jax.Array, kernel: jax.Array, stride: int) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    return _plain(x, kernel, stride), (x, kernel)
+
+
+def _backward(stride: int, saved: tuple[jax.Array, jax.Array], gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
+    x, kernel = saved
+    (of_x,) = jax.linear_transpose(lambda x: _plain(x, kernel, stride), x)(gradient)
+
+    def by_convolution(x, gradient):
+        return jax.linear_transpose(lambda kernel: _plain(x, kernel, stride), kernel)(gradient)[0]
+
+    if kernel.shape[3] < _WIDE:
+        return of_x, by_convolution(x, gradient)
+    by_products = functools.partial(_kernel_gradient, size=kernel.shape[0], stride=stride)
+    return of_x, lax.platform_dependent(x, gradient, cpu=by_products, default=by_convolution)
+
+
+_convolve.defvjp(_forward, _backward)
+
+
+def _kernel_gradient(x: jax.Array, gradient: jax.Array, *, size: int, stride: int) -> jax.Array:
+    """For each place of the kernel, what it saw of the input, times the gradient of what it made of it."""
+    reach, (batch, rows, columns, fan_out) = (size - 1) // 2, gradient.shape
+    padded = jnp.pad(x, ((0, 0), (reach, reach), (reach, reach), (0, 0)))
+    flat, places = gradient.reshape(-1, fan_out), []
+    for i in range(size):
+        for j in range(size):
+            seen = lax.slice(padded, (0, i, j, 0), (batch, i + stride * (rows - 1) + 1, j + stride * (columns - 1) + 1,
+                                                    x.shape[3]), (1, stride, stride, 1))
+            places.append(lax.dot_general(seen.reshape(-1, x.shape[3]), flat, (((0,), (0,)), ((), ())),
+                                          preferred_element_type=jnp.promote_types(x.dtype, jnp.float32)))
+    return jnp.stack(places).reshape(size, size, x.shape[3], fan_out).astype(x.dtype)
 
 
 def phase_kernel(kernel: jax.Array) -> jax.Array:

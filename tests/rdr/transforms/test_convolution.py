@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 
 from rdr.transforms.convolution import Convolution, convolve, depth_to_space, double, phase_kernel
 
@@ -45,6 +46,28 @@ def test_halving_follows_its_definition(arrays):
     want = np.stack([np.stack([np.einsum("bijc,ijco->bo", padded[:, 2 * r : 2 * r + 5, 2 * c : 2 * c + 5], kernel)
                                for c in range(3)], 1) for r in range(2)], 1)
     np.testing.assert_allclose(convolve(jnp.asarray(x), jnp.asarray(kernel), stride=2), want, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize(("size", "stride", "fan_in", "sides"), [
+    (3, 1, 5, (6, 9)), (5, 2, 4, (7, 8)), (5, 1, 3, (2, 5))])
+def test_gradients_of_wide_kernels_are_those_of_the_plain_convolution(size, stride, fan_in, sides):
+    rng = np.random.default_rng(0)
+    x = jnp.asarray(rng.standard_normal((2, *sides, fan_in)))
+    kernel = jnp.asarray(rng.standard_normal((size, size, fan_in, 64)))
+
+    def plain(x, kernel):
+        reach = (size - 1) // 2
+        return lax.conv_general_dilated(x, kernel, (stride, stride), [(reach, reach)] * 2,
+                                        dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+    values, pull = jax.vjp(lambda x, kernel: convolve(x, kernel, stride=stride), x, kernel)
+    wanted, pull_plain = jax.vjp(plain, x, kernel)
+    np.testing.assert_array_equal(values, wanted)
+    gradient = jnp.asarray(rng.standard_normal(values.shape))
+    for found, want in zip(pull(gradient), pull_plain(gradient)):
+        np.testing.assert_allclose(found, want, rtol=1e-12, atol=1e-12)  # float64: another order of 100 terms
+    assert jax.vjp(lambda k: convolve(x.astype(jnp.bfloat16), k, stride=stride), kernel.astype(jnp.bfloat16))[1](
+        gradient.astype(jnp.bfloat16))[0].dtype == jnp.bfloat16
 
 
 def test_depth_becomes_space_row_by_row():
