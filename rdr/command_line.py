@@ -229,6 +229,9 @@ def claim_workdir(workdir: pathlib.Path, config: Any, *, kind: str = "workdir") 
     open_workdir(workdir, config, kind=kind)
     try:
         with locks.exclusive(workdir):
+            for path in workdir.iterdir():  # of processes that were killed while they wrote
+                if files.is_partial(path) and path.is_file():
+                    path.unlink()
             yield workdir
     except BaseException:
         with contextlib.suppress(OSError):

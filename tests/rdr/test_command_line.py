@@ -173,6 +173,15 @@ def test_a_workdir_is_held_by_one_process(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
 
+def test_what_killed_processes_were_writing_is_removed(tmp_path):
+    """Fault 33: a process that was killed while it wrote left a hidden file in its workdir for ever."""
+    for name in (".curves.png.75e9842c156a.partial", "mine.partial"):
+        (tmp_path / name).write_bytes(b"half")
+    with command_line.claim_workdir(tmp_path, Config()):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "mine.partial"]
+
+
 def test_an_unwritable_workdir_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="cannot be written"):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rdr import program_cache
 from rdr.bitstream import container
 from rdr.cli import bound, compare, encode_job
 from rdr.codecs import profiled
@@ -271,3 +272,16 @@ def test_folders_that_cannot_be_written_are_named_by_slow_commands_too(commands,
         assert rdr(*words) == 1, name
         error = capsys.readouterr().err
         assert str(folder) in error and error.splitlines()[-1].startswith("error: "), (name, error)
+
+
+@pytest.mark.stress
+@pytest.mark.skipif(not program_cache.count_maps(), reason="the system does not say what is mapped")
+def test_a_thousand_fitted_images_of_many_sizes_are_decoded_in_one_process(tmp_path, call):
+    rng, maps, memory = np.random.default_rng(9), [], []
+    for n in range(1000):
+        (tmp_path / "x.rdr").write_bytes(random_message(rng, noise=n % 4 == 0))
+        assert call("decode", tmp_path / "x.rdr", tmp_path / "x.png", seconds=60) == 0
+        if n % 100 == 99:
+            maps.append(program_cache.count_maps())
+            memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    assert maps[-1] < maps[0] + 1000 and memory[-1] < memory[0] + 300 * 2**10
