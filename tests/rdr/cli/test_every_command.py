@@ -83,7 +83,7 @@ def _damaged(rng, data):
 
 @pytest.mark.parametrize("count", [60, pytest.param(5000, marks=pytest.mark.stress)])
 def test_damaged_tables_are_read_or_refused(count, tables, call, monkeypatch):
-    monkeypatch.setattr(bound, "run", lambda config, *_: bound.load_source(config))  # and not solved
+    monkeypatch.setattr(bound, "run", lambda config, *_: bound.load_problem(config))  # and not solved
     figure = compare.make_figure
     whole = {path.name: path.read_bytes() for path in tables.iterdir() if path.suffix in (".csv", ".npy")}
     rng, refused = np.random.default_rng(count), 0
