@@ -69,6 +69,7 @@ def test_realism_compares_with_the_source_unless_told_otherwise():
     ({"realism_pmf": [0.5, 0.5, 0.5]}, "realism_pmf must sum"),
     ({"d": D[:, :2]}, "distortion_matrix must have shape"),
     ({"distortion": 0.0}, "distortion must be at least"),
+    ({"realism_pmf": [0.0, 0.0, 1.0], "perception": 0.0, "distortion": 0.45}, "no channel has"),  # one letter only
 ])
 def test_refusals(changed, word):
     arguments = {"distortion": 0.5, "perception": 0.1, "divergence": "tv"} | changed

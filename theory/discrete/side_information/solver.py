@@ -229,6 +229,9 @@ def _report(arguments, problem, limits, perception, options, point, lower, itera
     consistent = lower <= rate + 1e-12 * (1.0 + rate)
     valid = allowed & met & consistent
     lower = jnp.where(allowed & (consistent | ~met), jnp.where(valid, jnp.minimum(lower, rate), lower), jnp.nan)
+    # Without letters that realism rules out no channel comes so low.
+    barred = ~limits.reachable & (problem.distortion >= 0) & (options.regime != "free")
+    lower = jnp.where(barred & ((problem.perception > 0) | (options.regime == "perfect")), jnp.inf, lower)
     rate = jnp.where(valid, rate, jnp.nan)
     distortion = achieved * costs.scale + costs.mean_offset
     distortion = jnp.where((distortion > problem.distortion) & ~limits.lossless, problem.distortion, distortion)
