@@ -8,12 +8,12 @@
 from theory._lazy import attach
 
 _CHANNELS = ("CHANNELS", "SimulationBound", "simulation_bounds_of")
-_LOOKUP = (
-    "DISTORTIONS", "KINDS", "PERCEPTIONS", "SHARED", "Bound", "Interval", "bounds_of", "certified", "interval",
-)
+_BOUND = ("KINDS", "SHARED", "Bound", "Interval", "certified", "interval")
+_LOOKUP = ("DISTORTIONS", "PERCEPTIONS", "bounds_of")
 
 __getattr__, __dir__, __all__ = attach(__name__, {
-    **{name: "channels" for name in _CHANNELS}, **{name: "lookup" for name in _LOOKUP},
-    "block_bounds_of": "blocks", "dispersion_of": "blocks",
-    "Source": "sources", "densities": "densities", "sources": "sources", "wasserstein_bounds_of": "wasserstein",
+    **{name: "bound" for name in _BOUND}, **{name: "channels" for name in _CHANNELS},
+    **{name: "lookup" for name in _LOOKUP}, "block_bounds_of": "blocks", "dispersion_of": "blocks",
+    "remote_bounds_of": "remote", "Source": "sources", "densities": "densities", "sources": "sources",
+    "wasserstein_bounds_of": "wasserstein",
 })

@@ -10,7 +10,8 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from theory import finite_blocklength, gaussian
-from theory.bounds.lookup import DISTORTIONS, KINDS, Bound
+from theory.bounds.bound import Bound, in_order
+from theory.bounds.lookup import DISTORTIONS
 from theory.bounds.sources import Source
 from theory.closed_form import bernoulli
 from theory.finite_blocklength.counting import check_blocks
@@ -104,4 +105,4 @@ def block_bounds_of(
                 return jnp.stack(values).reshape(jnp.shape(d)) if values else jnp.zeros(jnp.shape(d))
 
             bounds.append(Bound(f"{name} of block codes", kind, one, conditions, _WHERE + of_exact))
-    return tuple(sorted(bounds, key=lambda bound: KINDS.index(bound.kind)))
+    return in_order(bounds)

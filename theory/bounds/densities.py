@@ -7,7 +7,7 @@ import functools
 from jax.typing import ArrayLike
 
 from theory import continuous
-from theory.bounds import lookup
+from theory.bounds.bound import Bound, certified
 from theory.bounds.sources import Source
 
 
@@ -24,7 +24,7 @@ def _density(source: Source) -> continuous.Density:
     raise ValueError(f"source must have a density: 'gaussian', 'laplace', 'uniform' or 'banana', got {source.name!r}")
 
 
-def squared_error(source: Source, slopes: ArrayLike, **options) -> tuple[lookup.Bound, lookup.Bound]:
+def squared_error(source: Source, slopes: ArrayLike, **options) -> tuple[Bound, Bound]:
     """Brackets R(D) of a source under squared error, where no closed form is known, by a certified solver.
 
     The lower bound is the upper envelope of the lines that each slope proves, and holds at every D; the upper bound
@@ -46,6 +46,6 @@ def squared_error(source: Source, slopes: ArrayLike, **options) -> tuple[lookup.
     Reference: `theory.continuous.rate_distortion_curve`.
     """
     curve = continuous.rate_distortion_curve(_density(source), slopes, **options)
-    return lookup.certified(functools.partial(continuous.rate_at, curve), name="R(D) by moving atoms",
+    return certified(functools.partial(continuous.rate_at, curve), name="R(D) by moving atoms",
                             reference="theory.continuous.rate_distortion_curve",
                             conditions="squared error; proved for the quadrature rule, whose error is estimated")

@@ -4,177 +4,51 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable
-from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
 
-from theory import gaussian
-from theory import quantization as entropy_coded
+from theory.bounds.bound import SHARED, Bound, in_order, only_at_zero, plain, shared_bits
+from theory.bounds.gaussian_cases import gaussian_bounds, gaussian_vector_bounds
 from theory.bounds.sources import Source
-from theory.channel_simulation import gaussian_functional_information
 from theory.closed_form import bernoulli, laplace, manifolds, shannon_lower_bound, uniform
-from theory.gaussian import absolute_error, common_randomness, upper_bounds
 from theory.gaussian import vector as gaussian_vector
-from theory.gaussian import vector_perception as gaussian_vector_perception
 from theory.numerics.checks import check_choice, check_domain
 from theory.quantization import laplace as laplace_quantizer
-from theory.quantization import tabulated_density
 from theory.quantization import uniform as uniform_quantizer
 
 DISTORTIONS = ("squared_error", "absolute_error", "hamming")
 PERCEPTIONS = ("none", "w2sq", "kl", "reverse_kl", "hellinger2", "tv", "conditional_w2sq")
-SHARED = ("nothing", "unlimited")
-KINDS = ("exact", "lower", "upper", "asymptotic")
 
 
-class Bound(NamedTuple):
-    """A bound on the least rate.
-
-    Attributes:
-      name: what it is, in words.
-      kind: "exact", "lower" (no code needs less), "upper" (some code, or limit of codes, needs no more) or "asymptotic"
-        (a limit that is no bound where it is evaluated; `interval` leaves it out).
-      rate: (distortion, perception) -> bits per sample of the source, elementwise. NaN where it says nothing.
-      conditions: when it holds.
-      reference: the function that computes it.
-    """
-
-    name: str
-    kind: str
-    rate: Callable[[ArrayLike, ArrayLike], jax.Array]
-    conditions: str
-    reference: str
+def _half_line(source):
+    """Nodes on [0, inf) and probabilities of |X - EX|, by Gauss's rule on pieces."""
+    deviation = float(np.sqrt(source.covariance[0, 0]))
+    if source.name == "uniform":
+        ends = np.linspace(0.0, np.sqrt(3.0), 5)
+    else:  # a Laplacian's tail beyond 34 deviations has probability e^-48
+        ends = np.array([0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 9.0, 17.0, 34.0])
+    places, weights = np.polynomial.legendre.leggauss(24)
+    halves = np.diff(ends)[:, None] / 2
+    nodes = deviation * (ends[:-1, None] + halves * (1.0 + places)).ravel()
+    masses = (halves * weights).ravel() * np.exp(source.log_density(source.mean + nodes[:, None]))
+    return nodes, masses / masses.sum()
 
 
-class Interval(NamedTuple):
-    """What the bounds say together; fields have the broadcast shape of the arguments.
+def _at_perception(source, perception):
+    """Shannon's lower bound with the second moment that W2 squared or KL leaves, for scalar densities."""
+    variance = float(source.covariance[0, 0])
 
-    Attributes:
-      lower: the largest lower bound, bits per sample (0 if there is none).
-      upper: the least upper bound, bits per sample (inf if there is none).
-    """
+    def rate(d, p):
+        if perception == "w2sq":
+            check_domain("perception", p, minimum=0.0)
+            moment = jnp.maximum(np.sqrt(variance) - jnp.sqrt(jnp.asarray(p, jnp.float64)), 0.0) ** 2
+        else:
+            moment = shannon_lower_bound.least_second_moment(p, *_half_line(source))
+        return shannon_lower_bound.perception_squared_error(d, moment, source.entropy, variance)
 
-    lower: jax.Array
-    upper: jax.Array
-
-
-def _plain(function, *parameters):
-    """A rate that does not depend on perception, and broadcasts with it."""
-    def rate(distortion, perception=0.0):
-        value = function(distortion, *parameters)
-        return jnp.broadcast_to(value, jnp.broadcast_shapes(jnp.shape(value), jnp.shape(perception)))
-
-    return rate
-
-
-def _only_at_zero(function):
-    """A rate that is known at perfect realism only: NaN elsewhere."""
-    def rate(distortion, perception=0.0):
-        value = function(distortion)
-        shape = jnp.broadcast_shapes(jnp.shape(value), jnp.shape(perception))
-        return jnp.where(jnp.broadcast_to(perception, shape) == 0, jnp.broadcast_to(value, shape), jnp.nan)
-
-    return rate
-
-
-def _gaussian(source, distortion, perception, shared):
-    variance = source.parameters["variance"]
-    if distortion == "absolute_error":
-        if perception == "none":
-            yield Bound("rate-distortion function", "exact", _plain(absolute_error.gaussian_rate_distortion, variance),
-                        "", "theory.gaussian.absolute_error.gaussian_rate_distortion")
-        return
-    if distortion != "squared_error":
-        return
-    if perception == "none":
-        yield Bound("rate-distortion function", "exact", _plain(gaussian.rate_distortion, variance), "",
-                    "theory.gaussian.rate_distortion")
-
-        def scalar(d):
-            resolved = jnp.asarray(d) >= 1e-3 * variance
-            density = tabulated_density.gaussian_density(0.0, variance)
-            rate = entropy_coded.entropy_coded_rate_distortion(density, jnp.where(resolved, d, variance)).upper
-            return jnp.where(resolved, rate, jnp.nan)
-
-        yield Bound("optimal entropy-coded scalar quantizer", "upper", _plain(scalar),
-                    "ideal entropy coding; distortion from 1e-3 of the variance on",
-                    "theory.quantization.entropy_coded_rate_distortion")
-    elif perception in ("w2sq", "kl") and shared == "unlimited":
-        yield Bound(
-            "rate-distortion-perception function", "exact",
-            lambda d, p: gaussian.rate_distortion_perception(d, p, variance, divergence=perception),
-            "exact with nothing shared, too, if realism is asked of single samples only",
-            "theory.gaussian.rate_distortion_perception")
-        yield Bound("exactly Gaussian noise by a layered dither", "upper", _only_at_zero(
-            lambda d: gaussian_functional_information(gaussian.rate_distortion_perception(d, 0.0, variance))),
-            "one at a time, perception 0 only", "theory.channel_simulation.gaussian_functional_information")
-    elif perception == "w2sq" and shared != "unlimited":
-        bits = _bits(shared)
-        yield Bound(
-            "rate under realism of whole blocks", "exact",
-            lambda d, p: common_randomness.strong_realism_rate(d, bits, p, variance),
-            f"{bits:g} bits per sample shared; perception is W2^2 per sample between the distributions of long blocks",
-            "theory.gaussian.common_randomness.strong_realism_rate")
-    elif perception == "kl" and shared != "unlimited":
-        bits = _bits(shared)
-        yield Bound(
-            "rate-distortion-perception function with unlimited common randomness", "lower",
-            lambda d, p: gaussian.rate_distortion_perception(d, p, variance, divergence="kl"),
-            "", "theory.gaussian.rate_distortion_perception")
-        for kind in ("lower", "upper"):
-            yield Bound(
-                f"{kind} bound for outputs that are i.i.d.", kind,
-                lambda d, p, kind=kind: common_randomness.iid_output_rate_bound(d, p, bits, variance, kind),
-                f"{bits:g} bits per sample shared; the output is i.i.d., of a divergence of at most P",
-                "theory.gaussian.common_randomness.iid_output_distortion")
-    elif perception in _RESTRICTED and shared == "unlimited":
-        yield Bound("rate-distortion function", "lower", _plain(gaussian.rate_distortion, variance), "",
-                    "theory.gaussian.rate_distortion")
-        yield Bound(
-            "jointly Gaussian reconstructions", "upper",
-            lambda d, p: upper_bounds.gaussian_rate_upper_bound(
-                d, p, variance, divergence=_RESTRICTED[perception]),
-            "not tight", "theory.gaussian.upper_bounds.gaussian_rate_upper_bound")
-    elif perception == "conditional_w2sq" and shared == "nothing":
-        yield Bound(
-            "rate under conditional perception", "exact",
-            lambda d, p: gaussian.conditional_rate_distortion_perception(d, p, variance),
-            "perception is W2^2 given the message, averaged",
-            "theory.gaussian.conditional_rate_distortion_perception")
-
-
-def _gaussian_vector(source, distortion, perception, shared):
-    if distortion != "squared_error":
-        return
-    eigenvalues = source.parameters["eigenvalues"]
-    if perception == "none":
-        yield Bound("reverse water-filling", "exact", _plain(gaussian_vector.rate_distortion, eigenvalues), "",
-                    "theory.gaussian.vector.rate_distortion")
-    elif perception in ("w2sq", "kl") and shared == "unlimited":
-        yield Bound(
-            "rate-distortion-perception function", "exact",
-            lambda d, p: gaussian_vector_perception.rate_distortion_perception(
-                d, p, eigenvalues, divergence=perception).rate,
-            "convex solve", "theory.gaussian.vector_perception.rate_distortion_perception")
-    elif perception == "w2sq" and shared == "nothing":
-        yield Bound(
-            "half the distortion", "exact",
-            _only_at_zero(lambda d: gaussian_vector.rate_distortion(jnp.asarray(d) / 2, eigenvalues)),
-            "perception 0 of whole blocks only", "docs/derivations/perfect_realism_lower_bound.md")
-    elif perception == "conditional_w2sq" and shared == "nothing":
-        yield Bound(
-            "rate under conditional perception", "exact",
-            lambda d, p: gaussian_vector.conditional_rate_distortion_perception(d, p, eigenvalues),
-            "perception is W2^2 given the message, averaged",
-            "theory.gaussian.vector.conditional_rate_distortion_perception")
-
-
-def _bits(shared):
-    return 0.0 if shared == "nothing" else float(shared)
+    return Bound("Shannon lower bound at the second moment that perception leaves", "lower", rate, "",
+                 "theory.closed_form.shannon_lower_bound.perception_squared_error")
 
 
 def _bounded_density(module, scalar, parameter, name):
@@ -182,27 +56,28 @@ def _bounded_density(module, scalar, parameter, name):
     def bounds(source, distortion, perception, shared):
         value = parameter(source)
         if distortion == "absolute_error" and perception == "none":
-            yield Bound("rate-distortion function", "exact", _plain(module.absolute_error_rate_distortion, value), "",
+            yield Bound("rate-distortion function", "exact", plain(module.absolute_error_rate_distortion, value), "",
                         f"theory.closed_form.{name}.absolute_error_rate_distortion")
         if distortion != "squared_error" or perception not in ("none", "w2sq", "kl"):
             return
-        yield Bound("Shannon lower bound", "lower", _plain(module.squared_error_lower_bound, value), "",
+        yield Bound("Shannon lower bound", "lower", plain(module.squared_error_lower_bound, value), "",
                     f"theory.closed_form.{name}.squared_error_lower_bound")
         if perception == "none":
             yield Bound("optimal entropy-coded scalar quantizer", "upper",
-                        _plain(scalar.entropy_coded_rate_distortion, value), "ideal entropy coding",
+                        plain(scalar.entropy_coded_rate_distortion, value), "ideal entropy coding",
                         f"theory.quantization.{name}.entropy_coded_rate_distortion")
             return
         yield Bound("Shannon lower bound at perfect realism", "lower",
-                    _only_at_zero(lambda d: module.perfect_realism_lower_bound(d, value)), "perception 0 only",
+                    only_at_zero(lambda d: module.perfect_realism_lower_bound(d, value)), "perception 0 only",
                     f"theory.closed_form.{name}.perfect_realism_lower_bound")
+        yield _at_perception(source, perception)
         # With nothing shared perfect realism of blocks costs exactly R(D / 2): bounds on that.
         if shared == "nothing":
             yield Bound("half the distortion: Shannon lower bound", "lower",
-                        _only_at_zero(lambda d: module.squared_error_lower_bound(jnp.asarray(d) / 2, value)),
+                        only_at_zero(lambda d: module.squared_error_lower_bound(jnp.asarray(d) / 2, value)),
                         "perception 0 of whole blocks only", "docs/derivations/perfect_realism_lower_bound.md")
         yield Bound("optimal entropy-coded scalar quantizer with posterior sampling", "upper",
-                    _plain(lambda d: scalar.entropy_coded_rate_distortion(jnp.asarray(d) / 2, value)),
+                    plain(lambda d: scalar.entropy_coded_rate_distortion(jnp.asarray(d) / 2, value)),
                     "ideal entropy coding; the decoder draws from the source's distribution given the cell",
                     f"theory.quantization.{name}.entropy_coded_rate_distortion")
 
@@ -214,7 +89,7 @@ def _bernoulli(source, distortion, perception, shared):
     if distortion != "hamming":
         return
     if perception == "none":
-        yield Bound("rate-distortion function", "exact", _plain(bernoulli.rate_distortion, p), "",
+        yield Bound("rate-distortion function", "exact", plain(bernoulli.rate_distortion, p), "",
                     "theory.closed_form.bernoulli.rate_distortion")
     elif perception == "tv" and shared == "unlimited":
         yield Bound("rate-distortion-perception function", "exact",
@@ -247,7 +122,7 @@ def _curve(source, distortion, perception, shared):
         rate = manifolds.hull_rate_distortion(jnp.where(resolved, d - slack, 1.0), source.name)
         return jnp.where(resolved, rate, jnp.nan)
 
-    yield Bound("hull of deterministic quantizers", "upper", _plain(hull),
+    yield Bound("hull of deterministic quantizers", "upper", plain(hull),
                 "ideal entropy coding and time sharing; the continuum's is exact among deterministic one-shot "
                 "quantizers, here with an allowance for the source's grid",
                 "theory.closed_form.manifolds.hull_rate_distortion")
@@ -256,7 +131,7 @@ def _curve(source, distortion, perception, shared):
         return np.maximum(np.linalg.eigvalsh(source.covariance), 0.0)
 
     yield Bound("reverse water-filling of the linear transform", "upper",
-                _plain(lambda d: gaussian_vector.rate_distortion(d, eigenvalues())),
+                plain(lambda d: gaussian_vector.rate_distortion(d, eigenvalues())),
                 "R(D) of the Gaussian vector of the same covariance", "theory.gaussian.vector.rate_distortion")
 
 
@@ -264,15 +139,13 @@ def _banana(source, distortion, perception, shared):
     if distortion != "squared_error" or perception not in ("none", "w2sq", "kl"):
         return
     yield Bound("Shannon lower bound", "lower",
-                _plain(lambda d: shannon_lower_bound.squared_error(d, source.entropy, dimension=2)), "",
+                plain(lambda d: shannon_lower_bound.squared_error(d, source.entropy, dimension=2)), "",
                 "theory.closed_form.shannon_lower_bound.squared_error")
 
 
-# Names of perception measures, and of the same in `theory.gaussian.upper_bounds`.
-_RESTRICTED = {"reverse_kl": "kl_source_reconstruction", "hellinger2": "squared_hellinger"}
 _BOUNDS_BY_SOURCE = {
-    "gaussian": _gaussian,
-    "gaussian_vector": _gaussian_vector,
+    "gaussian": gaussian_bounds,
+    "gaussian_vector": gaussian_vector_bounds,
     "laplace": _bounded_density(laplace, laplace_quantizer, lambda s: s.parameters["scale"], "laplace"),
     "uniform": _bounded_density(
         uniform, uniform_quantizer, lambda s: s.parameters["high"] - s.parameters["low"], "uniform"),
@@ -313,17 +186,14 @@ def bounds_of(
                          f"{{{', '.join(_BOUNDS_BY_SOURCE)}}}, got {name!r}")
     check_choice("distortion", distortion, DISTORTIONS)
     check_choice("perception", perception, PERCEPTIONS)
-    if isinstance(shared, str):
-        check_choice("shared", shared, SHARED)
-    else:
-        check_domain("shared", shared, minimum=0.0)
-        shared = "unlimited" if shared == np.inf else "nothing" if shared == 0 else float(shared)
+    bits = shared_bits(shared)
+    shared = "unlimited" if bits == np.inf else "nothing" if bits == 0 else bits
     bounds = _known(source, distortion, perception, shared)
     if not bounds:
         raise ValueError(f"no bound is known for source {source.name!r} with distortion {distortion!r}, perception "
                          f"{perception!r} and shared {shared!r}; known are (distortion, perception, shared): "
                          + ", ".join(str(combination) for combination in _combinations(source)))
-    return tuple(sorted(bounds, key=lambda bound: KINDS.index(bound.kind)))
+    return in_order(bounds)
 
 
 def _known(source, distortion, perception, shared):
@@ -334,52 +204,3 @@ def _combinations(source):
     """The combinations of words for which something is known of a source."""
     words = itertools.product(DISTORTIONS, PERCEPTIONS, SHARED)
     return [combination for combination in words if _known(source, *combination)]
-
-
-def certified(
-    bracket: Callable[[ArrayLike], tuple[jax.Array, jax.Array]], *, name: str, reference: str, conditions: str = ""
-) -> tuple[Bound, Bound]:
-    """Makes bounds of a numerical solver's bracket, to be joined with those that are looked up.
-
-    For instance, with `curve = continuous.rate_distortion_curve(continuous.laplace(), slopes=...)`,
-    `bounds_of(laplace()) + certified(lambda d: continuous.rate_at(curve, d), name=..., reference=...)`.
-
-    Args:
-      bracket: distortion -> (lower, upper) bounds on the least rate, bits per sample, each of its shape.
-      name: what it is, in words.
-      reference: the function that computes it.
-      conditions: when it holds.
-
-    Returns:
-      A lower and an upper bound.
-    """
-    lower, upper = (
-        Bound(f"{name}, {kind}", kind, _plain(lambda d, side=side: bracket(d)[side]), conditions, reference)
-        for side, kind in enumerate(("lower", "upper"))
-    )
-    return lower, upper
-
-
-def interval(bounds: tuple[Bound, ...], distortion: ArrayLike, perception: ArrayLike = 0.0) -> Interval:
-    """Joins bounds into the interval that they leave for the least rate.
-
-    Args:
-      bounds: from `bounds_of`.
-      distortion: any shape.
-      perception: broadcasts with `distortion`.
-
-    Returns:
-      The interval; both ends are equal where a bound is exact.
-
-    Raises:
-      ValueError: from the bounds, if an argument lies outside of their domain.
-    """
-    lower = jnp.zeros(jnp.broadcast_shapes(jnp.shape(distortion), jnp.shape(perception)))
-    upper = jnp.full_like(lower, jnp.inf)
-    for bound in bounds:
-        rate = bound.rate(distortion, perception)
-        if bound.kind in ("exact", "lower"):
-            lower = jnp.fmax(lower, rate)
-        if bound.kind in ("exact", "upper"):
-            upper = jnp.fmin(upper, rate)
-    return Interval(lower, upper)

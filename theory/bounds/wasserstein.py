@@ -9,7 +9,7 @@ from jax.typing import ArrayLike
 
 from theory import gaussian
 from theory import wasserstein_distortion as wd
-from theory.bounds.lookup import KINDS, SHARED, Bound
+from theory.bounds.bound import SHARED, Bound, in_order, only_at_zero, plain
 from theory.numerics.checks import check_choice
 from theory.numerics.elementwise import decreasing_root
 
@@ -17,23 +17,6 @@ WINDOWS = ("tiles", "gaussian", "pyramid")
 LOSSES = ("proxy", "exact")
 MAX_FRESH_SIGMA = 24.0  # up to which the moments of a sampled window are computed for the upper bound
 _AT_ZERO = "perception 0 only"
-
-
-def _plain(function):
-    def rate(distortion, perception=0.0):
-        value = function(distortion)
-        return jnp.broadcast_to(value, jnp.broadcast_shapes(jnp.shape(value), jnp.shape(perception)))
-
-    return rate
-
-
-def _only_at_zero(function):
-    def rate(distortion, perception=0.0):
-        value = function(distortion)
-        shape = jnp.broadcast_shapes(jnp.shape(value), jnp.shape(perception))
-        return jnp.where(jnp.broadcast_to(perception, shape) == 0, jnp.broadcast_to(value, shape), jnp.nan)
-
-    return rate
 
 
 def squared_error_or_fresh_noise(distortion: ArrayLike, fresh: float) -> jax.Array:
@@ -64,17 +47,17 @@ def _tiles(pixels, loss, perception, shared, dimension):
     if perception == "none":
         for side, kind in enumerate(("lower", "upper")):
             yield Bound(f"rate-distortion function of {what}, {kind}", kind,
-                        _plain(lambda d, side=side: bracket(d, pixels)[side] / pixels), f"tiles of {pixels} pixels",
+                        plain(lambda d, side=side: bracket(d, pixels)[side] / pixels), f"tiles of {pixels} pixels",
                         f"theory.wasserstein_distortion.{name}")
     elif shared == "nothing":
         for side, kind in enumerate(("lower", "upper")):
             yield Bound(f"half the distortion: rate-distortion function of {what}, {kind}", kind,
-                        _only_at_zero(lambda d, side=side: bracket(0.5 * jnp.asarray(d), pixels)[side] / pixels),
+                        only_at_zero(lambda d, side=side: bracket(0.5 * jnp.asarray(d), pixels)[side] / pixels),
                         f"{_AT_ZERO}; tiles of {pixels} pixels", f"theory.wasserstein_distortion.{name}")
 
 
 def _gaussian(sigma, loss, perception, shared, dimension):
-    at = _plain if perception == "none" else _only_at_zero
+    at = plain if perception == "none" else only_at_zero
     conditions = f"Gaussian windows, sigma = {sigma:g}" + ("" if perception == "none" else f"; {_AT_ZERO}")
     # Realism that nothing is shared for doubles the least distortion of any quantity that is coded.
     share = 0.5 if perception != "none" and shared == "nothing" else 1.0
@@ -91,11 +74,11 @@ def _gaussian(sigma, loss, perception, shared, dimension):
     else:
         fresh = 1.0
     yield Bound("squared error or fresh noise, sharing time", "upper",
-                _plain(lambda d: squared_error_or_fresh_noise(d, fresh)), conditions,
+                plain(lambda d: squared_error_or_fresh_noise(d, fresh)), conditions,
                 "theory.bounds.wasserstein.squared_error_or_fresh_noise")
     if loss == "proxy" and sigma > 0.0:
         yield Bound("two-field function", "asymptotic",
-                    _plain(lambda d: wd.asymptotic_white_field_rate(d, sigma, dimension=dimension)),
+                    plain(lambda d: wd.asymptotic_white_field_rate(d, sigma, dimension=dimension)),
                     f"{conditions}; the limit of wide windows",
                     "theory.wasserstein_distortion.asymptotic_white_field_rate")
 
@@ -105,9 +88,9 @@ def _pyramid(level, loss, perception, shared, dimension):
         return
     conditions = f"level {level} of the pyramid, away from edges"
     yield Bound("converse by pooled means", "lower",
-                _plain(lambda d: wd.pyramid_field_rate(d, level, dimension=dimension)), conditions,
+                plain(lambda d: wd.pyramid_field_rate(d, level, dimension=dimension)), conditions,
                 "theory.wasserstein_distortion.pyramid_field_rate")
-    yield Bound("squared error", "upper", _plain(lambda d: squared_error_or_fresh_noise(d, 1.0)), conditions,
+    yield Bound("squared error", "upper", plain(lambda d: squared_error_or_fresh_noise(d, 1.0)), conditions,
                 "theory.bounds.wasserstein.squared_error_or_fresh_noise")
 
 
@@ -159,4 +142,4 @@ def wasserstein_bounds_of(
     if not result:
         raise ValueError(f"no bound is known for windows {windows!r} with perception {perception!r} and shared "
                          f"{shared!r}; it needs another combination")
-    return tuple(sorted(result, key=lambda bound: KINDS.index(bound.kind)))
+    return in_order(result)

@@ -81,6 +81,82 @@ def block_realism(
     return _block_realism(*lax.stop_gradient((first, shared, p, eigenvalues, weights)))
 
 
+class RateBounds(NamedTuple):
+    """Bounds on the least rate, bits per vector.
+
+    Attributes:
+      lower: no code has a smaller rate; [...].
+      upper: a code has this rate; [...].
+    """
+
+    lower: jax.Array
+    upper: jax.Array
+
+
+def block_realism_rate(
+    distortion: ArrayLike,
+    common_randomness: ArrayLike,
+    perception: ArrayLike,
+    eigenvalues: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+) -> RateBounds:
+    """Least rate of a Gaussian vector whose blocks are within W2 squared P of the source (certified).
+
+    R is between R(D), without realism, and R(D/2), which serves P = 0 with nothing shared; halving looks in between for
+    the rates at which the two bounds of `block_realism` are D. The lower bound is a rate whose distortion is proved to
+    exceed D, the upper one a rate at which a code has at most D.
+
+    Args:
+      distortion: D >= 0, squared error summed over components; shape [...].
+      common_randomness: C >= 0, bits per vector, may be inf; shape [...], broadcast with `distortion`.
+      perception: P >= 0, W2 squared per vector of the block; shape [...], broadcast with `distortion`.
+      eigenvalues: lam_i >= 0; shape [..., n].
+      weights: multiplicity of each component; shape [..., n], default 1.
+
+    Returns:
+      `RateBounds`, constants under differentiation; inf at D = 0. NaN inside a trace for arguments outside of the
+      domain.
+
+    Raises:
+      ValueError: if an argument is outside of its domain (outside of a trace).
+
+    Reference: as `block_realism`.
+    """
+    check_domain("common_randomness", common_randomness, minimum=0.0)
+    check_domain("perception", perception, minimum=0.0)
+    first, shared, p = jnp.broadcast_arrays(*(
+        jnp.asarray(x, jnp.float64) for x in (distortion, common_randomness, perception)))
+    first, eigenvalues, weights = broadcast_arguments(first, eigenvalues, weights)
+    shared, p = jnp.broadcast_to(shared, first.shape), jnp.broadcast_to(p, first.shape)
+    return _rate_bounds(*lax.stop_gradient((first, shared, p, eigenvalues, weights)))
+
+
+@jax.jit
+def _rate_bounds(distortion, shared, p, eigenvalues, weights) -> RateBounds:
+    valid = (distortion >= 0) & (shared >= 0) & (p >= 0)
+    coded = valid & (distortion > 0)
+    d, shared, p = (jnp.where(coded, x, 1.0) for x in (distortion, shared, p))
+    least, most = (vector.rate_distortion(share * d, eigenvalues, weights=weights) for share in (1.0, 0.5))
+    variance = jnp.sum(weights * eigenvalues, -1)
+    free = variance + jnp.maximum(jnp.sqrt(variance) - jnp.sqrt(p), 0.0) ** 2 <= d
+
+    def halve(_, state):
+        low, high, proved = state
+        middle = 0.5 * (low + high)
+        found = _block_realism(middle, shared, p, eigenvalues, weights)
+        enough = found.upper <= d
+        proved = jnp.where(found.lower > d, jnp.maximum(proved, middle), proved)
+        return jnp.where(enough, low, middle), jnp.where(enough, middle, high), proved
+
+    # The interval is half a bit per component: halved to less than what the bounds on distortions leave open.
+    _, upper, lower = lax.fori_loop(0, 34, halve, (least, most, least))
+    # At equal distortions rounding may put either end of the first interval on the wrong side.
+    lower, upper = jnp.where(free, 0.0, lower * (1.0 - 1e-14)), jnp.where(free, 0.0, upper * (1.0 + 1e-14))
+    infinite = jnp.where(jnp.sum(jnp.where(eigenvalues > 0, weights, 0.0), -1) > 0, jnp.inf, 0.0)
+    return RateBounds(*(jnp.where(coded, x, jnp.where(valid, infinite, jnp.nan)) for x in (lower, upper)))
+
+
 def _explained(sent: jax.Array, known: jax.Array) -> tuple[jax.Array, jax.Array]:
     return -jnp.expm1(-2.0 * sent), -jnp.expm1(-2.0 * known)
 

@@ -3,11 +3,12 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy import integrate, optimize
 
 from theory import bounds, gaussian
 from theory.bounds import sources
 from theory.closed_form import bernoulli
-from theory.gaussian import common_randomness
+from theory.gaussian import common_randomness, vector_perception
 
 OPTIMIZED = True  # quantizers run for longer than they compile
 
@@ -144,20 +145,6 @@ def test_the_gaussian_vector_in_the_look_up():
     np.testing.assert_allclose(alone.upper, exact.rate(0.75), rtol=1e-14)
 
 
-def test_a_certified_bracket_narrows_the_interval():
-    # A bracket of known width about the Gaussian's R(D), alone and joined with the exact one.
-    d = np.linspace(0.1, 0.9, 10)
-    exact = np.asarray(gaussian.rate_distortion(d))
-    sides = bounds.certified(lambda v: (exact - 1e-3, exact + 2e-3), name="bracket", reference="test")
-    assert [bound.kind for bound in sides] == ["lower", "upper"]
-    ends = bounds.interval(sides, d, 0.0)
-    np.testing.assert_allclose(ends.lower, exact - 1e-3, rtol=1e-15)
-    np.testing.assert_allclose(ends.upper, exact + 2e-3, rtol=1e-15)
-    ends = bounds.interval((*sides, *bounds.bounds_of(sources.gaussian())[:1]), d, 0.0)
-    np.testing.assert_array_equal(ends.lower, exact)
-    np.testing.assert_array_equal(ends.upper, exact)
-
-
 def test_refusals():
     with pytest.raises(ValueError, match="perception must be one of"):
         bounds.bounds_of(sources.gaussian(), perception="lpips")
@@ -194,3 +181,60 @@ def test_kl_realism_with_little_common_randomness_uses_the_bounds_for_outputs_th
         assert np.all(ends.lower <= ends.upper)
         assert np.all(ends.upper[:3] < common_randomness.strong_realism_rate(d[:3], bits, 0.0, 2.0) - 1e-3)
         assert np.all(ends.lower[:3] > gaussian.rate_distortion_perception(d[:3], p, 2.0, divergence="kl") + 1e-3)
+
+
+@pytest.mark.parametrize(("source", "density", "reach"), [
+    (sources.laplace(2.0), lambda x: np.exp(-x / 2) / 4, 100.0), (sources.uniform(1.0, 4.0), lambda x: 1 / 3, 1.5)])
+def test_densities_at_a_perception_between_none_and_perfect(source, density, reach):
+    """Oracle: the second moment by adaptive quadrature and a scalar search; Shannon's bound with it by hand."""
+    variance = source.covariance[0, 0]
+    d, bits, squared = 0.3 * variance, 0.005, 0.02 * variance
+
+    def proved(tau):
+        half = integrate.quad(lambda x: np.exp(-x * x / tau) * density(x), 0.0, reach, epsabs=0, epsrel=1e-12)[0]
+        return -tau * (bits * np.log(2) + np.log(2 * half))
+
+    best = -optimize.minimize_scalar(lambda log: -proved(np.exp(log) * variance), bounds=(-3.0, 6.0),
+                                     method="bounded", options={"xatol": 1e-7}).fun
+    for perception, p, moment in (("kl", bits, best), ("w2sq", squared, (np.sqrt(variance) - np.sqrt(squared)) ** 2)):
+        rho = (variance + moment - d) / (2 * np.sqrt(variance * moment))
+        gaussian_rate = -0.5 * np.log2(1 - rho**2)
+        expected = gaussian_rate - 0.5 * np.log2(2 * np.pi * np.e * variance) + source.entropy
+        for shared in ("unlimited", "nothing"):
+            found = bounds.bounds_of(source, perception=perception, shared=shared)
+            assert float(bounds.interval(found, d, p).lower) == pytest.approx(expected, abs=1e-9)
+        assert expected > float(bounds.interval(found[:1], d).lower) + 1e-3
+
+
+def test_parameters_of_a_density_reach_its_bounds_under_perception():
+    d, p = np.array([0.05, 0.2]), 0.02
+    for make, parameters, factor in ((sources.laplace, (2.0,), 4.0), (sources.uniform, (1.0, 5.0), 16.0)):
+        for perception in ("w2sq", "kl"):
+            small, large = (bounds.bounds_of(made, perception=perception)[2] for made in (make(), make(*parameters)))
+            scale = factor if perception == "w2sq" else 1.0
+            relative = d * np.trace(make().covariance)
+            np.testing.assert_allclose(
+                large.rate(factor * relative, scale * p), small.rate(relative, p), rtol=1e-10, atol=1e-12)
+
+
+def test_vectors_with_some_bits_shared():
+    """Oracles: the scalar's closed form in one component of three, and unlimited common randomness."""
+    eigenvalues, d = (4.0, 1.0, 0.25), np.array([0.5, 3.0])
+
+    def at(shared, p, eigenvalues=eigenvalues):
+        source = sources.gaussian_vector(eigenvalues)
+        return bounds.interval(bounds.bounds_of(source, perception="w2sq", shared=shared), d, p)
+
+    found = bounds.bounds_of(sources.gaussian_vector(eigenvalues), perception="w2sq", shared=0.7)
+    assert [bound.kind for bound in found] == ["exact", "lower", "upper"]
+    assert all("0.7 bits per vector" in bound.conditions for bound in found)
+    perfect, some = at(0.7, 0.0), at(0.7, 0.2)
+    np.testing.assert_array_equal(perfect.lower, perfect.upper)
+    assert np.all(some.lower <= some.upper) and np.all(some.upper - some.lower < 1e-6)
+    for p in (0.0, 0.2):
+        ends, expected = at(0.7, p, (4.0, 1e-30, 1e-30)), common_randomness.strong_realism_rate(d, 0.7, p, 4.0)
+        np.testing.assert_allclose(ends.upper, expected, rtol=1e-9)
+        np.testing.assert_allclose(ends.lower, expected, rtol=1e-7)
+    everything = vector_perception.rate_distortion_perception(d, 0.2, eigenvalues).rate
+    assert np.all(at("nothing", 0.2).lower > some.upper) and np.all(some.lower > everything + 1e-3)
+    assert np.all(some.upper < perfect.lower)

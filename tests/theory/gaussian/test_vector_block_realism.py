@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from theory import gaussian
-from theory.gaussian import vector, vector_common_randomness, vector_perception
-from theory.gaussian.vector_block_realism import block_realism
+from theory.gaussian import common_randomness, vector, vector_common_randomness, vector_perception
+from theory.gaussian.vector_block_realism import block_realism, block_realism_rate
 
 RECORDED = pathlib.Path(__file__).parent / "data" / "vector_common_randomness.npz"
 COUNT, SIZE = 500, 4
@@ -94,3 +94,24 @@ def test_edges(solved):
 def test_refused(arguments, said):
     with pytest.raises(ValueError, match=said):
         block_realism(*arguments)
+
+
+@pytest.mark.stress  # compiles the solver once more; tests/theory/bounds/test_lookup.py has the scalar's inverse, too
+def test_rates_are_those_at_which_the_distortion_is_reached():
+    """Oracles: the scalar's inverse in one component, both ends of common randomness in a vector."""
+    d, shared, perception = np.array([0.5, 3.0, 2.0, 5.5]), np.array([0.7, np.inf, 0.0, 0.0]), np.full(4, 0.2)
+    scalar = common_randomness.strong_realism_rate(d, shared, perception, 3.0)
+    found = block_realism_rate(d, shared, perception, np.tile([3.0, 0.0], (4, 1)))
+    np.testing.assert_allclose(found.upper, scalar, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(found.lower, scalar, rtol=1e-8, atol=1e-9)
+    lam = np.tile([3.0, 0.5], (4, 1))
+    found = jax.tree.map(np.asarray, block_realism_rate(d, shared, perception, lam))
+    assert np.all(found.lower <= found.upper) and np.all(found.upper - found.lower < 1e-6)
+    free = np.asarray(vector_perception.rate_distortion_perception(d, perception, lam).rate)
+    assert found.lower[1] <= free[1] * (1 + 1e-7) and found.upper[1] >= free[1] * (1 - 1e-12)
+    assert np.all(found.lower[[0, 2]] > free[[0, 2]] + 1e-3) and found.upper[2] < vector.rate_distortion(1.0, lam[0])
+    edges = block_realism_rate(np.array([0.0, 7.0, 0.0, 1.0]), shared, np.array([0.2, 0.0, np.inf, np.inf]), lam)
+    np.testing.assert_allclose(edges.upper, [np.inf, 0.0, np.inf, vector.rate_distortion(1.0, lam[0])], rtol=1e-9)
+    np.testing.assert_allclose(edges.lower, edges.upper, rtol=1e-7)
+    with pytest.raises(ValueError, match="distortion must be >= 0"):
+        block_realism_rate(-1.0, 0.0, 0.0, [1.0])
