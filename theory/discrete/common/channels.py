@@ -45,11 +45,8 @@ def normalize(pmf: jax.Array, distortion_matrix: jax.Array) -> NormalizedProblem
       The `NormalizedProblem`; its entries are NaN if a letter of positive probability has no finite distortion.
     """
     pmf = pmf / pmf.sum()
+    distortion_matrix = _let_absent_letters_go_anywhere(pmf, distortion_matrix)
     offset = distortion_matrix.min(-1)
-    # A letter that never occurs may lack a finite distortion; one that occurs may not.
-    irrelevant = (pmf == 0) & jnp.isinf(offset)
-    distortion_matrix = jnp.where(irrelevant[:, None], 0.0, distortion_matrix)
-    offset = jnp.where(irrelevant, 0.0, offset)
     offset = jnp.where(jnp.isinf(offset), jnp.nan, offset)
     excess = distortion_matrix - offset[:, None]
     largest_finite = jnp.where(jnp.isinf(excess), 0.0, excess).max(-1)
@@ -60,7 +57,7 @@ def normalize(pmf: jax.Array, distortion_matrix: jax.Array) -> NormalizedProblem
 
 
 def keep_only_minima(problem: NormalizedProblem, lossless: jax.Array) -> NormalizedProblem:
-    """Forbids, where `lossless`, all pairs but those at the minimum of their row.
+    """Forbids, where `lossless`, all pairs but those at the minimum of their row, for letters that occur.
 
     Args:
       problem: the normalized problem.
@@ -69,8 +66,19 @@ def keep_only_minima(problem: NormalizedProblem, lossless: jax.Array) -> Normali
     Returns:
       The problem, +inf the distortion of what is forbidden.
     """
-    forbidden = lossless & (problem.distortion > 0)
-    return problem._replace(distortion=jnp.where(forbidden, jnp.inf, problem.distortion))
+    forbidden = lossless & (problem.distortion > 0) & (problem.pmf > 0)[:, None]
+    allowed = jnp.where(forbidden, jnp.inf, problem.distortion)
+    return problem._replace(distortion=_let_absent_letters_go_anywhere(problem.pmf, allowed))
+
+
+def _let_absent_letters_go_anywhere(pmf: jax.Array, distortion: jax.Array) -> jax.Array:
+    """The distortion with rows of zeros for letters that never occur and may go to no output that is used.
+
+    Such a letter would have the output's weights sum to 0. What letters that occur may go to stays as it is.
+    """
+    used = jnp.any(jnp.isfinite(distortion) & (pmf > 0)[:, None], 0)
+    stranded = (pmf == 0) & ~jnp.any(jnp.isfinite(distortion) & used[None], -1)
+    return jnp.where(stranded[:, None], 0.0, distortion)
 
 
 def normalized_target(problem: NormalizedProblem, distortion: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:

@@ -241,7 +241,8 @@ def _report(
 ) -> tuple[RateDistortionPerception, jax.Array]:
     """Undoes the scaling."""
     normalized, p, s = limits.problem, limits.problem.pmf, dual.slope
-    nothing_proved = jnp.all(dual.log_multiplier == 0) & (s == 0)
+    # Where only pairs at their row's minimum are left, multipliers of 0 prove something, at an infinite slope.
+    nothing_proved = jnp.all(dual.log_multiplier == 0) & (s == 0) & (dual.value <= 0)
     slope = nats_to_bits(jnp.where(limits.lossless & ~nothing_proved, jnp.inf, s) / normalized.scale)
     # nu of the distortion before its row minima were subtracted.
     shift = jnp.where((normalized.offset > 0) & jnp.isfinite(slope), slope * normalized.offset, 0.0)

@@ -325,6 +325,32 @@ def test_a_certificate_can_be_recomputed_where_the_distortion_is_unlimited():
         np.testing.assert_allclose(answer.critic, 0.0, atol=1e-15)
 
 
+@pytest.mark.parametrize("pmf", [[0.5, 0.3, 0.0, 0.2], [0.2, 0.0, 0.0, 0.8]])
+def test_letters_that_never_occur_do_not_stop_the_solver_at_the_smallest_distortion(pmf):
+    """Fault 1: the only reproduction of such a letter is used by no other, and the bound that was left had no dual."""
+    rng = np.random.default_rng(2)
+    for _ in range(8):
+        matrix = rng.random((4, 4))
+        matrix[2] = [np.inf, 1.0, np.inf, np.inf] if rng.random() < 0.5 else matrix[2]
+        least = float(np.asarray(pmf) @ matrix.min(1))
+        best = matrix.argmin(1)
+        used = np.bincount(best, pmf, minlength=4)
+        entropy = -(used[used > 0] * np.log2(used[used > 0])).sum()  # each letter has one best reproduction
+        answer = assert_no_fault(pmf, matrix, FEW[0], least, np.inf)
+        assert float(answer.rate) == pytest.approx(entropy, abs=1e-9)
+        assert float(rate_distortion(pmf, matrix, distortion=least).rate_lower) == pytest.approx(entropy, abs=1e-8)
+
+
+def test_what_is_proved_at_an_infinite_slope_is_said_to_be():
+    """Fault 1: after no step the bound of the pairs that are left was reported with multipliers that prove nothing."""
+    rng = np.random.default_rng(3)
+    pmf, matrix = rng.dirichlet(np.ones(4)), rng.random((4, 4))
+    answer = rate_distortion_perception(
+        pmf, matrix, distortion=float(pmf @ matrix.min(1)), perception=np.inf, divergence=FEW[0], max_iterations=0)
+    assert faults_of(pmf, matrix, answer, FEW[0], float(pmf @ matrix.min(1)), np.inf, np.arange(4.0)) == []
+    assert float(answer.rate_lower) > 0 and np.isinf(answer.slope)
+
+
 def test_random_instances_and_pathologies():
     """A sample of what the stress test does, in sizes that share their programs."""
     counts = sweep(40, (2, 3, 4), seed=3, names=FEW)
