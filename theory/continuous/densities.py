@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from theory.continuous.panels import Panels, gauss_legendre, panel_edges
 from theory.numerics.checks import check_domain, check_pmf, normalized_pmf
 
 # Gauss-Legendre nodes per panel; a panel is one spacing wide.
@@ -51,24 +52,24 @@ class Density(NamedTuple):
       dimension: 1 or 2.
       rule: function from a spacing (a length) to the `QuadratureRule` that is exact to rounding error for
         analytic functions whose singularities are at least about half that spacing away from the real axis.
+      panels: function from a number of intervals and of nodes in each to `Panels`, denser where the density is larger;
+        None on the plane and where the density is not known at every point.
     """
 
     name: str
     dimension: int
     rule: Callable[[float], QuadratureRule]
+    panels: Callable[[int, int], Panels] | None = None
 
 
 def _composite_gauss_legendre(breakpoints: list[float], spacing: float) -> tuple[np.ndarray, np.ndarray]:
     """Nodes and weights of Lebesgue measure between the first and the last breakpoint."""
-    t, w = np.polynomial.legendre.leggauss(_ORDER)
-    edges = [breakpoints[0]]
+    edges = []
     for low, high in zip(breakpoints[:-1], breakpoints[1:]):
         panels = max(1, math.ceil((high - low) / spacing - 1e-9))
         edges.extend(np.linspace(low, high, panels + 1)[1:])
-    edges = np.asarray(edges)
-    half = 0.5 * np.diff(edges)[:, None]
-    center = 0.5 * (edges[:-1] + edges[1:])[:, None]
-    return (center + half * t).ravel(), (half * w).ravel()
+    nodes, widths = gauss_legendre(np.asarray([breakpoints[0], *edges]), _ORDER)
+    return nodes.ravel(), widths.ravel()
 
 
 def _agrees(rule, references) -> bool:
@@ -146,7 +147,18 @@ def from_pdf(
             jnp.asarray(nodes)[:, None], jnp.asarray(weights / weights.sum()), jnp.asarray(inside)
         )
 
-    return Density(name, 1, rule)
+    def panels(number: int, order: int) -> Panels:
+        check_domain("number", number, minimum=points.size - 1)
+        reference, mass = references[-1]
+        cuts = panel_edges(points, reference, mass / np.gradient(reference), number)
+        nodes, widths = gauss_legendre(cuts, order)
+        weights = np.asarray(pdf(jnp.asarray(nodes.ravel())), np.float64).reshape(nodes.shape) * widths
+        check_domain(f"the pdf of {name}", weights, minimum=0.0, finite=True)
+        if not _agrees((nodes, weights), references):
+            _refuse_mass(name, np.diff(cuts).max(), (nodes.ravel(), weights.ravel()), references)
+        return Panels(cuts, nodes, weights / weights.sum())
+
+    return Density(name, 1, rule, panels)
 
 
 def uniform(width: float = 1.0) -> Density:
