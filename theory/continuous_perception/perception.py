@@ -49,7 +49,7 @@ class ContinuousRateDistortionPerception(NamedTuple):
 
     @property
     def gap(self) -> jax.Array:
-        """`rate - rate_lower`, bits; it shrinks with the square of the number of bins."""
+        """`rate - rate_lower`, bits; more bins make it smaller."""
         return self.rate - self.rate_lower
 
     @property
@@ -103,9 +103,9 @@ def rate_distortion_perception(
         R(D, P) >= E nu(X) - s D - max over q with delta(p, q) <= P of E_q h,  h(y) = ln E exp(nu(X) - s d(X, y)),
 
     where the maximum is bounded by its dual and h by what convexity says of it between points
-    (`theory.continuous_perception.response_bound`). The gap shrinks with the square of the number of bins, and is
-    mostly about slope times twice the mean variance within bins; it is larger where W2 squared is about that small,
-    and for heavy tails under KL of a tenth of a bit or more.
+    (`theory.continuous_perception.response_bound`). The gap is mostly about slope times twice the mean variance within
+    bins, which falls with the square of their number; it is larger where W2 squared is about that small, and under KL
+    of a tenth of a bit or more for heavy tails.
 
     Args:
       density: on the line, known at every point: `from_pdf`, `gaussian_mixture`, `laplace` or `uniform`.
