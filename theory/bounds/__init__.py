@@ -14,6 +14,7 @@ _LOOKUP = ("DISTORTIONS", "PERCEPTIONS", "bounds_of")
 __getattr__, __dir__, __all__ = attach(__name__, {
     **{name: "bound" for name in _BOUND}, **{name: "channels" for name in _CHANNELS},
     **{name: "lookup" for name in _LOOKUP}, "block_bounds_of": "blocks", "dispersion_of": "blocks",
-    "remote_bounds_of": "remote", "Source": "sources", "densities": "densities", "sources": "sources",
-    "wasserstein_bounds_of": "wasserstein",
+    "remote_bounds_of": "remote", "sequential_bounds_of": "sequential",
+    "side_information_bounds_of": "side_information", "wasserstein_bounds_of": "wasserstein",
+    "Source": "sources", "densities": "densities", "sources": "sources",
 })

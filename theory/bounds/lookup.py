@@ -172,7 +172,7 @@ def bounds_of(
       perception: "none", "w2sq" (W2 squared), "kl" (KL(reconstruction || source), bits), "reverse_kl" (bits),
         "hellinger2" (squared), "tv", or "conditional_w2sq" (given the message).
       shared: what randomness encoder and decoder have in common: "nothing", "unlimited", or a number of bits per
-        sample; of no consequence without a perception measure.
+        sample (per vector); of no consequence without a perception measure.
 
     Returns:
       The bounds, exact ones first.
