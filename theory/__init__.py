@@ -15,8 +15,8 @@ jax.config.update("jax_enable_x64", True)
 __version__ = "0.1.0"
 
 _SUBPACKAGES = (
-    "bounds", "channel_simulation", "closed_form", "continuous", "discrete", "finite_blocklength", "gaussian",
-    "numerics", "quantization", "sequential", "wasserstein_distortion",
+    "bounds", "channel_simulation", "closed_form", "continuous", "continuous_perception", "discrete",
+    "finite_blocklength", "gaussian", "numerics", "quantization", "sequential", "wasserstein_distortion",
 )
 
 __getattr__, __dir__, __all__ = attach(__name__, {name: name for name in _SUBPACKAGES})
