@@ -284,12 +284,7 @@ def _constrained(task: _Task, options: Options) -> BestDecoder:
     transport = options.divergence in divergences.TRANSPORT
     plan = point.block.primal if transport else jnp.zeros((0, 0))
     trivial = jnp.diag(p) if transport else plan
-    _, delta = _measured(scaled, decoder, plan)
-    # Mixed with a draw from the source the divergence shrinks at least by the share of that.
-    missed = jnp.where(delta > scaled.budget, 1.0 - scaled.budget / jnp.where(delta > 0, delta, 1.0), 0.0)
-    share = jnp.where(jnp.isnan(delta), 1.0, jnp.minimum(missed * (1 + 1e-3) + jnp.where(missed > 0, 1e-11, 0.0), 1.0))
-    share = jnp.where(jnp.isfinite(share), share, 1.0)
-    found = _Mixable(jnp.where(share < 1, decoder, 0.0), jnp.where(share < 1, plan, 0.0), trivial, share)
+    found = _mixable(scaled, decoder, plan, trivial)
     decoder, plan = _mixed(found, p[None])
     h = jnp.where(jnp.isfinite(point.critic), point.critic, 0.0)
     own = _proved(scaled, h, jnp.maximum(point.multiplier, 1e-300))
@@ -313,6 +308,27 @@ class _Mixable(NamedTuple):
     share: jax.Array
 
 
+def _mixable(scaled: _Scaled, decoder: jax.Array, plan: jax.Array, trivial: jax.Array) -> _Mixable:
+    """Finds how much of a draw from the source brings a decoder within the perception, which is convex in that."""
+    sound = jnp.all(jnp.isfinite(decoder)) & jnp.all(jnp.isfinite(plan))
+    decoder, plan = (jnp.where(sound, x, 0.0) for x in (decoder, plan))
+    p = scaled.problem.pmf
+
+    def missed(share):
+        return ~(_measured(scaled, *_mixed(_Mixable(decoder, plan, trivial, share), p[None]))[1] <= scaled.budget)
+
+    def halve(_, ends):
+        middle = 0.5 * (ends[0] + ends[1])
+        far = missed(middle)
+        return jnp.where(far, middle, ends[0]), jnp.where(far, ends[1], middle)
+
+    _, share = lax.fori_loop(0, 50, halve, (jnp.zeros(()), jnp.ones(())))
+    # A little more, because what is reported is measured again, with rounding.
+    share = jnp.where(missed(jnp.zeros(())), jnp.minimum(jnp.minimum(share * 1.001, share + 1e-9) + 1e-11, 1.0), 0.0)
+    share = jnp.where(sound, share, 1.0)
+    return _Mixable(decoder, plan, trivial, share)
+
+
 def _mixed(found: _Mixable, realistic: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The decoder with that share of one of perfect realism, and the plan."""
     decoder = (1 - found.share) * found.decoder + found.share * realistic
@@ -321,14 +337,21 @@ def _mixed(found: _Mixable, realistic: jax.Array) -> tuple[jax.Array, jax.Array]
 
 def _with_perfect(task: _Task, options: Options, scaled: _Scaled, result: BestDecoder, found: _Mixable) -> BestDecoder:
     """The best decoder and the best proof of a result and of the optimum at P = 0, which meets every P: below the
-    resolution of the arithmetic that one, or a little of it mixed in, is the answer."""
+    resolution of the arithmetic that one, or a little of it mixed in, is the answer. Where the solver was lost, the
+    best decoder without realism with much of it mixed in is at least something."""
     perfect = _perfect(task._replace(perception=jnp.zeros(())), options)
+    greedy = _greedy(scaled)
+    p = scaled.problem.pmf
+    spread = p[:, None] * (scaled.rows @ greedy)[None] if found.plan.size else found.plan
+    crude = _mixable(scaled, greedy, spread, found.trivial)
+    crude = _report(task, scaled, *_mixed(crude, perfect.decoder), False, jnp.zeros_like(p), jnp.zeros(()),
+                    jnp.zeros(()), result.iterations)
     h = perfect.critic / scaled.scale
     t = best_multiplier(scaled.perception, scaled.problem.pmf, h, scaled.budget)
     decoder, plan = _mixed(found, perfect.decoder)
     other = _report(task, scaled, decoder, plan, False, h, t, _proved(scaled, h, t), result.iterations)
     best = result
-    for candidate in (perfect, other):
+    for candidate in (perfect, other, crude):
         better = ~(best.distortion <= candidate.distortion) & jnp.isfinite(candidate.distortion)
         best = jax.tree.map(lambda a, b, better=better: jnp.where(better, a, b), candidate, best)
     # A bound was cut off at its own decoder's distortion, which is no less than the optimum.

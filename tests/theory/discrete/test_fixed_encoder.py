@@ -93,6 +93,25 @@ def test_tiny_perceptions_and_degenerate_encoders():
                 last = answer
 
 
+def test_where_the_solver_is_lost_the_decoder_is_no_worse_than_a_mixture():
+    """A message that says nothing, order -5: the output's law is all there is, and draws of it are mixed."""
+    p, costs = np.array([0.022, 0.631, 0.115, 0.232]), np.array([0.331, 0.218, 0.431, 0.437])
+    d, encoder = np.tile(costs, (4, 1)), np.tile([0.16, 0.82, 0.02, 0.0], (4, 1))
+    before = p @ costs
+    for level in (0.5, 5.0):
+        answer = best_decoder(p, encoder, d, perception=level, divergence=alpha_divergence(-5.0))
+        # Draws from the source with the share a of the cheapest letter: one number, by bisection.
+        low, high = 0.0, 1.0
+        for _ in range(50):
+            share = 0.5 * (low + high)
+            q = (1 - share) * p + share * np.eye(4)[1]
+            met = (np.sum(q**-5 * p**6) - 1) / 30 / LN2 <= level
+            low, high = (share, high) if met else (low, share)
+        simple = (1 - low) * p @ costs + low * costs[1]
+        assert answer.distortion_lower <= answer.distortion <= min(simple, before) + 1e-9
+        before = answer.distortion
+
+
 def test_a_curve_is_convex_and_its_slopes_are_derivatives():
     p, encoder, matrix = (RECORDED[field][1] for field in ("pmf", "encoder", "matrix"))
 
