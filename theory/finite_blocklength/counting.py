@@ -217,7 +217,9 @@ def binomial_window(
     failures = n - values
     rest = jnp.where(failures > 0, failures * jnp.log1p(-jnp.where(probability < 1, probability, 0.0)), 0.0)
     rest = jnp.where((probability == 1) & (failures > 0), -jnp.inf, rest)
-    return values, jnp.exp(log_choose(table, n, values) + successes + rest)
+    mass = jnp.exp(log_choose(table, n, values) + successes + rest)
+    # Logarithms of factorials near 10^7 carry a common error of 1e-9, which near an excess of 1 would be everything.
+    return values, mass / jnp.maximum(jnp.sum(mass), 1e-300)
 
 
 def window_width(blocklength: np.ndarray, variance: float = 0.25) -> int:
@@ -248,6 +250,21 @@ def log_miss_exponent(log_hit: jax.Array) -> jax.Array:
     large = jnp.log(-jnp.log1p(-jnp.where(hit < 1, hit, 0.5)))
     large = jnp.where(hit < 1, large, jnp.inf)
     return jnp.where(tiny, log_hit, large)
+
+
+def excess_probability(mass: jax.Array, log_exponent: jax.Array, epsilon: jax.Array) -> jax.Array:
+    """Computes sum of mass e^(-e^log_exponent), precisely also where it is nearly the whole.
+
+    Args:
+      mass: probabilities that sum to 1.
+      log_exponent: same shape; inf for what is served in any case.
+      epsilon: what the result will be compared with; scalar.
+
+    Returns:
+      The sum, or, for epsilon above 1/2, 1 less that of mass (1 - e^(-e^log_exponent)); scalar.
+    """
+    exponent = -jnp.exp(log_exponent)
+    return jnp.where(epsilon <= 0.5, jnp.sum(mass * jnp.exp(exponent)), 1.0 + jnp.sum(mass * jnp.expm1(exponent)))
 
 
 def smallest_log_size(excess: Callable[[jax.Array], jax.Array], target: jax.Array, high: jax.Array) -> jax.Array:

@@ -77,23 +77,24 @@ def _erased_coin(n, delta, distortion, epsilon, *, length, width):
         mass = _mass_of_hits(table, n, radius, delta, width)
         high = counting.bits_in(n) + 60.0
         more, less = (-counting.bits_in(n) * edge for edge in (edges[:-1], edges[1:]))
+        exponent, slack = counting.log_miss_exponent(less), 2 * counting.BEYOND
 
         def below(log_size):
             # No code does better than this: hits are rounded up, and what was left out counts as served.
             served = jnp.minimum(jnp.exp(jnp.minimum(log_size + more, 0.0)), 1.0)
-            return jnp.sum(mass * (1.0 - served.at[-1].set(0.0)))
-
-        exponent = counting.log_miss_exponent(less)
+            served = served.at[-1].set(0.0)
+            return jnp.where(epsilon <= 0.5, jnp.sum(mass * (1.0 - served)), 1.0 - jnp.sum(mass * served)) - slack
 
         def above(log_size):
-            return jnp.sum(mass * jnp.exp(-jnp.exp(log_size + exponent))) + 2 * counting.BEYOND
+            return counting.excess_probability(mass, log_size + exponent, epsilon) + slack
 
         return (counting.smallest_log_size(below, epsilon, high), counting.smallest_log_size(above, epsilon, high),
                 _all_words_serve(table, n, radius, delta, epsilon, width))
 
     needed, random, all_serve = lax.map(sizes, (n, radius))
-    enough = jnp.where(all_serve, jnp.minimum(random, counting.bits_in(n)), random)
-    rates = (counting.rate_of_size(needed, n, achieved=False), counting.rate_of_size(enough, n, achieved=True))
+    enough = counting.rate_of_size(random, n, achieved=True)
+    # All words are enough where any code is, whatever rounding up says.
+    rates = (counting.rate_of_size(needed, n, achieved=False), jnp.where(all_serve, jnp.minimum(enough, 1.0), enough))
     return counting.nan_rates(valid, BlockRates(*rates))
 
 
@@ -112,7 +113,8 @@ def _mass_of_hits(table, n, radius, delta, width):
         place = jnp.where(jnp.isfinite(hit), jnp.clip(place, 0, _BINS - 1), _BINS).astype(jnp.int32)
         return mass.at[place].add(erased * probability)
 
-    return lax.fori_loop(low, high + 1, add, jnp.zeros(_BINS + 1))
+    mass = lax.fori_loop(low, high + 1, add, jnp.zeros(_BINS + 1))
+    return mass / jnp.sum(mass)  # as `binomial_window`
 
 
 def _times_log(count, probability):

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.scipy.special import gammaincc, gammaln, logsumexp, ndtri
+from jax.scipy.special import gammainc, gammaincc, gammaln, logsumexp, ndtri
 from jax.typing import ArrayLike
 
 from theory.finite_blocklength import counting
@@ -101,17 +101,15 @@ def _chi_square_quantile(n, epsilon):
     def halve(_, ends):
         low, high = ends
         middle = 0.5 * (low + high)
-        enough = _upper_tail(n, middle) <= epsilon
+        # At n = 10^6 both tails carry a relative error of 1e-10: the smaller one is compared.
+        enough = jnp.where(epsilon <= 0.5, gammaincc(n / 2, middle / 2) <= epsilon,
+                           gammainc(n / 2, middle / 2) >= 1.0 - epsilon)
         return jnp.where(enough, low, middle), jnp.where(enough, middle, high)
 
     nats = -jnp.log(epsilon)  # P(chi^2 > n + 2 sqrt(n t) + 2 t) <= e^-t
     high = n + 2 * jnp.sqrt(n * nats) + 2 * nats
     low, high = lax.fori_loop(0, 55, halve, (jnp.zeros_like(n), high))
     return low
-
-
-def _upper_tail(n, x):
-    return gammaincc(n / 2, x / 2)
 
 
 def _log_cap(n, cosine):
@@ -142,7 +140,8 @@ def _shells(n):
     half = 0.5 * (edges[1] - edges[0])
     nodes = (0.5 * (edges[1:] + edges[:-1]))[:, None] + half * jnp.asarray(_GAUSS_NODES)[None]
     log_density = (n - 1) * jnp.log(nodes) - nodes**2 / 2 - (n / 2 - 1) * jnp.log(2.0) - gammaln(n / 2)
-    return edges, half * (jnp.exp(log_density) @ _GAUSS_WEIGHTS)
+    mass = half * (jnp.exp(log_density) @ _GAUSS_WEIGHTS)
+    return edges, mass / jnp.sum(mass)  # at n = 10^6 logarithms carry a common error of 1e-9
 
 
 def _random_words(n, square, distortion, epsilon):
@@ -158,13 +157,14 @@ def _random_words(n, square, distortion, epsilon):
         return jnp.minimum(hit[1:], hit[:-1])  # rises and falls once: least at an edge
 
     hits = lax.map(caps, radii)
-    left = jnp.where(edges[1:] ** 2 > n * distortion, mass, 0.0)  # the word 0 has the others within its radius
+    far = edges[1:] ** 2 > n * distortion  # the word 0 has the others within its radius
 
     def size(mixture):
         exponent = counting.log_miss_exponent(jnp.minimum(logsumexp(hits + mixture[:, None], axis=0), 0.0))
 
         def excess(log_size):
-            return jnp.sum(left * jnp.exp(-jnp.exp(log_size + exponent))) + _BEYOND
+            served = jnp.where(far, log_size + exponent, jnp.inf)
+            return counting.excess_probability(mass, served, epsilon) + _BEYOND
 
         return counting.smallest_log_size(excess, epsilon, 4.0 * n + n * jnp.log(1 + 1 / distortion) + 60.0)
 

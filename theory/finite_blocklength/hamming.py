@@ -136,10 +136,10 @@ def _bernoulli(n, probability, distortion, epsilon, *, length, width):
     table = counting.log_factorials(length)
     radius = counting.whole_errors(n, distortion)
     likely = jax.vmap(lambda n, eps: _likely_words(table, n, p, eps, width), (0, None))
-    listed, rarest = likely(n, epsilon)
+    listed, rarest = likely(n, jnp.minimum(epsilon + counting.BEYOND, 1.0))
     needed = listed - counting.log_ball(table, n, radius)
-    least = jnp.maximum(epsilon - counting.BEYOND, 1e-300)
-    kept, _ = likely(n - radius, least)
+    least = jnp.maximum(epsilon - 2 * counting.BEYOND, 0.0)
+    kept = jnp.where(least > 0, likely(n - radius, least)[0], jnp.inf)
     _, uniform = _by_uniform_words(table, n, 2.0, distortion, epsilon)
     random = jax.vmap(
         lambda n, radius, rarest: _random_words(table, n, radius, p, distortion, epsilon, rarest, width)
@@ -153,16 +153,20 @@ def _bernoulli(n, probability, distortion, epsilon, *, length, width):
 def _likely_words(table, n, p, epsilon, width):
     """ln of the least number of words of probability 1 - eps (p <= 1/2), and the weight of the rarest of them.
 
-    Probability beyond the window counts as 0, so that the number is not too large; with epsilon less `BEYOND` it is
-    not too small.
+    Probability beyond the window counts as 0: with epsilon more by `BEYOND` the number is not too large, and with
+    epsilon less by that not too small.
     """
     weights, mass = counting.binomial_window(table, n, p, width)
-    beyond = jnp.flip(jnp.cumsum(jnp.flip(mass))) - mass  # P(weight > k)
-    index = jnp.argmax(beyond <= epsilon)
+    none = jnp.zeros(1)
+    beyond = jnp.append(jnp.flip(jnp.cumsum(jnp.flip(mass)))[1:], none)  # P(weight > k)
+    below = jnp.append(none, jnp.cumsum(mass)[:-1])  # P(weight < k)
+    rare = epsilon <= 0.5  # summed from the smaller end
+    index = jnp.argmax(jnp.where(rare, beyond <= epsilon, below + mass >= 1.0 - epsilon))
     rarest = weights[index]
-    part = jnp.clip(1.0 - (epsilon - beyond[index]) / mass[index], 1e-300, 1.0)
-    below = counting.log_ball(table, n, rarest - 1)
-    return jnp.logaddexp(below, jnp.log(part) + counting.log_choose(table, n, rarest)), rarest
+    wanted = jnp.where(rare, beyond[index] + mass[index] - epsilon, 1.0 - epsilon - below[index])
+    part = jnp.clip(wanted / mass[index], 1e-300, 1.0)
+    certain = counting.log_ball(table, n, rarest - 1)
+    return jnp.logaddexp(certain, jnp.log(part) + counting.log_choose(table, n, rarest)), rarest
 
 
 def _log_hit(table, n, radius, weight, codeword_weight):
@@ -192,15 +196,16 @@ def _random_words(table, n, radius, p, distortion, epsilon, rarest, width):
     center = n * p + jnp.asarray(_PLACES) * (rarest - n * p)
     tried = jnp.round((center - n * distortion) / jnp.maximum(1.0 - 2.0 * distortion, 0.05)).astype(jnp.int64)
     hits = lax.map(lambda t: _log_hit(table, n, radius, jnp.where(exists, weights, 0), t), jnp.clip(tried, 0, n))
-    left = jnp.where(weights > radius, mass, 0.0)  # the word 0 has the others within its radius
+    far = weights > radius  # the word 0 has the others within its radius
 
     def size(mixture):
         exponent = counting.log_miss_exponent(jnp.minimum(logsumexp(hits + mixture[:, None], axis=0), 0.0))
 
         def excess(log_size):
-            return jnp.sum(left * jnp.exp(-jnp.exp(log_size + exponent))) + counting.BEYOND
+            served = jnp.where(far, log_size + exponent, jnp.inf)
+            return counting.excess_probability(mass, served, epsilon) + counting.BEYOND
 
         return counting.smallest_log_size(excess, epsilon, counting.bits_in(n) + 60.0)
 
     random = jnp.logaddexp(jnp.min(lax.map(size, jnp.asarray(_MIXTURES))), 0.0)
-    return jnp.where(jnp.sum(left) + counting.BEYOND <= epsilon, 0.0, random)
+    return jnp.where(jnp.sum(jnp.where(far, mass, 0.0)) + counting.BEYOND <= epsilon, 0.0, random)

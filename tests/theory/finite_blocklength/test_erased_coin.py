@@ -58,10 +58,25 @@ def test_the_normal_approximation_is_off_by_a_few_bits_a_block():
             assert n == 300 or without < achievability[n] - 12 / n
 
 
+def test_an_excess_of_nearly_one_is_summed_from_what_is_served():
+    served = 1e-14
+    converse, achievability = bounds(0.1, 0.2, 1 - served)
+    for n in (300, 2000):
+        few, many = 2 ** (n * (converse[n] - OUTWARDS)), 2 ** (n * achievability[n])
+        assert 1 <= few < many and converse[n] <= achievability[n] < 1
+        erased, wrong = np.mgrid[:n + 1, :n + 1]
+        mass = scipy.stats.binom.pmf(erased, n, 0.1) * scipy.stats.binom.pmf(wrong, erased, 0.5)
+        hit = np.where(wrong <= n * 0.2, scipy.stats.binom.cdf(np.floor(n * 0.2 + 1e-9) - wrong, n - erased, 0.5), 0.0)
+        # 1 - served is rounded to 1e-16, 1 % of what is served, and the bounds leave 2e-16 to either side.
+        assert np.sum(mass * np.minimum(few * hit, 1.0)) < 1.04 * served
+        assert -np.sum(mass * np.expm1(many * np.log1p(-np.minimum(hit, 0.9)))) > 0.96 * served
+
+
 def test_edges():
     converse, achievability = bounds(0.0, 0.1, 0.1)  # a fair coin
     assert abs(converse[10] - np.log2(0.9 * 2**10 / 11) / 10) < 2 * OUTWARDS + 0.02
     assert all(rate == 0 for rates in bounds(1.0, 0.9, 0.1) for n, rate in rates.items() if n > 1)
+    assert bounds(0.1, 0.2, 0.1)[1][1] == 1  # both words of one letter are all that there are
     converse, achievability = bounds(0.4, 0.1, 0.1)  # below delta / 2: impossible for long blocks
     assert converse[300] == np.inf and achievability[300] == np.inf
     with pytest.raises(ValueError, match="erasure_probability"):

@@ -98,6 +98,15 @@ def test_the_normal_approximation_is_off_by_a_few_bits_a_block():
             assert abs(normal - achievability[n]) < 20 / n
 
 
+def test_an_excess_of_nearly_one_is_summed_from_what_is_served():
+    served = 1e-12
+    converse, achievability = bounds(0.25, 1 - served)
+    for n in (1000, 100_000):
+        square = scipy.stats.chi2.ppf(1 - (1 - served), n)
+        assert converse[n] == pytest.approx(0.5 * np.log2(square / n / 0.25), abs=1e-7)
+        assert converse[n] <= achievability[n] <= converse[n] + (0.5 * np.log2(n) + 6) / n
+
+
 def test_scale_and_edges():
     for one, other in zip(bounds(0.25, 0.1), bounds(1.0, 0.1, 4.0)):
         np.testing.assert_allclose(list(one.values()), list(other.values()), rtol=1e-12)

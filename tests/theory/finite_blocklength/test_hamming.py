@@ -97,6 +97,22 @@ def test_the_normal_approximation_is_off_by_a_few_bits_a_block(p, distortion, ep
         assert converse[n] - 8 / n <= normal <= achievability[n] + (6 + scipy.stats.norm.isf(epsilon) ** 2) / n
 
 
+def test_an_excess_of_nearly_one_is_summed_from_what_is_served():
+    for p, served in ((0.11, 1e-13), (0.4, 1e-14)):
+        converse, achievability = bounds(p, 0.0, 1 - served)
+        for n in (1000, 5000):
+            rarest = int(scipy.stats.binom.ppf(1 - (1 - served), n, p))
+            part = (1 - (1 - served) - scipy.stats.binom.cdf(rarest - 1, n, p)) / scipy.stats.binom.pmf(rarest, n, p)
+            words = sum(math.comb(n, k) for k in range(rarest)) + math.floor(part * 1e6) * math.comb(n, rarest) // 10**6
+            # 1 - served is rounded to 1e-16, and the bounds leave 2e-16 to either side; the words are the rarest ones.
+            assert math.log2(words) - 0.15 < n * converse[n] <= n * achievability[n] < math.log2(words) + 0.15
+
+
+def test_an_excess_below_what_windows_leave_out_is_not_claimed():
+    _, achievability = bounds(1e-17, 0.0, 1e-18)
+    assert achievability[1] == 1 and achievability[2] == 1  # one word misses the letter 1, of probability 1e-17
+
+
 def test_symmetry_edges_and_the_fair_coin():
     for one, other in zip(bounds(0.3, 0.1, 0.05), bounds(0.7, 0.1, 0.05)):
         np.testing.assert_allclose(list(one.values()), list(other.values()), rtol=1e-12)
