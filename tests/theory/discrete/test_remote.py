@@ -63,6 +63,19 @@ def test_realism_compares_with_the_source_unless_told_otherwise():
     assert plain.rate < min(result.rate, told.rate)
 
 
+def test_the_rate_at_perfect_realism_moves_with_the_law_that_is_asked_for():
+    law, move, step = np.array([0.2, 0.3, 0.5]), np.array([0.4, -1.0, 0.6]), 1e-5
+
+    def rate(law):
+        return discrete.remote_rate_distortion_perception(
+            JOINT, D, distortion=0.45, perception=0.0, divergence="tv", realism_pmf=law).rate
+
+    numeric = (rate(law + step * move) - rate(law - step * move)) / (2 * step)
+    # Rates are off by up to their gap of 1e-8, so differences by 1e-3.
+    np.testing.assert_allclose(jax.grad(rate)(law) @ move, numeric, rtol=1e-6, atol=1e-3)
+    assert abs(numeric) > 0.1
+
+
 @pytest.mark.parametrize("changed, word", [
     ({"joint": JOINT[0]}, "joint_pmf must have shape"),
     ({"realism_pmf": [0.5, 0.5]}, "realism_pmf must have shape"),
