@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 from theory.discrete.classical import RateDistortion, rate_distortion
 from theory.discrete.curves import distortion_rate
 from theory.discrete.perception.divergences import Divergence
+from theory.discrete.perception.power_divergence import PowerDivergence
 from theory.discrete.side_information import asking
 from theory.discrete.side_information.solver import SideInformationRate
 from theory.numerics.checks import check_pmf, is_concrete
@@ -84,7 +85,7 @@ def remote_rate_distortion_perception(
     *,
     distortion: ArrayLike,
     perception: ArrayLike,
-    divergence: str | Divergence,
+    divergence: str | Divergence | PowerDivergence,
     realism_pmf: ArrayLike | None = None,
     points: ArrayLike | None = None,
     tolerance: float = 1e-8,

@@ -63,6 +63,25 @@ def test_realism_compares_with_the_source_unless_told_otherwise():
     assert plain.rate < min(result.rate, told.rate)
 
 
+def test_power_divergences_are_those_of_their_names():
+    """Order 2, as the command line writes it, against a multiple of chi-square written out; and what it is not."""
+    ask = dict(distortion=0.3, perception=0.005)
+    result = discrete.remote_rate_distortion_perception(JOINT, D, divergence="alpha=2", **ask)
+    p, q = JOINT.sum(1), JOINT.sum(0) @ np.asarray(result.channel)
+    np.testing.assert_allclose(np.sum((p - q) ** 2 / p) / (2 * np.log(2)), 0.005, rtol=1e-6)
+    assert result.converged
+    one = discrete.remote_rate_distortion_perception(JOINT, D, divergence=discrete.alpha_divergence(1.0), **ask)
+    named = discrete.remote_rate_distortion_perception(JOINT, D, divergence="kl", **ask)
+    np.testing.assert_allclose(one.rate, named.rate, atol=2e-8)
+    with pytest.raises(ValueError, match="points belong to"):
+        discrete.remote_rate_distortion_perception(JOINT, D, divergence="alpha=2", points=[0, 1, 2], **ask)
+    # A letter that the law lacks is barred for orders of 1 and more, and costs a finite amount below.
+    barred, free = (np.asarray(discrete.remote_rate_distortion_perception(
+        JOINT, D, divergence=f"alpha={order}", distortion=0.5, perception=0.3, realism_pmf=[0.5, 0.0, 0.5]).channel)
+        for order in (2, 0.5))
+    assert np.all(barred[:, 1] == 0) and np.all(free[:, 1] > 1e-3)
+
+
 def test_the_rate_at_perfect_realism_moves_with_the_law_that_is_asked_for():
     law, move, step = np.array([0.2, 0.3, 0.5]), np.array([0.4, -1.0, 0.6]), 1e-5
 

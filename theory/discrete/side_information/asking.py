@@ -8,8 +8,9 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from theory.discrete.classical import solver as classical
-from theory.discrete.perception import divergences
+from theory.discrete.perception import divergences, power_divergence
 from theory.discrete.perception.divergences import TRANSPORT, Divergence
+from theory.discrete.perception.power_divergence import PowerDivergence
 from theory.discrete.side_information import solver
 from theory.discrete.side_information.problem import Options, Problem
 from theory.discrete.side_information.solver import SideInformationRate
@@ -64,21 +65,28 @@ def regime_of(perception: ArrayLike) -> str:
     return "perfect" if perception == 0 else "free" if np.isinf(perception) else "constrained"
 
 
-def check_points(divergence: str | Divergence, points: ArrayLike | None, letters: int) -> jax.Array:
+def check_points(
+    divergence: str | Divergence | PowerDivergence, points: ArrayLike | None, letters: int
+) -> jax.Array:
     """Checks a divergence and the positions that transport needs.
 
     Args:
-      divergence: a name or a `Divergence`.
+      divergence: a name, a power divergence or a `Divergence`.
       points: positions, [letters], or None for 0, 1, ...
       letters: how many reproductions there are.
 
     Returns:
-      The positions; empty for divergences that need none.
+      The positions; the order of a power divergence, [1]; empty for divergences that need neither.
 
     Raises:
       ValueError: if the divergence is unknown, or the positions do not fit it.
     """
-    if not isinstance(divergence, Divergence):
+    power = _power(divergence)
+    if power is not None:
+        if points is not None:
+            raise ValueError("points belong to 'w1' and 'w2sq', got a power divergence")
+        return jnp.asarray(power.order, jnp.float64).reshape(1)
+    if not isinstance(divergence, Divergence | PowerDivergence):
         check_choice("divergence", divergence, divergences.NAMES)
     if divergence not in TRANSPORT:
         if points is not None:
@@ -91,10 +99,15 @@ def check_points(divergence: str | Divergence, points: ArrayLike | None, letters
     return positions
 
 
+def _power(divergence: str | Divergence | PowerDivergence) -> PowerDivergence | None:
+    return power_divergence.parse(divergence) if isinstance(divergence, str) else (
+        divergence if isinstance(divergence, PowerDivergence) else None)
+
+
 def ask(
     joint: jax.Array, cost: jax.Array, distortion: ArrayLike, *, tolerance: float, max_iterations: int,
     outputs: jax.Array | None = None, target: jax.Array | None = None, perception: ArrayLike = jnp.inf,
-    divergence: str | Divergence = "tv", points: jax.Array | None = None, classes: int = 1,
+    divergence: str | Divergence | PowerDivergence = "tv", points: jax.Array | None = None, classes: int = 1,
 ) -> SideInformationRate:
     """Solves one problem; refuses what provably has no solution.
 
@@ -107,8 +120,8 @@ def ask(
       outputs: distribution of the output letter given x and t, [n, m, j]; None without realism.
       target: what the output is compared with, [j].
       perception: largest divergence; scalar.
-      divergence: a name or a `Divergence`.
-      points: positions for transport, or empty.
+      divergence: a name, a power divergence or a `Divergence`.
+      points: of `check_points`.
       classes: groups of output letters between which transport moves nothing.
 
     Returns:
@@ -125,6 +138,9 @@ def ask(
     if regime == "free" or outputs is None or target is None or points is None:
         regime, divergence, classes = "free", "tv", 1
         outputs, target, points = jnp.zeros((*cost.shape, 0)), jnp.zeros(0), jnp.zeros(0)
+    if _power(divergence) is not None:
+        divergence = power_divergence.NAME
+    assert not isinstance(divergence, PowerDivergence)
     most = jnp.asarray(distortion, jnp.float64)
     budget = jnp.asarray(1.0 if regime == "free" else perception, jnp.float64)
     target = target / jnp.maximum(target.sum(), 1e-300)

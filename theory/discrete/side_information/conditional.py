@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from theory.discrete.perception.divergences import Divergence
+from theory.discrete.perception.power_divergence import PowerDivergence
 from theory.discrete.side_information import asking
 from theory.discrete.side_information.solver import SideInformationRate
 from theory.numerics.checks import check_choice
@@ -55,7 +56,7 @@ def conditional_rate_distortion_perception(
     *,
     distortion: ArrayLike,
     perception: ArrayLike,
-    divergence: str | Divergence,
+    divergence: str | Divergence | PowerDivergence,
     realism: str = "joint",
     points: ArrayLike | None = None,
     tolerance: float = 1e-8,

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from theory.discrete.common import channels
 from theory.discrete.common.channels import NormalizedProblem
-from theory.discrete.perception import divergences, duals
+from theory.discrete.perception import divergences, duals, power_divergence
 from theory.discrete.perception.blocks import fixed_output_block
 from theory.discrete.perception.divergences import TRANSPORT, Divergence
 from theory.discrete.perception.problem import Options as PerceptionOptions
@@ -19,7 +19,7 @@ class Options(NamedTuple):
     """What is fixed at compile time.
 
     Attributes:
-      divergence: a name or a `Divergence`; not used without realism.
+      divergence: a name, that of power divergences included, or a `Divergence`; not used without realism.
       regime: "free" (no realism asked for), "perfect" (P = 0) or "constrained".
       classes: how many groups, one after the other, the output letters come in, of which transport leaves none.
       max_iterations: bound on Newton steps.
@@ -41,7 +41,7 @@ class Problem(NamedTuple):
       target: distribution that the output is compared with, [j].
       distortion: largest mean cost; scalar.
       perception: largest divergence; scalar; not used unless `Options.regime` is "constrained".
-      points: positions of the letters of one group, for transport; else empty.
+      points: positions of the letters of one group, for transport; the order of a power divergence, [1]; else empty.
       tolerance: certified gap to reach, bits; scalar.
     """
 
@@ -120,10 +120,13 @@ def limits_of(problem: Problem, options: Options) -> Limits:
     """
     source = source_of(problem.joint)
     named = divergences.SEPARABLE.get(options.divergence) if isinstance(options.divergence, str) else None
+    if options.divergence == power_divergence.NAME:
+        named = power_divergence.separable(problem.points[0])
     cost = problem.cost
-    if options.regime == "perfect" or (options.regime == "constrained" and named and named.forbids_new_letters):
+    if options.regime != "free":
         barred = jnp.any((problem.outputs > 0) & (problem.target == 0)[None, None], 2)
-        cost = jnp.where(barred, jnp.inf, cost)
+        forbids = options.regime == "perfect" or (named is not None and named.forbids_new_letters)
+        cost = jnp.where(barred & forbids, jnp.inf, cost)
     costs = channels.normalize(source.letters, cost)
     target, lossless, reachable = channels.normalized_target(costs, problem.distortion)
     costs = channels.keep_only_minima(costs, lossless)
@@ -151,7 +154,8 @@ def bind(problem: Problem, limits: Limits, options: Options) -> duals.Perception
     alphabet = NormalizedProblem(target, within, jnp.zeros(letters), jnp.zeros(()), jnp.ones(()))
     named = PerceptionOptions(options.divergence, True, False, False, options.max_iterations)
     if options.divergence not in TRANSPORT:
-        perception = duals.bind_divergence(alphabet, named, ())
+        parameters = (problem.points[0],) if options.divergence == power_divergence.NAME else ()
+        perception = duals.bind_divergence(alphabet, named, parameters)
     else:
         size = letters // options.classes
         power = 1 if options.divergence == "w1" else 2

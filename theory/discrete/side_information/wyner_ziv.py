@@ -6,6 +6,7 @@ import jax
 from jax.typing import ArrayLike
 
 from theory.discrete.perception.divergences import Divergence
+from theory.discrete.perception.power_divergence import PowerDivergence
 from theory.discrete.side_information import asking, strategies
 from theory.discrete.side_information.conditional import REALISM
 from theory.discrete.side_information.problem import source_of
@@ -61,7 +62,7 @@ def wyner_ziv_rate_distortion_perception(
     *,
     distortion: ArrayLike,
     perception: ArrayLike,
-    divergence: str | Divergence,
+    divergence: str | Divergence | PowerDivergence,
     realism: str = "marginal",
     points: ArrayLike | None = None,
     tolerance: float = 1e-8,
