@@ -81,6 +81,9 @@ class Config:
         kind = self.kind
         if self.blocklength and kind != "source":
             raise ValueError(f"--blocklength cannot be given with --{kind}")
+        for name, usual in (("side_information_at", "decoder"), ("realism", "marginal")):
+            if getattr(self, name) != usual and kind != "side_information":
+                raise ValueError(f"--{name} is about --side_information, which is not given")
         if self.distortions and kind == "encoder":
             raise ValueError("--distortions cannot be given with --encoder, which bounds distortions")
 

@@ -126,6 +126,8 @@ def test_tables_that_are_none_are_refused(tmp_path, capsys, rows, flag, message)
     ({"encoder": "a", "pmf": "b"}, "say by which divergence"),
     ({"encoder": "a", "pmf": "b", "divergence": "tv", "distortions": (0.1,)}, "--distortions cannot be given with"),
     ({"observation": "a", "blocklength": (5,)}, "--blocklength cannot be given with --observation"),
+    ({"observation": "a", "realism": "joint"}, "--realism is about --side_information"),
+    ({"pmf": "a", "side_information_at": "both"}, "--side_information_at is about"),
 ])
 def test_flags_that_do_not_fit_are_refused(fields, message):
     with pytest.raises(ValueError, match=message):
