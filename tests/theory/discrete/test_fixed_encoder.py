@@ -116,7 +116,8 @@ def test_a_curve_is_convex_and_its_slopes_are_derivatives():
     p, encoder, matrix = (RECORDED[field][1] for field in ("pmf", "encoder", "matrix"))
 
     def curve(levels, matrix):
-        return best_decoder(p, encoder, matrix, perception=levels, divergence="tv", tolerance=1e-10)
+        # In bits, which the slope is per unit of.
+        return best_decoder(p, encoder, matrix, perception=levels, divergence=alpha_divergence(0.5), tolerance=1e-10)
 
     levels = np.array([0.01, 0.03, 0.05, 0.1])
     answer = curve(levels, matrix)

@@ -43,6 +43,7 @@ def test_vectors_pay_only_where_realism_changes():
     lam = np.array([4.0, 1.0, 0.25])
     free = refinement.refinement_price([3.0, 0.8], [np.inf, np.inf], lam)
     np.testing.assert_allclose([free.total_lower, free.total_upper], [vector.rate_distortion(0.8, lam)] * 2, rtol=1e-9)
+    np.testing.assert_allclose(free.first_rate, vector.rate_distortion(3.0, lam), rtol=1e-9)
     free = refinement.refinement_price([3.0, 0.8], [0.0, 0.0], lam)
     np.testing.assert_allclose(
         [free.total_lower, free.total_upper], [vector_realism.perfect_realism_rate_distortion(0.8, lam)] * 2, rtol=1e-9)
