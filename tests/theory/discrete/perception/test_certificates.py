@@ -42,15 +42,17 @@ def extended_divergence(name, p, q, x):
         return cost
     r = np.where(p > 0, (q - p) / np.where(p > 0, p, 1), 0)
     with np.errstate(divide="ignore", invalid="ignore"):
+        # Of a tiny q, r is rounded to -1.
+        log_ratio = np.where(r < -0.5, np.log(q / np.where(p > 0, p, 1)), np.log1p(r))
         if name == "kl":
-            inside = np.where(q > 0, p * ((1 + r) * np.log1p(r) - r), p)
+            inside = np.where(q > 0, p * ((1 + r) * log_ratio - r), p)
             return np.where(p > 0, inside, np.where(q > 0, np.inf, 0)).sum() / LN2
         if name == "reverse_kl":
-            return np.where(p > 0, p * (r - np.log1p(r)), q).sum() / LN2  # inf where q is 0
+            return np.where(p > 0, p * (r - log_ratio), q).sum() / LN2  # inf where q is 0
         if name == "js":
             m = np.where(p > 0, r / 2, 0)
             of_p = np.where(p > 0, p * (m - np.log1p(m)), q / 2)
-            inside = np.where(q > 0, p * ((1 + r) * (np.log1p(r) - np.log1p(m)) - (r - m)), p / 2)
+            inside = np.where(q > 0, p * ((1 + r) * (log_ratio - np.log1p(m)) - (r - m)), p / 2)
             of_q = np.where(p > 0, inside, q * np.log(LD(2)) - q / 2)
             return (of_p + of_q).sum() / 2 / LN2
         if name == "chi2":
