@@ -317,6 +317,9 @@ def solve_at_distortion(
     achieved = channels.mean_distortion(problem.pmf, point.channel, problem.distortion)
     needed = jnp.where(lossless | jnp.isinf(target), 0.0, target)
     free = point.slope == 0
+    # At the distortion of the best letter a sum in another order may be off by a rounding, and nothing would be found.
+    _, constant = channels.best_constant_channel(problem)
+    achieved = jnp.where(free & (constant <= target), constant, achieved)
     lower = jnp.where(free, 0.0, channels.rate_lower_bound(problem, point.log_multiplier, point.slope, needed))
     slope = nats_to_bits(jnp.where(lossless & ~free, jnp.inf, point.slope) / problem.scale)
     # Undoing the scaling must not round a channel that meets the distortion to one that exceeds it.

@@ -209,6 +209,9 @@ def _report(arguments, problem, limits, perception, options, point, lower, itera
     """Measures the channel, undoes the scaling and gives the rate its gradient."""
     p, costs, u = limits.source.letters, limits.costs, point.channel
     achieved = jnp.sum(p[None] * u * channels.finite_part(costs.distortion).T)
+    if options.regime == "free":  # the best constant symbol by the sum that found it: another may be off by a rounding
+        _, constant = channels.best_constant_channel(costs)
+        achieved = jnp.where((point.slope == 0) & (constant <= limits.target), constant, achieved)
     # An idle channel may use what has infinite cost for letters that do not occur, but nothing else.
     forbidden = jnp.any((p[None] > 0) & (u > 0) & jnp.isinf(costs.distortion).T)
     delta, delta_met, scale = jnp.asarray(jnp.nan), jnp.asarray(True), jnp.ones(())

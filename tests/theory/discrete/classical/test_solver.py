@@ -190,6 +190,16 @@ def test_ends_of_the_curve():
         np.testing.assert_allclose([single.rate, single.distortion], [0.0, 0.3], atol=1e-15)
 
 
+def test_the_distortion_of_the_best_letter_is_reached_whatever_the_rounding():
+    rng = np.random.default_rng(0)
+    pmfs, matrices = rng.dirichlet(np.ones(4), 600), rng.random((600, 4, 4))
+    best = np.einsum("ix,ixy->iy", pmfs, matrices).min(1)
+    ask = jax.jit(jax.vmap(lambda p, d, most: rate_distortion(p, d, distortion=most).rate))
+    for beside in (-1, 0, 1):
+        rates = ask(pmfs, matrices, best * (1 + beside * 2.3e-16))
+        assert np.all(rates <= 1e-8), beside  # the gap that is asked for; a NaN is not
+
+
 def test_a_shift_of_a_row_shifts_the_distortion():
     rng = np.random.default_rng(5)
     pmf, matrix, shift = rng.dirichlet(np.ones(5)), rng.random((5, 5)), 10.0 * rng.random(5)
