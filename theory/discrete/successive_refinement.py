@@ -127,7 +127,10 @@ def _tilted(first, second, kernels, share):
 def _channel(first, second, kernels, share):
     power, total, z = _tilted(first, second, kernels, share)
     fine = kernels[1][:, None, :] * second[None] / jnp.where(z > 0, z, 1.0)[..., None]
-    return (power * first[None] / total[:, None])[..., None] * fine
+    some = (total > 0)[:, None]
+    coarse = jnp.where(some, power * first[None] / jnp.where(some, total[:, None], 1.0), first[None])
+    fine = jnp.where(z[..., None] > 0, fine, second[None])
+    return coarse[..., None] * fine
 
 
 @partial(jax.jit, static_argnames="max_iterations")
@@ -141,7 +144,8 @@ def _minimize(pmf, first_matrix, second_matrix, first_slope, second_slope, weigh
     def judge(first, second):
         power, total, z = _tilted(first, second, kernels, share)
         value = -(1.0 + weight) * jnp.sum(jnp.where(pmf > 0, pmf * jnp.log(total), 0.0))
-        scaled = (pmf / total)[:, None]
+        # No word may be left for a letter that never occurs.
+        scaled = jnp.where(pmf > 0, pmf / jnp.where(pmf > 0, total, 1.0), 0.0)[:, None]
         rest = jnp.where(z > 0, power / jnp.where(z > 0, z, 1.0), 0.0)
         c = share * jnp.sum(scaled * power, 0)[:, None] + (1.0 - share) * (scaled * rest).T @ kernels[1]
         return value, value - (1.0 + weight) * jnp.log(jnp.maximum(c.max(), 1.0))
@@ -174,7 +178,8 @@ def _report(pmf, channel, matrices, prices, lower, count, tolerance):
     def information(rows):
         rows = rows.reshape(len(pmf), -1)
         output = pmf @ rows
-        ratio = jnp.where(rows > 0, rows, 1.0) / jnp.where(rows > 0, output[None], 1.0)
+        used = (rows > 0) & (output[None] > 0)  # what is left of 1e-300 may be 0
+        ratio = jnp.where(used, rows, 1.0) / jnp.where(used, output[None], 1.0)
         return nats_to_bits(jnp.sum(pmf[:, None] * rows * jnp.log(ratio)))
 
     def mean(rows, matrix):

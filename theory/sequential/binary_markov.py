@@ -52,7 +52,9 @@ def causal_rate(distortion: ArrayLike, flip: ArrayLike) -> jax.Array:
     d, q = broadcast(distortion, flip)
     coded = d < 0.5
     inside = jnp.where(coded, d, 0.5)
-    value = binary_entropy(q + inside - 2.0 * q * inside) - binary_entropy(inside)
+    # q and 1 - q are one problem; at the smaller one the difference is 0, not less, where the source is known.
+    folded = jnp.minimum(q, 1.0 - q)
+    value = binary_entropy(folded + inside - 2.0 * folded * inside) - binary_entropy(inside)
     return nan_unless((d >= 0) & (q >= 0) & (q <= 1), jnp.where(coded, value, 0.0))
 
 

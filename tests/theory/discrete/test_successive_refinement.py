@@ -48,6 +48,17 @@ def test_rates_are_those_of_the_channel(recorded):
     np.testing.assert_allclose(found.second_distortion, (joint.sum(2) * data["second"]).sum((1, 2)), rtol=1e-12)
 
 
+def test_letters_that_never_occur_and_large_slopes_leave_numbers():
+    """Output laws underflow at slopes of hundreds of bits; then both rates are the entropy of the source."""
+    pmf, hamming = np.array([0.0, 0.3, 0.7]), 1.0 - np.eye(3)
+    for slopes, weight in (((3000.0, 3000.0), 1.0), ((1111.0, 8104.0), 0.0)):
+        found = refinement_point(pmf, hamming, hamming, slopes=slopes, weight=weight)
+        entropy = -0.3 * np.log2(0.3) - 0.7 * np.log2(0.7)
+        assert 0 <= found.lagrangian - found.lagrangian_lower <= 1e-6
+        np.testing.assert_allclose(found.lagrangian, (weight + 1) * entropy, rtol=1e-6)
+        np.testing.assert_allclose(np.asarray(found.channel).sum((1, 2)), 1, atol=1e-12)
+
+
 def test_gerrish_source_is_not_refinable():
     """The excess at p = .15 from D = .7 to .3 (recorded by the conic solver, too), and none from .5 to .2."""
     found = refinability(gerrish(0.15), DISTANCE, DISTANCE, distortions=(0.7, 0.3), tolerance=1e-5)

@@ -1,5 +1,6 @@
 """Oracles: the certified solver on blocks, two-letter formulas, a grid over causal codes, hand values."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -19,6 +20,13 @@ def test_closed_forms():
     # Gray: q = 1/4, D_c = (1 - sqrt(8)/3)/2.
     np.testing.assert_allclose(binary_markov.critical_distortion([0.25, 0.75, 0.5, 0.0]),
                                [(1 - np.sqrt(8) / 3) / 2] * 2 + [0.5, 0.0], rtol=1e-14, atol=1e-15)
+
+
+def test_a_source_without_surprise_costs_nothing_and_gradients_are_those_of_one_problem():
+    assert (np.asarray(binary_markov.causal_rate(np.array([[1e-300], [1e-12], [0.1], [0.3]]), [0.0, 1.0])) == 0).all()
+    value = jax.vmap(jax.grad(binary_markov.causal_rate, 1), (None, 0))(0.1, np.array([0.3, 0.5, 0.7]))
+    step = (binary_markov.causal_rate(0.1, 0.3 + 1e-6) - binary_markov.causal_rate(0.1, 0.3 - 1e-6)) / 2e-6
+    np.testing.assert_allclose(value, [step, 0.0, -step], atol=1e-8)
 
 
 def test_mrs_gerber_over_causal_codes_with_two_qualities():
