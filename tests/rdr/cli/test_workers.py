@@ -134,7 +134,9 @@ def workers_outcome(message):
 def test_an_interrupted_command_ends_its_processes(images, tmp_path):
     flags = ("--steps=20000", "--rd_lambda=0.3")  # it must not be done before it is interrupted
     command = [sys.executable, "-m", "rdr", "encode", str(images), str(tmp_path / "out"), *flags, "--jobs=2"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    # Where the suite runs in the background of a shell, interruptions are ignored by what it starts.
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
     found = []
 
     def interrupt(_):

@@ -40,8 +40,8 @@ def test_brackets_hold_the_optimum_of_the_joint_program():
 
 @pytest.mark.stress
 def test_all_brackets_hold_the_optimum_of_the_joint_program():
-    loose, penalty = np.array([check(k) for k in range(60)]).T
-    assert loose.max() < 0.04 and penalty.max() < 0.02 and np.median(penalty) < 1e-6
+    loose, penalty = np.array([check(k) for k in range(500)]).T
+    assert loose.max() < 0.06 and penalty.max() < 0.023 and np.median(penalty) < 1e-6
 
 
 def test_one_pair_has_no_penalty():

@@ -12,7 +12,7 @@ import sys
 import cvxpy as cp
 import numpy as np
 
-LETTERS, MESSAGES, COUNT, PAIRS = 4, 3, 500, 60
+LETTERS, MESSAGES, COUNT, PAIRS = 4, 3, 500, 500
 OPTIONS = {"solver": cp.CLARABEL, "tol_gap_abs": 1e-10, "tol_gap_rel": 1e-10, "tol_feas": 1e-10, "max_iter": 300}
 
 
