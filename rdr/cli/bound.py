@@ -176,9 +176,7 @@ def solve(
         "slope_bits": np.asarray(solution.slope).ravel(),
         **reached,
     }
-    infeasible = ~np.isfinite(columns["rate_bits"])
-    columns["rate_lower_bits"] = np.where(infeasible, np.nan, columns["rate_lower_bits"])
-    return columns
+    return bound_problems.without_infeasible(columns)
 
 
 def compute(config: Config, problem: Problem) -> tuple[dict[str, np.ndarray], dict[str, object]]:
@@ -225,16 +223,32 @@ def compute(config: Config, problem: Problem) -> tuple[dict[str, np.ndarray], di
     infeasible = np.isnan(columns["rate_lower_bits"])
     if infeasible.any() and (given or infeasible.all()):
         first = int(np.argmax(infeasible))
+        proved = columns[bound_problems.PROVED][first] or _refused(
+            problem, config.divergence, columns["max_distortion"][first], columns["max_perception"][first])
         raise ValueError(
-            f"no channel has distortion <= {columns['max_distortion'][first]:g} and "
-            f"{config.divergence} <= {columns['max_perception'][first]:g}"
+            f"no channel {'has' if proved else 'was found that has'} distortion <= "
+            f"{columns['max_distortion'][first]:g} and {config.divergence} <= {columns['max_perception'][first]:g}"
         )
-    columns = {name: column[~infeasible] for name, column in columns.items()}
+    columns = {name: column[~infeasible] for name, column in columns.items() if name != bound_problems.PROVED}
     if config.blocklength:
         columns |= bound_blocks.block_columns(
             problem.pmf, problem.matrix, columns, config.blocklength, config.excess_probability)
     return columns, header | {"infeasible_grid_points_left_out": int(infeasible.sum())} | source | (
         bound_blocks.explanation(config.blocklength, config.excess_probability))
+
+
+def _refused(problem: Problem, divergence: str, distortion: float, perception: float) -> bool:
+    """Whether it is proved that a source has no channel of a pair: a surface says only that none was found."""
+    from theory.discrete import rate_distortion_perception
+
+    if problem.kind != "source" or divergence == "none":
+        return False
+    try:
+        rate_distortion_perception(problem.pmf, problem.matrix, distortion=distortion, perception=perception,
+                                   divergence=divergence)
+    except ValueError:
+        return True
+    return False
 
 
 def run(config: Config, workdir: pathlib.Path, extra: Extra = Extra()) -> dict[str, np.ndarray]:

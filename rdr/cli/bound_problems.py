@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 PLACES = ("decoder", "both")
+PROVED = "proved_infeasible"  # a column that is not written
 REALISM = ("marginal", "joint")
 MEANINGS = {
     "source": "the rate-distortion-perception function lies between rate_lower_bits and rate_bits",
@@ -206,9 +207,21 @@ def solve(
         columns[name] = np.concatenate([np.asarray(getattr(part, field)) for part in parts])
     order = np.lexsort((columns["max_perception"], columns["max_distortion"]))
     columns = {name: column[order] for name, column in columns.items()}
+    return without_infeasible(columns)
+
+
+def without_infeasible(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Takes bounds away where no channel was found.
+
+    Args:
+      columns: with `rate_bits` and `rate_lower_bits`; the latter is inf where it is proved that there is none.
+
+    Returns:
+      The columns, lower bounds NaN where there is no rate, and `PROVED`, which says where there can be none.
+    """
+    lower = columns["rate_lower_bits"]
     infeasible = ~np.isfinite(columns["rate_bits"])
-    columns["rate_lower_bits"] = np.where(infeasible, np.nan, columns["rate_lower_bits"])
-    return columns
+    return columns | {"rate_lower_bits": np.where(infeasible, np.nan, lower), PROVED: np.isposinf(lower)}
 
 
 def solve_decoders(
