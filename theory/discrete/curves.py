@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 
 from theory.discrete.classical import RateDistortion
 from theory.discrete.classical import solver as classical
-from theory.discrete.common import channels, padding
+from theory.discrete.common import channels, padding, tilting
 from theory.discrete.common.gradients import with_gradient
 from theory.discrete.common.programs import Programs
 from theory.discrete.perception import rdp
@@ -159,6 +159,8 @@ class DistortionRate(NamedTuple):
       output_pmf: distribution of Y, [m].
       iterations: points of the rate-distortion function that were solved for; scalar integer.
       converged: whether slope * (distortion - distortion_lower) is at most the tolerance; scalar bool.
+      multiplier: nu(x), bits, [n], as of `RateDistortion`; 0 at rate 0.
+      pmf: of the source, normalized, [n].
     """
 
     distortion: jax.Array
@@ -169,6 +171,8 @@ class DistortionRate(NamedTuple):
     output_pmf: jax.Array
     iterations: jax.Array
     converged: jax.Array
+    multiplier: jax.Array
+    pmf: jax.Array
 
     @property
     def gap(self) -> jax.Array:
@@ -179,6 +183,16 @@ class DistortionRate(NamedTuple):
     def certified(self) -> jax.Array:
         """Whether the channel was verified, whatever its gap: both bounds hold."""
         return jnp.isfinite(self.distortion)
+
+    @property
+    def tilted_information(self) -> jax.Array:
+        """As of `RateDistortion`, at `distortion`; bits, [n]."""
+        return tilting.tilted_information(self.pmf, self.multiplier, self.rate)
+
+    @property
+    def dispersion(self) -> jax.Array:
+        """Variance of `tilted_information`, bits squared; 0 at rate 0."""
+        return tilting.dispersion(self.pmf, self.multiplier, self.rate)
 
 
 def distortion_rate(
@@ -216,7 +230,7 @@ def distortion_rate(
     padded = padding.pad_source(pmf, distortion_matrix)
     with _programs:
         result = _distortion_rate(*padded, jnp.asarray(rate, jnp.float64), tolerance, max_iterations)
-    return padding.unpad(result, (), ("output_pmf",), *distortion_matrix.shape)
+    return padding.unpad(result, ("multiplier", "pmf"), ("output_pmf",), *distortion_matrix.shape)
 
 
 @_programs.compiled
@@ -291,4 +305,6 @@ def _distortion_rate(pmf, distortion_matrix, rate, tolerance, max_iterations):
         output_pmf=best.output_pmf,
         iterations=jnp.where(exact, 0, steps) + 2,
         converged=exact | (gap(best) <= tolerance),
+        multiplier=best.multiplier,
+        pmf=problem.pmf,
     )

@@ -52,6 +52,23 @@ def test_a_source_behind_noise(tmp_path):
         run(tmp_path, "least", observation=path, distortions=(0.1,))
 
 
+def test_what_is_proved_is_told_from_what_was_not_found(tmp_path, monkeypatch):
+    # p_Y = (.7, .3) puts .3 of Y = 1 on the second observation, where the source is 1 with probability .3 / .65.
+    path = table(tmp_path, "joint.csv", [[0.35, 0.35], [0.0, 0.3]])
+    least = 0.3 * 0.35 / 0.65 + 0.35 * 0.3 / 0.65
+    fields = {"observation": path, "divergence": "tv", "perceptions": (0.0,)}
+    with pytest.raises(ValueError, match="no channel has distortion <= 0.3 and tv <= 0"):
+        run(tmp_path, **fields, distortions=(0.3,))
+    met = run(tmp_path, **fields, distortions=(least + 0.01,))["distortion"][0]
+    assert met == pytest.approx(least + 0.01, abs=1e-9)  # ten digits are written
+    lost = {"max_distortion": [0.1], "max_perception": [0.0], "rate_lower_bits": [np.nan], "rate_bits": [np.nan]}
+    lost = {name: np.array(column) for name, column in lost.items()}
+    monkeypatch.setattr(bound, "solve", lambda *_: bound_problems.without_infeasible(lost))
+    with pytest.raises(ValueError, match="no channel was found that has distortion <= 0.1 and tv <= 0"):
+        run(tmp_path, "lost", pmf=table(tmp_path, "pmf.csv", [[0.5, 0.5]]), divergence="tv", perceptions=(0.0,),
+            distortions=(0.1,))
+
+
 def test_grids_end_where_rates_are_zero(tmp_path):
     path = table(tmp_path, "joint.csv", COIN)
     columns = run(tmp_path, observation=path, divergence="tv", num_points=3, perceptions=(0.0,))
@@ -104,6 +121,12 @@ def test_a_grid_of_perceptions_ends_at_the_decoder_without_realism():
     assert rate == pytest.approx(1.0) and np.isinf(columns["max_perception"][-1]) and columns["max_perception"][0] == 0
     assert np.all(np.diff(columns["distortion"]) <= 1e-9) and columns["perception"][-1] == pytest.approx(0.2, abs=1e-9)
     assert columns["distortion"][-1] == pytest.approx(0.2, abs=1e-9)
+
+
+def test_rounded_rows_and_tables_are_normalized():
+    thirds = bound_problems.encoder_table(np.array([[0.3333333, 0.6666666]]), 1)
+    assert thirds.sum() == pytest.approx(1.0, abs=1e-15) and thirds[0, 0] == pytest.approx(1 / 3, abs=1e-7)
+    assert bound_problems.joint_pmf("x", np.array([[0.3333333, 0.6666666]])).sum() == pytest.approx(1.0, abs=1e-15)
 
 
 @pytest.mark.parametrize(("rows", "flag", "message"), [

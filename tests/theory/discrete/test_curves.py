@@ -96,6 +96,18 @@ def test_distortion_rate_is_the_inverse(rate):
     assert rate_distortion(PMF, SQUARED, distortion=answer.distortion_lower * (1 - 1e-6)).rate_lower > rate
 
 
+def test_a_solution_at_a_rate_has_the_dispersion_of_that_at_its_distortion():
+    pmf = np.array([0.3, 0.7])
+    at_rate = distortion_rate(pmf, 1 - np.eye(2), rate=0.4)
+    # Oracle: p (1 - p) log2((1 - p) / p)^2 of a Bernoulli source, whatever the distortion; tilted information by hand.
+    assert float(at_rate.dispersion) == pytest.approx(0.21 * np.log2(7 / 3) ** 2, abs=1e-6)
+    d = float(at_rate.distortion)
+    by_hand = -np.log2(pmf) + d * np.log2(d) + (1 - d) * np.log2(1 - d)
+    np.testing.assert_allclose(at_rate.tilted_information, by_hand, atol=1e-6)
+    nothing = distortion_rate(pmf, 1 - np.eye(2), rate=0.0)
+    assert float(nothing.dispersion) == 0.0 and np.all(np.asarray(nothing.tilted_information) == 0.0)
+
+
 def test_distortion_rate_at_the_ends():
     entropy = -(PMF * np.log2(PMF)).sum()
     finest, coarsest = distortion_rate(PMF, SQUARED, rate=entropy + 0.1), distortion_rate(PMF, SQUARED, rate=0.0)
