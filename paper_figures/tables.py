@@ -51,6 +51,23 @@ def read_table(path: str | pathlib.Path, needed: Collection[str] = ()) -> tuple[
     return header, columns
 
 
+def read_beside(path: pathlib.Path, name: str) -> dict[str, np.ndarray]:
+    """Reads the second table of a figure: `TABLE_NAME.csv` beside a committed table, `NAME.csv` beside a run's own.
+
+    Args:
+      path: the first table.
+      name: of the second.
+
+    Returns:
+      Its columns by name.
+
+    Raises:
+      ValueError: if it cannot be read.
+    """
+    committed = path.with_name(f"{path.stem}_{name}.csv")
+    return read_table(committed if committed.exists() else path.with_name(f"{name}.csv"))[1]
+
+
 def rows_by(columns: dict[str, np.ndarray], group: str, order: str) -> dict[str, dict[str, np.ndarray]]:
     """Parts a table by the words of a column.
 

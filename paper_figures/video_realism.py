@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from paper_figures import drawing
 from paper_figures.style import COLORS, LINES
-from paper_figures.tables import read_table
+from paper_figures.tables import read_beside, read_table
 
 NOTIONS = {"joint": "realism of the video", "framewise": "realism of each frame", "plain": "no realism"}
 
@@ -45,9 +45,7 @@ def load(path: pathlib.Path) -> Tables:
     Raises:
       ValueError: if one cannot be read.
     """
-    committed = path.with_name(f"{path.stem}_second.csv")
-    other = committed if committed.exists() else path.with_name("second.csv")
-    return Tables(read_table(path)[1], read_table(other)[1])
+    return Tables(read_table(path)[1], read_beside(path, "second"))
 
 
 def make_figure(data: Tables) -> Figure:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from paper_figures.tables import read_table, rows_by
+from paper_figures.tables import read_beside, read_table, rows_by
 
 
 def test_numbers_and_words_are_told_apart(tmp_path):
@@ -22,6 +22,15 @@ def test_damaged_tables_are_refused(tmp_path, text, said):
 def test_a_missing_table_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"missing\.csv cannot be read"):
         read_table(tmp_path / "missing.csv")
+
+
+def test_a_second_table_is_the_committed_one_or_the_runs_own(tmp_path):
+    (tmp_path / "second.csv").write_text("a\n1\n")
+    assert read_beside(tmp_path / "t.csv", "second")["a"] == [1.0]
+    (tmp_path / "t_second.csv").write_text("a\n2\n")
+    assert read_beside(tmp_path / "t.csv", "second")["a"] == [2.0]
+    with pytest.raises(ValueError, match=r"third\.csv cannot be read"):
+        read_beside(tmp_path / "t.csv", "third")
 
 
 def test_columns_that_are_needed_are_asked_for(tmp_path):
