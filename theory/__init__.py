@@ -15,7 +15,7 @@ jax.config.update("jax_enable_x64", True)
 __version__ = "0.1.0"
 
 _SUBPACKAGES = (
-    "bounds", "channel_simulation", "closed_form", "continuous", "continuous_perception", "discrete",
+    "bounds", "channel_simulation", "closed_form", "continuous", "continuous_perception", "discrete", "estimation",
     "finite_blocklength", "gaussian", "numerics", "quantization", "sequential", "wasserstein_distortion",
 )
 
