@@ -28,18 +28,37 @@ class ColorSpace(NamedTuple):
       primaries: x and y of white, red, green and blue.
       exponent: of the power that makes values linear; None for sRGB's curve.
       hdr: whether its transfer function is that of high dynamic range, so that nothing here converts it.
+      code_points: of its primaries and its transfer function, ITU-T H.273: 1 is BT.709, 9 BT.2020 and 12 Display P3; 8
+        is linear, 13 sRGB, 16 PQ and 18 HLG; None where there are none.
+      white_luminance: cd/m^2 that a linear value of 1 stands for, where the file says it; else None.
     """
 
     name: str
     primaries: tuple[float, ...]
     exponent: float | None
     hdr: bool = False
+    code_points: tuple[int, int] | None = None
+    white_luminance: float | None = None
 
     @property
     def is_srgb(self) -> bool:
         """Whether values mean what they mean in sRGB."""
         near = np.abs(np.subtract(self.primaries, PRIMARIES[1])).max() < 2e-3
         return bool(near) and self.exponent is None and not self.hdr
+
+
+def linear_space(primaries: tuple[float, ...], white_luminance: float | None = None) -> ColorSpace:
+    """Describes linear light, as floating-point files hold it.
+
+    Args:
+      primaries: x and y of white, red, green and blue.
+      white_luminance: cd/m^2 that a value of 1 stands for, or None.
+
+    Returns:
+      The space; it has code points if its primaries are those of BT.709, BT.2020 or Display P3.
+    """
+    known = [code for code in (1, 9, 12) if np.abs(np.subtract(primaries, PRIMARIES[code])).max() < 2e-3]
+    return ColorSpace("linear light", primaries, 1.0, True, (known[0], 8) if known else None, white_luminance)
 
 
 def space_to_srgb(pixels: np.ndarray, space: ColorSpace) -> np.ndarray:
@@ -59,7 +78,7 @@ def space_to_srgb(pixels: np.ndarray, space: ColorSpace) -> np.ndarray:
     values = pixels / np.float64(largest)
     linear = _srgb_linear(values) if space.exponent is None else values**space.exponent
     if pixels.shape[2] == 3:
-        linear = linear @ (np.linalg.inv(_to_xyz(PRIMARIES[1])) @ _to_xyz(space.primaries)).T
+        linear = linear @ bt709_from(space.primaries).T
     linear = np.clip(linear, 0, 1)
     encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     return np.round(encoded * largest).astype(pixels.dtype)
@@ -67,6 +86,21 @@ def space_to_srgb(pixels: np.ndarray, space: ColorSpace) -> np.ndarray:
 
 def _srgb_linear(values: np.ndarray) -> np.ndarray:
     return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+def bt709_from(primaries: tuple[float, ...]) -> np.ndarray:
+    """Computes the matrix that brings linear values to the primaries of BT.709, with Bradford's adaptation.
+
+    Args:
+      primaries: x and y of their white, red, green and blue.
+
+    Returns:
+      float64 [3, 3]; white stays white.
+
+    Raises:
+      ValueError: if the primaries are none.
+    """
+    return np.linalg.inv(_to_xyz(PRIMARIES[1])) @ _to_xyz(primaries)
 
 
 def _to_xyz(primaries: tuple[float, ...]) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".jxl", ".jp2", ".j2k", ".bmp", ".gif", ".tif", ".tiff", ".ppm",
-            ".pgm", ".pbm", ".pnm")
+            ".pgm", ".pbm", ".pnm", ".exr", ".hdr")
 
 
 class Skipped(NamedTuple):

@@ -60,7 +60,7 @@ def decode(path: pathlib.Path, image: Image.Image, header: ImageHeader, *, deep:
         pixels = np.asarray(image).astype(np.uint16)
         if header.format == "JPEG2000":  # Pillow shifts them to 16 bits
             pixels = pixels >> (16 - header.depth)
-        return Samples(_full_range(pixels, 2**header.depth - 1)[:, :, None], True)
+        return Samples(full_range(pixels, 2**header.depth - 1)[:, :, None], True)
     return _shallow(image, header)
 
 
@@ -94,8 +94,16 @@ def _shallow(image: Image.Image, header: ImageHeader) -> Samples:
     return Samples(pixels.reshape(*pixels.shape[:2], -1), opaque, upright)
 
 
-def _full_range(values: np.ndarray, maximum: int) -> np.ndarray:
-    """Brings samples from 0 .. maximum to 0 .. 65535, rounded."""
+def full_range(values: np.ndarray, maximum: int) -> np.ndarray:
+    """Brings samples from 0 .. maximum to 0 .. 65535, rounded.
+
+    Args:
+      values: whole numbers, any shape.
+      maximum: the largest that they may be.
+
+    Returns:
+      uint16, the same shape.
+    """
     if maximum == 65535:
         return values.astype(np.uint16)
     scaled = (values.astype(np.uint64) * 65535 + maximum // 2) // maximum
@@ -159,7 +167,7 @@ def _deep_pnm(data: bytes) -> np.ndarray:
         raise ValueError("the file is cut short")
     if values.max() > header.maximum or values.min() < 0:
         raise ValueError(f"a value of it is not from 0 to {header.maximum}")
-    return _full_range(values.reshape(header.height, header.width, channels), header.maximum)
+    return full_range(values.reshape(header.height, header.width, channels), header.maximum)
 
 
 def _deep_tiff(path: pathlib.Path, header: ImageHeader) -> Samples:
@@ -184,4 +192,4 @@ def _deep_tiff(path: pathlib.Path, header: ImageHeader) -> Samples:
     maximum = 2**header.depth - 1
     opaque = all(values[:, :, channels + i].min() == maximum for i, kind in enumerate(extra) if kind in (1, 2))
     values = values[:, :, :channels]
-    return Samples(_full_range(maximum - values if photometric == 0 else values, maximum), opaque)
+    return Samples(full_range(maximum - values if photometric == 0 else values, maximum), opaque)

@@ -36,6 +36,7 @@ class ImageHeader(NamedTuple):
       space: the color space as far as the file says it without a profile, or None.
       orientation: EXIF's, from 1 (upright) to 8.
       images: how many there are in the file.
+      significant: bits of a sample that say something, as PNG's sBIT has it; else the depth.
     """
 
     format: str
@@ -49,6 +50,7 @@ class ImageHeader(NamedTuple):
     space: ColorSpace | None
     orientation: int
     images: int
+    significant: int
 
 
 class _Facts(NamedTuple):
@@ -58,6 +60,7 @@ class _Facts(NamedTuple):
     key: tuple[int, ...] | None = None
     icc: bytes | None = None
     space: ColorSpace | None = None
+    significant: int | None = None
 
 
 def read_header(path: pathlib.Path, image: Image.Image) -> ImageHeader:
@@ -85,7 +88,7 @@ def read_header(path: pathlib.Path, image: Image.Image) -> ImageHeader:
     icc = facts.icc or (image.info.get("icc_profile") if facts.space is None else None)
     return ImageHeader(image.format, height, width, facts.depth, facts.color,
                        facts.alpha or image.has_transparency_data, facts.key, icc or None, facts.space, orientation,
-                       getattr(image, "n_frames", 1))
+                       getattr(image, "n_frames", 1), facts.significant or facts.depth)
 
 
 def _plain(path: pathlib.Path, image: Image.Image) -> _Facts:
@@ -126,10 +129,16 @@ def _png(path: pathlib.Path, image: Image.Image) -> _Facts:
         key = struct.unpack_from(">H" if kind == 0 else ">3H", chunks[b"tRNS"])
     space = None
     if b"cICP" in chunks:
-        space = _from_code_points(*struct.unpack_from(">BB", chunks[b"cICP"]))
+        primaries, transfer, matrix, full_range = struct.unpack(">4B", chunks[b"cICP"])
+        if matrix != 0 or full_range != 1:
+            raise ValueError("its values are no RGB of full range (chunk cICP), which is not read")
+        space = _from_code_points(primaries, transfer)
     elif not {b"iCCP", b"sRGB"} & chunks.keys() and {b"gAMA", b"cHRM"} & chunks.keys():
         space = _from_gamma(chunks.get(b"gAMA"), chunks.get(b"cHRM"))
-    return _Facts(depth if kind != 3 else 8, _PNG_COLORS[kind], kind >= 4 or b"tRNS" in chunks, key, None, space)
+    bits = chunks.get(b"sBIT", b"")[: {0: 1, 2: 3, 4: 1, 6: 3}.get(kind, 0)]
+    significant = max(bits) if bits and 1 <= max(bits) < depth else None
+    return _Facts(depth if kind != 3 else 8, _PNG_COLORS[kind], kind >= 4 or b"tRNS" in chunks, key, None, space,
+                  significant)
 
 
 def _from_gamma(gamma: bytes | None, chromaticities: bytes | None) -> ColorSpace:
@@ -146,11 +155,13 @@ def _from_gamma(gamma: bytes | None, chromaticities: bytes | None) -> ColorSpace
 def _from_code_points(primaries: int, transfer: int) -> ColorSpace:
     """The color space of ITU-T H.273 code points."""
     if transfer in (16, 18):
-        return ColorSpace("PQ" if transfer == 16 else "HLG", PRIMARIES.get(primaries, PRIMARIES[1]), None, hdr=True)
+        if primaries not in PRIMARIES:
+            raise ValueError(f"its color space (code points {primaries}, {transfer}) is not read")
+        return ColorSpace("PQ" if transfer == 16 else "HLG", PRIMARIES[primaries], None, True, (primaries, transfer))
     if primaries not in PRIMARIES or transfer not in TRANSFERS:
         raise ValueError(f"its color space (code points {primaries}, {transfer}) is not read")
     return ColorSpace(f"the color space of code points {primaries} and {transfer}", PRIMARIES[primaries],
-                      TRANSFERS[transfer])
+                      TRANSFERS[transfer], code_points=(primaries, transfer))
 
 
 def _tiff(path: pathlib.Path, image: Image.Image) -> _Facts:

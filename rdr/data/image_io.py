@@ -16,15 +16,17 @@ import numpy as np
 from PIL import Image
 
 from rdr import files
-from rdr.data import image_decoders
+from rdr.data import image_decoders, linear_images
 from rdr.data.color_spaces import ColorSpace, Profile, space_to_srgb
 from rdr.data.image_headers import FORMATS, ImageHeader, read_header
+from rdr.data.png_writer import png_bytes
 
 # Whatever decoders raise on damaged files.
 DECODER_ERRORS = (OSError, SyntaxError, ValueError, RuntimeError, EOFError, LookupError, TypeError, AttributeError,
                   ArithmeticError, AssertionError, MemoryError, BufferError, struct.error, zlib.error,
                   Image.DecompressionBombError)
 _HDR = "it has high dynamic range ({}), which is read only as the values that it holds (color=keep)"
+_LINEAR = "it has high dynamic range (linear light in floating-point numbers), which is read only where it is asked for"
 _READABLE = ", ".join("JPEG 2000" if name == "JPEG2000" else name for name in FORMATS if name != "MPO")
 
 
@@ -32,37 +34,43 @@ class ImageData(NamedTuple):
     """An image from a file.
 
     Attributes:
-      pixels: [height, width, 1 or 3], uint8, or uint16 where the file has more than 8 bits a channel; upright.
+      pixels: [height, width, 1 or 3], upright: uint8; uint16, 0 .. 65535 whatever the depth, where the file has more
+        than 8 bits a channel; or float32 of at least 0, where it holds linear light.
       profile: ICC profile that the values belong to, where they were not brought to sRGB; else None.
       notes: what was changed on the way, in sentences.
       space: color space that they belong to, where they were not brought to sRGB and the header says it without a
         profile; else None.
+      depth: bits of a sample in the file that say something: 10 for 10 bits in a PNG of 16, if it says so (sBIT).
     """
 
     pixels: np.ndarray
     profile: bytes | None
     notes: tuple[str, ...]
     space: ColorSpace | None = None
+    depth: int = 8
 
 
 def read_image_data(
     path: str | pathlib.Path, *, color: Literal["convert", "keep", "refuse"] = "convert",
     alpha: Literal["refuse", "drop"] = "refuse", orientation: Literal["apply", "refuse"] = "apply",
-    depth: Literal["keep", "eight", "refuse"] = "keep",
+    depth: Literal["keep", "eight", "refuse"] = "keep", hdr: Literal["keep", "refuse"] = "refuse",
 ) -> ImageData:
     """Reads an image file.
 
     PNG, JPEG (of the several images that a camera's MPO holds, the first), TIFF, PBM, PGM, PPM, WebP, AVIF, JPEG XL
-    (with the extra `jxl`), JPEG 2000, BMP and GIF; of one image.
+    (with the extra `jxl`), JPEG 2000, BMP and GIF; OpenEXR and Radiance (with the extra `hdr`); of one image.
 
     Args:
       path: the file.
       color: what happens to values that are not sRGB, as a profile or the header says. "convert" brings them to sRGB
         with a note; "keep" leaves them and returns the profile; "refuse" refuses. High dynamic range is kept or
-        refused.
+        refused, see `hdr`.
       alpha: what happens where the image is transparent. "drop" takes the colors under it.
       orientation: what happens where EXIF says that the image is turned or mirrored.
       depth: what happens beyond 8 bits a channel: "keep" gives uint16, "eight" rounds with a note.
+      hdr: what happens to high dynamic range: "keep" leaves the values of PQ, HLG and linear light, unless `color`
+        refuses what is not sRGB, and says in `space` what they are; "refuse" refuses linear light, and the others
+        unless `color` keeps them.
 
     Returns:
       The pixels, the profile of what is kept, and notes.
@@ -74,18 +82,15 @@ def read_image_data(
     path = pathlib.Path(path)
     for name, value, known in (("color", color, ("convert", "keep", "refuse")), ("alpha", alpha, ("refuse", "drop")),
                                ("orientation", orientation, ("apply", "refuse")),
-                               ("depth", depth, ("keep", "eight", "refuse"))):
+                               ("depth", depth, ("keep", "eight", "refuse")), ("hdr", hdr, ("keep", "refuse"))):
         if value not in known:
             raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
     _check_file(path)
     try:
-        with _quietly(), _open(path) as image:
-            header = read_header(path, image)
-            _check_header(header, orientation=orientation, depth=depth)
-            samples = image_decoders.decode(path, image, header, deep=depth == "keep")
+        header, samples = _decode(path, orientation, depth, color, hdr)
         if not samples.opaque and alpha == "refuse":
             raise ValueError("it is transparent in places, which nothing here can hold")
-        pixels, profile, notes = _to_srgb(samples.pixels, header, color)
+        pixels, profile, notes = _to_srgb(samples.pixels, header, color, hdr)
         if depth == "eight" and pixels.dtype == np.uint16:
             pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
             notes.append("16 bits a channel are rounded to 8")
@@ -95,8 +100,45 @@ def read_image_data(
         notes.append(f"it holds {header.images} images, of which the first is read")
     if not samples.upright:
         pixels = _upright(pixels, header.orientation)
+    kept = color == "keep" or (header.space is not None and header.space.hdr)
     return ImageData(pixels, profile, (*notes, *([samples.note] if samples.note else [])),
-                     header.space if color == "keep" else None)
+                     header.space if kept else None, _depth_of(pixels, header))
+
+
+def _decode(path: pathlib.Path, orientation: str, depth: str, color: str, hdr: str
+            ) -> tuple[ImageHeader, image_decoders.Samples]:
+    """Header and samples of a file; what the header says is refused before samples are read."""
+    if linear_images.linear_format(path) is not None:
+        header = linear_images.read_linear_header(path)
+        _check_header(header, orientation=orientation, depth=depth)
+        _check_linear(header, color, hdr)
+        if depth == "eight":
+            raise ValueError("it holds linear light in floating-point numbers, which 8 bits do not hold")
+        image = linear_images.read_linear(path, header)
+        return header, image_decoders.Samples(image.pixels, image.opaque, False, "; ".join(image.notes))
+    with _quietly(), _open(path) as image:
+        header = read_header(path, image)
+        _check_header(header, orientation=orientation, depth=depth)
+        return header, image_decoders.decode(path, image, header, deep=depth == "keep")
+
+
+def _check_linear(header: ImageHeader, color: str, hdr: str) -> None:
+    if hdr != "keep":
+        raise ValueError(_LINEAR)
+    if color == "refuse":
+        raise ValueError("its colors are not sRGB, but linear light")
+
+
+def _depth_of(pixels: np.ndarray, header: ImageHeader) -> int:
+    """Bits that say something; those that the header says only if the samples bear it out."""
+    if pixels.dtype == np.uint8:
+        return 8
+    if pixels.dtype != np.uint16 or header.significant == header.depth:
+        return header.depth
+    largest = 2**header.significant - 1
+    codes = (pixels.astype(np.uint32) * largest + 32767) // 65535
+    off = np.abs(image_decoders.full_range(codes, largest).astype(int) - pixels).max()
+    return header.significant if off <= max(1, 2 ** (16 - header.significant) // 16) else header.depth
 
 
 def read_image(path: str | pathlib.Path, *, channels: int | None = None, **policy: Any) -> np.ndarray:
@@ -136,12 +178,13 @@ def _say(sentence: str) -> None:
     sys.stderr.write(sentence + "\n")
 
 
-def read_image_header(path: str | pathlib.Path, *, color: str = "convert") -> ImageHeader:
+def read_image_header(path: str | pathlib.Path, *, color: str = "convert", hdr: str = "refuse") -> ImageHeader:
     """Reads what the header of an image file says, and refuses what `read_image_data` refuses for it.
 
     Args:
       path: the file.
       color: as for `read_image_data`.
+      hdr: as for `read_image_data`.
 
     Returns:
       The header; height and width are those of the upright image.
@@ -152,10 +195,15 @@ def read_image_header(path: str | pathlib.Path, *, color: str = "convert") -> Im
     path = pathlib.Path(path)
     _check_file(path)
     try:
+        if linear_images.linear_format(path) is not None:
+            header = linear_images.read_linear_header(path)
+            _check_header(header, orientation="apply", depth="keep")
+            _check_linear(header, color, hdr)
+            return header
         with _quietly(), _open(path) as image:
             header = read_header(path, image)
             _check_header(header, orientation="apply", depth="keep")
-            if header.space is not None and header.space.hdr and color != "keep":
+            if header.space is not None and header.space.hdr and color != "keep" and hdr != "keep":
                 raise ValueError(_HDR.format(header.space.name))
     except DECODER_ERRORS as error:
         raise ValueError(f"{path} cannot be read as an image ({_sentence(error)})") from None
@@ -225,7 +273,8 @@ def _check_header(header: ImageHeader, *, orientation: str, depth: str) -> None:
         raise ValueError(f"it has {header.depth} bits a channel: convert it to 8")
 
 
-def _to_srgb(pixels: np.ndarray, header: ImageHeader, color: str) -> tuple[np.ndarray, bytes | None, list[str]]:
+def _to_srgb(pixels: np.ndarray, header: ImageHeader, color: str, hdr: str
+             ) -> tuple[np.ndarray, bytes | None, list[str]]:
     space, profile = header.space, None
     if header.icc is not None and header.color != "lab":
         profile = Profile(header.icc) if color != "keep" else None
@@ -233,8 +282,10 @@ def _to_srgb(pixels: np.ndarray, header: ImageHeader, color: str) -> tuple[np.nd
         return _from_cmyk(pixels, profile, color)
     if color == "keep":
         return pixels, header.icc if header.color != "lab" else None, []  # CIELAB was converted when it was decoded
-    if space is not None and space.hdr:
+    if space is not None and space.hdr and hdr != "keep":
         raise ValueError(_HDR.format(space.name))
+    if space is not None and space.hdr and color == "convert":
+        return pixels, None, []
     if space is not None and not space.is_srgb:
         if color == "refuse":
             raise ValueError(f"its colors are not sRGB, but of {space.name}")
@@ -296,19 +347,29 @@ def check_image_path(path: str | os.PathLike) -> pathlib.Path:
     return path
 
 
-def write_image(path: str | os.PathLike, image: np.ndarray, profile: bytes | None = None) -> None:
+def write_image(path: str | os.PathLike, image: np.ndarray, profile: bytes | None = None, *,
+                depth: int | None = None, code_points: tuple[int, int] | None = None) -> None:
     """Writes an image, whole or not at all.
 
     Args:
       path: the file; its suffix says the format.
-      image: uint8 [height, width, 1 or 3].
+      image: uint8 [height, width, 1 or 3]; for PNG uint16, too.
       profile: ICC profile of its values, for formats that have one; None for sRGB.
+      depth: bits of a sample that say something, for PNG; None for all of them.
+      code_points: of primaries and transfer function, ITU-T H.273, for PNG; None for sRGB, or what the profile says.
 
     Raises:
-      ValueError: if the suffix is of no format that can be written, or there is no such folder.
+      ValueError: if the suffix is of no format that can be written, or that holds such an image, or there is no such
+        folder.
       OSError: if it cannot be written.
     """
     path = check_image_path(path)
+    if image.dtype == np.uint16 or depth is not None or code_points is not None:
+        if path.suffix.lower() != ".png":
+            raise ValueError(f"{path.suffix} is not written with 16 bits a channel or colors by code points: write "
+                             ".png")
+        files.write_bytes(path, png_bytes(image, depth=depth, code_points=code_points, profile=profile))
+        return
     encoded = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
     with files.open_atomic(path) as stream:
         encoded.save(stream, Image.registered_extensions()[path.suffix.lower()],
