@@ -14,6 +14,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from rdr.arguments import image_batch, working_arrays
+from rdr.vision.transfer import linear_from_srgb, srgb_from_linear  # noqa: F401 -- public here, too
 
 # Rec. 709 primaries and D65 white, rounded as in ITU-R BT.709 (and in scikit-image).
 _XYZ_FROM_RGB = np.array(
@@ -40,44 +41,6 @@ _OKLAB_FROM_ROOTS = np.array(
 )
 _CIE_EPSILON = (6.0 / 29.0) ** 3
 _OKLAB_LINEAR_BELOW = 1e-6
-
-
-def linear_from_srgb(rgb: ArrayLike) -> jax.Array:
-    """Undoes the sRGB transfer function.
-
-    c / 12.92 for c <= 0.04045, else ((c + 0.055) / 1.055)^2.4.
-
-    Args:
-      rgb: any shape, sRGB; 1 is the display's maximum.
-
-    Returns:
-      Linear light, the same shape.
-
-    Reference:
-      IEC 61966-2-1:1999 (iec1999srgb).
-    """
-    (rgb,) = working_arrays(rgb=rgb)
-    bright = rgb > 0.04045
-    return jnp.where(bright, ((jnp.where(bright, rgb, 1.0) + 0.055) / 1.055) ** 2.4, rgb / 12.92)
-
-
-def srgb_from_linear(linear: ArrayLike) -> jax.Array:
-    """Applies the sRGB transfer function.
-
-    Args:
-      linear: any shape, linear light; 1 is the display's maximum.
-
-    Returns:
-      sRGB, the same shape.
-
-    Reference:
-      IEC 61966-2-1:1999 (iec1999srgb).
-    """
-    (linear,) = working_arrays(linear=linear)
-    bright = linear > 0.0031308
-    return jnp.where(
-        bright, 1.055 * jnp.where(bright, linear, 1.0) ** (1.0 / 2.4) - 0.055, 12.92 * linear
-    )
 
 
 def ycbcr_from_srgb(rgb: ArrayLike) -> jax.Array:
