@@ -58,11 +58,12 @@ class Config:
     patch_size: int = option(
         64, "side in pixels of the patches for distances between sets; 0: whole images; smaller where images are small")
     batch_size: int = option(1, "images per call and device; more for small images, if memory allows")
-    pixels_per_degree: float = option(60.0, "pixels per degree of visual angle, for csf; fewer for a closer look")
-    peak_luminance: float = option(100.0, "luminance of white in cd/m^2, for csf; that of your display")
-    black_luminance: float = option(0.1, "luminance of black in cd/m^2, for csf; that of your display")
+    pixels_per_degree: float = option(
+        60.0, "pixels per degree of visual angle, for csf and csf_castle; fewer for a closer look")
+    peak_luminance: float = option(100.0, "luminance of white in cd/m^2, for csf and csf_castle; that of your display")
+    black_luminance: float = option(0.1, "luminance of black in cd/m^2, for csf and csf_castle; that of your display")
     transfer: str = option(
-        "srgb", "transfer function of the display, for csf; pq with --color=keep", choices=TRANSFERS)
+        "srgb", "transfer function of the display, for csf and csf_castle; pq with --color=keep", choices=TRANSFERS)
     color: str = option(
         "convert", "colors that are not sRGB, as a file says: convert them, keep the values as they are (for PQ), or "
         "refuse the file", choices=("convert", "keep", "refuse"))

@@ -59,7 +59,7 @@ class MetricSuite:
           patch_size: side of the patches that embeddings see, pixels; 0 for whole images.
           natural_patch: side of the patches of natural statistics, pixels; 0 for none.
           sliced: whether `features` holds neighborhoods of a Laplacian pyramid.
-          display: for "csf"; by default `Display()`.
+          display: for "csf" and "csf_castle"; by default `Display()`.
           sigma: pooling width of "wd_vgg16", pixels.
           seed: of the places of neighborhoods.
           skip_missing: whether metrics whose weights are not installed are left out, with a note, instead of refused.

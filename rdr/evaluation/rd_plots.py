@@ -17,7 +17,8 @@ _LABELS = {
     "fid": "FID",
     "rate_bpp": "rate (bits per pixel)", "rate_bits": "rate (bits per sample)", "mse": "mean squared error",
     "distortion": "distortion (mean squared error)", "perception": "perception (W2²)", "nlpd": "NLPD",
-    "ciede2000": "CIEDE2000", "csf": "CSF-weighted error (thresholds)", "lpips_alexnet": "LPIPS (AlexNet)",
+    "ciede2000": "CIEDE2000", "csf": "CSF-weighted error (thresholds)",
+    "csf_castle": "castleCSF-weighted error (thresholds)", "lpips_alexnet": "LPIPS (AlexNet)",
     "lpips_vgg16": "LPIPS (VGG-16)", "dists": "DISTS", "wd_vgg16": "Wasserstein distortion (VGG-16)",
 }  # fmt: skip
 _SIMILARITIES = ("ssim", "ms_ssim")

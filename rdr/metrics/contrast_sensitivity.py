@@ -12,8 +12,10 @@ from jax.typing import ArrayLike
 from rdr.arguments import image_pair, total, working_arrays
 from rdr.features.color import linear_from_srgb
 from rdr.gradients import safe_sqrt
+from rdr.vision.castle_csf import mechanism_sensitivities
 
 TRANSFERS = ("srgb", "pq")
+MODELS = ("barten", "castle")
 # Luminance of the primaries: ITU-R BT.709 (itu2015bt709) for sRGB, BT.2020 for PQ.
 _LUMINANCE = {"srgb": (0.2126, 0.7152, 0.0722), "pq": (0.2627, 0.6780, 0.0593)}
 
@@ -107,27 +109,36 @@ def contrast_sensitivity(frequency: ArrayLike, luminance: ArrayLike, area: float
     return optics / jnp.sqrt((1.0 + 144.0 / area + 0.64 * u**2) * noise)
 
 
-def contrast_sensitivity_error(images: ArrayLike, reference: ArrayLike, *, display: Display | None = None) -> jax.Array:
+def contrast_sensitivity_error(
+    images: ArrayLike, reference: ArrayLike, *, display: Display | None = None, model: str = "barten"
+) -> jax.Array:
     """Computes the root mean square of luminance differences, each frequency weighted by the eye's sensitivity.
 
     Both images are shown on the display; the difference of their luminances is divided by the reference's mean
     luminance, to which the eye adapts, and decomposed into cosines (so that the image's borders make no step);
-    each is multiplied by `contrast_sensitivity` at its frequency. A difference of the whole image's luminance
-    counts as half a cycle across its longer side. Color differences of equal luminance are not seen; masking by the
-    image's own contrast is not modeled.
+    each is multiplied by the sensitivity at its frequency to a grating as large as the image. A difference of the
+    whole image's luminance counts as half a cycle across its longer side. Color differences of equal luminance are
+    not seen; masking by the image's own contrast is not modeled.
 
     Args:
       images: [batch, height, width, 3], in [0, 1], coded as the display takes them.
       reference: the same shape.
       display: by default `Display()`.
+      model: of the sensitivity: "barten" (`contrast_sensitivity`), or "castle" (the achromatic mechanism of
+        castleCSF at the fovea, `rdr.vision.castle_csf`).
 
     Returns:
       [batch], in units of the threshold of detection of a grating: 1 is about what is just seen; float32, or float64
       if an argument is.
 
     Raises:
-      ValueError: if shapes differ or the display's values are out of range.
+      ValueError: if shapes differ, the display's values are out of range, or there is no such model.
+
+    Reference:
+      Barten (barten2003formula); Ashraf, Mantiuk, Chapiro, Wuerger (ashraf2024castlecsf).
     """
+    if model not in MODELS:
+        raise ValueError(f"model must be one of {', '.join(map(repr, MODELS))}, got {model!r}")
     images, reference = image_pair(images, reference, channels=3, unit_range=True)
     display = Display() if display is None else display
     shown, target = (display_luminance(x, display) for x in (images, reference))
@@ -138,7 +149,11 @@ def contrast_sensitivity_error(images: ArrayLike, reference: ArrayLike, *, displ
     frequency = np.hypot(rows[:, None], columns[None, :])
     frequency[0, 0] = display.pixels_per_degree / (2.0 * max(height, width))
     area = height * width / display.pixels_per_degree**2
-    weights = contrast_sensitivity(jnp.asarray(frequency, images.dtype)[None], adapted, area)
+    frequency = jnp.asarray(frequency, images.dtype)[None]
+    if model == "castle":
+        weights = mechanism_sensitivities(frequency, adapted, area=area).achromatic
+    else:
+        weights = contrast_sensitivity(frequency, adapted, area)
     return safe_sqrt(jnp.mean(jnp.square(waves * weights), axis=(1, 2)))
 
 

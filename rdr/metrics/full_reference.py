@@ -66,7 +66,7 @@ def full_reference(
     Args:
       metric: one of `FULL_REFERENCE`; or a metric, which is returned as it is; or a function of images and reference,
         whose name is the metric's, and lower values better.
-      display: for "csf"; by default `Display()`.
+      display: for "csf" and "csf_castle"; by default `Display()`.
       sigma: pooling width of "wd_vgg16" in pixels, the same everywhere.
 
     Returns:
@@ -165,10 +165,13 @@ def _ciede2000(display, sigma):
     return _plain("ciede2000", color_difference.color_difference, Protocol("", input="CIELAB", options=options))
 
 
-def _csf(display, sigma):
-    loss = functools.partial(contrast_sensitivity_error, display=display)
-    protocol = Protocol("", input="luminance on the display, cd/m^2", options=dict(display._asdict()))
-    return _plain("csf", loss, protocol)
+def _csf(name, model):
+    def build(display, sigma):
+        loss = functools.partial(contrast_sensitivity_error, display=display, model=model)
+        options = dict(display._asdict()) | ({} if model == "barten" else {"sensitivity": model})
+        return _plain(name, loss, Protocol("", input="luminance on the display, cd/m^2", options=options))
+
+    return build
 
 
 def _lpips(network, least):
@@ -260,7 +263,8 @@ FULL_REFERENCE: dict[str, Callable[[Display, float], Metric]] = {
     "ms_ssim": _ms_ssim,
     "nlpd": _nlpd,
     "ciede2000": _ciede2000,
-    "csf": _csf,
+    "csf": _csf("csf", "barten"),
+    "csf_castle": _csf("csf_castle", "castle"),
     "lpips_alexnet": _lpips("alexnet", 31),
     "lpips_vgg16": _lpips("vgg16", 16),
     "dists": _dists,

@@ -28,7 +28,7 @@ def get(
 
     Args:
       metric: one of `names()`; or a metric, which is returned as it is; or a function of images and reference.
-      display: for "csf"; by default `Display()`.
+      display: for "csf" and "csf_castle"; by default `Display()`.
       sigma: pooling width of "wd_vgg16" in pixels.
 
     Returns:

@@ -11,6 +11,7 @@ from rdr.metrics.contrast_sensitivity import (
     display_luminance,
     pixels_per_degree,
 )  # fmt: skip
+from rdr.vision import castle_csf
 
 
 def barten(u, luminance, area):
@@ -37,6 +38,23 @@ def test_one_grating_scores_its_contrast_times_the_sensitivity(axis):
     expected = contrast / np.sqrt(2) * barten(u, mean, 48 * 64 / 30.0**2)
     found = jax.jit(contrast_sensitivity_error, static_argnames="display")(images, reference, display=display)
     np.testing.assert_allclose(found, [expected], rtol=1e-9)
+
+
+def test_a_grating_is_weighted_by_castle_csf_where_that_is_asked_for():
+    # Steady and at the fovea; one image 4 times darker than the other.
+    display = Display(pixels_per_degree=30.0, peak_luminance=200.0, black_luminance=2.0)
+    wave = np.cos(np.pi * 12 * (np.arange(64) + 0.5) / 64)[None, :] * np.ones((48, 1))
+    level = np.array([0.4, 0.1])[:, None, None, None]
+    reference = np.broadcast_to(srgb(level), (2, 48, 64, 3))
+    images = np.broadcast_to(srgb(level * (1 + 0.02 * wave[None, ..., None])), reference.shape)
+    found = jax.jit(contrast_sensitivity_error, static_argnames=("display", "model"))(
+        images, reference, display=display, model="castle")
+    mean = 2.0 + 198.0 * level.ravel()
+    contrast = 0.02 * (mean - 2.0) / mean
+    expected = castle_csf.mechanism_sensitivities(12 / 128 * 30.0, mean, area=48 * 64 / 30.0**2).achromatic
+    np.testing.assert_allclose(found, contrast / np.sqrt(2) * expected, rtol=1e-9)
+    with pytest.raises(ValueError, match="model must be one of 'barten', 'castle', got 'daly'"):
+        contrast_sensitivity_error(images, reference, model="daly")
 
 
 def test_a_change_of_brightness_counts_as_half_a_cycle_and_hue_alone_is_not_seen():

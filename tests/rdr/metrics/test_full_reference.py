@@ -69,6 +69,8 @@ def test_every_protocol_says_what_was_done():
         assert isinstance(tag["options"], dict)
     tag = full_reference("csf", display=Display(30.0)).protocol.tag()
     assert tag["options"]["pixels_per_degree"] == 30.0 and tag["options"]["transfer"] == "srgb"
+    assert full_reference("csf_castle", display=Display(30.0)).protocol.tag()["options"] == (
+        tag["options"] | {"sensitivity": "castle"})
 
 
 def test_weights_are_named_by_their_hash(trained_weights):
