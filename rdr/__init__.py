@@ -8,8 +8,8 @@ from rdr._lazy import attach
 __version__ = "0.1.0"
 
 _SUBPACKAGES = (
-    "bitstream", "codecs", "data", "entropy_models", "evaluation", "features", "losses", "metrics", "quantize",
-    "randomness", "sharding", "training", "transforms", "units", "web",
+    "bitstream", "codecs", "data", "entropy_models", "estimators", "evaluation", "features", "losses", "metrics",
+    "quantize", "randomness", "sharding", "training", "transforms", "units", "web",
 )
 
 __getattr__, __dir__, __all__ = attach(__name__, {name: name for name in _SUBPACKAGES})

@@ -19,3 +19,15 @@ def nats_to_bits(nats: ArrayLike) -> jax.Array:
       The same information in bits; same shape.
     """
     return jnp.asarray(nats) / _LN2
+
+
+def bits_to_nats(bits: ArrayLike) -> jax.Array:
+    """Converts an information quantity from bits to nats: nats = bits ln 2.
+
+    Args:
+      bits: information, in bits; any shape and floating dtype, which is kept.
+
+    Returns:
+      The same information in nats; same shape.
+    """
+    return jnp.asarray(bits) * _LN2

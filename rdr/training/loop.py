@@ -60,7 +60,7 @@ def train_scanned(
     *,
     steps: int,
     chunk: int,
-    directory: str | pathlib.Path,
+    directory: str | pathlib.Path | None,
     description: str = "training",
     data: Any = None,
 ) -> Any:
@@ -74,7 +74,7 @@ def train_scanned(
       update: `update(state, step) -> (state, metrics)`, pure; metrics are scalars.
       steps: how many steps in all.
       chunk: how many of them run in one compiled scan.
-      directory: of the checkpoints, and of `metrics.jsonl` with the means over each chunk.
+      directory: of the checkpoints, and of `metrics.jsonl` with the means over each chunk; None keeps nothing.
       description: what the progress bar says.
       data: a tree of arrays that `update` gets as its third argument, if not None. They are handed to the compiled
         program, not built into it, and are not saved.
@@ -88,12 +88,12 @@ def train_scanned(
     """
     if steps < 1 or chunk < 1:
         raise ValueError(f"steps and chunk must be at least 1, got {steps} and {chunk}")
-    directory = pathlib.Path(directory)
-    checkpoints = Checkpoints(directory)
-    done, restored = 0, checkpoints.restore(state)
+    directory = None if directory is None else pathlib.Path(directory)
+    checkpoints = None if directory is None else Checkpoints(directory)
+    done, restored = 0, None if checkpoints is None else checkpoints.restore(state)
     if restored is not None:
         done, state = restored
-    log = MetricsLog(directory / "metrics.jsonl", done=done)
+    log = None if directory is None else MetricsLog(directory / "metrics.jsonl", done=done)
     run = _compiled(update, data is not None)
     with _bar_of(steps, done, description) as bar:
         if done < steps:
@@ -105,13 +105,16 @@ def train_scanned(
             for name, values in metrics.items():
                 if not np.isfinite(values).all():
                     wrong = done + int(np.argmin(np.isfinite(values)))
-                    retained = f"the state of step {done} is kept in {directory}" if done else "nothing was saved yet"
+                    saved = done and directory is not None
+                    retained = f"the state of step {done} is kept in {directory}" if saved else "nothing was saved yet"
                     raise ValueError(f"{description}: {name} is not finite at step {wrong}; {retained}")
             done += length
             means = {name: float(values.mean()) for name, values in metrics.items()}
-            log.write(done, means)
-            checkpoints.save(done, state)  # after its line: a line too many is dropped on resuming, one less is lost
+            if log is not None and checkpoints is not None:
+                log.write(done, means)
+                checkpoints.save(done, state)  # after its line: one too many is dropped on resuming
             bar.update(length)
             bar.set_postfix({name: f"{value:.4g}" for name, value in means.items()})
-    checkpoints.close()
+    if checkpoints is not None:
+        checkpoints.close()
     return state

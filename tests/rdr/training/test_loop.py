@@ -31,6 +31,7 @@ def test_equals_a_plain_loop_and_writes_means(tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [3, 6, 7]
     np.testing.assert_allclose(lines[1]["loss"], np.mean(losses[3:6]), rtol=1e-5)
+    np.testing.assert_array_equal(train_scanned(START, noisy_descent, steps=7, chunk=3, directory=None), found)
 
 
 def test_an_interrupted_run_ends_in_the_same_bits(tmp_path):
