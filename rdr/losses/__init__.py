@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = attach(__name__, {
     "charbonnier": "pointwise",
     "ciede2000": "color_difference",
     "color_difference": "color_difference",
+    "cvvdp": "cvvdp",
     "dists": "dists",
     "eigendistortions": "eigendistortions",
     "energy_distance": "mmd",

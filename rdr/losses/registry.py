@@ -58,6 +58,13 @@ def _ciede2000() -> Loss:
     return color_difference
 
 
+def _cvvdp(display: Any = None, inner: bool = False) -> Loss:
+    from rdr.losses.cvvdp import cvvdp
+    from rdr.vision.display import get_display
+
+    return functools.partial(cvvdp, display=get_display(display), inner=inner)
+
+
 def _lpips(network: str = "alexnet") -> Loss:
     from rdr.losses import lpips
 
@@ -83,9 +90,9 @@ def _wasserstein_distortion(sigma: ArrayLike, features: str | Callable[[ArrayLik
 
 
 LOSSES = Registry("loss", {
-    "absolute_error": _absolute_error, "charbonnier": _charbonnier, "ciede2000": _ciede2000, "dists": _dists,
-    "lpips": _lpips, "ms_ssim": _ms_ssim, "nlpd": _nlpd, "squared_error": _squared_error, "ssim": _ssim,
-    "wasserstein_distortion": _wasserstein_distortion,
+    "absolute_error": _absolute_error, "charbonnier": _charbonnier, "ciede2000": _ciede2000, "cvvdp": _cvvdp,
+    "dists": _dists, "lpips": _lpips, "ms_ssim": _ms_ssim, "nlpd": _nlpd, "squared_error": _squared_error,
+    "ssim": _ssim, "wasserstein_distortion": _wasserstein_distortion,
 })  # fmt: skip
 
 
@@ -103,8 +110,8 @@ def get(loss: str | Loss, **options: Any) -> Loss:
 
     Args:
       loss: one of `names()`, or a function of images and reference, which is returned as it is.
-      **options: `network` of "lpips"; `sigma` (needed) and `features` (a name or a function of images) of
-        "wasserstein_distortion"; those of a registered builder.
+      **options: `display` (needed) and `inner` of "cvvdp"; `network` of "lpips"; `sigma` (needed) and `features` (a
+        name or a function of images) of "wasserstein_distortion"; those of a registered builder.
 
     Returns:
       A function of images and reference, both [batch, height, width, channels] in [0, 1], to [batch].

@@ -256,8 +256,8 @@ def show(images: ArrayLike, display: str | Display, *, space: str = "rgb", bits:
     Reference: mantiuk2024colorvideovdp and its package, whose numbers these are.
     """
     display = get_display(display)
-    values = _code_values(images, display, bits)
-    _check_values(values, display)
+    values = code_values(images, display, bits)
+    check_values(values, display)
     if values.ndim < 1 or values.shape[-1] not in (1, 3):
         raise ValueError(f"images must have 1 or 3 channels on the last axis, got shape {values.shape}")
     if values.shape[-1] == 1:
@@ -265,7 +265,20 @@ def show(images: ArrayLike, display: str | Display, *, space: str = "rgb", bits:
     return from_rgb(_light(values, display), space, primaries=display.primaries)
 
 
-def _code_values(images: ArrayLike, display: Display, bits: int | None) -> jax.Array:
+def code_values(images: ArrayLike, display: Display, bits: int | None = None) -> jax.Array:
+    """Brings images to floating-point code values, or luminances.
+
+    Args:
+      images: see `show`.
+      display: the display.
+      bits: see `show`.
+
+    Returns:
+      The shape of `images`, float32 or float64.
+
+    Raises:
+      ValueError: if the type of the values cannot be shown.
+    """
     images = jnp.asarray(images) if not isinstance(images, np.ndarray) else images
     if not jnp.issubdtype(images.dtype, jnp.integer):
         if bits is not None:
@@ -286,15 +299,26 @@ def _code_values(images: ArrayLike, display: Display, bits: int | None) -> jax.A
     return jnp.asarray(images, jnp.float32) / jnp.float32(largest)
 
 
-def _check_values(values: jax.Array, display: Display) -> None:
+def check_values(values: jax.Array, display: Display, *, name: str = "images") -> None:
+    """Refuses concrete values that a display cannot show.
+
+    Args:
+      values: what `code_values` returns; traced ones pass.
+      display: the display.
+      name: the argument's name, for messages.
+
+    Raises:
+      ValueError: if a value is not finite, a luminance is negative, or a code value far outside of [0, 1].
+    """
     if isinstance(values, jax.core.Tracer) or not checks_values() or values.size == 0:
         return
-    if not bool(jnp.all(jnp.isfinite(values))):
-        raise ValueError("images must be finite, got NaN or infinite values")
-    if display.transfer != "linear":
-        check_unit_range(values, name="images")
-    elif float(values.min()) < 0:
-        raise ValueError(f"images must hold luminances in cd/m^2, at least 0, got {float(values.min()):g}")
+    with jax.ensure_compile_time_eval():  # a constant that is met inside of a trace
+        if not bool(jnp.all(jnp.isfinite(values))):
+            raise ValueError(f"{name} must be finite, got NaN or infinite values")
+        if display.transfer != "linear":
+            check_unit_range(values, name=name)
+        elif float(jnp.min(values)) < 0:
+            raise ValueError(f"{name} must hold luminances in cd/m^2, at least 0, got {float(jnp.min(values)):g}")
 
 
 def clip(x: jax.Array, low: float, high: float) -> jax.Array:

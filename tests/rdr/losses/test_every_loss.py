@@ -13,6 +13,7 @@ import pytest
 
 from rdr.features import weights
 from rdr.losses.color_difference import color_difference
+from rdr.losses.cvvdp import cvvdp
 from rdr.losses.dists import dists, with_published_weights
 from rdr.losses.lpips import LPIPSParams, lpips
 from rdr.losses.mmd import energy_distance, mmd_squared
@@ -25,6 +26,7 @@ from rdr.losses.texture_statistics import texture_distance
 from rdr.losses.wasserstein_1d import sorted_w2_squared
 from rdr.losses.wasserstein_distortion import wasserstein_distortion
 from rdr.losses.wasserstein_distortion.codex import published_wasserstein_distortion
+from rdr.vision import make_display
 
 
 def no_params():
@@ -44,6 +46,8 @@ def plain(loss, **options):
     return no_params, lambda _, x, y: loss(x, y, **options)
 
 
+# Three bands of frequencies instead of five.
+COARSE = make_display(peak=200, resolution=(64, 64), pixels_per_degree=1.2)
 # Name -> (function that makes the parameters, loss of parameters, images and reference).
 IMAGE_LOSSES = {
     "squared_error": plain(squared_error),
@@ -53,6 +57,7 @@ IMAGE_LOSSES = {
     "ms_ssim_loss": plain(ms_ssim_loss, weights=(0.4, 0.6)),
     "nlpd": plain(nlpd, num_levels=3),
     "ciede2000": plain(color_difference),
+    "cvvdp": plain(cvvdp, display=COARSE),
     "lab difference": plain(color_difference, formula="lab"),
     "oklab difference": plain(color_difference, formula="oklab"),
     "texture_distance": plain(texture_distance, num_scales=2, num_orientations=2),

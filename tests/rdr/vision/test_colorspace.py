@@ -45,7 +45,8 @@ def test_spaces_and_their_inverses(primaries):
 def test_white_has_no_color():
     achromatic, red_green, violet_yellow = np.asarray(colorspace.from_rgb(np.full(3, 100.0), "dkl"))
     assert achromatic == pytest.approx(105.1, abs=0.1)  # L + M of 2006 is not the luminance of 1931
-    assert abs(red_green) < 0.5 and abs(violet_yellow) < 0.5  # matrices are rounded
+    # The published matrices are rounded and of different observers: nearly none.
+    assert abs(red_green) < 0.005 * achromatic and abs(violet_yellow) < 0.01 * achromatic
 
 
 def test_refusals():
