@@ -5,8 +5,11 @@ therefore made of integers: the bits of an explicitly named counter-based genera
 table.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from rdr.program_cache import ProgramCache
 
@@ -14,11 +17,65 @@ _GENERATOR = "threefry2x32"
 
 
 def _draw(key: jax.Array, shape: tuple[int, ...], bits: int) -> jax.Array:
-    words = jax.random.bits(key, shape, jnp.uint32)
+    words = jax.random.bits(key, (math.prod(shape),), jnp.uint32).reshape(shape)
     return words if bits == 32 else (words >> (32 - bits)).astype(jnp.int32)
 
 
 _drawn = ProgramCache(_draw, maxsize=128, static_argnums=(1, 2))  # decoders of many images see many shapes
+
+
+def uniform(key: jax.Array, shape: tuple[int, ...], low: float = 0.0, high: float = 1.0) -> jax.Array:
+    """Draws numbers that are uniform on [low, high).
+
+    The numbers of `jax.random.uniform`, drawn in a row: XLA compiles the generator in a tenth of the time that it takes
+    for nested loops over several axes (seconds a draw on CPUs), and its loop is a vector's.
+
+    Args:
+      key: of the draw; its randomness is private unless its owner shares it.
+      shape: of the result.
+      low, high: ends of the interval.
+
+    Returns:
+      float32 array.
+    """
+    return jax.random.uniform(key, (math.prod(shape),), jnp.float32, low, high).reshape(shape)
+
+
+def normal(key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> jax.Array:
+    """Draws standard normal numbers, those of `jax.random.normal`, in a row as `uniform` does.
+
+    Args:
+      key: of the draw.
+      shape: of the result.
+      dtype: of the result.
+
+    Returns:
+      Array of the given shape.
+    """
+    return jax.random.normal(key, (math.prod(shape),), dtype).reshape(shape)
+
+
+def truncated_normal_kernel(key: jax.Array, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32, *,
+                            gain: float = 1.0) -> jax.Array:
+    """Draws a kernel to start from: normal numbers cut at two standard deviations, in a row as `uniform` draws.
+
+    The variance is gain over the numbers that an output sees: the initializer `variance_scaling` of Flax ("fan_in",
+    "truncated_normal"), number for number.
+
+    Args:
+      key: of the draw.
+      shape: of the kernel, [.., inputs, outputs].
+      dtype: of the kernel.
+      gain: factor of the variance.
+
+    Returns:
+      Array of the given shape.
+    """
+    inputs = math.prod(shape[:-1])
+    # The standard deviation of a standard normal number given that it lies within (-2, 2).
+    scale = (gain / inputs) ** 0.5 / 0.87962566103423978
+    draw = jax.random.truncated_normal(key, -2, 2, (math.prod(shape),), dtype)
+    return (draw * jnp.asarray(scale, dtype)).reshape(shape)
 
 
 def shared_key(seed: int) -> jax.Array:

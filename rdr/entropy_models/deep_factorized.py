@@ -11,6 +11,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from rdr.entropy_models.location_scale import log_logistic_interval
+from rdr.randomness import uniform
 from rdr.units import nats_to_bits
 
 
@@ -86,8 +87,8 @@ class DeepFactorized(nn.Module):
             start = float(np.log(np.expm1(1.0 / scale / fan_out)))
             matrices.append(self.param(f"matrix_{k}", nn.initializers.constant(start),
                                        (self.channels, fan_out, fan_in), jnp.float32))
-            biases.append(self.param(f"bias_{k}", lambda key, shape, dtype: jax.random.uniform(
-                key, shape, dtype, -0.5, 0.5), (self.channels, fan_out), jnp.float32))
+            biases.append(self.param(f"bias_{k}", lambda key, shape, dtype: uniform(
+                key, shape, -0.5, 0.5).astype(dtype), (self.channels, fan_out), jnp.float32))
             if k < len(self.features):
                 factors.append(self.param(f"factor_{k}", nn.initializers.zeros, (self.channels, fan_out), jnp.float32))
         return cdf_logits(matrices, biases, factors, x)

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rdr.entropy_models.location_scale import log_logistic_interval
+from rdr.randomness import normal
 from rdr.units import nats_to_bits
 
 
@@ -114,11 +115,11 @@ class FourierDensity(nn.Module):
         """
         def start(key, shape, dtype):
             first = (jnp.arange(shape[-1]) == 0).astype(dtype)[None]  # a constant: the logistic distribution
-            return first + 0.01 * jax.random.normal(key, shape, dtype)
+            return first + 0.01 * normal(key, shape, dtype)
 
         shape = (self.channels, self.terms + 1)
         real = self.param("real", start, shape, jnp.float32)
-        imaginary = self.param("imaginary", nn.initializers.normal(0.01), shape, jnp.float32)
+        imaginary = self.param("imaginary", lambda *given: 0.01 * normal(*given), shape, jnp.float32)
         offset = self.param("offset", nn.initializers.zeros, (self.channels,), jnp.float32)
         log_scale = self.param("log_scale", nn.initializers.constant(float(np.log(self.init_scale))),
                                (self.channels,), jnp.float32)

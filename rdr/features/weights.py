@@ -23,6 +23,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from rdr.features import _unpickle
+from rdr.randomness import normal
 
 Params = dict[str, dict[str, jax.Array]]
 
@@ -127,7 +128,7 @@ def random_params(network: str, key: ArrayLike) -> Params:
     params = {}
     for i, (name, shape) in enumerate(architecture(network).layers):
         scale = (2.0 / (shape[0] * shape[1] * shape[2])) ** 0.5
-        kernel = scale * jax.random.normal(jax.random.fold_in(key, i), shape, jnp.float32)
+        kernel = scale * normal(jax.random.fold_in(key, i), shape)
         params[name] = {"kernel": kernel, "bias": jnp.zeros(shape[-1], jnp.float32)}
     return params
 

@@ -8,6 +8,7 @@ from jax.typing import ArrayLike
 
 from rdr.arguments import sample_pair
 from rdr.losses.wasserstein_1d import sorted_w2_squared
+from rdr.randomness import normal
 
 
 def random_directions(key: jax.Array, dimension: int, count: int, dtype: jnp.dtype = jnp.float32) -> jax.Array:
@@ -22,7 +23,7 @@ def random_directions(key: jax.Array, dimension: int, count: int, dtype: jnp.dty
     Returns:
       [dimension, count]; columns of length 1.
     """
-    vectors = jax.random.normal(key, (dimension, count), jnp.float32).astype(dtype)
+    vectors = normal(key, (dimension, count)).astype(dtype)
     return vectors / jnp.sqrt(jnp.sum(jnp.square(vectors), axis=0, keepdims=True))
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from rdr.randomness import dither_offsets, shared_integers
+from rdr.randomness import dither_offsets, shared_integers, uniform
 
 
 def straight_through_round(x: ArrayLike) -> jax.Array:
@@ -92,7 +93,7 @@ def uniform_noise(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     Returns:
       float32 array.
     """
-    return jax.random.uniform(key, shape, jnp.float32, -0.5, 0.5)
+    return uniform(key, shape, -0.5, 0.5)
 
 
 def low_discrepancy_noise(key: jax.Array, shape: tuple[int, ...], dimension: int = 0) -> jax.Array:
@@ -115,7 +116,7 @@ def low_discrepancy_noise(key: jax.Array, shape: tuple[int, ...], dimension: int
     """
     # frac(i alpha) with alpha = integer / 2^32: exact in uint32 arithmetic, which wraps around.
     alpha = jnp.uint32((3242174889, 2447445414)[dimension])
-    column = jax.random.bits(key, (1, *shape[1:]), jnp.uint32)
+    column = jax.random.bits(key, (math.prod(shape[1:]),), jnp.uint32).reshape(1, *shape[1:])
     index = jnp.arange(shape[0], dtype=jnp.uint32).reshape(-1, *(1,) * (len(shape) - 1))
     return ((column + index * alpha) >> 8).astype(jnp.float32) * 2.0**-24 - 0.5
 
@@ -163,7 +164,7 @@ def kumaraswamy_noise(key: jax.Array, shape: tuple[int, ...], a: ArrayLike) -> j
     """
     a = jnp.asarray(a, jnp.float32)
     b = (jnp.exp2(a) * (a - 1.0) + 1.0) / a
-    level = jax.random.uniform(key, shape, jnp.float32, 1e-7, 1.0 - 1e-7)
+    level = uniform(key, shape, 1e-7, 1.0 - 1e-7)
     return (-jnp.expm1(jnp.log1p(-level) / b)) ** (1.0 / a) - 0.5
 
 

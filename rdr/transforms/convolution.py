@@ -15,6 +15,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from rdr.randomness import truncated_normal_kernel
+
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 _WIDE = 64  # output channels from which on products of matrices are faster
 
@@ -150,7 +152,7 @@ class Convolution(nn.Module):
         """
         # A doubling's output pixel sees a quarter of the kernel.
         gain = 4.0 if self.scale == "double" else 1.0
-        initializer = nn.initializers.variance_scaling(gain, "fan_in", "truncated_normal")
+        initializer = functools.partial(truncated_normal_kernel, gain=gain)
         kernel = self.param("kernel", initializer, (self.size, self.size, x.shape[-1], self.features), jnp.float32)
         bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
         kernel, bias = kernel.astype(x.dtype), bias.astype(x.dtype)

@@ -4,6 +4,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from rdr.randomness import truncated_normal_kernel
+
 _EXACT = jax.lax.Precision.HIGHEST
 
 
@@ -42,7 +44,8 @@ class ResidualDense(nn.Module):
             return out
         h = jnp.concatenate((x, *extras), axis=-1)
         for width in self.hidden:
-            h = jnp.tanh(nn.Dense(width, dtype=jnp.float32, param_dtype=jnp.float32)(h))
-        last = nn.initializers.zeros if self.line else nn.linear.default_kernel_init
+            h = jnp.tanh(nn.Dense(width, dtype=jnp.float32, param_dtype=jnp.float32,
+                                  kernel_init=truncated_normal_kernel)(h))
+        last = nn.initializers.zeros if self.line else truncated_normal_kernel
         return out + nn.Dense(self.features, dtype=jnp.float32, param_dtype=jnp.float32, kernel_init=last,
                               use_bias=False)(h)

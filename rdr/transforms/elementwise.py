@@ -4,6 +4,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from rdr.randomness import truncated_normal_kernel
+
 
 class ElementwiseNetwork(nn.Module):
     """y = slope x + network(x, extras), applied to every number by itself.
@@ -30,6 +32,7 @@ class ElementwiseNetwork(nn.Module):
         log_slope = self.param("log_slope", nn.initializers.constant(jnp.log(self.slope)), (), jnp.float32)
         h = jnp.stack((x, *extras), axis=-1)
         for width in self.hidden:
-            h = jnp.tanh(nn.Dense(width, dtype=jnp.float32, param_dtype=jnp.float32)(h))
+            h = jnp.tanh(nn.Dense(width, dtype=jnp.float32, param_dtype=jnp.float32,
+                                  kernel_init=truncated_normal_kernel)(h))
         correction = nn.Dense(1, dtype=jnp.float32, param_dtype=jnp.float32, kernel_init=nn.initializers.zeros)(h)
         return jnp.exp(log_slope) * x + correction[..., 0]

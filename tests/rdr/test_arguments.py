@@ -43,13 +43,17 @@ def test_numbers_are_samples_of_one_dimension():
     assert x.shape == (4, 1) and y.shape == (5, 1)
 
 
+@pytest.fixture(scope="module")
+def one():
+    return weights.random_params("vgg16", jax.random.key(0))
+
+
 @pytest.mark.parametrize("loss", ["lpips", "dists", "ssim", "ms_ssim", "ciede2000", "csf", "vgg16", "color"])
-def test_images_from_0_to_255_are_refused(loss, monkeypatch):
+def test_images_from_0_to_255_are_refused(loss, one):
     """Fault 24: float images in 0..255 passed in silence."""
     x = np.full((1, 176, 176, 3), 0.5, np.float32)
     y = x.copy()
     y[0, :88] = 200.0
-    one = weights.random_params("vgg16", jax.random.key(0))
     call = {
         "lpips": lambda x, y: lpips.lpips(lpips.LPIPSParams(one, ()), x, y, network="vgg16"),
         "dists": lambda x, y: dists.dists(dists.with_published_weights(one), x, y),

@@ -72,3 +72,21 @@ def test_a_key_of_another_generator_is_refused():
         randomness.shared_integers(jax.random.key(0, impl="rbg"), (2,), levels=2)
     with pytest.raises(ValueError, match="shared_key must be a typed threefry2x32 key"):
         randomness.shared_integers(5, (2,), levels=2)
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (2, 3, 4)])
+def test_draws_in_a_row_are_those_of_jax(shape):
+    key = jax.random.key(3)
+    np.testing.assert_array_equal(randomness.uniform(key, shape, -0.5, 0.5),
+                                  jax.random.uniform(key, shape, jnp.float32, -0.5, 0.5))
+    for dtype in (jnp.float32, jnp.float64):
+        found = randomness.normal(key, shape, dtype)
+        assert found.dtype == dtype
+        np.testing.assert_allclose(found, jax.random.normal(key, shape, dtype), rtol=1e-6)
+
+
+@pytest.mark.parametrize("gain", [1.0, 4.0])
+def test_kernels_start_as_those_of_flax(gain):
+    key, shape = jax.random.key(4), (3, 3, 5, 2)
+    wanted = jax.nn.initializers.variance_scaling(gain, "fan_in", "truncated_normal")(key, shape, jnp.float32)
+    np.testing.assert_allclose(randomness.truncated_normal_kernel(key, shape, gain=gain), wanted, rtol=1e-6)

@@ -162,9 +162,9 @@ def _random_pair(key: jax.Array, log_pmf: jax.Array, size: int) -> tuple[jax.Arr
     first, second, scale = jax.random.split(key, 3)
     n = log_pmf.shape[0]
     spread = jax.random.uniform(scale, minval=0.5, maxval=4.0, dtype=jnp.float64)
-    logits = spread * jax.random.normal(first, (n, size), jnp.float64)
+    logits = spread * jax.random.normal(first, (n * size,), jnp.float64).reshape(n, size)
     # X and Y should see about the same U: the second joint is a perturbed copy of the first.
-    other = logits + 0.3 * jax.random.normal(second, (n, size), jnp.float64)
+    other = logits + 0.3 * jax.random.normal(second, (n * size,), jnp.float64).reshape(n, size)
     return _project(log_pmf[:, None] + logits, log_pmf[:, None] + other, log_pmf)
 
 

@@ -27,6 +27,7 @@ from rdr.entropy_models import scale_table
 from rdr.entropy_models.location_scale import interval_bits
 from rdr.gradients import lower_bound
 from rdr.quantize import straight_through_round, uniform_noise
+from rdr.randomness import normal
 
 NOISE_SCALE = 12.0**-0.5  # of the same variance as rounding to integers
 
@@ -85,8 +86,8 @@ class _LayeredHyperprior(_Hyperprior):
         z_seen = straight_through_round(z) if key is None else z + uniform_noise(hyper_key, z.shape)
         mean, scale = self._split(self.synthesis.apply({"params": params["synthesis"]}, z_seen))
         # The length of three normal numbers is a layer.
-        normal = jax.random.normal(layer_key, (3, *y.shape), jnp.float32)
-        half = jnp.float32(self.noise_scale) * jnp.sqrt(jnp.sum(jnp.square(normal), axis=0))
+        layers = normal(layer_key, (3, *y.shape))
+        half = jnp.float32(self.noise_scale) * jnp.sqrt(jnp.sum(jnp.square(layers), axis=0))
         y_hat = y + 2.0 * half * uniform_noise(offset_key, y.shape)
         scale = lower_bound(scale, jnp.float32(scale_table.SCALES_MIN))
         y_bits = interval_bits(y_hat + half, mean, scale, width=2.0 * half)

@@ -8,6 +8,7 @@ import numpy as np
 
 from rdr.codecs.overfitted.architecture import CONTEXT, PARENTS, TAPS, Architecture, shapes
 from rdr.codecs.overfitted.convolution import convolve
+from rdr.randomness import normal
 
 MIN_LOG2_SCALE, MAX_LOG2_SCALE = -6.0, 6.0
 # Interpolation from samples at -7/4, -3/4, 1/4, 5/4: cubic, a = -1/2.
@@ -26,7 +27,7 @@ def initial_weights(arch: Architecture, key: jax.Array) -> dict[str, jax.Array]:
     """
     weights = {}
     for index, (name, shape) in enumerate(shapes(arch).items()):
-        draw = jax.random.normal(jax.random.fold_in(key, index), shape, jnp.float32)
+        draw = normal(jax.random.fold_in(key, index), shape)
         if name == "upsampling":
             weights[name] = jnp.tile(jnp.asarray([CUBIC[::-1]], jnp.float32), (shape[0], 1))
         elif name.endswith("bias") or name in ("entropy_out", "refine_out", "entropy_skip"):

@@ -21,6 +21,7 @@ from rdr.codecs.vectors.codec import vector_codec
 from rdr.codecs.vectors.model import VectorModel, batch_of_vectors
 from rdr.quantize.codebook import code_lengths as lengths_of
 from rdr.quantize.codebook import nearest_codeword
+from rdr.randomness import normal
 
 _ROWS = 4096  # vectors that are looked at in one go
 
@@ -61,7 +62,7 @@ class _Codebook:
 
     def init(self, key: jax.Array) -> dict:
         """Draws codewords near 0."""
-        points = 0.01 / np.sqrt(self.dimension) * jax.random.normal(key, (self.codewords, self.dimension), jnp.float32)
+        points = 0.01 / np.sqrt(self.dimension) * normal(key, (self.codewords, self.dimension))
         return {"points": points, "logits": jnp.zeros((self.codewords,), jnp.float32),
                 "log_weight": jnp.zeros((), jnp.float32)}
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from rdr.codecs.base import VectorCodec
 from rdr.codecs.vectors.model import VectorModel, as_rows, blocks_of
+from rdr.randomness import uniform
 from rdr.units import nats_to_bits
 
 MAX_SIZE = 2.0**18  # largest input in whole numbers of the quantizer, where float32 arithmetic is still exact enough
@@ -173,7 +174,7 @@ class _Linear:
         x, quantizer = jnp.asarray(x, jnp.float32), self.quantizer
         step, power = jnp.exp(params["log_step"]), jnp.exp(params["log_power"])
         if self.dither_levels:
-            u = jax.random.uniform(key, x.shape, jnp.float32) * quantizer.period
+            u = uniform(key, x.shape) * quantizer.period
             z = x + step * self._coordinates(quantizer.nearest(self._coordinates(u)) - u)
         else:
             nearest = quantizer.nearest(x / step).astype(jnp.float32)

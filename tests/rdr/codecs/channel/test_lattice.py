@@ -48,7 +48,8 @@ def check_noise(error, x, dimension, least=1e-4):
 
 
 @pytest.mark.parametrize("acceptance, rate, excess", [
-    ("geometric", 0.25, 0.342), pytest.param("geometric", 0.5, 0.348, marks=pytest.mark.stress),
+    pytest.param("geometric", 0.25, 0.342, marks=pytest.mark.stress),
+    pytest.param("geometric", 0.5, 0.348, marks=pytest.mark.stress),
     ("geometric", 1.0, 0.356), ("adaptive", 0.25, 0.308)])
 def test_e8_costs_what_theory_says(acceptance, rate, excess):
     """Whole messages of 480,000 samples of a given energy, which is what most of the chance would lie in."""

@@ -114,7 +114,7 @@ def test_sizes_that_weights_alone_exceed_give_the_shortest_file(monkeypatch):
     assert np.abs(overfitted.decode(made).astype(int) - 128).max() <= 16
 
 
-@pytest.mark.parametrize("kind", ["flat", "two values"])
+@pytest.mark.parametrize("kind", ["flat", pytest.param("two values", marks=pytest.mark.stress)])
 def test_blank_pictures_are_never_longer_with_a_size_than_without(kind):
     """Fault 13: a flat image of 285 bytes had 514 with a size, for which lambda had run away."""
     flat = np.full((16, 12, 3), 200, np.uint8)
