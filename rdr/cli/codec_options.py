@@ -16,6 +16,7 @@ from rdr.codecs.overfitted.objectives import (
     SQUARED_ERROR_WEIGHT,
 )
 from rdr.codecs.overfitted.options import MAX_PSNR
+from rdr.codecs.overfitted.signals import MAX_DEPTH, MIN_DEPTH
 from rdr.command_line import option
 from rdr.data.image_io import read_image
 
@@ -80,6 +81,9 @@ class Config:
     color: str = option(
         "convert", "colors that are not sRGB, as a file says: convert them, keep the values and put the file's ICC "
         "profile into the message, which gives it back, or refuse the file", choices=("convert", "keep", "refuse"))
+    depth: int = option(
+        0, "bits of a channel that a fitted file decodes to, from 8 to 16, fewer where they do not matter; 0: those of "
+        "the image")
     level: float = option(0.5, "rate level of an amortized codec, from 0 (smallest) to 1, without one of the goals")
 
     def __post_init__(self):
@@ -103,6 +107,10 @@ class Config:
         for name in ("level", "realism"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"--{name} must be in [0, 1], got {getattr(self, name)}")
+        if self.depth and not MIN_DEPTH <= self.depth <= MAX_DEPTH:
+            raise ValueError(f"--depth must be between {MIN_DEPTH} and {MAX_DEPTH} bits, or 0, got {self.depth}")
+        if self.checkpoint and self.depth not in (0, MIN_DEPTH):
+            raise ValueError("--depth is of decoders that are fitted: an amortized codec has 8 bits")
         self._refuse_contradictions()
         self._refuse_unknown_sigma()
 
@@ -150,7 +158,8 @@ class Report:
 
     json: bool = option(
         False, "print one line of JSON for each image, with bytes, bits_per_pixel, psnr_db, seconds and sha256 (of the "
-        "decoded pixels, 8 bits each, row by row), and nothing else")
+        "decoded pixels, row by row, 8 bits each, or 16 with the low byte first), psnr_scale (which values the PSNR is "
+        "of: srgb, pq, hlg or linear, the largest as peak), and nothing else")
 
 
 def target_bytes(config: Config, shape: tuple[int, ...]) -> int | None:

@@ -12,21 +12,22 @@ import numpy as np
 from PIL import Image
 
 from rdr import command_line, files
-from rdr.cli import reports
+from rdr.cli import deep_images, reports
 from rdr.cli.codec_options import DecodeConfig, Report
 from rdr.cli.inputs import expand, is_many, read_message
 from rdr.cli.outcome import show_json
 from rdr.codecs import profiled
+from rdr.codecs.overfitted.signals import SRGB, Signal
 from rdr.command_line import CommandLine, UsageError, option
-from rdr.data.image_io import check_image_path
 from rdr.metrics.psnr import image_psnr
 
 DESCRIPTION = """
-Decodes messages to images of 8 bits; the file says which codec wrote it.
+Decodes messages to images; the file says which codec wrote it, and how many bits the image has.
 
     rdr decode photo.rdr photo.png
     rdr decode photo.rdr - | display            a PNG on standard output; - for the message is standard input
     rdr decode messages/ images/                a folder; wildcards and several files, too
+    rdr decode sunset.rdr sunset.exr            linear light, of what is PQ, say; .png holds up to 16 bits of any values
 
 The image has the color profile that `rdr encode --color=keep` has put into the message. An amortized codec's message
 needs the checkpoint that it was written with. A format that would change the pixels is refused, unless --lossy says so.
@@ -66,7 +67,7 @@ def run(sources: Sequence[str], target: str, config: DecodeConfig, extra: Extra 
         raise UsageError("--json and - both write to standard output: give one of them")
     if not is_many(sources):
         if target != "-":
-            check_image_path(target)
+            deep_images.check_target(target)
         decode_one(sources[0], target, config, extra)
         return
     if target == "-" or "-" in sources:
@@ -104,7 +105,7 @@ def decode_one(source: str, target: str, config: DecodeConfig, extra: Extra) -> 
         raise ValueError(f"{'standard input' if source == '-' else source}: {error}") from None
     seconds = time.perf_counter() - started
     data, note = image_bytes(image, target, lossy=extra.lossy, quality=extra.quality,
-                             profile=profiled.split(message).profile)
+                             profile=profiled.split(message).profile, signal=reports.signal_of(message))
     if target == "-":
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
@@ -118,16 +119,17 @@ def decode_one(source: str, target: str, config: DecodeConfig, extra: Extra) -> 
 
 
 def image_bytes(
-    image: np.ndarray, target: str, *, lossy: bool, quality: int, profile: bytes | None = None
+    image: np.ndarray, target: str, *, lossy: bool, quality: int, profile: bytes | None = None, signal: Signal = SRGB
 ) -> tuple[bytes, str]:
     """Writes an image in the format that a name says, and reads it back.
 
     Args:
-      image: uint8 [height, width, 1 or 3].
+      image: uint8 or uint16 [height, width, 1 or 3].
       target: the file's name, or "-" for PNG.
       lossy: whether the pixels may change.
       quality: of lossy formats, from 1 to 100; 0 for the format's own.
-      profile: ICC profile that the file is to have; None for sRGB.
+      profile: ICC profile that the file is to have; None for sRGB, or what the signal says.
+      signal: what the values are; others than 8 bits of sRGB go to .png, .exr and .hdr.
 
     Returns:
       The bytes, and what a user must know of them; empty where the pixels are the same.
@@ -136,6 +138,8 @@ def image_bytes(
       ValueError: if the format cannot hold the image, or would change it and may not.
     """
     suffix = ".png" if target == "-" else pathlib.Path(target).suffix.lower()
+    if signal != SRGB or deep_images.is_linear_name(target):
+        return deep_images.file_bytes(image, suffix, signal, profile), ""
     kind = Image.registered_extensions()[suffix]
     pixels = image[:, :, 0] if image.shape[2] == 1 else image
     options: dict[str, Any] = {"quality": quality} if lossy and quality else {} if lossy else _LOSSLESS.get(kind, {})

@@ -8,6 +8,7 @@ import pathlib
 import tempfile
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -20,6 +21,7 @@ from rdr.cli.inputs import MESSAGE_SUFFIX, expand, is_many
 from rdr.codecs import overfitted
 from rdr.codecs.overfitted import checkpoint_owner
 from rdr.codecs.overfitted.options import check_options
+from rdr.codecs.overfitted.signals import SRGB
 from rdr.command_line import CommandLine, UsageError, option
 
 DESCRIPTION = """
@@ -124,7 +126,7 @@ def encode_one(source: pathlib.Path, target: pathlib.Path, config: Config, *, as
         seconds = time.perf_counter() - started
         files.write_bytes(target, message)
         files.remove_tree(directory)
-    return _report(source.name, image.pixels, message, config, seconds, as_json=as_json)
+    return _report(source.name, image.pixels, message, config, seconds, as_json=as_json, scale=image.signal.transfer)
 
 
 def encode_many(
@@ -161,7 +163,7 @@ def encode_many(
 
 
 def _encode_missing(
-    sources: dict[str, pathlib.Path], target: pathlib.Path, config: Config, shapes: dict[str, tuple[int, ...]],
+    sources: dict[str, pathlib.Path], target: pathlib.Path, config: Config, shapes: dict[str, tuple[Any, ...]],
     digests: dict[str, str], failures: dict[str, str], extra: Extra,
 ) -> bool:
     """Encodes what the folder has not got; adds to the failures. Returns whether a size was missed."""
@@ -195,7 +197,8 @@ def _encode_missing(
             files.write_bytes(target / (name + MESSAGE_SUFFIX), message)
         files.remove_tree(directory)
         for name, image, message in zip(names, images, messages):
-            missed |= _report(name, image.pixels, message, config, seconds, as_json=extra.json)
+            missed |= _report(name, image.pixels, message, config, seconds, as_json=extra.json,
+                              scale=image.signal.transfer)
     return missed
 
 
@@ -225,7 +228,7 @@ def _encode_jobs(
 
 def _look_at(
     sources: dict[str, pathlib.Path], config: Config
-) -> tuple[dict[str, tuple[int, ...]], dict[str, str], dict[str, str]]:
+) -> tuple[dict[str, tuple[Any, ...]], dict[str, str], dict[str, str]]:
     """Shapes and bytes of profiles, and digests, of the images that can be encoded; what is wrong with the others."""
     shapes, digests, failures = {}, {}, {}
     for name, file in sources.items():
@@ -237,8 +240,9 @@ def _look_at(
         except ValueError as error:
             failures[name] = str(error)
         else:
-            shapes[name] = *image.pixels.shape, taken
-            digests[name] = checkpoint_owner.digest(image.pixels, *([image.profile.hex()] if image.profile else []))
+            shapes[name] = *image.pixels.shape, taken, image.signal
+            digests[name] = checkpoint_owner.digest(image.pixels, *([image.profile.hex()] if image.profile else []),
+                                                    *([image.signal] if image.signal != SRGB else []))
     return shapes, digests, failures
 
 
@@ -250,10 +254,11 @@ def _refuse_failures(failures: dict[str, str], count: int) -> None:
                          f"{len(failures)} of {count} images could not be encoded: {'; '.join(reasons)}")
 
 
-def _batches(shapes: dict[str, tuple[int, ...]], config: Config) -> list[list[str]]:
+def _batches(shapes: dict[str, tuple[Any, ...]], config: Config) -> list[list[str]]:
     """Names of images of one size, as many together as fit into memory; those to be cut up, one by one.
 
-    The fourth number of a shape is what is taken of the bytes that were asked for, so that one batch has one size.
+    Behind a shape stand what is taken of the bytes that were asked for and the signal, so that one batch has one of
+    each.
     """
     batches = []
     for shape in sorted(set(shapes.values())):
@@ -265,11 +270,11 @@ def _batches(shapes: dict[str, tuple[int, ...]], config: Config) -> list[list[st
 
 
 def _report(
-    name: str, image: np.ndarray, message: bytes, config: Config, seconds: float, *, as_json: bool
+    name: str, image: np.ndarray, message: bytes, config: Config, seconds: float, *, as_json: bool, scale: str = "srgb"
 ) -> bool:
     decoded = reports.decode(message, config.checkpoint, config.realism,
                              max_pixels=image.shape[0] * image.shape[1])  # its own message is trusted
-    outcome = reports.measure(image, message, decoded, seconds)
+    outcome = reports.measure(image, message, decoded, seconds, scale=scale)
     return reports.show_encoded(name, outcome, image.shape, config, as_json=as_json)
 
 

@@ -20,13 +20,14 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from rdr import locks
-from rdr.cli import reports
+from rdr.cli import deep_images, reports
 from rdr.cli.codec_options import GOALS, Config, overfitted_options, target_bytes
 from rdr.cli.outcome import Outcome
 from rdr.codecs import overfitted, profiled
 from rdr.codecs.image import messages as amortized
+from rdr.codecs.overfitted.signals import SRGB, Signal
 from rdr.data.color_spaces import Profile
-from rdr.data.image_io import read_image_data, tell_notes
+from rdr.data.image_io import read_image_data, read_image_header, tell_notes
 from rdr.training.loop import one_bar
 
 PATIENCE = 60.0  # seconds for which a job waits for a process that is losing the same job
@@ -73,15 +74,19 @@ class Source(NamedTuple):
 
     Attributes:
       pixels: uint8 or uint16 [height, width, channels].
-      profile: ICC profile of the pixels that the message shall have; None for sRGB.
+      profile: ICC profile of the pixels that the message shall have; None for sRGB, or what the signal says.
+      signal: what the pixels are, and how many bits of them shall be decoded.
     """
 
     pixels: np.ndarray
     profile: bytes | None = None
+    signal: Signal = SRGB
 
 
 def read(file: pathlib.Path, config: Config) -> Source:
     """Reads an image as a codec takes it.
+
+    High dynamic range is kept, linear light as PQ of 16 bits, where a decoder is fitted to it.
 
     Args:
       file: the image.
@@ -94,22 +99,34 @@ def read(file: pathlib.Path, config: Config) -> Source:
       ValueError: if it cannot be read, or has colors that are to be kept and cannot be.
     """
     color: Any = config.color  # one of the choices of its option
-    data = read_image_data(file, depth="eight" if config.checkpoint else "keep", color=color)
-    tell_notes(file, data)
-    if data.space is not None and not data.space.is_srgb:
-        remedy = "save it with an ICC profile" if data.space.hdr else "let them be converted (--color=convert)"
-        raise ValueError(f"{file} cannot keep its colors: they are of {data.space.name}, and only ICC profiles are "
-                         f"kept: {remedy}")
+    if config.checkpoint:
+        _refuse_hdr(file)
+    data = read_image_data(file, depth="eight" if config.checkpoint else "keep", color=color, hdr="keep")
+    try:
+        pixels, signal, note = deep_images.coded(data, depth=config.depth)
+        if config.checkpoint and signal != SRGB:
+            raise ValueError(f"they are of {data.space.name if data.space else 'the file'}, and an amortized codec has "
+                             "only sRGB and ICC profiles: let them be converted (--color=convert)")
+    except ValueError as error:
+        raise ValueError(f"{file} cannot keep its colors: {error}") from None
+    tell_notes(file, data._replace(notes=(*data.notes, *([note] if note else []))))
     if data.profile is None:
-        return Source(data.pixels)
+        return Source(pixels, None, signal)
     try:
         profile = Profile(data.profile)
         if profile.is_srgb():
-            return Source(data.pixels)
+            return Source(pixels, None, signal)
         profiled.check_profile(data.profile, 3 if config.checkpoint else data.pixels.shape[2])
     except ValueError as error:
         raise ValueError(f"{file} cannot keep its colors ({error}): let them be converted (--color=convert)") from None
-    return Source(data.pixels, data.profile)
+    return Source(pixels, data.profile, signal)
+
+
+def _refuse_hdr(file: pathlib.Path) -> None:
+    space = read_image_header(file, hdr="keep").space
+    if space is not None and space.hdr:
+        raise ValueError(f"{file} has high dynamic range ({space.name}), which an amortized codec has not: let a "
+                         "decoder be fitted to it, without --checkpoint")
 
 
 def profile_bytes(image: Source, config: Config) -> int:
@@ -141,7 +158,8 @@ def encode_images(images: Sequence[Source], config: Config, directory: pathlib.P
     """Encodes images of one size.
 
     Args:
-      images: one, or several that fit into one tile each, whose profiles have one length if bytes are asked for.
+      images: one, or several of one signal that fit into one tile each, whose profiles have one length if bytes are
+        asked for.
       config: how.
       directory: where the progress of a fit is kept; whoever has written the messages may remove it.
 
@@ -151,11 +169,13 @@ def encode_images(images: Sequence[Source], config: Config, directory: pathlib.P
     Raises:
       ValueError: if an image or an option is refused, or the progress belongs to something else.
     """
-    messages = _encode_pixels([image.pixels for image in images], profile_bytes(images[0], config), config, directory)
+    messages = _encode_pixels([image.pixels for image in images], profile_bytes(images[0], config), config, directory,
+                              images[0].signal)
     return [profiled.wrap(message, image.profile) for message, image in zip(messages, images)]
 
 
-def _encode_pixels(images: list[np.ndarray], taken: int, config: Config, directory: pathlib.Path) -> list[bytes]:
+def _encode_pixels(images: list[np.ndarray], taken: int, config: Config, directory: pathlib.Path, signal: Signal
+                   ) -> list[bytes]:
     """Encodes pixels to as many bytes as are asked for less those that are taken."""
     if config.checkpoint:
         level = config.level if config.quality == GOALS["quality"] else config.quality / 100
@@ -163,7 +183,7 @@ def _encode_pixels(images: list[np.ndarray], taken: int, config: Config, directo
         return [amortized.encode_image(image, config.checkpoint, level=level, size=size and size - taken,
                                        psnr=config.psnr or None, realism=config.realism)
                 for image, size in zip(images, sizes)]
-    options = overfitted_options(config, images[0].shape)
+    options = overfitted_options(config, images[0].shape)._replace(signal=signal)
     if options.size is not None:
         options = options._replace(size=options.size - taken)
     with one_bar():
@@ -192,7 +212,8 @@ def run(job: Job) -> Done:
                                      max_pixels=pixels.shape[0] * pixels.shape[1])  # its own message is trusted
     except ValueError as error:
         return Done(job.name, refused=str(error))
-    return Done(job.name, pixels.shape, message, reports.measure(pixels, message, decoded, seconds))
+    return Done(job.name, pixels.shape, message, reports.measure(pixels, message, decoded, seconds,
+                                                                           scale=image.signal.transfer))
 
 
 @contextlib.contextmanager

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from rdr import command_line
-from rdr.cli import reports
+from rdr import command_line, files
+from rdr.cli import encode_job, reports
 from rdr.cli.codec_options import Config, Report
+from rdr.cli.decode import image_bytes
 from rdr.cli.encode import Extra, encode_many
 from rdr.cli.inputs import MESSAGE_SUFFIX, expand
 from rdr.codecs import profiled
 from rdr.command_line import CommandLine
-from rdr.data.image_io import read_image, write_image
 from rdr.evaluation.tables import write_table
 
 DESCRIPTION = """
@@ -61,15 +61,20 @@ def run(
     rows: list[dict[str, Any]] = []
     for name, file in images.items():
         message = _message_path(workdir, name).read_bytes()
-        image, started = read_image(file, color=config.color), time.perf_counter()
+        source, started = encode_job.read(file, config), time.perf_counter()
+        image = source.pixels
         decoded = reports.decode(message, config.checkpoint, config.realism, max_pixels=image.shape[0] * image.shape[1])
-        outcome = reports.measure(image, message, decoded, time.perf_counter() - started)
-        write_image(workdir / "decoded" / f"{name}.png", decoded, profiled.split(message).profile)
+        outcome = reports.measure(image, message, decoded, time.perf_counter() - started, scale=source.signal.transfer)
+        target = workdir / "decoded" / f"{name}.png"
+        files.write_bytes(target, image_bytes(decoded, str(target), lossy=False, quality=0,
+                                              profile=profiled.split(message).profile,
+                                              signal=reports.signal_of(message))[0])
         rows.append({"image": name, "bytes": outcome.bytes, "bits_per_pixel": outcome.bits_per_pixel,
                      "psnr_db": outcome.psnr_db, "decode_seconds": outcome.seconds})
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     write_table(workdir / "images.csv", columns,
-                {"units": "bytes of whole files; dB over all channels", **dataclasses.asdict(config)})
+                {"units": "bytes of whole files; dB over all channels, between values as they are coded",
+                 **dataclasses.asdict(config)})
     if not as_json:
         print(f"{len(rows)} images: {np.mean(columns['bits_per_pixel']):.4f} bits per pixel, "
               f"PSNR {np.mean(columns['psnr_db']):.2f} dB; table in {workdir / 'images.csv'}")

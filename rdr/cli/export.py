@@ -16,8 +16,8 @@ Writes a fitted image as a page that shows it: decoder and all, in one file that
 
     rdr export photo.rdr --html=photo.html
 
-The page decodes the very pixels of `rdr decode` and takes four thirds of the message and about 45 kB. Exit status: 0; 1
-if something could not be done; 2 if the call is wrong.
+The page decodes the very pixels of `rdr decode` and takes four thirds of the message and about 50 kB; it tone-maps high
+dynamic range and says so. Exit status: 0; 1 if something could not be done; 2 if the call is wrong.
 """
 
 

@@ -16,7 +16,10 @@ class Outcome(NamedTuple):
       bits_per_pixel: eight times that over height times width.
       psnr_db: of the decoded image, over all pixels and channels; None where there is nothing to compare with.
       seconds: that encoding or decoding took; None where nothing was done.
-      sha256: of the decoded pixels, 8 bits each, row by row, in hexadecimal digits; None where nothing was decoded.
+      sha256: of the decoded pixels, row by row, 8 bits each, or 16 with the low byte first, in hexadecimal digits; None
+        where nothing was decoded.
+      psnr_scale: transfer function of the values that the PSNR is of, as they are coded, the largest as peak: "srgb",
+        "pq", "hlg" or "linear"; None where there is no image, and then not printed.
     """
 
     bytes: int | None = None
@@ -24,16 +27,21 @@ class Outcome(NamedTuple):
     psnr_db: float | None = None
     seconds: float | None = None
     sha256: str | None = None
+    psnr_scale: str | None = None
 
 
 def show_json(outcome: Outcome, **more: Any) -> None:
     """Prints a line for scripts.
 
     Args:
-      outcome: its fields are keys that are always there; null where nothing is known, and "inf" for infinite numbers.
+      outcome: its fields but for the scale are keys that are always there; null where nothing is known, and "inf" for
+        infinite numbers.
       **more: further keys.
     """
-    print(json.dumps(_plain({**outcome._asdict(), **more})), flush=True)
+    known = outcome._asdict()
+    if outcome.psnr_scale is None:
+        del known["psnr_scale"]
+    print(json.dumps(_plain({**known, **more})), flush=True)
 
 
 def _plain(value: Any) -> Any:

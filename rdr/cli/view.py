@@ -8,14 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from rdr import command_line, files
-from rdr.cli import reports
+from rdr.cli import deep_images, reports
 from rdr.cli.codec_options import DecodeConfig
 from rdr.cli.inputs import MESSAGE_SUFFIX, read_message
 from rdr.codecs import profiled
 from rdr.codecs.image import messages
 from rdr.codecs.overfitted.objectives import FEATURES
 from rdr.command_line import CommandLine, UsageError, option
-from rdr.data.image_io import read_image
 from rdr.evaluation import error_maps
 from rdr.features import weights
 from rdr.metrics import full_reference as metrics
@@ -28,13 +27,14 @@ Writes a page that shows images side by side, in turn, behind a slider, and thei
     rdr view a.rdr b.rdr c.jpg --reference=photo.png --out=page.html
 
 Images that were fitted are decoded in the page, to the very pixels of `rdr decode`; others are in it as PNG, as are
-those that keep a color profile, converted to sRGB. With a
+those that keep a color profile, converted to sRGB. High dynamic range is tone-mapped, and the page says so. With a
 reference the page shows metrics and where the error is. Exit status: 0; 1 if something could not be done; 2 if the call
 is wrong.
 """
 _METRICS = ("psnr", "ssim", "ms_ssim", "lpips_alexnet", "dists")
 _MAPS = ("squared_error", "wd", "lpips")
 _MIN_LPIPS = 31
+_BENT = " (tone-mapped)"
 _NOTE = ("Metrics and maps are computed from 8-bit sRGB pixels. A map's colors go with the square root of its values, "
          "and its mean is the metric.")
 
@@ -73,15 +73,15 @@ def _read(source: str, config: Config) -> tuple[np.ndarray, pages.ShownImage]:
     """An image's pixels, and what the page needs of it without a reference."""
     path = pathlib.Path(source)
     if path.suffix != MESSAGE_SUFFIX and source != "-":
-        pixels = read_image(path, depth="eight")
+        pixels, bent = deep_images.read_shown(path)
         content, size = pixels, path.stat().st_size
     else:
         message = read_message(source)
         pixels = reports.decode_srgb(message, config.checkpoint, config.realism, max_pixels=config.max_pixels or None)
         inner, profile = profiled.split(message)
-        in_page = profile is None and not messages.is_amortized_message(inner)
+        in_page, bent = profile is None and not messages.is_amortized_message(inner), reports.signal_of(message).hdr
         content, size = message if in_page else pixels, len(message)
-    name = "standard input" if source == "-" else path.name
+    name = ("standard input" if source == "-" else path.name) + (_BENT if bent else "")
     return pixels, pages.ShownImage(name, content, pixels.shape[:2], size, {}, ())
 
 
@@ -172,6 +172,8 @@ def run(sources: Sequence[str], config: Config) -> None:
         shown = [image._replace(metrics=measure(pixels, reference, config), maps=make_maps(pixels, reference, config))
                  for pixels, image in every[:-1]]
         shown.append(every[-1][1]._replace(name=f"{every[-1][1].name} (original)"))
+    if any(_BENT in image.name for image in shown):
+        note = f"{note} {deep_images.TONE_MAPPED}".strip()
     title = config.title or ", ".join(image.name for image in shown)
     page = pages.view_page(shown, len(sources) if config.reference else None, title=pages.printable(title), note=note)
     target = pathlib.Path(config.out)

@@ -85,8 +85,8 @@ def tone_map(light: np.ndarray, primaries: int, white: float) -> np.ndarray:
     """Makes 8 bits of sRGB of high dynamic range, for a look at it.
 
     Luminances up to half of white's are kept; above, y white becomes (1/2 + t / (2 (1 + t))) white with t = 2 y - 1,
-    so that white is shown at 3/4 and nothing is cut. The three channels of a pixel are scaled alike; what is outside
-    of BT.709 then is cut.
+    so that white is shown at 3/4 and no luminance is cut. The three channels of a pixel are scaled alike, and cut where
+    one then is outside of BT.709.
 
     Args:
       light: [height, width, 1 or 3], linear, at least 0.

@@ -15,8 +15,9 @@ const FREE_PIXELS = 5 * 2 ** 18, PIXELS_PER_BYTE = 2 ** 13, USUAL_OPERATIONS = 1
  * @param {Uint8Array} bytes
  * @param {{max_pixels?: number, progress?: (done: number) => void}} options the most pixels that are made, in place of
  *   what so few bytes are trusted with; and what is told how much is done, from 0 to 1.
- * @returns {{width: number, height: number, channels: number, pixels: Uint8Array, profile: Uint8Array?}} rows, then
- *   columns, then channels; and if they are not sRGB their ICC profile, a zlib stream as in PNG's iCCP.
+ * @returns {{width: number, height: number, channels: number, depth: number, transfer: string, primaries: string,
+ *   unit: number, pixels: Uint8Array | Uint16Array, profile: Uint8Array?}} rows, then columns, then channels, of 0 .. 255,
+ *   or above 8 bits (`depth`) of 0 .. 65535; what they are (§ 5.4); and an ICC profile, a zlib stream as in PNG's iCCP.
  * @throws {Error} with a sentence, if it is no such message, damaged, or announces too much.
  */
 export function decode(bytes, { max_pixels = null, progress = () => {} } = {}) {
@@ -40,19 +41,22 @@ export function open(bytes, max_pixels) {
   const [height, width, channels] = message.shape;
   const parts = message.codec === "overfitted tiles" ? openTiles(message) : [{ bytes, top: 0, left: 0 }];
   for (const part of parts) part.limit = limit;
-  return { width, height, channels, pixels: null, profile, parts };
+  const first = unpack(parts[0].bytes, limit ?? MAX_ELEMENTS);
+  const { start: _, ...signal } = first.codec === "overfitted" ? readSignal(first.payloads[0] ?? []) : SRGB;
+  return { width, height, channels, ...signal, pixels: null, profile, parts };
 }
 
 /** Puts the pixels of a part where they belong. */
 export function place(image, { top, left }, { width, height, pixels }) {
   if (image.parts.length === 1) return void (image.pixels = pixels);
-  image.pixels ??= new Uint8Array(image.height * image.width * image.channels);
+  image.pixels ??= makePixels(image.depth, image.height * image.width * image.channels);
   const line = width * image.channels;
   for (let row = 0; row < height; row++) {
     image.pixels.set(pixels.subarray(row * line, (row + 1) * line), ((top + row) * image.width + left) * image.channels);
   }
 }
 
+export const makePixels = (depth, count) => (depth > 8 ? new Uint16Array(count) : new Uint8Array(count));
 const otherFormat = (of) => new Error(`the message has another format of ${of} images than this program reads`);
 const damaged = (how) => new Error(`damaged message: ${how}`);
 
@@ -150,11 +154,14 @@ function openTiles({ fingerprint, shape, payloads: [settings, ...tiles] }) {
     throw damaged(`it announces ${rows} x ${columns} tiles, and there are ${tiles.length}`);
   }
   const tileHeight = Math.ceil(height / rows), tileWidth = Math.ceil(width / columns);
+  let first = null;
   return tiles.map((bytes, index) => {
     const inner = unpack(bytes, MAX_ELEMENTS);
     if (inner.codec !== "overfitted" || inner.shape.join() !== [tileHeight, tileWidth, channels].join()) {
       throw damaged(`tile ${index + 1} of ${tiles.length} has another shape`);
     }
+    const signal = Object.values(readSignal(inner.payloads[0] ?? [])).join();
+    if (signal !== (first ??= signal)) throw damaged(`tile ${index + 1} of ${tiles.length} has other values than the first`);
     return { bytes, top: start(Math.floor(index / columns), height, tileHeight, rows),
       left: start(index % columns, width, tileWidth, columns) };
   });
@@ -182,15 +189,32 @@ export function readPart({ bytes, limit }, progress) {
   return { settings, weights, latents: readLatents(settings, weights, new SymbolDecoder(payloads[3], payloads[4]), progress) };
 }
 
+const SRGB = { depth: 8, transfer: "srgb", primaries: "bt709", unit: 0, start: 1 };
+const TRANSFERS = { 8: "linear", 13: "srgb", 16: "pq", 18: "hlg" }, PRIMARIES = { 1: "bt709", 9: "bt2020", 12: "p3" };
+
+/** § 5.4: what the values are, and where the settings go on. */
+function readSignal(bytes) {
+  if (bytes[0] === 1) return SRGB;
+  if (bytes[0] !== 2) throw otherFormat("overfitted");
+  if (bytes.length < 8) throw damaged("its settings have another length than they say");
+  const depth = bytes[1], transfer = TRANSFERS[bytes[2]], primaries = PRIMARIES[bytes[3]];
+  const unit = new DataView(bytes.buffer, bytes.byteOffset + 4, 4).getFloat32(0, true);
+  const isUnit = unit === 0 || (unit > 0 && unit <= 1e9 && (transfer === "pq" || transfer === "linear"));
+  const isPlain = depth === 8 && transfer === "srgb" && primaries === "bt709";
+  if (depth < 8 || depth > 16 || !transfer || !primaries || !isUnit || isPlain) throw damaged("impossible values");
+  return { depth, transfer, primaries, unit, start: 8 };
+}
+
 function readSettings(bytes, [height, width, channels]) {
-  if (bytes[0] !== 1) throw otherFormat("overfitted");
-  const [levels, noise, h, s, r] = [1, 2, 3, 4, 5].map((i) => bytes[i] ?? 0);
+  const { depth, start } = readSignal(bytes);
+  bytes = bytes.subarray(start);
+  const [levels, noise, h, s, r] = [0, 1, 2, 3, 4].map((i) => bytes[i] ?? 0);
   const widthsFit = [h, s, r].every((w) => w >= 1 && w <= MAX_WIDTH);
   if (levels < 1 || levels > MAX_LEVELS || noise > levels || !widthsFit || !isChannels(channels)) {
     throw damaged("impossible sizes of the decoder");
   }
   const tensors = shapesOf(levels, noise, h, s, r, channels), names = Object.keys(tensors);
-  const flags = Math.ceil(levels / 8), rest = bytes.subarray(6);
+  const flags = Math.ceil(levels / 8), rest = bytes.subarray(5);
   if (rest.length !== flags + (noise ? 4 : 0) + names.length) {
     throw damaged("its settings have another length than they say");
   }
@@ -206,7 +230,7 @@ function readSettings(bytes, [height, width, channels]) {
   });
   const latents = Array.from({ length: levels }, (_, i) => (
     { rows: Math.ceil(height / 2 ** i), columns: Math.ceil(width / 2 ** i), used: Boolean((mask >> i) & 1) }));
-  return { height, width, channels, levels, noise, h, s, r, seed, tensors, latents };
+  return { height, width, channels, depth, levels, noise, h, s, r, seed, tensors, latents };
 }
 
 /** Rows and columns of the tensors of weights, in the file's order; vectors are one row. */
@@ -633,11 +657,11 @@ export function noiseRow(seed, level, row, columns, out, at) {
 // ---- § 11: synthesis ----
 
 export function render({ settings, weights, latents }, progress) {
-  const { width, height, channels } = settings;
+  const { width, height, channels, depth } = settings;
   const blank = settings.seed === null && latents.every((latent) => !latent?.some((v) => v));
   if (!blank) return { width, height, pixels: synthesize(settings, weights, latents, progress) };
   const color = synthesize({ ...settings, height: 1, width: 1 }, weights, latents.map(() => null), () => {});
-  return { width, height, pixels: new Uint8Array(height * width * channels).map((_, i) => color[i % channels]) };
+  return { width, height, pixels: makePixels(depth, height * width * channels).map((_, i) => color[i % channels]) };
 }
 
 const clamp = (i, size) => Math.min(Math.max(i, 0), size - 1);
@@ -702,7 +726,7 @@ function coarseMaps({ levels, noise, seed, latents: shapes }, weights, latents) 
  * colors and units are used again after four. Pixel i of a row is at i + 1, between repeated edges.
  */
 function synthesize(settings, weights, latents, progress) {
-  const { height, width, channels, levels, noise, seed, s, r } = settings, inputs = levels + noise;
+  const { height, width, channels, depth, levels, noise, seed, s, r } = settings, inputs = levels + noise;
   const maps = coarseMaps(settings, weights, latents), taps = weights.upsampling.subarray(0, 4);
   const used = maps.map(({ input }) => input).concat(latents[0] ? 0 : [], noise ? levels : []).sort((a, b) => a - b);
   const stride = 4 * Math.ceil(width / 4) + 2, between = new Float64Array(width);
@@ -710,7 +734,8 @@ function synthesize(settings, weights, latents, progress) {
   const reserve = (count) => Array.from({ length: count }, () => stride * rows++);
   const x = reserve(inputs), mixed = reserve(s), out = reserve(channels);
   const colors = [0, 1, 2, 3].map(() => reserve(channels)), units = [0, 1, 2, 3].map(() => reserve(r));
-  const data = new Float64Array(rows * stride), pixels = new Uint8Array(height * width * channels);
+  const data = new Float64Array(rows * stride), pixels = makePixels(depth, height * width * channels);
+  const largest = 2 ** depth - 1, half = largest >> 1;
   /** The 3 x 3 places around a pixel of a row; but for the edges, those of four rows before. */
   const around = (ring, more) => {
     const known = [];
@@ -741,11 +766,12 @@ function synthesize(settings, weights, latents, progress) {
       layer(aroundColors(row - 1), weights.refine_in, "refine_in_bias", 0, units[(row - 1) & 3]);
     }
     if (row >= 2) {
-      layer(aroundUnits(row - 2), refineOut, "refine_out_bias", -LIMIT, out);
+      layer(aroundUnits(row - 2), refineOut, "refine_out_bias", depth > 8 ? null : -LIMIT, out);
       for (let channel = 0; channel < channels; channel++) {
         let to = (row - 2) * width * channels + channel;
         for (let i = out[channel] + 1, end = i + width; i < end; i++, to += channels) {
-          pixels[to] = clamp(Math.floor(255 * data[i] + 0.5), 256);
+          const value = Math.floor(largest * Math.min(Math.max(data[i], 0), 1) + 0.5);
+          pixels[to] = depth > 8 ? Math.floor((value * 65535 + half) / largest) : value;
         }
       }
     }
@@ -763,7 +789,7 @@ function beside(a, b, rows) {
   });
 }
 
-/** A layer at the pixels of a row, four at a time: from the rows that begin at `places` to those at `to`. */
+/** A layer at a row's pixels, four at a time: from the rows that begin at `places` to those at `to`; null rounds nothing. */
 function computeRow(data, places, matrix, bias, least, to, width) {
   const inputs = places.length, outputs = to.length;
   for (let at = 1; at <= width; at += 4) {
@@ -777,10 +803,10 @@ function computeRow(data, places, matrix, bias, least, to, width) {
         d += weight * data[from + 3];
       }
       const end = to[o] + at;
-      data[end] = round(a, least);
-      data[end + 1] = round(b, least);
-      data[end + 2] = round(c, least);
-      data[end + 3] = round(d, least);
+      data[end] = least === null ? a : round(a, least);
+      data[end + 1] = least === null ? b : round(b, least);
+      data[end + 2] = least === null ? c : round(c, least);
+      data[end + 3] = least === null ? d : round(d, least);
     }
   }
   for (const first of to) {

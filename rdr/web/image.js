@@ -12,7 +12,8 @@ try {
     state.textContent = `decoding, ${Math.round(100 * fraction)} %`;
   });
   canvasOf(image, canvas);
-  state.remove();
+  if (image.transfer === "srgb") state.remove();
+  else Object.assign(state, { textContent: "high dynamic range, tone-mapped for this page" }).style.inset = "auto 0 0 0";
 } catch (error) {
   state.textContent = error.message;
 }

@@ -90,7 +90,7 @@ def png_bytes(pixels: np.ndarray) -> bytes:
 
 
 def image_page(message: bytes, shape: tuple[int, int], *, title: str) -> str:
-    """Makes a page that shows an overfitted image: decoder and message, four thirds of its bytes and about 45 kB.
+    """Makes a page that shows an overfitted image: decoder and message, four thirds of its bytes and about 50 kB.
 
     Args:
       message: of the image.

@@ -5,7 +5,7 @@
  * at most), weights in units of 2^-9 (15 bits and a sign). A product has more than 32 bits. Each is taken apart into three
  * limbs of 12 bits, which are added up by themselves: 2^10 products fit.
  */
-import { noiseRow, open, place, readPart, render, withoutBorder } from "./decoder.js";
+import { makePixels, noiseRow, open, place, readPart, render, withoutBorder } from "./decoder.js";
 
 const SHADER = `
 struct Shape { rows: u32, columns: u32, toRows: u32, toColumns: u32, inputs: u32, hidden: u32, outputs: u32, axis: u32 }
@@ -37,6 +37,23 @@ fn rounded(sum: Sum, least: i32) -> i32 {
   var value = (c << 15u) + ((b & 4095) << 3u) + (a >> 9u);
   if (rest > 256 || (rest == 256 && (value & 1) == 1)) { value += 1; }
   return clamp(value, least, LIMIT);
+}
+
+/** Not rounded but limited: from 0 to 2^21, in units of 2^-21. */
+fn fraction(sum: Sum) -> i32 {
+  let b = sum.b + (sum.a >> 12u);
+  let c = sum.c + (b >> 12u);
+  if (c != 0) { return select(0, 2097152, c > 0); }
+  return min(((b & 4095) << 12u) + (sum.a & 4095), 2097152);
+}
+
+/** § 11.3: the pixel of more than 8 bits. */
+fn deep(t: i32, depth: u32) -> i32 {
+  let below = 21u - depth;  // (2^depth - 1) t = 2^depth t - t, in two parts that 32 bits hold
+  let rest = ((t & ((1 << below) - 1)) << depth) - t + 1048576;
+  let code = u32((t >> below) + (rest >> 21u));
+  let largest = (1u << depth) - 1u;
+  return i32((code * 65535u + largest / 2u) / largest);
 }
 
 /** § 11.1: twice as many rows (axis 0) or columns (axis 1) of each map; weights holds the four taps. */
@@ -84,7 +101,7 @@ fn rounded(sum: Sum, least: i32) -> i32 {
   }
 }
 
-/** § 11.3: a 3 x 3 layer; axis 0: refining units, axis 1: bytes of the image, where skip holds the colors. */
+/** § 11.3: a 3 x 3 layer; axis 0: refining units, axis 1: pixels of toRows bits, where skip holds the colors. */
 @compute @workgroup_size(8, 8) fn refine(@builtin(global_invocation_id) id: vec3<u32>) {
   if (id.x >= shape.columns || id.y >= shape.rows) { return; }
   let plane = shape.rows * shape.columns;
@@ -104,8 +121,8 @@ fn rounded(sum: Sum, least: i32) -> i32 {
       target_[o * plane + pixel] = rounded(sum, 0);
     } else {
       add(&sum, skip[o * plane + pixel], 512);
-      let value = rounded(sum, -LIMIT);
-      target_[pixel * shape.outputs + o] = (255 * clamp(value, 0, 4096) + 2048) >> 12u;
+      let byte = (255 * clamp(rounded(sum, -LIMIT), 0, 4096) + 2048) >> 12u;
+      target_[pixel * shape.outputs + o] = select(byte, deep(fraction(sum), shape.toRows), shape.toRows > 8u);
     }
   }
 }`;
@@ -221,7 +238,7 @@ async function renderOnGpu(device, layout, pipelines, { settings, weights, laten
   run("mix_", [height, width, 0, 0, inputs.length, s, channels, 0], filled(mixing), maps ?? nothing, colors);
   const layer = (name) => filled(Int32Array.from([...integers(weights[name]), ...integers(weights[`${name}_bias`])]));
   run("refine", [height, width, 0, 0, channels, 0, r, 0], layer("refine_in"), colors, units);
-  run("refine", [height, width, 0, 0, r, 0, channels, 1], layer("refine_out"), units, out, 1, colors);
+  run("refine", [height, width, settings.depth, 0, r, 0, channels, 1], layer("refine_out"), units, out, 1, colors);
   const read = device.createBuffer({ size: out.size, usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ });
   made.push(read);
   const encoder = device.createCommandEncoder();
@@ -230,7 +247,8 @@ async function renderOnGpu(device, layout, pipelines, { settings, weights, laten
   const faults = [await device.popErrorScope(), await device.popErrorScope()].filter((fault) => fault !== null);
   if (faults.length) throw new Error(faults[0].message);
   await read.mapAsync(GPUMapMode.READ);
-  const pixels = Uint8Array.from(new Int32Array(read.getMappedRange(), 0, channels * height * width));
+  const pixels = makePixels(settings.depth, channels * height * width);
+  pixels.set(new Int32Array(read.getMappedRange(), 0, pixels.length));
   made.forEach((one) => one.destroy());
   return { width, height, pixels };
 }

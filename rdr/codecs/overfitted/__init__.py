@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = attach(__name__, {
     "Options": "options",
     "PRESETS": "options",
     "Schedule": "schedule",
+    "Signal": "signals",
     "TILE": "tiling",
     "TILES": "tiling",
     "decode": "tiling",
@@ -16,4 +17,6 @@ __getattr__, __dir__, __all__ = attach(__name__, {
     "encode_batch": "codec",
     "group_size": "tiling",
     "operations": "architecture",
+    "signal_of_message": "tiling",
+    "signals": "signals",
 })

@@ -131,7 +131,7 @@ def decode(message: bytes, *, max_elements: int | None = None) -> np.ndarray:
         in a second or two.
 
     Returns:
-      uint8 [height, width, channels].
+      [height, width, channels]: uint8, or uint16 over its whole range if the image has more than 8 bits.
 
     Raises:
       ValueError: if it is no such message, or damaged.
@@ -146,7 +146,8 @@ def describe(message: bytes) -> dict[str, Any]:
       message: from `encode`.
 
     Returns:
-      Sizes of the image and the decoder, bytes by part, bits per pixel, and multiply-accumulates per pixel.
+      Sizes of the image and the decoder, depth, transfer function and primaries of its values, bytes by part, bits per
+      pixel, and multiply-accumulates per pixel; of coded linear light, what 1 stood for, in cd/m^2.
 
     Raises:
       ValueError: if it is no such message, or damaged.
@@ -154,8 +155,11 @@ def describe(message: bytes) -> dict[str, Any]:
     settings = format.read_settings(message)
     arch = settings.arch
     weights, weight_escapes, latents, latent_escapes = map(len, settings.coded)
+    signal = settings.signal
     return {
-        "height": arch.height, "width": arch.width, "channels": arch.channels, "bytes": len(message),
+        "height": arch.height, "width": arch.width, "channels": arch.channels, "depth": signal.depth,
+        "transfer": signal.transfer, "primaries": signal.primaries,
+        **({"unit_luminance": signal.unit} if signal.unit else {}), "bytes": len(message),
         "bits_per_pixel": 8 * len(message) / (arch.height * arch.width),
         "bytes_header": len(message) - weights - weight_escapes - latents - latent_escapes,
         "bytes_weights": weights + weight_escapes, "bytes_latents": latents + latent_escapes, "levels": arch.levels,

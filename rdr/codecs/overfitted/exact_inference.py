@@ -161,16 +161,21 @@ def _refine(weights: Weights, name: str, x: np.ndarray) -> np.ndarray:
     return out
 
 
-def synthesize(weights: Weights, latents: Sequence[np.ndarray], noise: Sequence[np.ndarray] = ()) -> np.ndarray:
+def synthesize(weights: Weights, latents: Sequence[np.ndarray], noise: Sequence[np.ndarray] = (), *,
+               depth: int = 8) -> np.ndarray:
     """Makes the image.
+
+    Above 8 bits the last sum, a multiple of 2^-21, is limited to [0, 1] and not rounded before it becomes a code from 0
+    to 2^depth - 1: 37 bits hold the product. Codes are then brought to 0 .. 65535, rounded.
 
     Args:
       weights: exact weights by name.
       latents: whole numbers [rows, columns] each, finest first.
       noise: multiples of 2^-12, the same for the finest resolutions, or nothing.
+      depth: bits of a channel, 8 to 16.
 
     Returns:
-      uint8 [height, width, channels].
+      [height, width, channels]: uint8, or uint16 above 8 bits.
     """
     height, width = latents[0].shape
     maps = upsample(weights, latents)
@@ -185,5 +190,9 @@ def synthesize(weights: Weights, latents: Sequence[np.ndarray], noise: Sequence[
         x[:, part] = _snap(weights["pixel_out"] @ hidden + weights["pixel_skip"] @ maps[:, part]
                            + weights["pixel_out_bias"][:, None])
     x = x.reshape(-1, height, width)
-    x = _snap(x + _refine(weights, "refine_out", _relu(_refine(weights, "refine_in", x))))
-    return np.floor(255.0 * x + 0.5).clip(0, 255).astype(np.uint8).transpose(1, 2, 0)
+    x = x + _refine(weights, "refine_out", _relu(_refine(weights, "refine_in", x)))
+    if depth > 8:
+        largest = 2**depth - 1
+        codes = np.floor(largest * x.clip(0.0, 1.0) + 0.5).astype(np.int64)
+        return ((codes * 65535 + largest // 2) // largest).astype(np.uint16).transpose(1, 2, 0)
+    return np.floor(255.0 * _snap(x) + 0.5).clip(0, 255).astype(np.uint8).transpose(1, 2, 0)

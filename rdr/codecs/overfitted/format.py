@@ -1,12 +1,14 @@
 """From exact weights and latents to a message and back.
 
-Payloads: settings; weights (coded, escapes); latents (coded, escapes). Settings are, a byte each: the format's number,
-levels, noise levels, the three widths; a byte or two of flags for latents that are not zero, lowest bit finest; four
-bytes of seed where there is noise; and a byte for each tensor: 25 e + t, its step 2^-e and the Laplace table t that
-codes it. What is coded of the weights is their difference to those of `start`, rounded to the same step. Latents are
-coded from the coarsest to the finest, along lines column + 2 row = constant.
+Payloads: settings; weights (coded, escapes); latents (coded, escapes). Settings are, a byte each: the format's number
+(1 for sRGB of 8 bits; 2 for others, and then seven bytes say what values are, see `signals`), levels, noise levels, the
+three widths; a byte or two of flags for latents that are not zero, lowest bit finest; four bytes of seed where there is
+noise; and a byte for each tensor: 25 e + t, its step 2^-e and the Laplace table t that codes it. What is coded of the
+weights is their difference to those of `start`, rounded to the same step. Latents are coded from the coarsest to the
+finest, along lines column + 2 row = constant.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -19,10 +21,11 @@ from rdr.codecs.overfitted import exact_inference
 from rdr.codecs.overfitted.architecture import SLOPE, Architecture, operations, shapes
 from rdr.codecs.overfitted.pretrained_init import quantized_pretrained
 from rdr.codecs.overfitted.quantized_laplace import LOCATION_STEPS, SCALES, laplace_tables
+from rdr.codecs.overfitted.signals import PACKED_BYTES, SRGB, Signal, pack_signal, unpack_signal
 from rdr.randomness import shared_integers, shared_key
 
 NAME = "overfitted"
-_FORMAT = 1
+_FORMAT, _FORMAT_WITH_SIGNAL = 1, 2
 _TABLES = (SCALES + 1) // 2  # every second scale codes weights
 MAX_LEVELS, MAX_WIDTH = 12, 64
 NOISE_VALUES = 256
@@ -41,6 +44,7 @@ class Description(NamedTuple):
       weights: whole numbers by name.
       latents: int32 [rows, columns] each, finest first.
       seed: of the shared noise, or None.
+      signal: what the image's values are.
     """
 
     arch: Architecture
@@ -48,6 +52,7 @@ class Description(NamedTuple):
     weights: Mapping[str, np.ndarray]
     latents: Sequence[np.ndarray]
     seed: int | None
+    signal: Signal = SRGB
 
 
 def dequantize_weights(description: Description) -> dict[str, np.ndarray]:
@@ -126,8 +131,9 @@ def write(description: Description) -> Written:
     start = quantized_pretrained(arch, description.exponents)
     differences = {name: description.weights[name] - start[name] for name in names}
     chosen = {name: weight_table(differences[name]) for name in names}
-    settings = bytes([_FORMAT, arch.levels, arch.noise_levels, arch.entropy_width, arch.synthesis_width,
-                      arch.refinement_width])
+    plain = description.signal == SRGB
+    settings = bytes([_FORMAT]) if plain else bytes([_FORMAT_WITH_SIGNAL]) + pack_signal(description.signal)
+    settings += bytes([arch.levels, arch.noise_levels, arch.entropy_width, arch.synthesis_width, arch.refinement_width])
     settings += sum(1 << level for level, flag in enumerate(used) if flag).to_bytes(-(-arch.levels // 8), "little")
     if arch.noise_levels and description.seed is not None:
         settings += int(description.seed).to_bytes(4, "little")
@@ -170,6 +176,7 @@ class Settings(NamedTuple):
       tables: of each tensor of weights, by name.
       used: for each latent whether it is coded; the others are zero.
       seed: of the shared noise, or None.
+      signal: what the image's values are.
       coded: the payloads behind the settings: weights (coded, escapes), latents (coded, escapes).
     """
 
@@ -178,6 +185,7 @@ class Settings(NamedTuple):
     tables: Mapping[str, int]
     used: Sequence[bool]
     seed: int | None
+    signal: Signal
     coded: tuple[bytes, ...]
 
 
@@ -199,8 +207,9 @@ def read_settings(message: bytes, *, max_elements: int = container.MAX_ELEMENTS)
         raise ValueError(f"the message was written by codec {parts.codec!r}, not by {NAME!r}")
     if parts.fingerprint or len(parts.payloads) != 5 or len(parts.shape) != 3 or min(parts.shape) < 1:
         raise ValueError("damaged message: its parts are not those of an overfitted image")
-    arch, exponents, tables, used, seed = _settings(parts.payloads[0], parts.shape)
-    return Settings(arch, exponents, tables, used, seed, parts.payloads[1:])
+    signal, settings = split_signal(parts.payloads[0])
+    arch, exponents, tables, used, seed = _settings(settings, parts.shape)
+    return Settings(arch, exponents, tables, used, seed, signal, parts.payloads[1:])
 
 
 def _check_work(settings: Settings, length: int) -> None:
@@ -237,7 +246,7 @@ def read(message: bytes, *, max_elements: int | None = None) -> Description:
     settings = read_settings(message, max_elements=container.MAX_ELEMENTS if max_elements is None else max_elements)
     if max_elements is None:
         _check_work(settings, len(message))
-    arch, exponents, chosen, used, seed, coded = settings
+    arch, exponents, chosen, used, seed, signal, coded = settings
     coded_weights, weight_escapes, coded_latents, latent_escapes = coded
     shape, tables = shapes(arch), laplace_tables()
     sizes = {name: int(np.prod(sizes)) for name, sizes in shape.items()}
@@ -249,7 +258,7 @@ def read(message: bytes, *, max_elements: int | None = None) -> Description:
     if any(np.abs(w).max() > exact_inference.MAX_WEIGHT * 2 ** exponents[n] for n, w in integers.items()):
         raise ValueError("damaged message: a weight is too large")
     latents: list = [np.zeros(size, np.int32) for size in arch.latent_shapes]
-    description = Description(arch, exponents, integers, latents, seed)
+    description = Description(arch, exponents, integers, latents, seed, signal)
     decoder, exact = StepDecoder(coded_latents, latent_escapes), dequantize_weights(description)
     for level in reversed(range(arch.levels)):
         if used[level]:
@@ -266,16 +275,33 @@ def read(message: bytes, *, max_elements: int | None = None) -> Description:
     return description
 
 
-def _settings(settings: bytes, shape: tuple[int, ...]) -> tuple:
-    if not settings or settings[0] != _FORMAT:
+def split_signal(settings: bytes) -> tuple[Signal, bytes]:
+    """Reads what the values are, which comes first.
+
+    Args:
+      settings: the first payload.
+
+    Returns:
+      The signal, and the settings behind it.
+
+    Raises:
+      ValueError: if they have another format, or are damaged.
+    """
+    if not settings or settings[0] not in (_FORMAT, _FORMAT_WITH_SIGNAL):
         raise ValueError("the message has another format of overfitted images than this program reads")
-    (levels, noise, entropy, synthesis, refinement), (height, width, channels) = settings[1:6].ljust(5, b"\0"), shape
+    if settings[0] == _FORMAT:
+        return SRGB, settings[1:]
+    return unpack_signal(settings[1:]), settings[1 + PACKED_BYTES:]
+
+
+def _settings(settings: bytes, shape: tuple[int, ...]) -> tuple:
+    (levels, noise, entropy, synthesis, refinement), (height, width, channels) = settings[:5].ljust(5, b"\0"), shape
     widths_fit = all(1 <= w <= MAX_WIDTH for w in (entropy, synthesis, refinement))
     if not 1 <= levels <= MAX_LEVELS or noise > levels or not widths_fit or channels not in (1, 3):
         raise ValueError("damaged message: impossible sizes of the decoder")
     arch = Architecture(height, width, channels, levels, noise, entropy, synthesis, refinement)
     names, flags = list(shapes(arch)), -(-levels // 8)
-    rest = settings[6:]
+    rest = settings[5:]
     if len(rest) != flags + (4 if noise else 0) + len(names):
         raise ValueError("damaged message: its settings have another length than they say")
     mask = int.from_bytes(rest[:flags], "little")
@@ -294,11 +320,14 @@ def render(description: Description) -> np.ndarray:
       description: from `read`.
 
     Returns:
-      uint8 [height, width, channels].
+      [height, width, channels]: uint8, or uint16 over its whole range if the image has more than 8 bits.
     """
     arch, weights = description.arch, dequantize_weights(description)
+    synthesize = exact_inference.synthesize
+    if description.signal.depth > 8:
+        synthesize = functools.partial(synthesize, depth=description.signal.depth)
     noise = noise_maps(arch, description.seed)
     if not noise and not any(latent.any() for latent in description.latents):  # all pixels are one
-        pixel = exact_inference.synthesize(weights, [np.zeros((1, 1), np.int32)] * arch.levels)
+        pixel = synthesize(weights, [np.zeros((1, 1), np.int32)] * arch.levels)
         return np.broadcast_to(pixel, (arch.height, arch.width, arch.channels)).copy()
-    return exact_inference.synthesize(weights, description.latents, noise)
+    return synthesize(weights, description.latents, noise)

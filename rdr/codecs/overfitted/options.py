@@ -22,6 +22,7 @@ from rdr.codecs.overfitted.objectives import (
     objective_from_loss,
 )
 from rdr.codecs.overfitted.schedule import Schedule
+from rdr.codecs.overfitted.signals import SRGB, Signal, check_signal
 
 # A color image of 768 x 512 pixels takes about 10 s and .18 s a step on two cores (benchmarks/overfitted.md), which is
 # about one, five and thirty minutes.
@@ -58,6 +59,8 @@ class Options(NamedTuple):
       entropy_width: see `Architecture`.
       synthesis_width: see `Architecture`.
       pixels_per_degree: pixels per degree of visual angle, for sigma = "eccentricity".
+      signal: what the image's values are: bits of a channel that are decoded, transfer function and primaries. The fit
+        is of the values as they are coded.
     """
 
     objective: str | Objective | Callable[[jax.Array, jax.Array], jax.Array] = "mse"
@@ -74,6 +77,7 @@ class Options(NamedTuple):
     entropy_width: int = 16
     synthesis_width: int = 24
     pixels_per_degree: float = PIXELS_PER_DEGREE
+    signal: Signal = SRGB
 
 
 DEFAULT = Options()
@@ -188,6 +192,7 @@ def check_options(options: Options) -> None:
         raise ValueError(f"noise_levels must be between 0 and 7, got {options.noise_levels}")
     if not 0 < options.pixels_per_degree < math.inf:
         raise ValueError(f"pixels_per_degree must be positive and finite, got {options.pixels_per_degree}")
+    check_signal(options.signal)
     for name in ("entropy_width", "synthesis_width"):
         if not 1 <= getattr(options, name) <= format.MAX_WIDTH:
             raise ValueError(f"{name} must be between 1 and {format.MAX_WIDTH}, got {getattr(options, name)}")

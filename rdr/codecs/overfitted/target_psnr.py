@@ -19,7 +19,7 @@ CORRECTION = Schedule(steps=60, held_fraction=0.25, latent_rate=5e-3, min_latent
 
 
 def decoded_psnr(description: format.Description, image: np.ndarray) -> float:
-    """Computes the PSNR of what a decoder makes of a description.
+    """Computes the PSNR of what a decoder makes of a description, between values as they are coded.
 
     Args:
       description: of a file.
@@ -28,7 +28,8 @@ def decoded_psnr(description: format.Description, image: np.ndarray) -> float:
     Returns:
       dB; inf for equal images.
     """
-    decoded = np.asarray(format.render(description), np.float64) / 255.0
+    decoded = format.render(description)
+    decoded = decoded / np.float64(np.iinfo(decoded.dtype).max)
     error = float(np.mean(np.square(decoded - image.reshape(decoded.shape))))
     return -10.0 * math.log10(error) if error > 0 else math.inf
 
@@ -69,7 +70,7 @@ def write_file(fit: Fit, state: training.State, directory: pathlib.Path) -> byte
         raise ValueError("psnr must be given to be met")
     target, [data], [seed] = fit.options.psnr, fit.data, fit.seeds
     image, fitted = np.asarray(data.image, np.float64), float(state.rate.log_lambda)
-    description = quantize_fit(fit.arch, state, data, fit.goal.distance, seed)
+    description = quantize_fit(fit.arch, state, data, fit.goal.distance, seed, signal=fit.options.signal)
     chunk = chunk_of(fit.options.schedule.steps)
     correction = CORRECTION._replace(steps=chunk * max(1, round(CORRECTION.steps / chunk)))  # the same program
     result = [(decoded_psnr(description, image), format.write(description).message)]
@@ -95,6 +96,6 @@ def write_file(fit: Fit, state: training.State, directory: pathlib.Path) -> byte
         [state] = run_steps(fit._replace(data=(data._replace(target_psnr=jnp.float32(0.0)),)),
                             [state._replace(rate=rate)], directory / f"correction{attempt}",
                             schedule=correction, label=f"{fit.label}, to PSNR")
-        description = quantize_fit(fit.arch, state, data, fit.goal.distance, seed)
+        description = quantize_fit(fit.arch, state, data, fit.goal.distance, seed, signal=fit.options.signal)
         result.append((decoded_psnr(description, image), format.write(description).message))
     return choose(result, target)

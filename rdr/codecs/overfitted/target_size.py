@@ -62,7 +62,8 @@ def estimate_weight_bytes(fit: Fit, states: Sequence[training.State], directory:
             steps = min(chunk * max(1, round(part * steps_in_all / chunk)), steps_in_all)
             budgets = []
             for state, one, seed in zip(run_steps(fit, states, directory / "fit", steps=steps), fit.data, fit.seeds):
-                written = format.write(quantize_fit(fit.arch, state, one, fit.goal.distance, seed))
+                written = format.write(quantize_fit(fit.arch, state, one, fit.goal.distance, seed,
+                                                    signal=fit.options.signal))
                 # Half of the tolerance less, so that small errors do not make it too long.
                 taken = len(written.message) - written.latent_bytes
                 budgets.append(latent_budget(size * (1 - TOLERANCE / 2), taken))
@@ -87,7 +88,8 @@ def write_file(fit: Fit, state: training.State, directory: pathlib.Path) -> byte
     size, [data], [seed] = fit.options.size, fit.data, fit.seeds
     messages: list[bytes] = []
     for multiplier in WEIGHT_RATE_MULTIPLIERS:
-        description = quantize_fit(fit.arch, state, data, fit.goal.distance, seed, rate_multiplier=multiplier)
+        description = quantize_fit(fit.arch, state, data, fit.goal.distance, seed, rate_multiplier=multiplier,
+                                   signal=fit.options.signal)
         written = format.write(description)
         messages.append(written.message)
         if size is None:

@@ -27,6 +27,7 @@ from rdr.bitstream import container
 from rdr.codecs.overfitted import checkpoint_owner, codec, format
 from rdr.codecs.overfitted.objectives import sigma_map
 from rdr.codecs.overfitted.options import DEFAULT, MIN_SIZE, Options, check_image, check_options, chosen_objective
+from rdr.codecs.overfitted.signals import Signal
 
 NAME = "overfitted tiles"
 _FORMAT = 1
@@ -225,14 +226,18 @@ def unpack(message: bytes, *, max_elements: int = MAX_ELEMENTS) -> tuple[Grid, i
     if not (1 <= grid.rows <= height and 1 <= grid.columns <= width and grid.rows * grid.columns == len(tiles)):
         raise ValueError(f"damaged message: {grid.rows} x {grid.columns} tiles of {height} x {width} pixels, "
                          f"and there are {len(tiles)}")
+    signals = []
     for index, tile in enumerate(tiles):
         try:
             inner = container.unpack(tile)
+            signals.append(format.split_signal(inner.payloads[0] if inner.payloads else b"")[0])
         except ValueError as error:
             raise ValueError(f"tile {index + 1} of {len(tiles)}: {error}") from None
         if inner.codec != format.NAME or inner.shape != (*grid.tile, channels):
             raise ValueError(f"damaged message: tile {index + 1} of {len(tiles)} is {inner.codec!r} of shape "
                              f"{inner.shape}, not {format.NAME!r} of {(*grid.tile, channels)}")
+        if signals[index] != signals[0]:
+            raise ValueError(f"damaged message: tile {index + 1} of {len(tiles)} has other values than the first")
     return grid, channels, tuple(tiles)
 
 
@@ -246,7 +251,7 @@ def decode(message: bytes, *, max_elements: int | None = None) -> np.ndarray:
         was looked at, and tiles' headers agree with the image's.
 
     Returns:
-      uint8 [height, width, channels].
+      [height, width, channels]: uint8, or uint16 over its whole range if the image has more than 8 bits.
 
     Raises:
       ValueError: if it is no such message, or damaged.
@@ -255,10 +260,31 @@ def decode(message: bytes, *, max_elements: int | None = None) -> np.ndarray:
     if container.unpack(message, max_elements=limit).codec != NAME:
         return codec.decode(message, max_elements=max_elements)
     grid, channels, tiles = unpack(message, max_elements=limit)
-    image = np.zeros((grid.height, grid.width, channels), np.uint8)
+    dtype = np.uint8 if signal_of_message(message).depth == 8 else np.uint16
+    image = np.zeros((grid.height, grid.width, channels), dtype)
     for place, tile in zip(grid.places, tiles):
         image[place] = codec.decode(tile, max_elements=max_elements)
     return image
+
+
+def signal_of_message(message: bytes) -> Signal:
+    """Reads what the values of an image are, in tiles or not, without decoding it.
+
+    Args:
+      message: from `encode`.
+
+    Returns:
+      Depth, transfer function and primaries.
+
+    Raises:
+      ValueError: if it is no such message, or damaged.
+    """
+    parts = container.unpack(message, max_elements=_ANY)
+    if parts.codec == NAME:
+        return signal_of_message(unpack(message, max_elements=_ANY)[2][0])
+    if parts.codec != format.NAME or not parts.payloads:
+        raise ValueError(f"the message was written by codec {parts.codec!r}, not by {format.NAME!r}")
+    return format.split_signal(parts.payloads[0])[0]
 
 
 def describe(message: bytes) -> dict[str, Any]:

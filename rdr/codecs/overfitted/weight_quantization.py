@@ -15,6 +15,7 @@ from rdr.codecs.overfitted.architecture import Architecture, shapes
 from rdr.codecs.overfitted.format import Description, weight_table
 from rdr.codecs.overfitted.pretrained_init import quantized_pretrained
 from rdr.codecs.overfitted.quantized_laplace import LOCATION_STEPS, laplace_tables
+from rdr.codecs.overfitted.signals import SRGB, Signal
 from rdr.codecs.overfitted.training import LATENT_UNIT, Data, State
 
 # Weights of a group share one step size.
@@ -67,7 +68,7 @@ def coded_latents(state: State) -> list[np.ndarray]:
 
 
 def quantize_fit(arch: Architecture, state: State, data: Data, distance: Callable[[Any, Any, jax.Array], jax.Array],
-           seed: int | None, *, rate_multiplier: float = 1.0) -> Description:
+           seed: int | None, *, rate_multiplier: float = 1.0, signal: Signal = SRGB) -> Description:
     """Rounds everything, looking for the step sizes of the weights that cost least.
 
     Args:
@@ -77,6 +78,7 @@ def quantize_fit(arch: Architecture, state: State, data: Data, distance: Callabl
       distance: the objective.
       seed: of the shared noise, or None.
       rate_multiplier: how many times more a bit of the weights weighs than one of the latents.
+      signal: what the image's values are.
 
     Returns:
       All that a decoder needs.
@@ -101,4 +103,4 @@ def quantize_fit(arch: Architecture, state: State, data: Data, distance: Callabl
             if now <= best:  # the cost is not convex: rates jump where a network's outputs cross a table's border
                 best, retained, coarsest = now, tried, exponents | dict.fromkeys(group, exponent)
         whole, exponents = retained, coarsest
-    return Description(arch, exponents, whole, latents, seed)
+    return Description(arch, exponents, whole, latents, seed, signal)

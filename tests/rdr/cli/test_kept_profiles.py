@@ -119,7 +119,6 @@ def test_amortized_codecs_keep_profiles_and_sizes(small_codec, rdr, tmp_path, ca
 
 @pytest.mark.parametrize(("kind", "words"), [
     ("gamma", "only ICC profiles are kept: let them be converted (--color=convert)"),
-    ("hdr", "only ICC profiles are kept: save it with an ICC profile"),
     ("cmyk", "its colors are CMYK"), ("gray", "is of the color model 'RGB', and the image has 1 channel"),
     ("broken", "its color profile is damaged"), ("lab", "color model 'Lab'"),
 ])  # fmt: skip
@@ -127,8 +126,6 @@ def test_what_cannot_be_kept_is_refused_with_the_remedy(kind, words, tmp_path):
     path = tmp_path / ("a.tif" if kind == "cmyk" else "a.png")
     if kind == "gamma":
         path.write_bytes(png(PIXELS, 8, 2, chunks=[(b"gAMA", struct.pack(">I", 100_000))]))
-    elif kind == "hdr":
-        path.write_bytes(png(PIXELS, 8, 2, chunks=[(b"cICP", bytes([9, 16, 0, 1]))]))
     elif kind == "cmyk":
         Image.fromarray(PIXELS).convert("CMYK").save(path)
     elif kind == "gray":

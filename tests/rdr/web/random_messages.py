@@ -7,8 +7,11 @@ from rdr.codecs.overfitted import format, tiling
 from rdr.codecs.overfitted.architecture import Architecture, shapes
 from rdr.codecs.overfitted.exact_inference import LIMIT, quantize_weights
 from rdr.codecs.overfitted.pretrained_init import pretrained_weights
+from rdr.codecs.overfitted.signals import SRGB, Signal
 
 # JAX compiles a program for each shape of noise: sizes whose halves are the same keep these few.
+SIGNALS = (Signal(10, "pq", "bt2020"), Signal(16, "linear", "p3", 250.0), Signal(13, "hlg", "bt2020"), Signal(16),
+           Signal(8, "pq", "bt709", 100.0))
 NOISY_SIZES = ((1, 1), (5, 7), (9, 14), (18, 28), (36, 55), (1, 28))
 
 
@@ -36,15 +39,16 @@ def _latent(rng, shape, amplitude):
     return np.clip(np.rint(x), -LIMIT, LIMIT).astype(np.int32)
 
 
-def _description(rng, arch, seed, amplitude):
+def random_description(rng, arch, seed, amplitude, signal):
+    """All that a decoder needs, at random."""
     exponents = {name: int(rng.integers(0 if rng.random() < 0.1 else 3, 10)) for name in shapes(arch)}
     latents = [_latent(rng, shape, amplitude) for shape in arch.latent_shapes]
     return format.Description(arch, exponents, _weights(rng, arch, exponents), latents,
-                              seed if arch.noise_levels else None)
+                              seed if arch.noise_levels else None, signal)
 
 
 def random_message(rng, *, side=40, noise=True):
-    """Gray or color, whole or in tiles, any widths and levels, with noise in half of the cases where it may be."""
+    """Gray or color, whole or in tiles, any widths, levels and depth, with noise in half of those that may have it."""
     noisy = noise and rng.random() < 0.5
     height, width = NOISY_SIZES[rng.integers(len(NOISY_SIZES))] if noisy else rng.integers(1, side + 1, 2)
     if rng.random() < 0.05:
@@ -61,7 +65,8 @@ def random_message(rng, *, side=40, noise=True):
     noise_levels = int(rng.integers(1, levels + 1)) if noisy else 0
     arch = Architecture(*grid.tile, int(rng.choice([1, 3])), levels, noise_levels, *map(int, widths))
     seed, amplitude = int(rng.integers(2**32)), float(rng.choice([0.2, 0.7, 2.0, 8.0]))
-    messages = [format.write(_description(rng, arch, (seed + i) % 2**32, amplitude)).message
+    signal = SIGNALS[rng.integers(len(SIGNALS))] if rng.random() < 0.4 else SRGB
+    messages = [format.write(random_description(rng, arch, (seed + i) % 2**32, amplitude, signal)).message
                 for i in range(grid.rows * grid.columns)]
     if len(messages) == 1 and rng.random() < 0.9:
         return messages[0]

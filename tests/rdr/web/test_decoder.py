@@ -8,6 +8,7 @@ import json
 import pathlib
 import re
 import shutil
+import struct
 import subprocess
 
 import numpy as np
@@ -15,16 +16,17 @@ import pytest
 
 from rdr.bitstream import container
 from rdr.codecs import overfitted, profiled
-from rdr.codecs.overfitted import format
+from rdr.codecs.overfitted import format, tiling
 from rdr.codecs.overfitted.architecture import Architecture, shapes
 from rdr.codecs.overfitted.pretrained_init import portable_weights, quantized_pretrained
+from rdr.codecs.overfitted.signals import Signal
 from tests.rdr.data.test_color_spaces import P3, profile
-from tests.rdr.web.random_messages import damaged_message, random_message
+from tests.rdr.web.random_messages import damaged_message, random_description, random_message
 
 HERE, DOCS = pathlib.Path(__file__).parent, pathlib.Path(__file__).parents[3] / "docs" / "format.md"
 STORED = sorted((HERE.parent / "codecs" / "overfitted" / "data").glob("*.rdr"))
 DECODER = pathlib.Path(str(importlib.resources.files("rdr.web"))) / "decoder.js"
-MAX_DECODER_BYTES = 40_000
+MAX_DECODER_BYTES = 42_500
 MAX_SECONDS, MAX_RESIDENT_BYTES = 20.0, 10**9
 
 
@@ -62,6 +64,7 @@ def _in_python(message, **options):
         return None
     height, width, channels = image.shape
     return {"height": height, "width": width, "channels": channels, "length": image.size,
+            **overfitted.signal_of_message(inner)._asdict(),
             "sha256": hashlib.sha256(image.tobytes()).hexdigest(), "ascends": True,
             "profile": None if profile is None else base64.b64encode(profile).decode()}
 
@@ -88,6 +91,7 @@ def test_random_options_have_the_pixels_that_python_makes(decode_in_node):
     messages = [random_message(rng, noise=False) for _ in range(12)]
     wanted = [_in_python(message) for message in messages]
     assert None not in wanted and {want["channels"] for want in wanted} == {1, 3}
+    assert {want["depth"] for want in wanted} >= {8, 16}
     _check(decode_in_node(messages), wanted)
 
 
@@ -147,6 +151,33 @@ def test_color_profiles_are_given_back_and_what_is_not_one_is_refused(decode_in_
     messages += [container.pack(one) for one in bad]
     wanted += [None] * len(bad)
     assert [_in_python(message) for message in messages] == wanted
+    _check(decode_in_node(messages), wanted)
+
+
+def test_deep_images_have_the_pixels_that_python_makes(decode_in_node):
+    """Every depth, whole, blank and in tiles; forged headers are refused."""
+    rng = np.random.default_rng(11)
+    arch, small = Architecture(9, 7, levels=3), Architecture(4, 5, 1, levels=2)
+    messages = []
+    for depth in range(8, 17):
+        signal = Signal(depth, "pq", "bt2020", 0.0 if depth % 2 else 123.456)
+        one = random_description(rng, arch if depth % 3 else small, 0, 2.0, signal)
+        messages.append(format.write(one).message)
+    blank = one._replace(latents=[np.zeros_like(latent) for latent in one.latents])
+    tile, other = (format.write(one._replace(signal=Signal(depth, "hlg"))).message for depth in (10, 12))
+    width = 2 * one.arch.width - 1
+    tiled = [tiling._pack(tiling.Grid(one.arch.height, width, 1, 2), one.arch.channels, pair)
+             for pair in ([tile, tile], [tile, other])]
+    parts = container.unpack(messages[2])
+    forged = [struct.pack("<BBBf", *values) for values in (
+        (7, 16, 9, 0), (17, 16, 9, 0), (10, 2, 9, 0), (10, 16, 2, 0), (10, 16, 9, -1), (10, 16, 9, np.nan),
+        (10, 16, 9, 2e9), (10, 18, 9, 1), (8, 13, 1, 0), (8, 13, 12, 0))]
+    messages += [format.write(blank).message, *tiled]
+    messages += [container.pack(parts._replace(payloads=(b"\2" + packed + parts.payloads[0][8:], *parts.payloads[1:])))
+                 for packed in forged]
+    wanted = [_in_python(message) for message in messages]
+    assert [want is None for want in wanted] == [False] * 11 + [True] * 10 + [False]
+    assert [want["depth"] for want in wanted[:9]] == list(range(8, 17))
     _check(decode_in_node(messages), wanted)
 
 

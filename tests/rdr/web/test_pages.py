@@ -6,12 +6,16 @@ import io
 import json
 import pathlib
 import re
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from rdr.cli import deep_images
 from rdr.codecs import overfitted
+from rdr.codecs.overfitted.signals import SRGB, Signal
 from rdr.web import pages
 
 STORED = pathlib.Path(__file__).parents[1] / "codecs" / "overfitted" / "data" / "color.rdr"
@@ -29,6 +33,39 @@ def _content(page):
 def _shown(name, content, *, maps=(), **metrics):
     shape = (16, 12) if isinstance(content, bytes) else content.shape[:2]
     return pages.ShownImage(name, content, shape, 306, metrics, maps)
+
+
+SHOWN = """
+const shownOf = new Function(process.argv[1] + "; return shownOf;")();
+const images = JSON.parse(require("fs").readFileSync(0, "utf8")).map((image) => (
+  { ...image, pixels: (image.deep ? Uint16Array : Uint8Array).from(image.pixels) }));
+console.log(JSON.stringify(images.map((image) => [...shownOf(image).pixels])));
+"""
+
+
+def test_deep_values_are_shown_as_python_shows_them():
+    """Tone mapping and wide colors in the page's script, against `rdr.cli.deep_images`."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed")
+    rng, images = np.random.default_rng(0), []
+    for signal in (Signal(10, "pq", "bt2020"), Signal(16, "pq", "bt709", 80.0), Signal(12, "hlg", "bt2020"),
+                   Signal(16, "linear", "p3", 50.0), Signal(16), Signal(8, "srgb", "p3"), Signal(8, "pq", "bt2020"),
+                   SRGB):
+        for channels in (1, 3):
+            dtype = np.uint16 if signal.depth > 8 else np.uint8
+            images.append((rng.integers(0, np.iinfo(dtype).max, (40, 5, channels), dtype, endpoint=True), signal))
+            images[-1][0][0] = 0
+    given = [{**signal._asdict(), "channels": pixels.shape[2], "deep": pixels.dtype == np.uint16,
+              "pixels": pixels.ravel().tolist()} for pixels, signal in images]
+    run = subprocess.run([node, "-e", SHOWN, pages.asset("page.js")], input=json.dumps(given), capture_output=True,
+                         text=True, check=True)
+    for found, (pixels, signal) in zip(json.loads(run.stdout), images, strict=True):
+        wanted = deep_images.shown(pixels, signal).ravel().astype(int)
+        # Matrices have six digits there, and Python converts Display P3 at the depth of the image, before it rounds.
+        assert np.abs(found - wanted).max() <= 1 and np.mean(found != wanted) < 0.02, signal
+        if signal.transfer == "srgb" and signal.primaries == "bt709":
+            np.testing.assert_array_equal(found, wanted)
 
 
 def test_places_are_filled_once():

@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 
 from rdr.codecs import overfitted
-from tests.rdr.web.random_messages import random_message
+from rdr.codecs.overfitted import format
+from rdr.codecs.overfitted.architecture import Architecture
+from rdr.codecs.overfitted.signals import Signal
+from tests.rdr.web.random_messages import random_description, random_message
 
 WEB = pathlib.Path(str(importlib.resources.files("rdr.web")))
 STORED = sorted((pathlib.Path(__file__).parents[1] / "codecs" / "overfitted" / "data").glob("*.rdr"))
@@ -48,11 +51,14 @@ def test_the_graphics_processor_makes_the_same_pixels(page):
     if not page.run_async(HAS_ADAPTER):
         pytest.skip("the browser has no adapter of WebGPU")
     rng = np.random.default_rng(9)
-    for message in [path.read_bytes() for path in STORED] + [random_message(rng, noise=False) for _ in range(4)]:
+    deep = [format.write(random_description(rng, Architecture(9, 7, channels, levels=3), 0, 2.0, Signal(depth))).message
+            for depth, channels in ((9, 3), (12, 1), (16, 3))]
+    for message in [path.read_bytes() for path in STORED] + [random_message(rng, noise=False) for _ in range(4)] + deep:
         wanted = overfitted.decode(message)
         pixels, about = _decode(page, message)
         assert about["device"] == "webgpu"
         assert (about["height"], about["width"], about["channels"]) == wanted.shape
+        assert about["depth"] == overfitted.signal_of_message(message).depth
         np.testing.assert_array_equal(np.asarray(pixels).reshape(wanted.shape), wanted)
 
 

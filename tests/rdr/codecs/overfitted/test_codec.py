@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from rdr.bitstream import container
 from rdr.codecs import overfitted
 from rdr.codecs.overfitted import codec, training
 
@@ -161,3 +162,20 @@ def test_a_loss_of_ones_own_is_an_objective(monkeypatch):
 def test_a_fit_for_a_loss_of_ones_own(message):
     made = overfitted.encode(_image(), FAST._replace(objective=absolute_error, rd_lambda=1.0))
     assert made != message and _psnr(overfitted.decode(made), _image()) > 15
+
+
+def test_deep_images_come_back_with_their_bits(message, tmp_path):
+    """The fit is that of the same values of 8 bits, to the last number; what is decoded has more bits."""
+    deep = _image().astype(np.uint16) * 257
+    options = FAST._replace(signal=overfitted.Signal(10, "pq", "bt2020"))
+    found = overfitted.encode(deep, options, directory=tmp_path)
+    assert container.unpack(found).payloads[1:] == container.unpack(message).payloads[1:]
+    assert overfitted.signal_of_message(found) == options.signal
+    decoded, shallow = overfitted.decode(found), overfitted.decode(message)
+    codes = np.rint(decoded / 65535 * 1023)
+    np.testing.assert_array_equal(decoded, (codes * 65535 + 511) // 1023)
+    assert decoded.dtype == np.uint16 and len(np.unique(codes)) > len(np.unique(shallow))
+    assert np.abs(decoded / 257 - shallow).max() < 0.5 + 0.5 * 255 / 1023 + 0.04  # z is rounded to 2^-12, too
+    for other in (options._replace(signal=overfitted.Signal(16, "pq", "bt2020")), FAST):
+        with pytest.raises(ValueError, match="holds the progress of another image"):
+            overfitted.encode(deep, other, directory=tmp_path)

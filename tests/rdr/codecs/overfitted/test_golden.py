@@ -3,7 +3,9 @@
 `data/color.rdr` and `data/gray_tiles.rdr` are what `overfitted.encode(image, options, tile=16)` wrote on a CPU. The
 images are `128 + 90 sin(row / 3) cos(column / 4) f`, cut to uint8: 16 x 12 pixels with f = 0.6, 0.8 and 1 for red,
 green and blue, and 16 x 23 gray ones with f = 0.6. Options are `Options(schedule=Schedule(steps=60), rd_lambda=0.02,
-noise_levels=.., seed=..)` with 2 noise levels and seed 7, and with 1 and 2^32 - 1. Nothing asks encoders to write these
+noise_levels=.., seed=..)` with 2 noise levels and seed 7, and with 1 and 2^32 - 1. `data/color_pq.rdr` and
+`data/gray_linear_tiles.rdr`, of the second format, are of the same images times 257 and options, and of the signals
+that the test names. Nothing asks encoders to write these
 bytes again. A change that fails here is another format: it needs a new format number, and the old one must be kept or
 refused.
 """
@@ -28,12 +30,20 @@ DATA = pathlib.Path(__file__).parent / "data"
         "height": 16, "width": 23, "channels": 1, "bytes": 525, "bytes_header": 164, "bytes_weights": 293,
         "bytes_latents": 68, "levels": 5, "noise_levels": 1, "seed": 2**32 - 1, "entropy_width": 16,
         "synthesis_width": 24, "tile_rows": 1, "tile_columns": 2, "tile_height": 16, "tile_width": 12}),
-], ids=["color", "gray_tiles"])  # fmt: skip
+    ("color_pq", "b66feea42164e3072e9ae012615751de85abeaec5bf9194cf5695859d73c3d14", {
+        "height": 16, "width": 12, "channels": 3, "depth": 10, "transfer": "pq", "primaries": "bt2020", "bytes": 137,
+        "bytes_header": 67, "bytes_weights": 42, "bytes_latents": 28, "levels": 5, "noise_levels": 2, "seed": 7}),
+    ("gray_linear_tiles", "c20be433564d1acc6e175a66fdbd8b0b26465cadf95297ab2996382d04902f9d", {
+        "height": 16, "width": 23, "channels": 1, "depth": 16, "transfer": "linear", "primaries": "p3",
+        "unit_luminance": 203.0, "bytes": 273, "bytes_header": 175, "bytes_weights": 42, "bytes_latents": 56,
+        "levels": 5, "noise_levels": 1, "seed": 2**32 - 1, "tile_rows": 1, "tile_columns": 2}),
+], ids=["color", "gray_tiles", "color_pq", "gray_linear_tiles"])  # fmt: skip
 def test_stored_files_are_read_as_ever(name, sha256, about):
     message = (DATA / f"{name}.rdr").read_bytes()
     decoded, found = overfitted.decode(message), overfitted.describe(message)
-    assert decoded.dtype == np.uint8 and decoded.shape == tuple(about[side] for side in ("height", "width", "channels"))
-    assert hashlib.sha256(decoded.tobytes()).hexdigest() == sha256
+    assert decoded.dtype == (np.uint16 if "depth" in about else np.uint8)
+    assert decoded.shape == tuple(about[side] for side in ("height", "width", "channels"))
+    assert hashlib.sha256(decoded.astype(decoded.dtype.newbyteorder("<")).tobytes()).hexdigest() == sha256
     assert {key: found[key] for key in about} == about
 
 
@@ -43,8 +53,9 @@ def test_seeds_of_stored_tiles_go_on_at_zero():
 
 
 def test_stored_files_are_written_again_from_what_was_read():
-    message = (DATA / "color.rdr").read_bytes()
-    assert format.write(format.read(message)).message == message
+    for name in ("color", "color_pq"):
+        message = (DATA / f"{name}.rdr").read_bytes()
+        assert format.write(format.read(message)).message == message
 
 
 def test_noise_differs_between_levels_and_seeds():
