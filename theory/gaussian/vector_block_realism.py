@@ -14,6 +14,7 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from theory.gaussian import vector, vector_common_randomness
+from theory.gaussian.block_realism_derivatives import errors, explained, moving, slope_by_rate
 from theory.gaussian.vector import broadcast_arguments
 from theory.gaussian.vector_common_randomness import decreasing_zero
 from theory.numerics.checks import check_domain
@@ -64,8 +65,10 @@ def block_realism(
       weights: multiplicity of each component; shape [..., n], default 1.
 
     Returns:
-      A `BlockRealism`; its fields are constants under differentiation. NaN inside a trace for arguments outside of
-      the domain.
+      A `BlockRealism`. `lower` and `upper` have the derivatives of the least distortion between them, by rate,
+      randomness, perception, each eigenvalue and weight (those of the Lagrangian at the split that was found): by P
+      -inf at P = 0; at R = 0 from the right, -inf by R where seeds are shared and P binds. The other fields are
+      constants. NaN inside a trace for arguments outside of the domain.
 
     Raises:
       ValueError: if an argument is outside of its domain (outside of a trace).
@@ -78,7 +81,7 @@ def block_realism(
         jnp.asarray(x, jnp.float64) for x in (rate, common_randomness, perception)))
     first, eigenvalues, weights = broadcast_arguments(first, eigenvalues, weights, name="rate")
     shared, p = jnp.broadcast_to(shared, first.shape), jnp.broadcast_to(p, first.shape)
-    return _block_realism(*lax.stop_gradient((first, shared, p, eigenvalues, weights)))
+    return _differentiable(first, shared, p, eigenvalues, weights)
 
 
 class RateBounds(NamedTuple):
@@ -105,7 +108,8 @@ def block_realism_rate(
 
     R is between R(D), without realism, and R(D/2), which serves P = 0 with nothing shared; halving looks in between for
     the rates at which the two bounds of `block_realism` are D. The lower bound is a rate whose distortion is proved to
-    exceed D, the upper one a rate at which a code has at most D.
+    exceed D, the upper one a rate at which a code has at most D. As numbers they are steps, 2^-34 of the interval wide;
+    their derivatives are those of the least rate, by the implicit function theorem.
 
     Args:
       distortion: D >= 0, squared error summed over components; shape [...].
@@ -115,7 +119,7 @@ def block_realism_rate(
       weights: multiplicity of each component; shape [..., n], default 1.
 
     Returns:
-      `RateBounds`, constants under differentiation; inf at D = 0. NaN inside a trace for arguments outside of the
+      `RateBounds`; inf, and without derivatives, at D = 0. NaN inside a trace for arguments outside of the
       domain.
 
     Raises:
@@ -129,10 +133,31 @@ def block_realism_rate(
         jnp.asarray(x, jnp.float64) for x in (distortion, common_randomness, perception)))
     first, eigenvalues, weights = broadcast_arguments(first, eigenvalues, weights)
     shared, p = jnp.broadcast_to(shared, first.shape), jnp.broadcast_to(p, first.shape)
-    return _rate_bounds(*lax.stop_gradient((first, shared, p, eigenvalues, weights)))
+    return _differentiable_rate(first, shared, p, eigenvalues, weights)
 
 
 @jax.jit
+def _differentiable(rate, shared, p, eigenvalues, weights) -> BlockRealism:
+    arguments = (rate, shared, p, eigenvalues, weights)
+    found = lax.stop_gradient(_solution(*lax.stop_gradient(arguments)))
+    lagrangian = moving((found.rates, found.known), *arguments)
+    change = jnp.where(jnp.isfinite(lax.stop_gradient(lagrangian)), lagrangian - lax.stop_gradient(lagrangian), 0.0)
+    return found._replace(lower=found.lower + change, upper=found.upper + change)
+
+
+@jax.jit
+def _differentiable_rate(distortion, shared, p, eigenvalues, weights) -> RateBounds:
+    held = lax.stop_gradient((distortion, shared, p, eigenvalues, weights))
+    bounds = lax.stop_gradient(_rate_bounds(*held))
+    smooth = jnp.isfinite(bounds.upper) & (bounds.upper > 0)
+    rate = jnp.where(smooth, bounds.upper, 1.0)
+    found = lax.stop_gradient(_solution(rate, *held[1:]))
+    slope = lax.stop_gradient(slope_by_rate((found.rates, found.known), rate, *held[1:]))
+    over = moving((found.rates, found.known), rate, shared, p, eigenvalues, weights) - distortion
+    change = jnp.where(smooth, (lax.stop_gradient(over) - over) / jnp.where(smooth & (slope < 0), slope, -1.0), 0.0)
+    return RateBounds(*(x + change for x in bounds))
+
+
 def _rate_bounds(distortion, shared, p, eigenvalues, weights) -> RateBounds:
     valid = (distortion >= 0) & (shared >= 0) & (p >= 0)
     coded = valid & (distortion > 0)
@@ -144,7 +169,7 @@ def _rate_bounds(distortion, shared, p, eigenvalues, weights) -> RateBounds:
     def halve(_, state):
         low, high, proved = state
         middle = 0.5 * (low + high)
-        found = _block_realism(middle, shared, p, eigenvalues, weights)
+        found = _solution(middle, shared, p, eigenvalues, weights)
         enough = found.upper <= d
         proved = jnp.where(found.lower > d, jnp.maximum(proved, middle), proved)
         return jnp.where(enough, low, middle), jnp.where(enough, middle, high), proved
@@ -157,19 +182,8 @@ def _rate_bounds(distortion, shared, p, eigenvalues, weights) -> RateBounds:
     return RateBounds(*(jnp.where(coded, x, jnp.where(valid, infinite, jnp.nan)) for x in (lower, upper)))
 
 
-def _explained(sent: jax.Array, known: jax.Array) -> tuple[jax.Array, jax.Array]:
-    return -jnp.expm1(-2.0 * sent), -jnp.expm1(-2.0 * known)
-
-
-def _errors(sent: jax.Array, known: jax.Array, lam: jax.Array, w: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """E and G of a split; the last axis is summed."""
-    a, b = _explained(sent, known)
-    gap = jnp.sqrt(a) - jnp.sqrt(b)
-    return jnp.sum(w * lam * jnp.exp(-2.0 * sent), -1), jnp.sum(w * lam * (gap**2 + jnp.exp(-2.0 * known)), -1)
-
-
 def _reached(sent: jax.Array, known: jax.Array, p: jax.Array, lam: jax.Array, w: jax.Array) -> jax.Array:
-    error, gap = _errors(sent, known, lam, w)
+    error, gap = errors(sent, known, lam, w)
     return error + jnp.maximum(jnp.sqrt(gap) - jnp.sqrt(p), 0.0) ** 2
 
 
@@ -221,7 +235,7 @@ def _dual(point: jax.Array, task: _Task) -> tuple[jax.Array, jax.Array, jax.Arra
     """The dual function, its gradient in (s, mu, nu), and the sum of what it adds up, to bound its rounding."""
     s, mu, nu = point
     sent, known = _response(point, task)
-    error, gap = _errors(sent, known, task.lam, task.w)
+    error, gap = errors(sent, known, task.lam, task.w)
     over = jnp.sum(task.w * sent) - task.nats
     seed = jnp.where(task.limited, jnp.sum(task.w * jnp.where(task.limited, known, 0.0)) - task.known, 0.0)
     price = task.p / (1.0 - s)
@@ -272,7 +286,7 @@ def _climb(start: jax.Array, task: _Task) -> jax.Array:
 
 def _known_for(sent: jax.Array, task: _Task) -> jax.Array:
     """The best t for a given r: the largest sum lam sqrt(A B) under sum t = R + C."""
-    strength = task.lam * jnp.sqrt(_explained(sent, sent)[0])
+    strength = task.lam * jnp.sqrt(explained(sent, sent)[0])
     used = strength > 1e-150
 
     def nats(log_nu):
@@ -298,9 +312,9 @@ def _within(values: jax.Array, budget: jax.Array, w: jax.Array) -> jax.Array:
 
 
 def _solve(task: _Task, split: tuple[jax.Array, jax.Array, jax.Array, jax.Array], plain: jax.Array):
-    """Bounds, and the nats of the better of two codes: the dual's, and the one that ignores realism."""
+    """Bounds, and the nats of the best of three codes: the dual's, one that ignores realism, and that of P = 0."""
     sent0, known0, mu0, nu0 = split
-    _, gap0 = _errors(sent0, known0, task.lam, task.w)
+    _, gap0 = errors(sent0, known0, task.lam, task.w)
     s0 = jnp.clip(1.0 - jnp.sqrt(task.p / gap0), 0.02, 1.0 - 1e-9)
     point = _climb(jnp.stack([s0, mu0, jnp.where(task.limited, jnp.maximum(s0 * nu0, 1e-280), 1.0)]), task)
     value, _, terms = _dual(point, task)
@@ -317,8 +331,7 @@ def _solve(task: _Task, split: tuple[jax.Array, jax.Array, jax.Array, jax.Array]
     return jnp.minimum(lower, reached[winner]), reached[winner], pick[0], pick[1]
 
 
-@jax.jit
-def _block_realism(rate, shared, p, eigenvalues, weights) -> BlockRealism:
+def _solution(rate, shared, p, eigenvalues, weights) -> BlockRealism:
     nats, seed = bits_to_nats(rate), bits_to_nats(shared)
     positive = (eigenvalues > 0) & (weights > 0)
     w = jnp.where(positive, weights, 0.0)
