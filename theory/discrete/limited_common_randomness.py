@@ -70,6 +70,16 @@ class LimitedCommonRandomness(NamedTuple):
         """Whether the channels were verified, whatever the gap: both bounds hold."""
         return jnp.isfinite(self.rate)
 
+    @property
+    def tilted_information(self) -> jax.Array:
+        """NaN, [n]: what the spread of costs means for blocks under perfect realism is not known."""
+        return jnp.full(self.encoder.shape[:-1], jnp.nan)
+
+    @property
+    def dispersion(self) -> jax.Array:
+        """NaN; scalar: no dispersion is known under perfect realism, whose blocks are judged as a whole."""
+        return jnp.full(jnp.shape(self.rate), jnp.nan)
+
 
 def _information(log_joint: jax.Array, log_pmf: jax.Array) -> jax.Array:
     """I in nats of a joint [n, k] with row marginal p."""

@@ -7,15 +7,18 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.typing import ArrayLike
 
 from theory.discrete.classical import RateDistortion, rate_distortion
+from theory.discrete.common import tilting
 from theory.discrete.curves import distortion_rate
 from theory.discrete.perception.divergences import Divergence
 from theory.discrete.perception.power_divergence import PowerDivergence
 from theory.discrete.side_information import asking
 from theory.discrete.side_information.solver import SideInformationRate
 from theory.numerics.checks import check_pmf, is_concrete
+from theory.numerics.units import nats_to_bits
 
 
 def reduced_distortion(joint_pmf: ArrayLike, distortion_matrix: ArrayLike) -> jax.Array:
@@ -55,7 +58,8 @@ def remote_rate_distortion(
     """Rate-distortion function of a remote source, from both sides.
 
     R(D) = min I(X; Y) over W(y|x) with E[d(S, Y)] <= D: that of X with the reduced distortion. Differentiable once
-    at a given distortion.
+    at a given distortion. Its `dispersion` is that of the distortion to the source, which varies with the noise:
+    V = Var[j(X)] + s^2 E Var[d(S, Y) | X, Y], more than that of X with the reduced distortion.
 
     Args:
       joint_pmf: p(s, x) of source and observation, [l, n]; zeros are allowed.
@@ -71,12 +75,26 @@ def remote_rate_distortion(
     Raises:
       ValueError: as `theory.discrete.rate_distortion`; the smallest reachable distortion is E[min_y d'(X, y)].
 
-    Reference: [dobrushin1962information, wolf1970transmission, berger1971rate] section 3.5 of the last.
+    Reference: [dobrushin1962information, wolf1970transmission, berger1971rate] section 3.5 of the last;
+      [kostina2016nonasymptotic] for the dispersion.
     """
     reduced = reduced_distortion(joint_pmf, distortion_matrix)
     observed = jnp.asarray(joint_pmf, jnp.float64).sum(0)
-    return rate_distortion(
+    result = rate_distortion(
         observed, reduced, distortion=distortion, slope=slope, tolerance=tolerance, max_iterations=max_iterations)
+    total = _dispersion(jnp.asarray(joint_pmf, jnp.float64), distortion_matrix, reduced, result.channel, result.slope)
+    return result._replace(noise_dispersion=jnp.maximum(total - result.dispersion, 0.0))
+
+
+def _dispersion(joint, distortion_matrix, reduced, channel, slope) -> jax.Array:
+    """Var[log2(W(Y|X) / q(Y)) + s d(S, Y)], bits squared: the distortion varies with what noise has hidden."""
+    joint, matrix = joint / joint.sum(), jnp.asarray(distortion_matrix, jnp.float64)
+    weight = joint[:, :, None] * channel[None]
+    q = joint.sum(0) @ channel
+    safe = joint.sum(0)[:, None] * channel > 0
+    ratio = jnp.log(jnp.where(safe, channel, 1.0) / jnp.where(safe, q[None], 1.0))
+    spread = tilting.noisy_dispersion(weight, nats_to_bits(ratio)[None], matrix[:, None], reduced[None], slope)
+    return lax.stop_gradient(spread)
 
 
 def remote_rate_distortion_perception(
@@ -125,10 +143,13 @@ def remote_rate_distortion_perception(
         raise ValueError(f"realism_pmf must have shape [{m}], got {target.shape}")
     positions = asking.check_points(divergence, points, m)
     n = joint.shape[1]
-    return asking.ask(
-        joint.sum(0)[:, None], reduced_distortion(joint, matrix), distortion, tolerance=tolerance,
+    reduced = reduced_distortion(joint, matrix)
+    result = asking.ask(
+        joint.sum(0)[:, None], reduced, distortion, tolerance=tolerance,
         max_iterations=max_iterations, outputs=jnp.broadcast_to(jnp.eye(m)[None], (n, m, m)), target=target,
         perception=perception, divergence=divergence, points=positions)  # fmt: skip
+    total = _dispersion(joint, matrix, reduced, result.channel, result.slope)
+    return result._replace(dispersion=jnp.where(jnp.isnan(result.dispersion), jnp.nan, total))
 
 
 class DenoisingGain(NamedTuple):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from theory import discrete
+from theory.finite_blocklength import erased_coin_dispersion
 
 RNG = np.random.default_rng(11)
 JOINT = RNG.dirichlet(np.ones(12)).reshape(3, 4)
@@ -127,3 +128,24 @@ def test_denoising_gains_what_is_between_the_channel_and_the_bound():
     clean = discrete.denoising_gain(np.diag(joint.sum(1)), D, observed_distortion=0.1)
     np.testing.assert_allclose([clean.distortion_as_is, clean.distortion_best], 0.1, atol=1e-8)
     assert jnp.isfinite(clean.rate)
+
+
+def test_dispersion_counts_the_noise():
+    """The erased coin's closed form; with realism that does not bind the same; where it binds, none."""
+    erased, distortion = 0.2, 0.25
+    joint = np.array([[1 - erased, 0.0, erased], [0.0, 1 - erased, erased]]) / 2
+    found = discrete.remote_rate_distortion(joint, 1.0 - np.eye(2), distortion=distortion)
+    exact = float(erased_coin_dispersion(distortion, erased))
+    np.testing.assert_allclose(found.dispersion, exact, rtol=1e-4)
+    assert found.noise_dispersion > 0.3 * exact
+    lossless = discrete.remote_rate_distortion(joint, 1.0 - np.eye(2), distortion=0.1)
+    assert np.isinf(lossless.dispersion)
+
+
+@pytest.mark.stress
+def test_dispersion_under_realism_that_does_not_bind():
+    plain = discrete.remote_rate_distortion(JOINT, D, distortion=0.3)
+    free = discrete.remote_rate_distortion_perception(JOINT, D, distortion=0.3, perception=np.inf, divergence="tv")
+    bound = discrete.remote_rate_distortion_perception(JOINT, D, distortion=0.3, perception=0.005, divergence="tv")
+    np.testing.assert_allclose(free.dispersion, plain.dispersion, rtol=1e-4)
+    assert np.isnan(bound.dispersion) and np.isnan(bound.tilted_information).all()

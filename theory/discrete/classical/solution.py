@@ -29,6 +29,7 @@ class RateDistortion(NamedTuple):
       iterations: Newton steps or updates made; scalar integer.
       converged: whether the certified gap is at most the tolerance; scalar bool.
       pmf: of the source, normalized, [n].
+      noise_dispersion: of remote sources, what the noise of the observation adds to `dispersion`, bits squared; scalar.
     """
 
     rate: jax.Array
@@ -41,6 +42,7 @@ class RateDistortion(NamedTuple):
     iterations: jax.Array
     converged: jax.Array
     pmf: jax.Array
+    noise_dispersion: jax.Array | float = 0.0
 
     @property
     def gap(self) -> jax.Array:
@@ -62,8 +64,9 @@ class RateDistortion(NamedTuple):
 
     @property
     def dispersion(self) -> jax.Array:
-        """Variance of `tilted_information`, bits squared: blocks of n letters need about R + sqrt(V / n) Q^-1(eps).
+        """Variance of `tilted_information`, and of the noise of a remote source, bits squared.
 
-        Where R(D) has a kink at D, which a single slope does not show, it belongs to one side of it.
+        Blocks of n letters need about R + sqrt(V / n) Q^-1(eps). Where R(D) has a kink at D, which a single slope does
+        not show, V belongs to one side of it.
         """
-        return tilting.dispersion(self.pmf, self.multiplier, self.rate)
+        return tilting.dispersion(self.pmf, self.multiplier, self.rate) + self.noise_dispersion

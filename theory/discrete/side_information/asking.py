@@ -11,7 +11,7 @@ from theory.discrete.classical import solver as classical
 from theory.discrete.perception import divergences, power_divergence
 from theory.discrete.perception.divergences import TRANSPORT, Divergence
 from theory.discrete.perception.power_divergence import PowerDivergence
-from theory.discrete.side_information import solver
+from theory.discrete.side_information import mending, solver
 from theory.discrete.side_information.problem import Options, Problem
 from theory.discrete.side_information.solver import SideInformationRate
 from theory.numerics.checks import check_choice, check_domain, check_pmf, is_concrete
@@ -145,8 +145,11 @@ def ask(
     budget = jnp.asarray(1.0 if regime == "free" else perception, jnp.float64)
     target = target / jnp.maximum(target.sum(), 1e-300)
     problem = Problem(joint, cost, outputs, target, most, budget, points, jnp.asarray(tolerance, jnp.float64))
+    options = Options(divergence, regime, classes, max_iterations)
     with solver.programs:
-        result = solver.compiled(problem, options=Options(divergence, regime, classes, max_iterations))
+        result = solver.compiled(problem, options=options)
+        if all(map(is_concrete, jax.tree.leaves((problem, result.rate)))) and not result.converged:
+            result = mending.mend(problem, options, result)
     if is_concrete(result.rate_lower) and np.isposinf(result.rate_lower):
         raise ValueError(f"distortion and perception: no channel has E[d] <= {float(most):g} and divergence "
                          f"<= {float(budget):g}")

@@ -135,7 +135,7 @@ def _best_of(joint, matrix, distortion, rounds: int, size: int, rng) -> WynerZiv
         # Padded with strategies that may not be used, so that few programs are compiled.
         padded = jnp.pad(cost, ((0, 0), (0, -len(maps) % 64)), constant_values=jnp.inf)
         result = asking.ask(joint, padded, distortion, tolerance=1e-9, max_iterations=200)
-        result = result._replace(channel=result.channel[:, :len(maps)])
+        result = result._replace(channel=result.channel[:, :len(maps)], witness=result.witness[:, :len(maps)])
         if best is None or result.rate < best.rate:
             best = WynerZivBracket(result.rate, jnp.zeros(()), result.distortion, result.channel, maps)
         if step == rounds or result.rate == 0:

@@ -118,6 +118,8 @@ def _pairs(joint: jax.Array, matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def _unpair(result: SideInformationRate, n: int, k: int) -> SideInformationRate:
-    channel = result.channel.reshape(*result.channel.shape[:-2], n, k, -1)
+    channel, witness = (x.reshape(*x.shape[:-2], n, k, x.shape[-1]) for x in (result.channel, result.witness))
     return result._replace(
-        channel=channel, multiplier=result.multiplier.reshape(*result.multiplier.shape[:-1], n, k))
+        channel=channel, witness=witness, multiplier=result.multiplier.reshape(*result.multiplier.shape[:-1], n, k),
+        tilted_information=jnp.einsum("...xyy->...xy", result.tilted_information.reshape(
+            *result.tilted_information.shape[:-2], n, k, k)))

@@ -34,10 +34,11 @@ class SideInformationRate(NamedTuple):
     For a channel W(t|x) with T - X - Y the rate is I(X; T | Y). With W_y(t) = sum_x p(x|y) W(t|x), s = `slope`, h =
     `critic` and k(j|x, t) the distribution of the output letter,
 
-        nu(x) = min over t of sum_y p(y|x) log2(W(t|x) / W_y(t)) + s c(x, t) + sum_j k(j|x, t) h(j),
+        nu(x) = min over t of sum_y p(y|x) log2(B(t|x) / B_y(t)) + s c(x, t) + sum_j k(j|x, t) h(j),
 
-    over the pairs that may be used, makes `rate_lower` = sum_x p(x) nu(x) - s D - (largest sum_j q(j) h(j) that
-    realism allows), or 0 if that is less: it can be checked from `channel`, `slope`, `perception_slope` and `critic`.
+    over the pairs that may be used, with B = `witness`, makes `rate_lower` = sum_x p(x) nu(x) - s D -
+    (largest sum_j q(j) h(j) that realism allows), or 0 if that is less: it can be checked from `witness`, `slope`,
+    `perception_slope` and `critic`.
 
     Attributes:
       rate: I(X; T | Y) of `channel`, bits; scalar. NaN if no channel was found that meets the constraints.
@@ -52,6 +53,15 @@ class SideInformationRate(NamedTuple):
       critic: h(j), bits, [j]; empty without realism.
       iterations: Newton steps made; scalar integer.
       converged: whether the certified gap is at most the tolerance; scalar bool.
+      witness: B(t|x) >= 0, whose likelihood ratios prove the lower bound, [n, m]: `channel` unless the solver had to be
+        helped; then it need not be normalized.
+      tilted_information: j(x, y), bits, [n, k]: the derivative of the rate by the pmf, moved so that its mean is the
+        rate; with side information at both ends the conditional d-tilted information nu(x, y) - s D. NaN where realism
+        binds: what the spread of costs means for blocks is not known there.
+      dispersion: V = Var[log2(W(T|X) / W_Y(T)) + s d(X, T(Y))], bits squared; scalar; NaN where realism binds. Blocks
+        of n letters need about R + sqrt(V / n) Q^-1(eps) if their distortion may exceed D with probability eps: proved
+        for remote sources and, where V = Var j, for side information at both ends. With the decoder alone informed
+        known codes need at least that, and no converse is known (docs/derivations/side_information.md).
     """
 
     rate: jax.Array
@@ -65,6 +75,9 @@ class SideInformationRate(NamedTuple):
     critic: jax.Array
     iterations: jax.Array
     converged: jax.Array
+    witness: jax.Array
+    tilted_information: jax.Array
+    dispersion: jax.Array
 
     @property
     def gap(self) -> jax.Array:
@@ -77,8 +90,13 @@ class SideInformationRate(NamedTuple):
         return jnp.isfinite(self.rate)
 
 
-class _Proof(NamedTuple):
-    """What a dual point proves, nats: a lower bound on the rate, inf where there is no channel; and its nu, [n]."""
+class Proof(NamedTuple):
+    """What a dual point proves.
+
+    Attributes:
+      value: a lower bound on the rate, nats; inf where there is no channel; scalar.
+      log_multiplier: its nu, nats, [n].
+    """
 
     value: jax.Array
     log_multiplier: jax.Array
@@ -98,10 +116,24 @@ def rate_of(limits: Limits, channel: jax.Array) -> jax.Array:
     return jnp.maximum(jnp.sum(limits.source.letters[None] * channel * g), 0.0)
 
 
-def _prove(
+def prove(
     problem: Problem, limits: Limits, perception: Perception | None, regime: str, channel, slope, critic, multiplier
-) -> _Proof:
-    """What the likelihood ratios of a positive channel, s, h and t prove, nats."""
+) -> Proof:
+    """Evaluates what the likelihood ratios of a positive channel, s, h and t prove.
+
+    Args:
+      problem: the problem.
+      limits: of the problem.
+      perception: the divergence, bound; None without realism.
+      regime: of the options.
+      channel: [m, n], positive where a pair may be used.
+      slope: s, nats per unit of normalized cost; scalar.
+      critic: h, nats, [j].
+      multiplier: t, nats per unit of normalized perception; scalar.
+
+    Returns:
+      The proof, rounded outwards.
+    """
     p, live, finite = limits.source.letters, limits.live.T, channels.finite_part(limits.costs.distortion).T
     g, by_side = interior_point.log_ratios(limits, channel)
     pull = problem.outputs.swapaxes(0, 1) @ critic
@@ -129,11 +161,20 @@ def _prove(
     least = jnp.where(p > 0, jnp.where(live, slope * finite + pull, jnp.inf).min(0), 0.0)
     spare = jnp.sum(p * least) - realism - slope * needed
     value = value - realism - 8.0 * _EPS * sizes
-    return _Proof(jnp.where(spare > 1e-9 * (slope + sizes), jnp.inf, value), nu)
+    return Proof(jnp.where(spare > 1e-9 * (slope + sizes), jnp.inf, value), nu)
 
 
-def _meet_outputs(problem: Problem, limits: Limits, channel: jax.Array) -> jax.Array:
-    """Gives a nearly realistic channel exactly the target as output: Newton's method on u (1 + a(x) + k b), thrice."""
+def meet_outputs(problem: Problem, limits: Limits, channel: jax.Array) -> jax.Array:
+    """Gives a nearly realistic channel exactly the target as output: Newton's method on u (1 + a(x) + k b), thrice.
+
+    Args:
+      problem: the problem, with realism.
+      limits: of the problem.
+      channel: [m, n].
+
+    Returns:
+      The channel, [m, n].
+    """
     p, outputs = limits.source.letters, problem.outputs.swapaxes(0, 1)
     n, j = p.shape[0], problem.target.shape[0]
     columns = jnp.concatenate([jnp.broadcast_to(jnp.eye(n), (*channel.shape, n)), outputs], 2)
@@ -194,19 +235,37 @@ def solve(problem: Problem, options: Options) -> SideInformationRate:
     if free:
         channel = _nearest(limits, channel)
     elif not constrained:
-        channel = _meet_outputs(problem, limits, channel)
-    proof = _prove(problem, limits, perception, options.regime, channel, point.slope, point.critic,
-                   point.perception_multiplier)
+        channel = meet_outputs(problem, limits, channel)
+    proof = prove(problem, limits, perception, options.regime, channel, point.slope, point.critic,
+                  point.perception_multiplier)
     channel = jnp.where(idle, constant.T, channel)
     lower = jnp.where(idle, 0.0, jnp.maximum(proof.value, 0.0))
     point = point._replace(
         channel=channel, slope=jnp.where(idle, 0.0, point.slope),
         multiplier=jnp.where(idle, 0.0, proof.log_multiplier))
-    return _report(arguments, problem, limits, perception, options, point, lower, iterations)
+    return report(arguments, problem, limits, perception, options, point, lower, iterations, channel)
 
 
-def _report(arguments, problem, limits, perception, options, point, lower, iterations) -> SideInformationRate:
-    """Measures the channel, undoes the scaling and gives the rate its gradient."""
+def report(
+    arguments: Problem, problem: Problem, limits: Limits, perception: Perception | None, options: Options,
+    point: interior_point.Point, lower: jax.Array, iterations: jax.Array, witness: jax.Array,
+) -> SideInformationRate:
+    """Measures the channel, undoes the scaling and gives the rate its gradient.
+
+    Args:
+      arguments: what is differentiated by.
+      problem: the same as constants.
+      limits: of the problem.
+      perception: the divergence, bound; None without realism.
+      options: of the problem.
+      point: channel, slope, critic and multipliers.
+      lower: what is proved, nats, >= 0; scalar.
+      iterations: Newton steps made; scalar integer.
+      witness: channel of the proof, [m, n].
+
+    Returns:
+      The result, NaN the rate of a channel that misses a constraint.
+    """
     p, costs, u = limits.source.letters, limits.costs, point.channel
     achieved = jnp.sum(p[None] * u * channels.finite_part(costs.distortion).T)
     if options.regime == "free":  # the best constant symbol by the sum that found it: another may be off by a rounding
@@ -250,12 +309,17 @@ def _report(arguments, problem, limits, perception, options, point, lower, itera
         distortion=jnp.where(valid, distortion, jnp.nan), perception=jnp.where(valid, delta, jnp.nan),
         slope=slope, perception_slope=by_perception, channel=u.T, multiplier=nats_to_bits(point.multiplier) + shift,
         critic=nats_to_bits(point.critic), iterations=iterations, converged=rate - lower <= problem.tolerance,
+        witness=witness.T, tilted_information=jnp.zeros_like(problem.joint), dispersion=jnp.zeros(()),
     )  # fmt: skip
-    return result._replace(rate=_with_gradient(arguments, problem, limits, perception, options, point, result, q))
+    rate, by_joint = _with_gradient(arguments, problem, limits, perception, options, point, result, q)
+    joint, by_joint = limits.source.joint, jnp.where(by_perception > 0, jnp.nan, by_joint)
+    tilted = by_joint + (lax.stop_gradient(rate) - jnp.sum(joint * by_joint))
+    spread = jnp.sum(joint * (tilted - jnp.sum(joint * tilted)) ** 2)
+    return result._replace(rate=rate, tilted_information=tilted, dispersion=spread)
 
 
-def _with_gradient(arguments, problem, limits, perception, options, point, result, q) -> jax.Array:
-    """The rate with its partial derivatives, by the envelope theorem."""
+def _with_gradient(arguments, problem, limits, perception, options, point, result, q) -> tuple[jax.Array, jax.Array]:
+    """The rate with its partial derivatives, by the envelope theorem, and that by the joint pmf where D is fixed."""
     source, u, slope = limits.source, point.channel, result.slope
     by_side = u @ source.given_side
     positive = (u > 0)[:, :, None] & (by_side > 0)[:, None]
@@ -266,7 +330,8 @@ def _with_gradient(arguments, problem, limits, perception, options, point, resul
     pulled = jnp.einsum("tx,xtj,j->x", u, problem.outputs, result.critic)
     # At the smallest reachable distortion that moves with the pmf, so does the rate: infinitely fast.
     moving = jnp.where(limits.lossless & (limits.costs.mean_offset > 0) & (point.slope > 0), jnp.inf, 0.0)
-    by_joint = nats_to_bits(information) + (finite_slope * spent + pulled + moving)[:, None]
+    costs_of_pairs = nats_to_bits(information) + (finite_slope * spent + pulled)[:, None]
+    by_joint = costs_of_pairs + moving
     joint = source.letters[:, None] * u.T
     by_target = jnp.zeros_like(problem.target)
     if options.regime == "perfect":
@@ -274,12 +339,33 @@ def _with_gradient(arguments, problem, limits, perception, options, point, resul
     elif perception is not None:
         nats = perception.source_derivative(q, point.block, point.critic, point.perception_multiplier)
         by_target = nats_to_bits(nats)
-    return with_gradient(
+    rate = with_gradient(
         result.rate, (arguments.joint, by_joint),
         (arguments.cost, jnp.where(joint > 0, slope * joint, 0.0)),
         (arguments.outputs, joint[:, :, None] * result.critic[None, None]), (arguments.target, by_target),
         (arguments.distortion, -slope), (arguments.perception, -result.perception_slope),
     )  # fmt: skip
+    return rate, costs_of_pairs
+
+
+def joined(upper: SideInformationRate, lower: SideInformationRate, tolerance: jax.Array) -> SideInformationRate:
+    """Puts the channel of one result and the proof of another of the same problem together.
+
+    Args:
+      upper: whose channel is taken.
+      lower: whose dual point is taken.
+      tolerance: certified gap asked for, bits.
+
+    Returns:
+      The result.
+    """
+    names = ("slope", "perception_slope", "multiplier", "critic", "witness")
+    proved = jnp.where(upper.rate < lower.rate_lower, upper.rate, lower.rate_lower)
+    # A bound above a rate by more than its rounding would be a contradiction, and neither is believed then.
+    contradiction = lower.rate_lower > upper.rate + 1e-12 * (1.0 + upper.rate)
+    rate, proved = (jnp.where(contradiction, jnp.nan, x) for x in (upper.rate, proved))
+    return upper._replace(rate=rate, rate_lower=proved, converged=rate - proved <= tolerance,
+                          **{name: getattr(lower, name) for name in names})
 
 
 compiled = programs.compiled(partial(jax.jit, static_argnames="options")(solve))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
+from jax import lax
 from jax.typing import ArrayLike
 
+from theory.discrete.common import tilting
 from theory.discrete.perception.divergences import Divergence
 from theory.discrete.perception.power_divergence import PowerDivergence
 from theory.discrete.side_information import asking, strategies
@@ -12,6 +15,7 @@ from theory.discrete.side_information.conditional import REALISM
 from theory.discrete.side_information.problem import source_of
 from theory.discrete.side_information.solver import SideInformationRate
 from theory.numerics.checks import check_choice
+from theory.numerics.units import nats_to_bits
 
 MOST_STRATEGIES = 4096
 
@@ -53,7 +57,8 @@ def wyner_ziv_rate_distortion(
     joint, matrix = asking.check_joint("joint_pmf", joint_pmf, distortion_matrix)
     maps = _all(joint, matrix)
     cost = strategies.strategy_costs(source_of(joint).given_letter, matrix, maps)
-    return asking.ask(joint, cost, distortion, tolerance=tolerance, max_iterations=max_iterations)
+    result = asking.ask(joint, cost, distortion, tolerance=tolerance, max_iterations=max_iterations)
+    return _with_dispersion(result, joint, matrix, cost, maps)
 
 
 def wyner_ziv_rate_distortion_perception(
@@ -98,13 +103,35 @@ def wyner_ziv_rate_distortion_perception(
     joint, matrix = asking.check_joint("joint_pmf", joint_pmf, distortion_matrix, square=True)
     positions = asking.check_points(divergence, points, joint.shape[0])
     maps, given = _all(joint, matrix), source_of(joint).given_letter
-    together = realism == "joint"
-    return asking.ask(
-        joint, strategies.strategy_costs(given, matrix, maps), distortion, tolerance=tolerance,
+    together, cost = realism == "joint", strategies.strategy_costs(given, matrix, maps)
+    result = asking.ask(
+        joint, cost, distortion, tolerance=tolerance,
         max_iterations=max_iterations,
         outputs=strategies.strategy_outputs(given, maps, joint.shape[0], joint=together),
         target=joint.T.reshape(-1) if together else joint.sum(1), perception=perception, divergence=divergence,
         points=positions, classes=joint.shape[1] if together else 1)  # fmt: skip
+    return _with_dispersion(result, joint, matrix, cost, maps)
+
+
+def _with_dispersion(result: SideInformationRate, joint, matrix, cost, maps) -> SideInformationRate:
+    """The result with the spread of what random binning pays: over letters, side information and strategies."""
+    source = source_of(joint)
+    weight = source.joint[:, :, None] * result.channel[:, None]
+    by_side = result.channel.T @ source.given_side
+    safe = weight > 0
+    ratio = jnp.where(safe, result.channel[:, None], 1.0) / jnp.where(safe, by_side.T[None], 1.0)
+    chosen = matrix[:, maps].swapaxes(1, 2)  # d(x, t(y)), [n, k, l]
+    logs = nats_to_bits(jnp.log(ratio))
+    spread = tilting.noisy_dispersion(weight, logs, chosen, cost[:, None], result.slope)
+    slope = jnp.where(jnp.isfinite(result.slope), result.slope, 0.0)
+    used = result.channel[:, None] > 0
+    # The mean costs of strategies move with the pmf, too: what a pair costs is the mean given it.
+    tilted = jnp.sum(result.channel[:, None] * (logs + slope * jnp.where(used, chosen, 0.0)), -1)
+    tilted = tilted + result.rate - jnp.sum(source.joint * tilted)
+    bound = jnp.isnan(result.dispersion)
+    return result._replace(
+        dispersion=lax.stop_gradient(jnp.where(bound, jnp.nan, spread)),
+        tilted_information=lax.stop_gradient(jnp.where(bound, jnp.nan, tilted)))
 
 
 def _all(joint: jax.Array, matrix: jax.Array):

@@ -88,3 +88,22 @@ def test_every_divergence(example, divergence, realism):
         joint, d, distortion=distortion, perception=0.0, divergence=divergence, realism=realism)
     assert result.converged and perfect.converged and result.perception <= 0.01
     assert result.rate <= perfect.rate + 1e-9
+
+
+def test_tilted_information_is_the_derivative_by_the_pmf():
+    """Differences of the rate along the simplex; its mean and spread; and nu(x, y) - s D on what occurs."""
+    problem, _, _ = families.recorded("conditional")
+    rng, size = np.random.default_rng(0), 1e-4
+    few = [x[:4] for x in problem]
+    result = families.solve("conditional", *few)[0]
+    tilted, joint = result.tilted_information, few[0]
+    np.testing.assert_allclose((joint * tilted).sum((1, 2)), result.rate, atol=1e-12)
+    away = tilted - (result.multiplier - (result.slope * few[2])[:, None, None])
+    assert ((joint * away**2).sum((1, 2)) < 1e-8).all()  # the gap, about
+    np.testing.assert_allclose(
+        result.dispersion, (joint * (tilted - result.rate[:, None, None]) ** 2).sum((1, 2)), rtol=1e-9)
+    step = rng.uniform(-1, 1, joint.shape) * joint
+    step -= joint * step.sum((1, 2), keepdims=True)
+    ends = [families.solve("conditional", joint + sign * size * step, *few[1:])[0].rate for sign in (1, -1)]
+    np.testing.assert_allclose((step * tilted).sum((1, 2)), (ends[0] - ends[1]) / (2 * size), atol=2e-4)
+    assert (result.dispersion > 1e-3).any()

@@ -1,5 +1,7 @@
 """Side information at the decoder alone: closed forms, extremes, other algorithms."""
 
+import itertools
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -124,3 +126,46 @@ def test_erased_copies_lose_nothing():
     result = discrete.wyner_ziv_rate_distortion(joint, 1.0 - np.eye(2), distortion=distortion)
     expected = closed_form.erased_side_information_rate(distortion, e, p[1])
     assert result.rate_lower - 1e-12 <= expected <= result.rate + 1e-12 and result.converged
+
+
+def test_dispersion_is_the_spread_of_what_binning_pays():
+    """Sums of the three parts, by their covariance, for the recorded problems; and a sample of letters."""
+    problem, _, _ = families.recorded("wyner_ziv")
+    result = families.solve("wyner_ziv", *problem)[0]
+    rng, maps = np.random.default_rng(3), np.array(list(itertools.product(range(3), repeat=2)))
+    for k in (0, 7):
+        joint, d = problem[0][k], problem[1][k]
+        weight = joint[:, :, None] * result.channel[k][:, None]
+        by_side, marginal = (joint / joint.sum(0)).T @ result.channel[k], joint.sum(1) @ result.channel[k]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            parts = [np.broadcast_to(x, weight.shape) for x in (
+                -np.log2(by_side / marginal)[None], np.log2(result.channel[k] / marginal)[:, None],
+                result.slope[k] * d[:, maps].swapaxes(1, 2))]
+        parts = np.stack([np.where(weight > 0, x, 0.0).ravel() for x in parts])
+        spread = np.cov(parts, aweights=weight.ravel(), ddof=0).sum()
+        np.testing.assert_allclose(result.dispersion[k], spread, rtol=1e-9)
+        drawn = parts.sum(0)[rng.choice(weight.size, 200_000, p=weight.ravel() / weight.sum())]
+        np.testing.assert_allclose(drawn.var(), spread, rtol=0.05)
+        np.testing.assert_allclose(parts.sum(0) @ weight.ravel(), result.rate[k] + result.slope[k] * problem[2][k],
+                                   atol=1e-7)
+    # The derivative of the rate by the pmf, by differences; the spread is more than its variance.
+    few, size = [x[:4] for x in problem], 1e-4
+    step = rng.uniform(-1, 1, few[0].shape) * few[0]
+    step -= few[0] * step.sum((1, 2), keepdims=True)
+    ends = [families.solve("wyner_ziv", few[0] + sign * size * step, *few[1:])[0].rate for sign in (1, -1)]
+    np.testing.assert_allclose(
+        (step * result.tilted_information[:4]).sum((1, 2)), (ends[0] - ends[1]) / (2 * size), atol=1e-4)
+    assert (result.dispersion >= (problem[0] * (result.tilted_information - result.rate[:, None, None]) ** 2).sum(
+        (1, 2)) - 1e-9).all()
+
+
+@pytest.mark.stress
+@pytest.mark.parametrize("erased, distortion", [(0.5, 0.2), (0.3, 0.05), (0.25, 0.25)])
+def test_published_values_of_an_erased_coin(erased, distortion):
+    """Kelly and Wagner: no errors but erasures in the output, R = (p - D)+, the same with Y at both ends."""
+    joint = np.array([[1 - erased, erased, 0.0], [0.0, erased, 1 - erased]]) / 2
+    costs = np.array([[0.0, 1.0, np.inf], [np.inf, 1.0, 0.0]])
+    alone = discrete.wyner_ziv_rate_distortion(joint, costs, distortion=distortion)
+    both = discrete.conditional_rate_distortion(joint, costs, distortion=distortion)
+    for found in (alone, both):
+        np.testing.assert_allclose([found.rate, found.rate_lower], max(erased - distortion, 0.0), atol=1e-8)
