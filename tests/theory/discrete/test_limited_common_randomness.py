@@ -136,3 +136,11 @@ def test_slopes_of_the_estimation_bound_are_those_that_the_rate_needs():
     assert module._supporting_slopes(places, pmf, variance, 0.0, 12).max() <= 2e4 / variance * (1 + 1e-12)
     # Letters that are far apart are resolved as before.
     assert module._supporting_slopes(POINTS[:, None], PMF, 0.49, 1e-3, 12).max() == pytest.approx(12.0)
+
+
+def test_no_dispersion_is_claimed_under_perfect_realism():
+    """The notion is not defined there: NaN, of the shapes that other solutions have."""
+    zero = np.zeros(())
+    answer = module.LimitedCommonRandomness(zero, zero, "", zero, zero, zero, zero, zero, np.eye(3), np.eye(3))
+    assert np.isnan(answer.dispersion) and answer.dispersion.shape == ()
+    assert np.isnan(answer.tilted_information).all() and answer.tilted_information.shape == (3,)
