@@ -6,15 +6,17 @@ WORKDIR ?= runs/gaussian_rdp/$(PRESET)
 FIGURES ?= runs/figures
 MINUTES ?= 12
 OUT ?= runs/gpu
+DOCS ?= build/docs
 THREADS ?= 1
 TORCH_INDEX ?=
 COOLCHIC ?=
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
+DOCS_READY := $(VENV)/.ready-docs
 PEERS := .venv-peers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup reproduce check test lint bench bench-peers gpu stress clean
+.PHONY: help setup reproduce check test lint docs bench bench-peers gpu stress clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,6 +39,12 @@ test: lint ## lint, types and the whole test suite
 lint: $(READY) ## check style, import order and types
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/pyrefly check --python-interpreter-path $(PY) --min-severity error --output-format min-text --summary=none
+
+docs: $(DOCS_READY) ## build the documentation site, run its examples, check its links (DOCS=build/docs)
+	@$(PY) -m docs.site.build --out=$(DOCS)
+
+$(DOCS_READY): $(READY)
+	@sh .ci/setup $(VENV) docs
 
 bench: $(READY) ## measure speed and memory (recorded figures: benchmarks/*.md)
 	@for file in $(filter-out $(addprefix benchmarks/,gpu.py cross_device.py peers.py peer_calls.py peer_training.py),$(wildcard benchmarks/*.py)); do echo "== $$file"; $(PY) -m benchmarks.$$(basename $$file .py) || exit 1; done

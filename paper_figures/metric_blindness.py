@@ -72,23 +72,24 @@ def make_figure(data: Data) -> Figure:
       data: what `load` returned.
 
     Returns:
-      The figure: dark cells are what a metric hardly sees; a hatch marks scores that do not rise with the strength.
+      The figure: colors diverge from 0, orange for what a metric hardly sees; a hatch marks scores that do not rise
+      with the strength.
     """
     rows, columns = data.response.shape
     figure, axes = plt.subplots(figsize=(1.7 + 0.82 * columns, 1.0 + 0.36 * rows), layout="constrained")
-    shown = axes.imshow(data.response, cmap="viridis", vmin=-LIMIT, vmax=LIMIT, aspect="auto")
+    shown = axes.imshow(data.response, cmap="PuOr", vmin=-LIMIT, vmax=LIMIT, aspect="auto")
     for i in range(rows):
         for j in range(columns):
             value = data.response[i, j]
             # What rounds to zero is written without a sign.
             text = f"{value + 0.0:+.1f}".replace("-", "\u2212") if abs(value) >= 0.05 else "0"
-            color = "white" if value < 1.5 else "black"
+            color = "white" if abs(value) > 0.6 * LIMIT else "black"
             # The number stands on its cell's color, also where there is a hatch.
             ground = {"facecolor": shown.cmap(shown.norm(value)), "edgecolor": "none", "pad": 1.5}
             axes.text(j, i, text, ha="center", va="center", fontsize=8, color=color, bbox=ground)
             if not data.order[i, j] > 0.9:
                 place = (j - 0.5, i - 0.5)
-                axes.add_patch(plt.Rectangle(place, 1, 1, fill=False, hatch="////", edgecolor="0.75", lw=0))
+                axes.add_patch(plt.Rectangle(place, 1, 1, fill=False, hatch="////", edgecolor="0.35", lw=0))
     axes.set_xticks(range(columns), data.distortions)
     axes.set_yticks(range(rows), [NAMES.get(name, name) for name in data.metrics])
     axes.xaxis.tick_top()

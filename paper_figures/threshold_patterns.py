@@ -72,13 +72,13 @@ def make_figure(data: Data) -> Figure:
     """
     rows, columns = data.deviation.shape
     figure, axes = plt.subplots(figsize=(2.4 + 0.46 * columns, 1.5 + 0.33 * rows), layout="constrained")
-    shown = axes.imshow(data.deviation, cmap="viridis", vmin=-LIMIT, vmax=LIMIT, aspect="auto")
+    shown = axes.imshow(data.deviation, cmap="PuOr", vmin=-LIMIT, vmax=LIMIT, aspect="auto")
     for i in range(rows):
         for j in range(columns):
             value = data.deviation[i, j]
             text = "0" if abs(value) < 0.5 else f"{np.rint(value):+.0f}".replace("-", "\u2212")
             text = "none" if value <= FLOOR else text
-            axes.text(j, i, text, ha="center", va="center", fontsize=7, color="white" if value < 6 else "black")
+            axes.text(j, i, text, ha="center", va="center", fontsize=7, color="white" if abs(value) > 15 else "black")
     axes.set_xticks(range(columns), [f"{u:g}" for u in data.frequency])
     axes.set_yticks(range(rows), [NAMES.get(name, name) for name in data.metrics])
     axes.set_xlabel("spatial frequency (cycles per degree)")

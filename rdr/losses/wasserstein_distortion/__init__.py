@@ -7,5 +7,6 @@ __getattr__, __dir__, __all__ = attach(__name__, {
     "Statistics": "loss",
     "distance": "loss",
     "prepare": "loss",
+    "sigma": "sigma",
     "wasserstein_distortion": "loss",
 })

@@ -1,0 +1,64 @@
+"""Examples of pages: run in order, in one scope, with what they print and draw behind them."""
+
+import pathlib
+
+import pytest
+
+from docs.site import snippets
+
+PAGE = """# A page
+
+```python
+x = 2
+print("two")
+x + 1
+```
+
+```py
+never_run()
+```
+
+```sh
+exit 1
+```
+"""
+
+
+def test_blocks_share_a_scope_and_show_their_last_value(tmp_path):
+    page = PAGE + "\n```python\nopen('f', 'w').write(str(x))\nprint(x)\n```\n"
+    outputs = snippets.run_blocks(page, tmp_path)
+    assert [output.text for output in outputs] == ["two\n3\n", "2\n"] and (tmp_path / "f").read_text() == "2"
+    shown = snippets.insert(page, outputs, "figures")
+    assert "```\n\n```{code-block} text\n:class: output\n\ntwo\n3\n```" in shown
+    assert shown.replace("\n\n```{code-block} text\n:class: output\n\ntwo\n3\n```", "").startswith(PAGE)
+
+
+def test_figures_are_kept_with_their_labels(tmp_path):
+    page = "```python\nimport matplotlib.pyplot as plt\nplt.figure(figsize=(1, 1)).set_label('a line')\n```\n"
+    outputs = snippets.run_blocks(page, tmp_path)
+    (path, label), = outputs[0].figures
+    assert label == "a line" and (tmp_path / path).stat().st_size > 0
+    assert f"![a line](figures/{path})" in snippets.insert(page, outputs, "figures")
+
+
+def test_shell_blocks_are_run_where_the_page_says_so(tmp_path):
+    page = f"{snippets.RUN_SHELL}\n```sh\necho here > f; cat f\n```\n"
+    assert snippets.run_blocks(page, tmp_path)[0].text == "here\n"
+    with pytest.raises(RuntimeError, match="RuntimeError"):
+        snippets.run_blocks(f"{snippets.RUN_SHELL}\n{PAGE}", tmp_path)
+
+
+def test_an_example_that_fails_is_named(tmp_path):
+    with pytest.raises(RuntimeError, match=r"1 / 0\n\nThis example fails with ZeroDivisionError"):
+        snippets.run_blocks("```python\n1 / 0\n```\n", tmp_path)
+
+
+def test_results_are_made_once(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("```python\nprint('once')\n```\n")
+    root = pathlib.Path(__file__).parents[2]
+    first, folder = snippets.run_page(page, tmp_path / "cache", root, "code")
+    (folder / "outputs.json").write_text('[["kept", []]]')
+    assert first[0].text == "once\n"
+    assert snippets.run_page(page, tmp_path / "cache", root, "code")[0][0].text == "kept"
+    assert snippets.run_page(page, tmp_path / "cache", root, "other code")[0][0].text == "once\n"
