@@ -85,7 +85,7 @@ def noisy_sphere_samples(key: jax.Array, number: int, dimension: int) -> jax.Arr
       ValueError: if the dimension is not positive.
 
     Reference:
-      [yang2023estimating] Yang, Eckstein, Nutz and Mandt 2023, section 5.
+      [yang2023wasserstein] Yang, Eckstein, Nutz and Mandt 2023, section 5.
     """
     check_domain("dimension", dimension, minimum=1, finite=True)
     sphere_key, noise_key = jax.random.split(key)
@@ -158,7 +158,7 @@ def noisy_sphere_value(dimension: int, *, slope: float | None = None) -> jax.Arr
       ValueError: if the slope is less than 5 / ln 2.
 
     Reference:
-      [yang2023estimating] Yang, Eckstein, Nutz and Mandt 2023, section 5.
+      [yang2023wasserstein] Yang, Eckstein, Nutz and Mandt 2023, section 5.
     """
     least = float(nats_to_bits(0.5 / SPHERE_NOISE))
     slope = least if slope is None else slope
