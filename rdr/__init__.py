@@ -9,7 +9,7 @@ __version__ = "0.1.0"
 
 _SUBPACKAGES = (
     "bitstream", "codecs", "data", "entropy_models", "estimators", "evaluation", "features", "losses", "metrics",
-    "quantize", "randomness", "sharding", "training", "transforms", "units", "web",
+    "quantize", "randomness", "sharding", "training", "transforms", "units", "vision", "web",
 )
 
 __getattr__, __dir__, __all__ = attach(__name__, {name: name for name in _SUBPACKAGES})
