@@ -105,7 +105,8 @@ def forge(description, packed):
     struct.pack("<BBBf", 10, 16, 9, np.nan), struct.pack("<BBBf", 10, 16, 9, 1.1e9),
     struct.pack("<BBBf", 10, 13, 9, 100), struct.pack("<BBBf", 8, 13, 1, 0), b"",
 ])  # fmt: skip
-def test_forged_headers_are_refused(description, packed):
+def test_forged_headers_are_refused(make_description, packed):
+    description = make_description(5, 6, levels=2, noise_levels=0)
     message = forge(description, packed)
     for call in (overfitted.decode, overfitted.describe, overfitted.signal_of_message):
         with pytest.raises(ValueError, match="damaged message"):
