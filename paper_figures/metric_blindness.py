@@ -19,7 +19,8 @@ from paper_figures.tables import read_table
 
 NAMES = {
     "mse": "MSE", "ssim": "SSIM", "ms_ssim": "MS-SSIM", "nlpd": "NLPD", "ciede2000": "CIEDE2000",
-    "csf": "CSF-weighted error", "csf_castle": "castleCSF-weighted error", "lpips_alexnet": "LPIPS (AlexNet)",
+    "csf": "CSF-weighted error", "csf_castle": "castleCSF-weighted error",
+    "cvvdp": "ColorVideoVDP", "lpips_alexnet": "LPIPS (AlexNet)",
     "lpips_vgg16": "LPIPS (VGG-16)", "dists": "DISTS",
     "wd_vgg16": "WD (VGG-16, $\\sigma$ = 8)", "fd_alexnet": "FD-AlexNet", "fd_vgg16": "FD-VGG-16",
     "fd_efficientnet_lite0": "FD-EfficientNet-Lite0", "fd_steerable": "FD-steerable", "natural": "natural statistics",

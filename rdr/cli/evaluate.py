@@ -26,6 +26,7 @@ from rdr.metrics.contrast_sensitivity import TRANSFERS
 from rdr.metrics.embeddings import EMBEDDINGS
 from rdr.metrics.psnr import psnr_of_mean
 from rdr.metrics.set_distances import KINDS
+from rdr.vision.display import display_names
 
 DESCRIPTION = """
 Evaluates decoded images against their originals, or what a codec makes of a folder.
@@ -64,6 +65,9 @@ class Config:
     black_luminance: float = option(0.1, "luminance of black in cd/m^2, for csf and csf_castle; that of your display")
     transfer: str = option(
         "srgb", "transfer function of the display, for csf and csf_castle; pq with --color=keep", choices=TRANSFERS)
+    display: str = option(
+        "standard_4k", "display that images are seen on, for cvvdp; those for PQ with --color=keep",
+        choices=display_names())
     color: str = option(
         "convert", "colors that are not sRGB, as a file says: convert them, keep the values as they are (for PQ), or "
         "refuse the file", choices=("convert", "keep", "refuse"))

@@ -73,7 +73,7 @@ def make_plan(config: Any, pairs: Sequence[Pair]) -> Plan:
         if name in missing:
             choice.possible(name, 0, missing[name])
         elif name in FULL_REFERENCE:
-            metric = full_reference(name, display=display, sigma=config.sigma)
+            metric = full_reference(name, display=config.display if name == "cvvdp" else display, sigma=config.sigma)
             if choice.possible(name, metric.min_side):
                 metrics[name] = metric
         elif name in flags:

@@ -22,9 +22,8 @@ from rdr.evaluation.metric_plan import (
     Plan,
 )
 from rdr.metrics import niqe, pyramid_sliced
-from rdr.metrics.contrast_sensitivity import Display
 from rdr.metrics.embeddings import Embedding, embedding
-from rdr.metrics.full_reference import Metric, available, full_reference
+from rdr.metrics.full_reference import AnyDisplay, Metric, available, full_reference
 from rdr.metrics.patches import split_patches
 from rdr.metrics.psnr import image_psnr
 from rdr.sharding import call_sharded, data_mesh, replicate
@@ -49,7 +48,7 @@ class MetricSuite:
     def __init__(
         self, metrics: Iterable[MetricLike] | Mapping[str, MetricLike] = (), *,
         embeddings: Iterable[EmbeddingLike] = (), patch_size: int = 64, natural_patch: int = 0, sliced: bool = False,
-        display: Display | None = None, sigma: float = 8.0, seed: int = 0, skip_missing: bool = False,
+        display: AnyDisplay = None, sigma: float = 8.0, seed: int = 0, skip_missing: bool = False,
     ):
         """Builds the metrics; networks come with their parameters.
 
@@ -59,7 +58,7 @@ class MetricSuite:
           patch_size: side of the patches that embeddings see, pixels; 0 for whole images.
           natural_patch: side of the patches of natural statistics, pixels; 0 for none.
           sliced: whether `features` holds neighborhoods of a Laplacian pyramid.
-          display: for "csf" and "csf_castle"; by default `Display()`.
+          display: for "csf" and "csf_castle", by default `Display()`, and for "cvvdp", by default "standard_4k".
           sigma: pooling width of "wd_vgg16", pixels.
           seed: of the places of neighborhoods.
           skip_missing: whether metrics whose weights are not installed are left out, with a note, instead of refused.
@@ -234,6 +233,8 @@ def dissimilarity(metric: Metric, values: Any) -> Any:
     """
     if not metric.higher_is_better:
         return values
+    if metric.name == "cvvdp":
+        return 10.0 - values
     return 1.0 - values if metric.is_similarity else -values
 
 

@@ -19,6 +19,7 @@ _LABELS = {
     "distortion": "distortion (mean squared error)", "perception": "perception (W2²)", "nlpd": "NLPD",
     "ciede2000": "CIEDE2000", "csf": "CSF-weighted error (thresholds)",
     "csf_castle": "castleCSF-weighted error (thresholds)", "lpips_alexnet": "LPIPS (AlexNet)",
+    "cvvdp": "ColorVideoVDP (JOD)",
     "lpips_vgg16": "LPIPS (VGG-16)", "dists": "DISTS", "wd_vgg16": "Wasserstein distortion (VGG-16)",
 }  # fmt: skip
 _SIMILARITIES = ("ssim", "ms_ssim")

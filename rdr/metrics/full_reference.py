@@ -14,9 +14,14 @@ from rdr.features import vgg, weights
 from rdr.features.color import ycbcr_from_srgb
 from rdr.features.multiscale import multiscale
 from rdr.losses import color_difference, dists, lpips, nlpd, pointwise, ssim, wasserstein_distortion
-from rdr.metrics.contrast_sensitivity import Display, contrast_sensitivity_error
+from rdr.metrics.contrast_sensitivity import TRANSFERS, Display, contrast_sensitivity_error
 from rdr.metrics.protocol import Protocol, parameters_digest
 from rdr.metrics.psnr import psnr
+from rdr.vision.cvvdp import cvvdp as quality_of
+from rdr.vision.display import Display as Screen
+from rdr.vision.display import get_display, make_display
+
+AnyDisplay = Display | Screen | str | None
 
 
 class Metric(NamedTuple):
@@ -54,11 +59,15 @@ class Metric(NamedTuple):
     @property
     def is_similarity(self) -> bool:
         """Whether equal images have the value 1, and others less."""
-        return self.higher_is_better and self.name != "psnr"
+        return self.higher_is_better and self.name not in ("psnr", "cvvdp")
+
+
+# Function of a display and sigma.
+Builder = Callable[[AnyDisplay, float], Metric]
 
 
 def full_reference(
-    metric: str | Metric | Callable[[ArrayLike, ArrayLike], jax.Array], *, display: Display | None = None,
+    metric: str | Metric | Callable[[ArrayLike, ArrayLike], jax.Array], *, display: AnyDisplay = None,
     sigma: float = 8.0,
 ) -> Metric:
     """Builds a metric.
@@ -66,7 +75,8 @@ def full_reference(
     Args:
       metric: one of `FULL_REFERENCE`; or a metric, which is returned as it is; or a function of images and reference,
         whose name is the metric's, and lower values better.
-      display: for "csf" and "csf_castle"; by default `Display()`.
+      display: for "csf" and "csf_castle", by default `Display()`; for "cvvdp", by default "standard_4k". One of
+        `rdr.vision.display_names()`, an `rdr.vision.Display`, or the `Display` of this package.
       sigma: pooling width of "wd_vgg16" in pixels, the same everywhere.
 
     Returns:
@@ -84,11 +94,11 @@ def full_reference(
         raise ValueError(f"metrics must be among {', '.join(FULL_REFERENCE)}, got {metric!r}")
     if not sigma >= 0:
         raise ValueError(f"sigma must be >= 0, got {sigma}")
-    return _build(FULL_REFERENCE[metric], Display() if display is None else display, float(sigma))
+    return _build(FULL_REFERENCE[metric], display, float(sigma))
 
 
 @functools.lru_cache(maxsize=32)
-def _build(builder: Callable[[Display, float], Metric], display: Display, sigma: float) -> Metric:
+def _build(builder: Builder, display: AnyDisplay, sigma: float) -> Metric:
     # The same metric again is compiled and read once.
     return builder(display, sigma)
 
@@ -167,11 +177,41 @@ def _ciede2000(display, sigma):
 
 def _csf(name, model):
     def build(display, sigma):
+        display = _small_display(display)
         loss = functools.partial(contrast_sensitivity_error, display=display, model=model)
         options = dict(display._asdict()) | ({} if model == "barten" else {"sensitivity": model})
         return _plain(name, loss, Protocol("", input="luminance on the display, cd/m^2", options=options))
 
     return build
+
+
+def _small_display(display: AnyDisplay) -> Display:
+    if display is None or isinstance(display, Display):
+        return display or Display()
+    screen = get_display(display)
+    if screen.transfer not in TRANSFERS:
+        raise ValueError(f"display of csf must be sRGB or PQ, got {screen.name!r} with {screen.transfer!r}")
+    return Display(screen.pixels_per_degree, screen.peak, screen.black + screen.reflected, screen.transfer)
+
+
+def _screen(display: AnyDisplay) -> Screen:
+    if not isinstance(display, Display):
+        return get_display("standard_4k" if display is None else display)
+    return make_display(
+        "of csf", peak=display.peak_luminance, black=display.black_luminance, transfer=display.transfer,
+        primaries="bt2020" if display.transfer == "pq" else "bt709", pixels_per_degree=display.pixels_per_degree,
+        resolution=(1, 1))
+
+
+def _cvvdp(display, sigma):
+    screen = _screen(display)
+    protocol = Protocol("", input=f"light of the display {screen.name}, DKL, cd/m^2",
+                        options={"version": "0.5.7", **screen._asdict(), "resolution": list(screen.resolution)})
+
+    def jod(images, reference):
+        return quality_of(images, reference, display=screen).jod
+
+    return _plain("cvvdp", jod, protocol, higher=True, least=2)
 
 
 def _lpips(network, least):
@@ -256,7 +296,7 @@ def _wd_vgg16(display, sigma):
 
 
 # Name -> function of display and sigma to the metric. A new metric is added here.
-FULL_REFERENCE: dict[str, Callable[[Display, float], Metric]] = {
+FULL_REFERENCE: dict[str, Builder] = {
     "mse": _mse,
     "psnr": _psnr,
     "ssim": _ssim,
@@ -265,6 +305,7 @@ FULL_REFERENCE: dict[str, Callable[[Display, float], Metric]] = {
     "ciede2000": _ciede2000,
     "csf": _csf("csf", "barten"),
     "csf_castle": _csf("csf_castle", "castle"),
+    "cvvdp": _cvvdp,
     "lpips_alexnet": _lpips("alexnet", 31),
     "lpips_vgg16": _lpips("vgg16", 16),
     "dists": _dists,

@@ -7,8 +7,7 @@ from collections.abc import Callable
 import jax
 from jax.typing import ArrayLike
 
-from rdr.metrics.contrast_sensitivity import Display
-from rdr.metrics.full_reference import FULL_REFERENCE, Metric, from_function, full_reference
+from rdr.metrics.full_reference import FULL_REFERENCE, AnyDisplay, Metric, from_function, full_reference
 
 
 def names() -> tuple[str, ...]:
@@ -21,14 +20,14 @@ def names() -> tuple[str, ...]:
 
 
 def get(
-    metric: str | Metric | Callable[[ArrayLike, ArrayLike], jax.Array], *, display: Display | None = None,
+    metric: str | Metric | Callable[[ArrayLike, ArrayLike], jax.Array], *, display: AnyDisplay = None,
     sigma: float = 8.0,
 ) -> Metric:
     """Finds a metric; networks come with their parameters.
 
     Args:
       metric: one of `names()`; or a metric, which is returned as it is; or a function of images and reference.
-      display: for "csf" and "csf_castle"; by default `Display()`.
+      display: for "csf" and "csf_castle", by default `Display()`, and for "cvvdp", by default "standard_4k".
       sigma: pooling width of "wd_vgg16" in pixels.
 
     Returns:

@@ -22,7 +22,7 @@ def test_what_cannot_be_computed_is_left_out_of_all_and_refused_by_name(monkeypa
         n: f for n, f in metric_plan.FULL_REFERENCE.items() if n not in ("dists", "wd_vgg16")
     })
     plan = metric_plan.make_plan(config, PAIRS)
-    assert list(plan.metrics) == ["mse", "psnr", "ssim", "nlpd", "ciede2000", "csf", "csf_castle"]
+    assert list(plan.metrics) == ["mse", "psnr", "ssim", "nlpd", "ciede2000", "csf", "csf_castle", "cvvdp"]
     assert plan.kinds == {"steerable": ("fd", "kd", "prdc")} and not plan.sliced and plan.natural is None
     said = "\n".join(plan.notes)
     for part in ("ms_ssim needs images or patches of at least 161 pixels", "lpips_alexnet: pip", "fd_vgg16 needs the",

@@ -1,6 +1,8 @@
 """The registry: every metric's direction, protocol, batches against one by one, and where values come from."""
 
 import functools
+import json
+import pathlib
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +15,7 @@ from rdr.metrics import full_reference as registry
 from rdr.metrics.contrast_sensitivity import Display
 from rdr.metrics.full_reference import FULL_REFERENCE, full_reference, merge_equal_sizes
 from rdr.metrics.protocol import parameters_digest
+from tests import vision_pairs
 
 WITH_WEIGHTS = ("lpips_alexnet", "lpips_vgg16", "dists", "wd_vgg16")
 SIDES = {"ms_ssim": 161, "wd_vgg16": 64}
@@ -71,6 +74,25 @@ def test_every_protocol_says_what_was_done():
     assert tag["options"]["pixels_per_degree"] == 30.0 and tag["options"]["transfer"] == "srgb"
     assert full_reference("csf_castle", display=Display(30.0)).protocol.tag()["options"] == (
         tag["options"] | {"sensitivity": "castle"})
+
+
+def test_displays_by_name_and_of_both_kinds():
+    tag = full_reference("cvvdp", display="standard_phone").protocol.tag()
+    assert tag["options"]["name"] == "standard_phone" and "standard_phone" in tag["input"] and json.dumps(tag)
+    assert full_reference("cvvdp").protocol.options["name"] == "standard_4k"
+    assert full_reference("cvvdp", display=Display(30.0)).protocol.options["pixels_per_degree"] == 30.0
+    assert full_reference("csf", display="standard_fhd").protocol.options["peak_luminance"] == 200.0
+    for name, display in (("cvvdp", "standard_8k"), ("csf", "standard_8k"), ("csf", "standard_hdr_hlg")):
+        with pytest.raises(ValueError, match="display"):
+            full_reference(name, display=display)
+
+
+def test_cvvdp_is_that_of_the_package():
+    case = next(case for case in vision_pairs.IMAGES if case.size == (9, 31))
+    x, y = vision_pairs.pair(case)
+    found = full_reference("cvvdp", display=case.display)(x[None], y[None])
+    recorded = json.loads((pathlib.Path(__file__).parents[2] / "data/cvvdp.json").read_text(encoding="utf-8"))["jod"]
+    assert float(found[0]) == pytest.approx(recorded[case.name], abs=2e-5)
 
 
 def test_weights_are_named_by_their_hash(trained_weights):
