@@ -1,4 +1,4 @@
-"""Bounds on rates that are trained on samples of a source, and measured on other samples of it."""
+"""Upper bounds on rates that are trained on samples of a source, and measured on other samples of it."""
 
 from rdr._lazy import attach
 
@@ -24,6 +24,8 @@ __getattr__, __dir__, __all__ = attach(__name__, {
     "mixture": "gaussian_mixture",
     "particles": "wasserstein_descent",
     "perception_of_groups": "perception",
+    "realism_particles": "realism",
     "sample_vectors": "samples",
+    "universal_decoders": "realism",
     "variational": "latent_variable",
 })

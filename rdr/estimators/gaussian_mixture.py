@@ -55,7 +55,7 @@ class GaussianMixture(NamedTuple):
       vectors: eigenvectors of V_j in columns, [slopes, components, k, k].
       values: eigenvalues of V_j, at least c, [slopes, components, k].
       slopes: nats per unit of squared error, float32 [slopes].
-      center: float64 [dimension].
+      center: [dimension], of the samples' dtype.
       axes: principal components, float32 [dimension, k].
       shape: of the slopes as they were asked for.
     """
@@ -174,7 +174,7 @@ def fit_mixture(
     check_counts(components=components, steps=steps, max_dimension=max_dimension)
     if not 0 <= prior_samples < float("inf"):
         raise ValueError(f"prior_samples must be at least 0 and finite, got {prior_samples}")
-    center = samples.mean(0, dtype=np.float64)
+    center = samples.mean(0, dtype=np.float64).astype(samples.dtype)
     training, validation = split_validation(samples - center, key)
     values, axes = np.linalg.eigh(training.T @ training / len(training))
     above = int(np.sum(values > 0.5 / betas.max()))

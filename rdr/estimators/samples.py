@@ -19,7 +19,7 @@ def sample_vectors(samples: ArrayLike, *, name: str = "samples", dimension: int 
       least: how many samples are needed.
 
     Returns:
-      [samples, dimension], of the dtype that they had, whole numbers as float32.
+      [samples, dimension], of the dtype that they had, whole numbers and half precision as float32.
 
     Raises:
       ValueError: if they are not real, not finite, too few, empty or of another dimension.
@@ -32,7 +32,7 @@ def sample_vectors(samples: ArrayLike, *, name: str = "samples", dimension: int 
     if array.shape[0] < least:
         raise ValueError(f"{name} must hold at least {least} samples, got {array.shape[0]}")
     array = array.reshape(array.shape[0], -1)
-    if array.dtype.kind in "iu":
+    if array.dtype.kind in "iu" or array.dtype.itemsize < 4:
         array = array.astype(np.float32)
     wrong = int((~np.isfinite(array)).sum())
     if wrong:

@@ -44,7 +44,7 @@ class Particles(NamedTuple):
       points: less `center`, float32 [slopes, particles, dimension].
       weights: probabilities, float32 [slopes, particles].
       slopes: nats per unit of distortion, float32 [slopes].
-      center: float64 [dimension].
+      center: [dimension], of the samples' dtype.
       shape: of the slopes as they were asked for.
     """
 
@@ -189,6 +189,7 @@ def fit_particles(
         raise ValueError(f"curvature must be positive and finite, got {curvature}")
     centered = distortion is squared_error
     center = samples.mean(0, dtype=np.float64) if centered else np.zeros(samples.shape[1])
+    center = center.astype(samples.dtype)  # so that no second copy of the samples has 64 bits
     training, validation = split_validation(samples - center, key)
     batch = min(batch, len(training))
     plan = _Plan(batch, block_rows(num_particles, batch), batch == len(training), steps, distortion, float(curvature))

@@ -35,7 +35,7 @@ def test_rate_and_distortion_of_a_sample_are_those_of_numerical_integrals():
     weights, means, spread, slope, x = np.asarray([0.3, 0.7]), np.asarray([-1.0, 0.5]), np.asarray([0.4, 0.8]), 1.7, 0.3
     of = _Mixture(*(jnp.asarray(a, jnp.float32) for a in (
         weights, means[:, None], np.ones((2, 1, 1)), (spread**2 + 0.5 / slope)[:, None])))
-    nats, distortion = _value(of, jnp.asarray([[x]], jnp.float32), jnp.float32(slope))
+    nats, distortion = jax.jit(_value)(of, jnp.asarray([[x]], jnp.float32), jnp.float32(slope))
 
     def q(y):
         return weights @ stats.norm.pdf(y, means, spread)
@@ -65,6 +65,7 @@ def test_two_clusters_cost_a_bit_and_what_is_within_them(tmp_path):
         mixture(clusters(3000, 2), clusters(40, 1), workdir=tmp_path, **settings)
 
 
+@pytest.mark.stress
 def test_samples_that_are_few_or_all_the_same_are_right():
     found = mixture(np.ones((4, 2)), np.ones((5, 2)), slopes=3.0, key=KEY, components=6, steps=2)
     np.testing.assert_allclose([found.rate, found.distortion], 0.0, atol=1e-5)

@@ -3,8 +3,11 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
-from rdr.estimators.importance import importance_bound
+from rdr.estimators import importance
+
+importance_bound = jax.jit(importance.importance_bound)
 
 
 def test_one_proposal_is_the_elbo_and_equal_ones_change_nothing():
@@ -37,6 +40,7 @@ def test_the_bound_is_above_the_channel_that_picks_a_proposal():
     assert bound + slope * distortion > divergence + slope * distortion > best
 
 
+@pytest.mark.stress
 def test_many_proposals_approach_the_partition_function():
     z = jax.random.normal(jax.random.key(0), (4000, 50))  # proposals from the prior
     nats, errors = importance_bound(jnp.zeros_like(z), jnp.square(z - 1.0), jnp.float32(0.5))

@@ -36,6 +36,7 @@ def test_the_prior_is_a_mixture_and_scales_are_standard_deviations():
     np.testing.assert_allclose(found, np.log(expected), rtol=1e-4)
 
 
+@pytest.mark.stress
 @pytest.mark.parametrize("levels", [1, 2])
 def test_proposals_have_densities_that_integrate(levels):
     """E_r p / r = 1 wherever the encoder's distribution covers the prior's."""

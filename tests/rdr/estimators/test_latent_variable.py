@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from rdr.codecs.base import VectorCodec
 from rdr.codecs.vectors import scalar_codec
 from rdr.estimators import codec_bound, evaluate_latent_model, fit_latent_model, variational
 from rdr.estimators.latent_variable import normalized_start
@@ -37,10 +38,9 @@ def test_linear_networks_reach_a_gaussian_and_stay_above():
     assert (value > lagrangian() - reach).all()
     assert (value < 1.01 * lagrangian() + reach).all()
     assert found.kind == "upper" and found.held_out == 4000 and np.shape(found.rate) == (2,)
-    one = evaluate_latent_model(fitted(), gaussian(4000, seed=1), key=KEY, proposals=1)
-    assert (one.rate + SLOPES * one.distortion > value - 0.02).all()  # more proposals are not worse
 
 
+@pytest.mark.stress
 def test_the_scale_of_the_samples_does_not_matter():
     """Powers of two change no digit; slopes go with their squares."""
     settings = {**SETTINGS, "steps": 20, "slopes": SLOPES * 64**2}
@@ -50,6 +50,7 @@ def test_the_scale_of_the_samples_does_not_matter():
     np.testing.assert_allclose(small.distortion * 64**2, plain.distortion, rtol=1e-3)
 
 
+@pytest.mark.stress
 def test_two_levels_and_components_train_and_bound():
     held_out = gaussian(500, seed=1)
     found = variational(gaussian(500), held_out, slopes=0.2, key=KEY, hidden=(8,), steps=100, levels=2, components=3)
@@ -57,6 +58,7 @@ def test_two_levels_and_components_train_and_bound():
     assert lagrangian()[1] - reach < found.rate + 0.2 * found.distortion < 1.6 * lagrangian()[1]
 
 
+@pytest.mark.stress
 def test_a_dithered_codec_s_estimate_is_that_of_its_forward_pass():
     codec = scalar_codec(dither_levels=256, hidden=(4,))
     params = codec.init(KEY)
@@ -67,6 +69,17 @@ def test_a_dithered_codec_s_estimate_is_that_of_its_forward_pass():
     np.testing.assert_allclose(found.distortion, 2 * np.mean(np.square(reconstruction - x)), rtol=1e-5)
     assert found.rate > np.log2(2 / found.distortion)  # two components of variance 1: R(D)
     assert found.kind == "upper" and found.held_out == 300 and found.estimator == codec.name
+
+
+def test_a_codec_s_estimate_is_the_mean_of_its_forward_pass():
+    x = np.asarray([[1.0, -2.0], [0.5, 0.0], [3.0, 1.0]], np.float32)
+    fields = dict.fromkeys(VectorCodec._fields)
+    codec = VectorCodec(**{**fields, "name": "half", "forward": lambda params, x, *, key: (params * x, abs(x).sum(1))})
+    found = codec_bound(codec, 0.5, x, key=KEY)
+    np.testing.assert_allclose([found.rate, found.distortion], [7.5 / 3, 0.25 * (5 + 0.25 + 10) / 3])
+    assert (found.kind, found.held_out, found.estimator) == ("upper", 3, "half")
+    with pytest.raises(ValueError, match="held_out must hold at least 2 samples, got 1"):
+        codec_bound(codec, 0.5, x[:1], key=KEY)
 
 
 @pytest.mark.parametrize(("change", "message"), [
@@ -97,6 +110,7 @@ def test_samples_that_are_all_the_same_have_scale_one():
     np.testing.assert_array_equal(center, 3.0)
 
 
+@pytest.mark.stress
 def test_a_gradient_of_the_loss_is_that_of_finite_differences():
     from rdr.estimators.latent_variable import elbo_loss
     sizes = fitted().sizes

@@ -48,13 +48,17 @@ def test_importance_weights_go_beyond_the_cap():
     assert found.rate[1] > 3.5 and found.kind == "upper" and found.assumptions == ""
 
 
+@pytest.mark.stress
 def test_one_call_resumes_both_trainings_and_refuses_wrong_choices(tmp_path):
     settings = {**SETTINGS, "steps": 10, "slopes": SLOPES, "workdir": tmp_path}
     first = generator(gaussian(100), gaussian(50, seed=1), beyond_cap="importance", **settings)
     again = generator(gaussian(100), gaussian(50, seed=1), beyond_cap="importance", **settings)
     np.testing.assert_array_equal(again.rate, first.rate)
     assert {path.name for path in tmp_path.iterdir()} == {"generator", "encoder"}
+
+
+def test_wrong_choices_are_refused():
     with pytest.raises(ValueError, match="beyond_cap must be 'refuse', 'keep' or 'importance', got 'maybe'"):
-        generator(gaussian(100), gaussian(50), beyond_cap="maybe", **settings)
+        generator(gaussian(100), gaussian(50), beyond_cap="maybe", **SETTINGS)
     with pytest.raises(ValueError, match="draws must be a whole number"):
         fit_generator(gaussian(100), **{**SETTINGS, "draws": 0})

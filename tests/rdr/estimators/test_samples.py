@@ -8,6 +8,7 @@ def test_images_become_vectors_and_whole_numbers_float32():
     found = sample_vectors(np.arange(24, dtype=np.uint8).reshape(3, 2, 2, 2))
     assert found.shape == (3, 8) and found.dtype == np.float32
     assert sample_vectors(np.zeros(5)).shape == (5, 1)
+    assert sample_vectors(np.zeros(5, np.float16)).dtype == np.float32
 
 
 @pytest.mark.parametrize(("samples", "options", "message"), [

@@ -9,7 +9,7 @@ import pytest
 from scipy.special import logsumexp
 
 from rdr.estimators import evaluate_particles, fit_particles, mean_estimate, particles
-from rdr.estimators.tilting import squared_error, tilt_curve
+from rdr.estimators.tilting import tilt_curve
 
 KEY = jax.random.key(0)
 SLOPES = np.asarray([1.5, 6.0])  # bits per unit: of a Gaussian of variance 1, D = 1 / (2 ln 2 s) = .48 and .12
@@ -156,8 +156,3 @@ def test_a_gaussian_of_forty_dimensions_is_met_within_a_percent():
     level = 1 / (2 * np.log(2) * slopes)[:, None]
     rate, distortion = (0.5 * np.log2(np.maximum(sigma**2 / level, 1))).sum(1), np.minimum(sigma**2, level).sum(1)
     np.testing.assert_allclose(found.rate + slopes * found.distortion, rate + slopes * distortion, rtol=0.01)
-
-
-def test_squared_error_is_that_of_all_pairs():
-    x, y = np.eye(3, dtype=np.float32)[:2], np.eye(3, dtype=np.float32)
-    np.testing.assert_allclose(squared_error(jnp.asarray(x), jnp.asarray(y)), [[0, 2, 2], [2, 0, 2]], atol=1e-6)

@@ -1,0 +1,72 @@
+"""Points of R(D, P) of a scalar Gaussian, whose closed form under W2 squared is written out here."""
+
+import jax
+import numpy as np
+import pytest
+
+from rdr.estimators import fit_particles, realism_particles, universal_decoders
+
+KEY = jax.random.key(0)
+
+
+def gaussian(count, seed=0):
+    return np.random.default_rng(seed).normal(size=(count, 1)) * 2 + 5
+
+
+def gaussian_rate(distortion, perception, variance=4.0):
+    """R(D, P) of a Gaussian, W2 squared: with (s - sqrt P)^2 of reproductions' variance, where P binds."""
+    scale = np.sqrt(variance)
+    plain = 0.5 * np.log2(max(variance / distortion, 1.0))
+    if np.sqrt(perception) >= scale - np.sqrt(max(variance - distortion, 0.0)):
+        return plain
+    other = (scale - np.sqrt(perception)) ** 2
+    rho2 = ((variance + other - distortion) / 2) ** 2 / (variance * other)
+    return 0.5 * np.log2(1 / (1 - rho2)) if distortion < variance + other else 0.0
+
+
+@pytest.mark.stress
+def test_a_term_for_perception_buys_realism_and_no_point_is_below_the_curve():
+    found = realism_particles(gaussian(2000), gaussian(4000, seed=1), slopes=0.6, perception_slopes=[0.0, 3.0], key=KEY,
+                              num_particles=24, steps=200, batch=128, measure="w2")
+    assert found.kind == "upper" and np.shape(found.perception) == (2,)
+    assert found.perception[1] < 0.5 * found.perception[0] and found.rate[1] > found.rate[0]
+    for r, d, p, rse, dse in zip(*found[:5], strict=True):
+        bound = gaussian_rate(d + 3 * dse, p)
+        assert bound - 3 * rse < r < bound + 0.25
+    assert "above the true one in expectation" in found.assumptions
+
+
+def test_decoders_of_one_encoder_go_from_least_error_to_the_source_s_own_distribution():
+    x = gaussian(3000)
+    result = fit_particles(x, slopes=0.6, key=KEY, num_particles=24, steps=20, batch=3000)
+    found = universal_decoders(result, x, gaussian(4000, seed=1), realism=[0.0, 0.5, 1.0], key=KEY, measure="w2")
+    assert np.ptp(found.rate) == 0
+    d0, d1, d2 = found.distortion
+    assert d2 == pytest.approx(2 * d0, rel=0.1)  # X' given J has variance d0
+    assert d1 == pytest.approx(1.25 * d0, rel=0.1)
+    # Y has variance 4 - (1 - a^2) d0, and W2 squared of a Gaussian is least for a Gaussian.
+    assert (found.perception > np.square(2 - np.sqrt(4 - np.asarray([1.0, 0.75, 0.0]) * d0))).all()
+    assert found.perception[0] > 2 * found.perception[1] and found.perception[2] < 0.06  # two samples of 400
+    for r, d, p in zip(*found[:3], strict=True):
+        assert r > gaussian_rate(d, p) - 0.05
+    assert found.rate[2] < gaussian_rate(d2, 0.0) + 0.6
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"perception_slopes": -1.0}, "perception_slopes must be at least 0"),
+    ({"epsilon": 0.0}, "epsilon must be positive"),
+    ({"num_particles": 0}, "num_particles must be a whole number"),
+    ({"slopes": 0.0}, "slopes must be positive"),
+])  # fmt: skip
+def test_what_makes_no_sense_is_refused(change, message):
+    settings = {"slopes": 1.0, "perception_slopes": 0.0, "key": KEY, **change}
+    with pytest.raises(ValueError, match=message):
+        realism_particles(gaussian(20), gaussian(20), **settings)
+
+
+def test_universal_decoders_refuse_what_makes_no_sense():
+    result = fit_particles(gaussian(9), slopes=[1.0, 2.0], key=KEY, num_particles=2, steps=1, batch=9)
+    with pytest.raises(ValueError, match=r"realism must be in \[0, 1\], got 1.5"):
+        universal_decoders(result, gaussian(9), gaussian(9), realism=1.5, key=KEY)
+    with pytest.raises(ValueError, match="result must be of one slope, got 2"):
+        universal_decoders(result, gaussian(9), gaussian(9), realism=1.0, key=KEY)
