@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from rdr.estimators import evaluate_mixture, fit_mixture, mixture
+from rdr.estimators import GaussianMixture, evaluate_mixture, fit_mixture, mixture
 from rdr.estimators.gaussian_mixture import _Mixture, _value
 
 KEY = jax.random.key(0)
@@ -84,6 +84,7 @@ def test_what_makes_no_sense_is_refused(change, message):
 
 
 def test_held_out_samples_are_checked():
-    result = fit_mixture(np.ones((4, 2)), slopes=3.0, key=KEY, components=6, steps=2)
+    result = GaussianMixture(np.ones((1, 1)), np.zeros((1, 1, 2)), np.eye(2)[None, None], np.ones((1, 1, 2)),
+                             np.ones(1), np.zeros(2), np.eye(2), ())
     with pytest.raises(ValueError, match="held_out must have vectors of dimension 2, got 3"):
         evaluate_mixture(result, np.ones((5, 3)))

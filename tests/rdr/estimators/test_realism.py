@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from rdr.estimators import fit_particles, realism_particles, universal_decoders
+from rdr.estimators import Particles, fit_particles, realism_particles, universal_decoders
 
 KEY = jax.random.key(0)
 
@@ -65,7 +65,7 @@ def test_what_makes_no_sense_is_refused(change, message):
 
 
 def test_universal_decoders_refuse_what_makes_no_sense():
-    result = fit_particles(gaussian(9), slopes=[1.0, 2.0], key=KEY, num_particles=2, steps=1, batch=9)
+    result = Particles(np.zeros((2, 3, 1)), np.full((2, 3), 1 / 3), np.ones(2), np.zeros(1), (2,))
     with pytest.raises(ValueError, match=r"realism must be in \[0, 1\], got 1.5"):
         universal_decoders(result, gaussian(9), gaussian(9), realism=1.5, key=KEY)
     with pytest.raises(ValueError, match="result must be of one slope, got 2"):
