@@ -20,6 +20,15 @@ from rdr.cli.encode_job import Job
 FLAGS = ("--steps=200", "--rd_lambda=0.3")  # chunks of 40
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _shared_programs():
+    """Processes here compile the same programs: the first keeps each of them for the others, however short it took."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+        patch.setenv("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+        yield
+
+
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
     """A folder with three images of 24 x 24 and one that is broken."""

@@ -30,8 +30,8 @@ def _ratios(source, noise, scale, cells, y, support=None):
 
 
 @pytest.mark.parametrize("source, noise", [
-    ("laplace", "gaussian"), ("mixture", "laplace"),
-    *(pytest.param(*pair, marks=pytest.mark.stress) for pair in (("laplace", "laplace"), ("mixture", "gaussian")))])
+    ("laplace", "gaussian"), *(pytest.param(*pair, marks=pytest.mark.stress) for pair in (
+        ("mixture", "laplace"), ("laplace", "laplace"), ("mixture", "gaussian")))])
 def test_the_layered_dither_attains_the_lower_bound(source, noise):
     # Oracle: E_Y D_CS(P_{X|Y} || P_X) on a fine grid, with no layers in it.
     scale = 0.8

@@ -20,7 +20,8 @@ def bounds(distortion, epsilon, variance=1.0):
     return [dict(zip(BLOCKS.tolist(), np.asarray(rates).tolist())) for rates in found]
 
 
-@pytest.mark.parametrize(("distortion", "epsilon"), [(0.1, 0.01), (0.25, 0.1), (0.7, 1e-6)])
+@pytest.mark.parametrize(("distortion", "epsilon"), [
+    pytest.param(0.1, 0.01, marks=pytest.mark.stress), (0.25, 0.1), pytest.param(0.7, 1e-6, marks=pytest.mark.stress)])
 def test_the_converse_is_a_ratio_of_volumes(distortion, epsilon):
     converse, _ = bounds(distortion, epsilon)
     for n in (60, 200, 1000, 100_000):

@@ -52,7 +52,7 @@ def test_sampled_windows_have_the_tabulated_energy():
     np.testing.assert_allclose(wd.gaussian_window_energy(sigma), energy**2, rtol=1e-14)
 
 
-@pytest.mark.parametrize("dimension", [1, 2])
+@pytest.mark.parametrize("dimension", [pytest.param(1, marks=pytest.mark.stress), 2])
 def test_closed_forms_agree_with_quadrature_of_the_sampled_window(dimension):
     for sigma, tolerance in ((2.0, 1e-9), (4.0, 1e-11), (32.0, 1e-11)):
         point = wd.white_field_water_filling(LEVELS, sigma, dimension=dimension)

@@ -88,7 +88,7 @@ def test_approximate_rules_come_near_with_many_candidates(rule):
     assert stats.kstest(((y - 2.0 * x) / noise_scale(4.0)).ravel(), "norm").pvalue < 1e-6
 
 
-@pytest.mark.parametrize("value", [0.0, 1000.0])
+@pytest.mark.parametrize("value", [pytest.param(0.0, marks=pytest.mark.stress), 1000.0])
 @pytest.mark.parametrize("rule", EXACT)
 def test_noise_is_the_same_for_a_fixed_x(rule, value):
     codec = block_channel(rule, dimension=2, fit_blocks=500)  # the programs of the blocks of two above

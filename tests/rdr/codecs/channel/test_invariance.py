@@ -34,7 +34,7 @@ CASES = [("lattice", {"name": "E8", "layer_count": 2}), ("lattice", {"name": "BW
          ("block", {"rule": "greedy", "fit_blocks": 100}), ("block", {"rule": "importance", "max_candidates": 256})]
 
 
-@pytest.mark.parametrize("x64", ["0", "1"])
+@pytest.mark.parametrize("x64", ["0", pytest.param("1", marks=pytest.mark.stress)])  # here it is on
 def test_messages_decode_in_another_process(x64, tmp_path):
     makers, cases, expected = {"lattice": lattice_channel, "block": block_channel}, [], []
     for kind, options in CASES:

@@ -39,7 +39,7 @@ def test_the_decoder_has_exactly_gaussian_noise(case):
     assert min(stats.kstest(part, "norm").pvalue for part in half) > 1e-3
 
 
-@pytest.mark.parametrize("means", [False, True])
+@pytest.mark.parametrize("means", [pytest.param(False, marks=pytest.mark.stress), True])
 def test_the_rate_is_the_estimate_and_near_the_least_possible(means):
     model = layered_model(channels=3, latents=4, means=means)
     params = jax.tree.map(np.array, model.init(jax.random.key(0)))
@@ -87,7 +87,7 @@ def test_an_image_codec_with_the_channel_decodes_and_needs_the_key():
         plain.decode(message, params=plain.finalize(plain.init(jax.random.key(0))))
 
 
-@pytest.mark.parametrize("name", ["bmshj2018-hyperprior", "mbt2018-mean"])
+@pytest.mark.parametrize("name", [pytest.param("bmshj2018-hyperprior", marks=pytest.mark.stress), "mbt2018-mean"])
 def test_a_codec_with_the_channel_comes_back_from_a_file(name, tmp_path):
     options = {"name": name, "channels": 4, "latents": 6, "channel": "layered", "rate_levels": 2}
     codec = make_codec(**options)

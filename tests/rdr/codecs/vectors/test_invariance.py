@@ -41,7 +41,7 @@ KINDS = {
 }
 # One of each kind of program; of the others it is `make stress` that runs them in every way, and all of them are
 # decoded in another process.
-REPRESENTATIVE = ("trellis-8-dither", "block-A2-context", "codebook")
+REPRESENTATIVE = ("trellis-8-dither", "block-Z", "codebook")
 LENGTHS = {"lattice-Leech": 24, "lattice-BW16-dither": 16, "trellis-8-dither": 20}
 
 
