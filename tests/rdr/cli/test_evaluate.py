@@ -17,6 +17,7 @@ from rdr.evaluation import metric_suite
 from rdr.metrics.bootstrap import bootstrap_interval
 from rdr.metrics.contrast_sensitivity import Display, contrast_sensitivity_error
 from rdr.metrics.full_reference import FULL_REFERENCE
+from rdr.vision.cvvdp import cvvdp
 from tests.rdr.data.test_image_decoders import png
 
 COMMON = {"metrics": ("psnr", "ssim", "csf", "fd_steerable", "kd_steerable", "prdc_steerable"), "patch_size": 16}
@@ -226,3 +227,19 @@ def test_pq_is_read_with_sixteen_bits(tmp_path):
     np.testing.assert_allclose(table["csf"]["value"], contrast_sensitivity_error(x, y, display=display)[0], rtol=2e-3)
     # Rounded to 8 bits these images would be almost equal.
     assert 70 < table["psnr"]["value"] < 90
+
+
+@pytest.mark.stress
+def test_cvvdp_is_seen_on_the_display_that_is_named(tmp_path):
+    rng = np.random.default_rng(0)
+    pixels = {"ref": rng.integers(0, 256, (16, 20, 3), np.uint8), "cand": rng.integers(0, 256, (16, 20, 3), np.uint8)}
+    for side, values in pixels.items():
+        (tmp_path / side).mkdir()
+        (tmp_path / side / "a.png").write_bytes(png(values, 8, 2))
+    config = Config(reference=str(tmp_path / "ref"), candidate=str(tmp_path / "cand"), metrics=("cvvdp",),
+                    display="standard_phone")
+    table = evaluate.run(config, tmp_path / "out")
+    assert table["cvvdp"]["protocol"]["options"]["name"] == "standard_phone"
+    header, row = (tmp_path / "out/images.csv").read_text(encoding="utf-8").splitlines()[-2:]
+    jod = cvvdp(pixels["cand"][None], pixels["ref"][None], display="standard_phone").jod[0]
+    assert header.endswith(",cvvdp") and float(row.split(",")[-1]) == pytest.approx(float(jod), abs=1e-5)
