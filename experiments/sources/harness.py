@@ -95,7 +95,7 @@ def stratified_normal(key: jax.Array, count: int) -> jax.Array:
 
 def train_grid(schedule: Schedule, params: Any, grid: Any, *, loss: Callable, sample: Callable, key: jax.Array,
                directory: pathlib.Path, description: str, frozen_when_hard: tuple[str, ...] = (),
-               frozen: tuple[str, ...] = ()) -> Any:
+               frozen: tuple[str, ...] = (), data: Any = None) -> Any:
     """Trains a grid of codecs at once: one compilation, every codec sees the same vectors.
 
     Args:
@@ -104,13 +104,14 @@ def train_grid(schedule: Schedule, params: Any, grid: Any, *, loss: Callable, sa
       grid: a tree of arrays with that axis: what sets the codecs apart, such as weights.
       loss: `loss(params, entry, x, key, temperature) -> (loss, metrics)` of one codec, `entry` its part of `grid`; the
         temperature is None in the hard stage.
-      sample: `sample(key, batch) -> x`.
+      sample: `sample(key, batch) -> x`; with data, `sample(key, batch, data)`.
       key: of samples and noise.
       directory: of checkpoints and metrics.
       description: what the progress bar says.
       frozen_when_hard: parts of the parameters that do not move in the hard stage: straight-through gradients are
         biased.
       frozen: parts that never move.
+      data: arrays that `sample` draws from, handed to the compiled program and not built into it.
 
     Returns:
       Trained parameters.
@@ -136,9 +137,9 @@ def train_grid(schedule: Schedule, params: Any, grid: Any, *, loss: Callable, sa
     def hard(params, x, keys, _):
         return gradients(params, grid, x, keys, None)
 
-    def update(state, step):
+    def update(state, step, *data):
         sample_key, noise_key = jax.random.split(jax.random.fold_in(key, step))
-        x, keys = sample(sample_key, schedule.batch), jax.random.split(noise_key, size)
+        x, keys = sample(sample_key, schedule.batch, *data), jax.random.split(noise_key, size)
         is_soft = step < soft_steps
         if soft_steps and hard_steps:
             grads, aux = jax.lax.cond(is_soft, soft, hard, state.params, x, keys, step)
@@ -151,7 +152,7 @@ def train_grid(schedule: Schedule, params: Any, grid: Any, *, loss: Callable, sa
 
     state = State(params, optimizer.init(params))
     return train_scanned(state, update, steps=schedule.steps, chunk=schedule.chunk, directory=directory,
-                 description=description).params
+                 description=description, data=data).params
 
 
 def best_of_starts(params: Any, costs: np.ndarray, starts: int) -> tuple[Any, np.ndarray]:
@@ -226,17 +227,18 @@ def measure(codec: VectorCodec, params: Any, x: np.ndarray, *, perception: Calla
                                         float(errors.mean()), value, bits, errors, influence)
 
 
-def check_length(message: bytes, bits: np.ndarray) -> None:
+def check_length(message: bytes, bits: np.ndarray, *, streams: int = 1) -> None:
     """Refuses a message that is longer than its tables explain.
 
     Args:
       message: the bytes.
       bits: ideal code length of each of its parts.
+      streams: how many coders wrote it.
 
     Raises:
-      ValueError: if the bytes exceed the ideal code length by more than 0.1 % + 64 bytes.
+      ValueError: if the bytes exceed the ideal code length by more than 0.1 % + 64 bytes a coder.
     """
-    if len(message) > 1.001 * bits.sum() / 8 + 64:
+    if len(message) > 1.001 * bits.sum() / 8 + 64 * streams:
         raise ValueError(f"{len(message)} bytes were written where the cross-entropy is {bits.sum() / 8:.0f} bytes")
 
 

@@ -2,13 +2,14 @@
 
 import dataclasses
 import pathlib
+import sys
 import time
 from collections.abc import Sequence
 
 import numpy as np
 
 from rdr import command_line, files
-from rdr.cli import bound_blocks, bound_files, bound_problems, bound_tables
+from rdr.cli import bound_blocks, bound_files, bound_problems, bound_samples, bound_tables
 from rdr.cli.bound_problems import Problem
 from rdr.cli.outcome import Outcome, show_json
 from rdr.command_line import CommandLine, UsageError, option
@@ -22,10 +23,16 @@ Brackets the rate-distortion(-perception) curve of your own source.
     rdr bound --pmf=pmf.csv --workdir=out --distortions=0.05 --blocklength=100,1000 --excess_probability=0.01
     rdr bound --side_information=joint.csv --workdir=out
     rdr bound --pmf=pmf.csv --encoder=encoder.csv --divergence=kl --workdir=out
+    rdr bound --samples=vectors.npy --distortion=mse --workdir=out
+    rdr bound --samples=PHOTOGRAPHS --distortion=mse --patch=8 --channels=luma --workdir=out
 
 Rates and KL-like divergences are in bits. bound.csv holds rate_lower_bits and rate_bits: the truth lies between.
 bound.tex is the same as a LaTeX table, its rates rounded outwards; bound.png and bound.pdf draw it. A command that is
 called again shows what is there. With --encoder the truth between distortion_lower and distortion is a distortion.
+
+With --samples the source is known by its samples alone, and points.csv holds what several estimators say of R(D): bits
+of a vector, squared error summed over its components, and standard errors; of kind upper (a channel reaches it, in
+expectation), lower (no code needs less) or asymptotic (no bound). An interrupted run goes on.
 """
 DIVERGENCES = ("none", "tv", "kl", "reverse_kl", "js", "chi2", "hellinger2", "w1", "w2sq")
 
@@ -63,6 +70,18 @@ class Config:
     encoder: str = option(
         "", "probabilities of the message (columns) given the letter (rows): bounds the least distortion of its "
         "decoders at each perception, instead of a rate", metavar="FILE")
+    samples: str = option(
+        "", "instead of --pmf: a .npy file of samples [samples, ...], a folder of photographs or of a data set of "
+        "MNIST's kind, or digits (those of scikit-learn)", first=True, metavar="FILE")
+    estimators: tuple[str, ...] = option(
+        (), f"of --samples: among {', '.join(bound_samples.ESTIMATORS)}; none: the first four")
+    max_rate: float = option(0.0, "of --samples: where the curve ends, bits a vector; 0: 2 a component, at most 60")
+    num_particles: int = option(1000, "of --samples: points that the estimator particles moves, draws of generator")
+    steps: int = option(2000, "of --samples: training steps of networks; particles take a fifth, mixtures a 50th")
+    patch: int = option(8, "of --samples: side of the patches of photographs, 2 to 64")
+    channels: str = option("luma", "of --samples: what of photographs", choices=bound_samples.CHANNELS)
+    count: int = option(0, "of --samples: vectors to fit to; 0: all, 20000 patches of photographs")
+    seed: int = option(0, "of --samples: random seed")
 
     def __post_init__(self):
         if self.divergence not in DIVERGENCES and not self.divergence.startswith("alpha="):
@@ -70,6 +89,7 @@ class Config:
                              f"power divergence, got {self.divergence!r}")
         if self.divergence.startswith("alpha="):
             _check_order(self.divergence)
+        bound_samples.check(self)
         for name in ("perceptions", "distortions"):
             if any(not value >= 0.0 for value in getattr(self, name)):
                 raise ValueError(f"--{name} must be >= 0, got {min(getattr(self, name))}")
@@ -109,7 +129,10 @@ class Extra:
     json: bool = option(False, "print one line of JSON: seconds, points, largest gap in bits, and the columns")
 
 
-PRESETS = {"quick": Config(), "smoke": Config(num_points=5), "full": Config(num_points=100)}
+PRESETS = {
+    "quick": Config(), "smoke": Config(num_points=5, num_particles=100, steps=50),
+    "full": Config(num_points=100, num_particles=10_000, steps=5000),
+}
 
 
 def load_problem(config: Config) -> Problem:
@@ -254,6 +277,8 @@ def _refused(problem: Problem, divergence: str, distortion: float, perception: f
 def run(config: Config, workdir: pathlib.Path, extra: Extra = Extra()) -> dict[str, np.ndarray]:
     """Writes `bound.csv`, `bound.tex`, `bound.png`, `bound.pdf`, `config.json` and `run.json`, or shows them.
 
+    Of samples: see `rdr.cli.bound_samples.run`.
+
     Args:
       config: what to bound.
       workdir: where to; made where it does not exist, and left alone when the input is refused.
@@ -266,6 +291,9 @@ def run(config: Config, workdir: pathlib.Path, extra: Extra = Extra()) -> dict[s
       ValueError: on input that cannot be used, a pair (D, P) that no channel meets, or a directory that holds the
         results of another configuration or of other files.
     """
+    if config.samples:
+        found = bound_samples.run(config, workdir, json=extra.json)
+        return {name: np.asarray(column) for name, column in found.items()}
     started, workdir = time.monotonic(), pathlib.Path(workdir)
     problem, columns = load_problem(config), None
     digest = bound_files.digest(problem.pmf, problem.matrix, problem.table)
@@ -327,4 +355,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         parsed = command_line.parse(CommandLine("rdr bound", DESCRIPTION, PRESETS, Extra()), argv)
         run(parsed.config, parsed.required_workdir(), parsed.extra)
 
-    return command_line.run_safely(call, interrupted="nothing was written")
+    return command_line.run_safely(call, interrupted=lambda: (
+        "the same command resumes from what was saved" if any(word.startswith("--samples") for word in argv or sys.argv)
+        else "nothing was written"))

@@ -83,6 +83,8 @@ def find_images(folder: str | pathlib.Path, split: str = "train") -> pathlib.Pat
     Raises:
       ValueError: if there is no such folder, split or file.
     """
+    if not str(folder):  # Path("") would be the current folder
+        raise ValueError("there is no folder ''")
     folder = pathlib.Path(folder)
     if split not in _SPLITS:
         raise ValueError(f"split must be one of {', '.join(_SPLITS)}, got {split!r}")

@@ -165,7 +165,7 @@ def array_samples(path: str | pathlib.Path, *, seed: int = 0) -> Samples:
         wrong = int((~np.isfinite(vectors)).any(axis=1).sum())
         raise ValueError(f"samples: {path} must hold finite numbers within the range of float32, {wrong} of its "
                          f"{len(vectors)} samples do not")
-    return _split(vectors, shape, path.stem, f"vectors of {vectors.shape[1]} components, as in the file", seed)
+    return _split(vectors, shape, path.stem, f"vectors of {vectors.shape[1]} components as in the file", seed)
 
 
 def photograph_patches(folder: str | pathlib.Path, *, patch: int = 8, channels: str = "luma", count: int = 20_000,
