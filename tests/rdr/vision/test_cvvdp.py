@@ -167,7 +167,8 @@ def test_maps_of_videos_and_gradients_of_videos():
     image = 0.1 + 0.8 * jnp.asarray(frames, jnp.float64)
     gradient = jax.grad(jod)(image)
     direction = np.random.default_rng(0).normal(size=image.shape)
-    slope = (jod(image + 1e-6 * direction) - jod(image - 1e-6 * direction)) / 2e-6
+    # Small steps cross few of the many kinks of absolute values and minima.
+    slope = (jod(image + 1e-8 * direction) - jod(image - 1e-8 * direction)) / 2e-8
     assert float(jnp.sum(gradient * direction)) == pytest.approx(float(slope), rel=1e-5)
     assert np.isfinite(jax.grad(jod)(jnp.asarray(reference))).all()
 
