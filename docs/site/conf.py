@@ -44,6 +44,8 @@ python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 80
 maximum_signature_line_length = 80
 toc_object_entries_show_parents = "hide"
+# Annotations name classes without their module: where several modules have one of that name, the nearest is linked.
+suppress_warnings = ["ref.python"]
 
 KEYS = build.bibliography_keys()
 PAGES = reference.pages()

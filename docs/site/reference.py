@@ -124,7 +124,7 @@ def first_line(value: Any) -> str:
 
 
 def _table(rows: list[tuple[str, str]]) -> list[str]:
-    lines = [".. list-table::", "   :widths: 40 60", "   :class: contents", ""]
+    lines = [".. list-table::", "   :widths: 40 60", "   :class: names", ""]
     for target, text in rows:
         lines += [f"   * - {target}", f"     - {text}"]
     return [*lines, ""]
@@ -150,7 +150,7 @@ def write_page(page: Page, keys: set[str]) -> str:
     """
     module = importlib.import_module(page.module)
     lines = [page.module, "=" * len(page.module), "", f".. py:module:: {page.module}", "",
-             *to_rst(inspect.getdoc(module) or "", keys), ""]
+             *to_rst((module.__doc__ or "").strip(), keys), ""]
     if page.modules:
         lines += [".. toctree::", "   :hidden:", "", *(f"   {name}" for name in page.modules), "",
                   *_table([(f":py:mod:`{name}`", first_line(importlib.import_module(name))) for name in page.modules])]
