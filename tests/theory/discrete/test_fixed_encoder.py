@@ -12,7 +12,8 @@ LN2 = np.log(2.0)
 SQUARED = (np.arange(4.0)[:, None] - np.arange(4.0)) ** 2
 RECORDED = np.load(pathlib.Path(__file__).parent / "data" / "universality.npz")
 KINDS = {0.0: "perfect", 1.0: "tv", 2.0: "w2sq", 4.5: "power", 6.0: "power", 7.0: "power"}
-NAMES = ("perfect", "tv", *(pytest.param(name, marks=pytest.mark.stress) for name in ("power", "w2sq")))  # each is a program to compile
+# Each is a program to compile.
+NAMES = ("perfect", "tv", *(pytest.param(name, marks=pytest.mark.stress) for name in ("power", "w2sq")))
 
 
 def question(k):
