@@ -19,10 +19,10 @@ from rdr.cli.codec_options import Config, Report, overfitted_options
 from rdr.cli.encode_job import Job
 from rdr.cli.inputs import MESSAGE_SUFFIX, expand, is_many
 from rdr.codecs import overfitted
-from rdr.codecs.overfitted import checkpoint_owner
 from rdr.codecs.overfitted.options import check_options
 from rdr.codecs.overfitted.signals import SRGB
 from rdr.command_line import CommandLine, UsageError, option
+from rdr.training import checkpoint_owner
 
 DESCRIPTION = """
 Encodes images: a small decoder is fitted to each and written into its file, or a pretrained codec is used.

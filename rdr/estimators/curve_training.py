@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rdr.codecs.overfitted.checkpoint_owner import claim
+from rdr.training.checkpoint_owner import claim
 from rdr.training.loop import train_scanned
 from rdr.training.step import TrainState, initial_state, make_optimizer, make_step
 

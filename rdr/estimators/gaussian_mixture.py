@@ -23,13 +23,13 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rdr.codecs.overfitted.checkpoint_owner import claim
 from rdr.estimators.curve_training import check_counts, chunk_of
 from rdr.estimators.estimate import Estimate, mean_estimate
 from rdr.estimators.samples import sample_vectors, slopes_in_nats
 from rdr.estimators.tilting import block_rows, in_blocks
 from rdr.estimators.wasserstein_descent import split_validation
 from rdr.program_cache import ProgramCache
+from rdr.training.checkpoint_owner import claim
 from rdr.training.loop import train_scanned
 from rdr.units import nats_to_bits
 

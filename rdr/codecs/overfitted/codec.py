@@ -13,13 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from rdr.codecs.overfitted import checkpoint_owner, format, rate_control, target_psnr, target_size, training
+from rdr.codecs.overfitted import format, rate_control, target_psnr, target_size, training
 from rdr.codecs.overfitted.architecture import operations
 from rdr.codecs.overfitted.fitting import Fit, compiled_distance, make_data, run_steps
 from rdr.codecs.overfitted.objectives import RD_LAMBDAS
 from rdr.codecs.overfitted.options import DEFAULT, Options, architecture, as_image, check_options, chosen_objective
 from rdr.codecs.overfitted.pretrained_init import starting_weights
 from rdr.codecs.overfitted.target_size import TYPICAL_WEIGHT_BYTES, estimate_weight_bytes, latent_budget
+from rdr.training import checkpoint_owner
 
 
 def encode_batch(images: Sequence[ArrayLike], options: Options = DEFAULT, *, seeds: Sequence[int] | None = None,

@@ -24,10 +24,11 @@ from jax.typing import ArrayLike
 
 from rdr import files
 from rdr.bitstream import container
-from rdr.codecs.overfitted import checkpoint_owner, codec, format
+from rdr.codecs.overfitted import codec, format
 from rdr.codecs.overfitted.objectives import sigma_map
 from rdr.codecs.overfitted.options import DEFAULT, MIN_SIZE, Options, check_image, check_options, chosen_objective
 from rdr.codecs.overfitted.signals import Signal
+from rdr.training import checkpoint_owner
 
 NAME = "overfitted tiles"
 _FORMAT = 1

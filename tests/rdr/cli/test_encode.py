@@ -16,8 +16,8 @@ from rdr.cli import encode
 from rdr.cli.codec_options import Config
 from rdr.codecs import overfitted
 from rdr.codecs.image import files
-from rdr.codecs.overfitted import checkpoint_owner
 from rdr.data import image_io
+from rdr.training import checkpoint_owner
 
 
 def test_a_line_of_json_says_what_was_written(encoded, rdr, tmp_path, capsys, monkeypatch):

@@ -79,7 +79,7 @@ def test_progress_of_other_fits_is_refused(tmp_path, monkeypatch):
             start(**same)
     for other in ({"image": _image()[::-1]}, {"options": FAST._replace(rd_lambda=0.03)},
                   {"sigma": np.full((10, 14), 2.0)}):
-        with pytest.raises(ValueError, match=f"{tmp_path.name} holds the progress of another image or of other opt"):
+        with pytest.raises(ValueError, match=f"{tmp_path.name} holds the progress of other data or of other opt"):
             start(**same | other)
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from rdr.codecs.overfitted import Options, Schedule
-from rdr.codecs.overfitted.checkpoint_owner import RECORD, claim, digest
+from rdr.training.checkpoint_owner import RECORD, claim, digest
 
 MAP = np.linspace(0, 1, 2000, dtype=np.float32).reshape(40, 50)  # NumPy would print the borders of it
 
@@ -39,7 +39,7 @@ def test_only_fits_that_made_progress_are_in_the_way(tmp_path):
     assert [path.name for path in folder.iterdir()] == [RECORD]
     (folder / "fit").mkdir()
     claim(folder, 2)
-    with pytest.raises(ValueError, match="b holds the progress of another image or of other options: remove it or"):
+    with pytest.raises(ValueError, match="b holds the progress of other data or of other options: remove it or"):
         claim(folder, 1)
     (folder / RECORD).unlink()  # as an earlier version left it
     claim(folder, 1)

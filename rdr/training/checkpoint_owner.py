@@ -1,4 +1,4 @@
-"""Owner of the progress in a directory, so that no fit goes on from that of another image or of other options."""
+"""Owner of the progress in a directory, so that no fit goes on from that of other data or of other options."""
 
 import hashlib
 import json
@@ -65,6 +65,6 @@ def claim(directory: pathlib.Path, *parts: Any) -> None:
     if record.exists() and record.read_text(encoding="utf-8") == own:
         return
     if record.exists() and any(path != record and not files.is_partial(path) for path in directory.iterdir()):
-        raise ValueError(f"{directory} holds the progress of another image or of other options: remove it or choose "
+        raise ValueError(f"{directory} holds the progress of other data or of other options: remove it or choose "
                          "another")
     files.write_text(record, own)
