@@ -7,11 +7,11 @@ scikit-learn's digits; Fashion-MNIST (`--data=fashion_mnist --folder=..`, four f
 folder of photographs (`--data=photographs --folder=.. --patch=8 --channels=luma`); a .npy file (`--data=array`).
 
 Upper bounds: the Gaussian channel, particles, a mixture of Gaussians, a generator with its cap of log2 m bits, and a
-variational bound, all of them measured on held-out samples; lower bounds where R(D) is known. `bounds.csv` has a row
-for each point of an estimator, `curves.csv` all that a figure shows, `points.csv` a row for each codec and rate:
-`gap_bits` is the rate less the best upper bound at the codec's distortion, `left_to_gain_bits` the rate less the best
-lower one, and `gap_se` holds the errors of both. A lower bound above an upper one, or a codec below a lower one, by
-more than three standard errors fails the run.
+variational bound; lower bounds: the dual (up to 3 dimensions) and orthogonal projections. All are measured on held-out
+samples. `bounds.csv` has a row for each point of an estimator, `curves.csv` all that a figure shows, `points.csv` a row
+for each codec and rate: `gap_bits` is the rate less the best upper bound at the codec's distortion, `left_to_gain_bits`
+the rate less the best lower one, and `gap_se` holds the errors of both. A lower bound above an upper one, or a codec
+below a lower one, by more than three standard errors fails the run.
 quick: 2 minutes for digits, an hour for Fashion-MNIST on 2 cores.
 """
 
@@ -37,7 +37,7 @@ from rdr.evaluation import estimate_tables, sample_curves
 from rdr.evaluation.tables import write_table
 from theory.estimation import curves
 
-ESTIMATORS = ("gaussian", "particles", "mixture", "variational", "generator")
+ESTIMATORS = ("gaussian", "particles", "mixture", "variational", "generator", "dual", "projections")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +52,8 @@ class Config:
     samples: int = option(0, "vectors to fit to; 0 for all, or 20,000")
     held_out: int = option(10_000, "drawn vectors that are held out")
     estimators: tuple[str, ...] = option(
-        ESTIMATORS, f"among {', '.join(ESTIMATORS)}")
+        ("gaussian", "particles", "mixture", "variational", "generator", "projections"),
+        f"among {', '.join(ESTIMATORS)}; the dual is added where it can be, up to 3 dimensions")
     num_points: int = option(8, "points of each curve")
     max_rate: float = option(0.0, "rate at which the curve ends; 0: 2 a component, at most 60")
     num_particles: int = option(1000, "particles, and draws of the generator")
@@ -61,6 +62,8 @@ class Config:
     components: int = option(32, "Gaussians of the mixture")
     mixture_steps: int = option(50, "its steps")
     hidden: tuple[int, ...] = option((64, 64), "widths of the networks' hidden layers")
+    atoms: int = option(96, "of the fits of lower bounds")
+    projections: int = option(12, "most projections, on planes")
     codecs: tuple[str, ...] = option(CODECS, f"among {', '.join(CODECS)}")
     codec_rates: tuple[float, ...] = option((), "where codecs aim; none: four rates of the curve")
     codec_steps: int = option(2000, "training steps of codecs")
@@ -73,7 +76,8 @@ class Config:
     seed: int = option(0, "random seed of everything")
 
     def __post_init__(self):
-        harness.check_positive(self, "dimension", "num_points", "num_particles", "particle_steps", "network_steps")
+        harness.check_positive(self, "dimension", "num_points", "num_particles", "particle_steps", "network_steps",
+                               "atoms", "projections")
         for name, known in (("estimators", ESTIMATORS), ("codecs", CODECS)):
             unknown = [word for word in getattr(self, name) if word not in known]
             if unknown:
@@ -106,19 +110,19 @@ class Config:
 
 PRESETS = {
     "smoke": Config(dimension=6, samples=2000, held_out=1000, num_points=3, max_rate=6.0, num_particles=64,
-                    estimators=("gaussian", "particles", "mixture"), particle_steps=20, components=4,
-                    mixture_steps=5, network_steps=60, hidden=(16,), codec_rates=(4.0,),
+                    estimators=("gaussian", "particles", "mixture", "projections"), particle_steps=20, components=4,
+                    mixture_steps=5, network_steps=60, hidden=(16,), atoms=24, projections=2, codec_rates=(4.0,),
                     codecs=("klt_dither", "scalar_dither"), codec_steps=40, codec_hidden=(8,), chunk=20, batch=64,
                     brackets="coarse"),
     "quick": Config(),
     "full": Config(num_points=16, num_particles=40_000, particle_steps=1000, network_steps=20_000, hidden=(512, 512),
-                   codec_steps=20_000, codec_hidden=(256, 256), chunk=1000, batch=1024,
+                   atoms=192, projections=24, codec_steps=20_000, codec_hidden=(256, 256), chunk=1000, batch=1024,
                    learning_rate=0.001),
 }
 
 
 def make_estimators(config: Config, source: Source, directory: pathlib.Path) -> dict[str, Callable[[], Any]]:
-    """Makes the estimators of a configuration.
+    """Makes the estimators of a configuration, the dual where there are few enough dimensions.
 
     Args:
       config: settings.
@@ -129,14 +133,18 @@ def make_estimators(config: Config, source: Source, directory: pathlib.Path) -> 
       Functions by name.
     """
     samples, rates = source.samples, config.rates(source.samples.dimension)
+    names = list(config.estimators)
+    if samples.dimension <= curves.MAX_DIMENSION and "dual" not in names:
+        names.append("dual")
     made: dict[str, Callable[[], Any]] = {}
-    for name in config.estimators:
+    for name in names:
         if name in sample_curves.TRAINED:
             slopes, _ = estimate_tables.vector_slopes(samples.vectors, rates.tolist())
             made[name] = functools.partial(sample_curves.trained_curve, name, samples, slopes, budget=config.budget(),
                                            directory=directory / name)
         else:
-            made[name] = functools.partial(curves.curve, name, samples.vectors, samples.held_out, rate=rates)
+            made[name] = functools.partial(curves.curve, name, samples.vectors, samples.held_out, rate=rates,
+                                           count=config.projections, atoms=config.atoms)
     return made
 
 

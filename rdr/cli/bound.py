@@ -74,7 +74,8 @@ class Config:
         "", "instead of --pmf: a .npy file of samples [samples, ...], a folder of photographs or of a data set of "
         "MNIST's kind, or digits (those of scikit-learn)", first=True, metavar="FILE")
     estimators: tuple[str, ...] = option(
-        (), f"of --samples: among {', '.join(bound_samples.ESTIMATORS)}; none: the first four")
+        (), f"of --samples: among {', '.join(bound_samples.ESTIMATORS)}; none: the first five, and the dual up to 3 "
+        "dimensions")
     max_rate: float = option(0.0, "of --samples: where the curve ends, bits a vector; 0: 2 a component, at most 60")
     num_particles: int = option(1000, "of --samples: points that the estimator particles moves, draws of generator")
     steps: int = option(2000, "of --samples: training steps of networks; particles take a fifth, mixtures a 50th")

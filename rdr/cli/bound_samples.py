@@ -20,8 +20,8 @@ from rdr.evaluation.tables import render, write_run_record, write_table
 CHANNELS = data.CHANNELS
 DISTORTIONS = ("mse", "squared")
 _MAX_RATE = 60.0  # bits per vector, unless --max_rate says more
-DEFAULTS = ("gaussian", "particles", "mixture", "variational")
-ESTIMATORS = (*DEFAULTS, "generator")
+DEFAULTS = ("gaussian", "particles", "mixture", "variational", "projections")
+ESTIMATORS = (*DEFAULTS, "generator", "dual")
 _MARKS = {"upper": "o-", "lower": "^--", "asymptotic": "x:"}
 # Flags about samples alone, and their defaults.
 _OWN = {"estimators": (), "max_rate": 0.0, "patch": 8, "channels": "luma", "count": 0, "seed": 0}
@@ -112,7 +112,7 @@ def _make(config: Any, found: data.Samples, directory: pathlib.Path) -> dict[str
     slopes, _ = estimate_tables.vector_slopes(found.vectors, aims.tolist())
     budget = sample_curves.Budget(config.num_particles, max(config.steps // 5, 1), config.steps,
                                   mixture_steps=max(config.steps // 50, 1), seed=config.seed)
-    names = config.estimators or DEFAULTS
+    names = config.estimators or (*DEFAULTS, *(["dual"] if found.dimension <= curves.MAX_DIMENSION else []))
     return {name: functools.partial(
         sample_curves.trained_curve, name, found, slopes, budget=budget, directory=directory / name)
         if name in sample_curves.TRAINED else functools.partial(

@@ -6,14 +6,18 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from theory.estimation.csiszar_dual import dual
 from theory.estimation.estimate import Estimate
 from theory.estimation.gaussian_channel import gaussian
+from theory.estimation.projections import principal_projections, projection_bound, projection_lines
 from theory.estimation.samples import check_both
 from theory.gaussian import vector
 from theory.numerics.checks import check_choice, check_domain
 from theory.numerics.units import nats_to_bits
 
-ESTIMATORS = ("gaussian",)
+ESTIMATORS = ("gaussian", "dual", "projections")
+MAX_DIMENSION = 3  # of `dual`, whose branch and bound is for few dimensions
+_MAX_FITTED = 5000  # samples that a dual function is fitted to
 
 
 def gaussian_slopes(training: ArrayLike, rate: ArrayLike) -> tuple[jax.Array, jax.Array]:
@@ -34,23 +38,47 @@ def gaussian_slopes(training: ArrayLike, rate: ArrayLike) -> tuple[jax.Array, ja
     return nats_to_bits(0.5 / levels), places
 
 
-def curve(name: str, training: ArrayLike, held_out: ArrayLike, *, rate: ArrayLike) -> Estimate:
+def curve(
+    name: str, training: ArrayLike, held_out: ArrayLike, *, rate: ArrayLike, size: int = 2, count: int = 8,
+    atoms: int = 64, iterations: int = 100,
+) -> Estimate:
     """Bounds R(D) at several places by an estimator, at the slopes that a Gaussian of the same covariance has there.
 
     Args:
-      name: "gaussian" (upper).
-      training: [n, d], in random order.
+      name: "gaussian" (upper), "dual" (lower, up to 3 dimensions) or "projections" (lower: distortion at the rates).
+      training: [n, d], in random order; of the lower bounds the first 5000 are used.
       held_out: [m, d], independent of `training`.
-      rate: where to look, bits > 0; [k].
+      rate: where to look, bits > 0; [k]. Lower bounds look at as many rates from the least to log2 of the atoms, if
+        that is less than the largest: there is nothing to be seen beyond.
+      size: components of a projection.
+      count: most projections, on principal components.
+      atoms: of the fits of lower bounds.
+      iterations: of those fits.
 
     Returns:
       `Estimate` of shape [k].
 
     Raises:
-      ValueError: if there is no such estimator, or samples cannot be used.
+      ValueError: if there is no such estimator, samples cannot be used, or there are too many dimensions for the dual.
     """
     check_choice("name", name, ESTIMATORS)
     check_domain("rate", rate, minimum=0.0, open_minimum=True, finite=True)
     training, held_out = check_both(training, held_out)
     rate = jnp.atleast_1d(jnp.asarray(rate, jnp.float64))
-    return gaussian(training, held_out, distortion=gaussian_slopes(training, rate)[1])
+    if name == "gaussian":
+        return gaussian(training, held_out, distortion=gaussian_slopes(training, rate)[1])
+    rate = jnp.geomspace(rate.min(), jnp.minimum(rate.max(), max(jnp.log2(atoms), rate.min())), rate.size)
+    fitted = training[:_MAX_FITTED]
+    if name == "dual":
+        if training.shape[1] > MAX_DIMENSION:
+            raise ValueError(f"dual is for samples of at most {MAX_DIMENSION} dimensions, got {training.shape[1]}: use "
+                             "projections")
+        slopes, places = gaussian_slopes(fitted, rate)
+        return dual(fitted, held_out, slopes=slopes, distortion=places, atoms=atoms, iterations=iterations)
+    size = min(size, training.shape[1])
+    projections = principal_projections(fitted, size=size)[:count]
+    lines = []
+    for each in projections:
+        slopes, _ = gaussian_slopes(fitted @ each.T, rate)
+        lines += projection_lines(fitted, held_out, [each], slopes=slopes, atoms=atoms, iterations=iterations)
+    return projection_bound(lines, rate=rate)

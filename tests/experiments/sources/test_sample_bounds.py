@@ -68,6 +68,13 @@ def test_settings_out_of_range_are_refused():
             sample_bounds.Config(**flags)
 
 
+def test_few_dimensions_have_the_dual_as_well(tmp_path):
+    config = sample_bounds.Config(dimension=2, samples=100, held_out=50)
+    source = sample_bounds.sample_bounds_sources.load(config, tmp_path)
+    assert list(sample_bounds.make_estimators(config, source, tmp_path)) == [*config.estimators, "dual"]
+    assert source.samples.vectors.shape == (100, 2)
+
+
 @pytest.mark.stress
 def test_smoke_runs_all_parts(tmp_path):
     table = sample_bounds.run(sample_bounds.PRESETS["smoke"], tmp_path)

@@ -87,7 +87,7 @@ def test_a_lower_bound_above_an_upper_one_fails(tmp_path, vectors, monkeypatch, 
 @pytest.mark.parametrize(("flags", "status", "said"), [
     ({"distortion": "hamming"}, 2, "needs --distortion=mse"), ({"pmf": "p.csv"}, 2, "--samples and --pmf"),
     ({"divergence": "tv"}, 2, "--samples and --divergence"), ({"estimators": "oracle"}, 2, "estimators must be among"),
-    ({"estimators": "mixture,mixture"}, 2, "each once"), ({"num_particles": 1}, 2, "--num_particles must be"),
+    ({"estimators": "dual,dual"}, 2, "each once"), ({"num_particles": 1}, 2, "--num_particles must be"),
     ({"max_rate": -1}, 2, "--max_rate must be"), ({"seed": -1}, 2, "--seed must be"), ({"count": -1}, 2, "--count"),
     ({"samples": "none.npy"}, 1, "there is no file"), ({"samples": ""}, 2, "--pmf is missing"),
     ({"samples": "", "patch": 16}, 2, "--patch is about --samples"),

@@ -22,12 +22,23 @@ def test_slopes_are_derivatives_where_the_rates_are():
     np.testing.assert_allclose(slopes, (rise[0] - rise[1]) / (2 * step), rtol=1e-6)
 
 
-def test_the_gaussian_is_above_the_truth():
-    found = curves.curve("gaussian", TRAINING, HELD_OUT, rate=RATES)
-    assert found.kind == "upper"
+@pytest.mark.parametrize(("name", "side", "loss"), [("gaussian", 1, 0.06), ("projections", -1, 2.1)])
+def test_curves_are_on_their_side_of_the_truth(name, side, loss):
+    found = curves.curve(name, TRAINING, HELD_OUT, rate=RATES, atoms=16, iterations=30)
+    assert found.kind == {1: "upper", -1: "lower"}[side]
     slopes, _ = curves.gaussian_slopes(TRAINING, RATES)
     errors = np.asarray(found.rate_se) + np.asarray(slopes) * np.asarray(found.distortion_se)
-    excess = np.asarray(found.rate) - np.asarray(vector.rate_distortion(np.asarray(found.distortion), VARIANCES))
-    assert (excess > -4 * errors).all() and (excess < 0.06).all()
+    truth = np.asarray(vector.rate_distortion(np.asarray(found.distortion), VARIANCES))
+    excess = side * (np.asarray(found.rate) - truth)
+    assert (excess > -4 * errors).all() and (excess < loss).all()
+
+
+def test_the_dual_is_for_few_dimensions():
+    few = curves.curve("dual", TRAINING[:, 1:2], HELD_OUT[:, 1:2], rate=RATES, atoms=16, iterations=30)
+    truth = np.asarray(vector.rate_distortion(np.asarray(few.distortion), VARIANCES[1:2]))
+    assert (np.asarray(few.rate) < truth + 4 * np.asarray(few.rate_se)).all()
+    assert (np.asarray(few.rate) > truth - 0.3).all()
+    with pytest.raises(ValueError, match="at most 3 dimensions, got 4"):
+        curves.curve("dual", np.ones((9, 4)), np.ones((9, 4)), rate=RATES)
     with pytest.raises(ValueError, match="name must be"):
         curves.curve("blahut", TRAINING, HELD_OUT, rate=RATES)
