@@ -206,7 +206,8 @@ def missing_names(inventory: pathlib.Path) -> list[str]:
     from docs.site import reference
 
     with inventory.open("rb") as file:
-        objects = InventoryFile.load(file, "", os.path.join).data
+        loaded = InventoryFile.load(file, "", os.path.join)
+    objects = getattr(loaded, "data", loaded)  # a dictionary before Sphinx 9.1
     known = {name for kind, entries in objects.items() if kind.startswith("py:") for name in entries}
     return sorted(f"{name} ({target})" for name, target in reference.full_names(reference.pages())
                   if target not in known)
@@ -251,6 +252,7 @@ def main(argv: list[str] | None = None) -> int:
                          "-d", str(args.out / "doctrees"), str(source), str(site)])
     if status:
         return status
+    links.mend_anchors(site)
     dead, outside = links.check(site)
     missing = missing_names(site / "objects.inv")
     _write(args.out / "external_links.txt", "\n".join(outside) + "\n")

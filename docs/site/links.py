@@ -35,6 +35,33 @@ class _Anchors(html.parser.HTMLParser):
             self.links.append(link)
 
 
+def mend_anchors(folder: pathlib.Path) -> None:
+    """Mends the links from pages of source code: of a module that two pages document, Sphinx knows the name of one.
+
+    Args:
+      folder: with the HTML files.
+    """
+    ids: dict[pathlib.Path, set[str]] = {}
+
+    def mended(page: pathlib.Path, match: re.Match[str]) -> str:
+        path, anchor = match.groups()
+        target = (page.parent / path).resolve()
+        if target not in ids:
+            parser = _Anchors()
+            if target.is_file():
+                parser.feed(target.read_text(encoding="utf-8"))
+            ids[target] = parser.ids
+        parts = anchor.split(".")
+        names = [f"{target.stem}.{'.'.join(parts[i:])}" for i in range(1, len(parts))]
+        name = anchor if anchor in ids[target] else next((name for name in names if name in ids[target]), anchor)
+        return f'href="{path}#{name}"'
+
+    for page in (folder / "_modules").rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        page.write_text(re.sub(r'href="([^"#:]+/reference/[^"#]+)#([^"]+)"', lambda m, p=page: mended(p, m), text),
+                        encoding="utf-8")
+
+
 def check(folder: pathlib.Path) -> tuple[list[str], list[str]]:
     """Follows every link of a built site.
 

@@ -33,6 +33,16 @@ def test_dead_links_and_anchors_of_the_site_are_found(tmp_path):
     assert links.check(tmp_path) == (["a.html: b.html#y", "a.html: c.png"], ["https://example.org"])
 
 
+def test_links_from_source_code_find_the_name_of_the_page(tmp_path):
+    for folder in ("_modules", "reference"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "reference" / "a.b.html").write_text('<dt id="a.b.f">')
+    (tmp_path / "_modules" / "b.html").write_text('<a href="../reference/a.b.html#a.f">')
+    assert links.check(tmp_path)[0] == ["_modules/b.html: ../reference/a.b.html#a.f"]
+    links.mend_anchors(tmp_path)
+    assert links.check(tmp_path)[0] == []
+
+
 def test_every_committed_figure_is_in_the_gallery_and_every_page_in_the_index(tmp_path):
     build.stage(tmp_path)
     written = (tmp_path / "docs" / "gallery.md").read_text(encoding="utf-8")
