@@ -34,7 +34,7 @@ def test_reads_every_type_of_number(tmp_path, code, dtype, packed):
     (encoded(IMAGES) + b"x", "more than 60 bytes"), (gzip.compress(encoded(IMAGES))[:-9], "damaged gzip"),
     (gzip.compress(encoded(IMAGES))[:-8] + bytes(8), "damaged gzip"),
     (struct.pack(">HBB3I", 0, 0x0E, 3, 2**32 - 1, 2**32 - 1, 2**32 - 1), "at most .* are read"),
-])
+], ids=range(12))
 def test_refuses_other_and_damaged_files(tmp_path, data, message):
     (tmp_path / "file").write_bytes(data)
     with pytest.raises(ValueError, match=message):
