@@ -56,7 +56,7 @@ def curve(
       iterations: of those fits.
 
     Returns:
-      `Estimate` of shape [k].
+      `Estimate` of shape [k]; of "gaussian" [k + 1], where the last point is that of rate 0.
 
     Raises:
       ValueError: if there is no such estimator, samples cannot be used, or there are too many dimensions for the dual.
@@ -66,7 +66,8 @@ def curve(
     training, held_out = check_both(training, held_out)
     rate = jnp.atleast_1d(jnp.asarray(rate, jnp.float64))
     if name == "gaussian":
-        return gaussian(training, held_out, distortion=gaussian_slopes(training, rate)[1])
+        everything = 2.0 * jnp.sum(jnp.var(training, axis=0))  # more than the trace of the covariance: nothing is sent
+        return gaussian(training, held_out, distortion=jnp.append(gaussian_slopes(training, rate)[1], everything))
     rate = jnp.geomspace(rate.min(), jnp.minimum(rate.max(), max(jnp.log2(atoms), rate.min())), rate.size)
     fitted = training[:_MAX_FITTED]
     if name == "dual":

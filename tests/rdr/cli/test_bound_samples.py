@@ -46,13 +46,13 @@ def test_bounds_of_a_gaussian_from_a_file(tmp_path, vectors):
     assert call(tmp_path, samples=vectors, preset="smoke", num_points=3, estimators="gaussian", max_rate=3) == 0
     header, columns = estimate_tables.read_table(tmp_path / "out" / "points.csv")
     assert list(columns) == list(estimate_tables.COLUMNS) and "bits per sample vector" in header["units"]
-    assert columns["estimator"] == ["gaussian"] * 3 and set(columns["kind"]) == {"upper"}
+    assert columns["estimator"] == ["gaussian"] * 4 and set(columns["kind"]) == {"upper"}
     rate, distortion, se, distortion_se = (np.array(columns[name]) for name in (
         "rate_bits", "distortion", "rate_se", "distortion_se"))
     truth, step = np.asarray(vector.rate_distortion(distortion, VARIANCES)), 1e-4
     slope = (truth - np.asarray(vector.rate_distortion(distortion + step, VARIANCES))) / step
     error = 4 * (se + np.maximum(slope, 0.7) * distortion_se)  # 0.7: where the least D of rate 0 is near
-    assert (rate > truth - error).all() and (rate < truth + error).all()
+    assert (rate > truth - error).all() and (rate < truth + error).all() and rate[-1] == 0  # nothing is sent
     for name in ("points.png", "points.pdf", "summary.txt", "run.json", "config.json"):
         assert (tmp_path / "out" / name).stat().st_size > 100, name
 

@@ -27,10 +27,19 @@ def test_curves_are_on_their_side_of_the_truth(name, side, loss):
     found = curves.curve(name, TRAINING, HELD_OUT, rate=RATES, atoms=16, iterations=30)
     assert found.kind == {1: "upper", -1: "lower"}[side]
     slopes, _ = curves.gaussian_slopes(TRAINING, RATES)
-    errors = np.asarray(found.rate_se) + np.asarray(slopes) * np.asarray(found.distortion_se)
-    truth = np.asarray(vector.rate_distortion(np.asarray(found.distortion), VARIANCES))
-    excess = side * (np.asarray(found.rate) - truth)
+    rate, distortion, rate_se, distortion_se = (np.asarray(values)[:2] for values in (
+        found.rate, found.distortion, found.rate_se, found.distortion_se))
+    errors = rate_se + np.asarray(slopes) * distortion_se
+    excess = side * (rate - np.asarray(vector.rate_distortion(distortion, VARIANCES)))
     assert (excess > -4 * errors).all() and (excess < loss).all()
+
+
+def test_the_last_point_of_a_gaussian_curve_sends_nothing():
+    found = curves.curve("gaussian", TRAINING, HELD_OUT, rate=RATES)
+    assert found.rate.shape == (3,) and found.rate[-1] == 0 and found.rate_se[-1] == 0
+    errors = ((HELD_OUT - TRAINING.mean(0)) ** 2).sum(1)
+    np.testing.assert_allclose(found.distortion[-1], errors.mean(), rtol=1e-12)
+    np.testing.assert_allclose(found.distortion_se[-1], errors.std(ddof=1) / errors.size**0.5, rtol=1e-12)
 
 
 def test_the_dual_is_for_few_dimensions():
