@@ -162,7 +162,7 @@ def _distance_in_pixels(resolution, diagonal, distance, distance_in_heights, vie
 
 
 def _check_resolution(resolution):
-    if len(resolution) != 2 or not all(side >= 1 and side == int(side) for side in resolution):
+    if np.shape(resolution) != (2,) or not all(1 <= side < np.inf and side == int(side) for side in resolution):
         raise ValueError(f"resolution must be a width and a height in pixels, got {resolution}")
 
 
@@ -180,6 +180,8 @@ def check_display(display: Display) -> None:
     for field in ("peak", "exposure", "pixels_per_degree"):
         if not 0 < getattr(display, field) < np.inf:
             raise ValueError(f"display.{field} must be positive and finite, got {getattr(display, field)}")
+    if display.transfer in ("pq", "linear") and display.peak <= DARKEST:
+        raise ValueError(f"display.peak must be above {DARKEST} cd/m^2 for {display.transfer}, got {display.peak}")
     if not 1 < display.contrast < np.inf:
         raise ValueError(f"display.contrast must be above 1 and finite, got {display.contrast}")
     if not 0 <= display.ambient < np.inf:
@@ -226,7 +228,7 @@ def get_display(display: str | Display) -> Display:
     if isinstance(display, Display):
         check_display(display)
         return display
-    if display is None or display not in _known():
+    if not isinstance(display, str) or display not in _known():
         raise ValueError(f"display must be one of {', '.join(_known())}, got {display!r}")
     return make_display(display, **_known()[display])
 

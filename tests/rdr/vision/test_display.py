@@ -88,6 +88,9 @@ def test_bfloat16_is_computed_in_float32():
     ({"primaries": "ntsc"}, "display.primaries must be one of .*'ntsc'"),
     ({"pixels_per_degree": 0.0}, "display.pixels_per_degree must be positive and finite, got 0"),
     ({"pixels_per_degree": -1.0}, "display.pixels_per_degree"), ({"resolution": (0, 5)}, "resolution must be a width"),
+    ({"resolution": (math.inf, 5)}, "resolution must be a width"), ({"resolution": 5}, "resolution must be a width"),
+    # Brighter values were shown darker: what is clipped to the darkest was above the peak.
+    ({"peak": 0.004, "transfer": "linear"}, "display.peak must be above 0.005 cd/m.2 for linear, got 0.004"),
 ])  # fmt: skip
 def test_displays_that_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
@@ -109,6 +112,7 @@ def test_makings_that_are_refused(options, message):
 @pytest.mark.parametrize(("images", "display", "options", "message"), [
     (RAMP, "standard_8k", {}, "display must be one of standard_4k, .*'standard_8k'"),
     (RAMP, None, {}, "display must be one of"), (RAMP, 60.0, {}, "display must be one of"),
+    (RAMP, ["standard_4k"], {}, "display must be one of"),
     (RAMP * np.nan, "standard_4k", {}, "images must be finite"),
     (RAMP - 0.1, "standard_hdr_linear", {}, "images must hold luminances in cd/m.2, at least 0, got -0.1"),
     (np.full_like(RAMP, np.inf), "standard_hdr_linear", {}, "images must be finite"),
