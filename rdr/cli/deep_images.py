@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rdr.codecs.overfitted.signals import MAX_DEPTH, SRGB, Signal, signal_of
+from rdr.codecs.overfitted.signals import MAX_DEPTH, MAX_UNIT, SRGB, Signal, signal_of
 from rdr.data import light, linear_images
 from rdr.data.color_spaces import PRIMARIES, ColorSpace, linear_space, space_to_srgb
 from rdr.data.image_io import ImageData, check_image_path, read_image, read_image_data, read_image_header
@@ -65,11 +65,15 @@ def _linear_as_pq(data: ImageData, depth: int) -> Coded:
     said = USUAL_UNIT if space.white_luminance is None else space.white_luminance
     peak = float(data.pixels.max())
     unit = float(np.float32(min(said, light.PQ_PEAK / peak if peak > 0 else said)))
+    if unit > MAX_UNIT:
+        raise ValueError(f"1 stands for {said:g} cd/m^2, as the file says, and messages say up to {MAX_UNIT:g}")
     note = f"linear light is coded as PQ of {depth or MAX_DEPTH} bits, with 1 as {unit:.6g} cd/m^2"
     if unit < said * (1 - 1e-6):
         note += f", since {said:g} would put the brightest value beyond PQ's 10,000"
     values = light.pq_from_luminance(data.pixels.astype(np.float64) * unit)
     pixels = np.floor(65535 * values + 0.5).astype(np.uint16)
+    if peak > 0 and not pixels.any():
+        raise ValueError(f"its brightest value is {peak * unit:.3g} cd/m^2, as the file says, which PQ codes as black")
     return Coded(pixels, signal._replace(unit=unit, depth=depth or MAX_DEPTH), note)
 
 

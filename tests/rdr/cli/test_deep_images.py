@@ -139,6 +139,11 @@ def test_linear_light_is_coded_as_pq_and_comes_back():
     assert (deep_images.coded(linear(np.zeros((2, 2, 1)))).pixels == 0).all()
     with pytest.raises(ValueError, match="primaries are none of"):
         deep_images.coded(ImageData(np.ones((2, 2, 3), np.float32), None, (), linear_space((0.32, 0.33) * 4), 32))
+    # A file may say anything of its white: such messages could not be read, or were black without a word.
+    with pytest.raises(ValueError, match=r"1 stands for 1e.30 cd/m.2, as the file says, and messages say up to 1e.09"):
+        deep_images.coded(linear(np.zeros((2, 2, 3)), white=1e30))
+    with pytest.raises(ValueError, match="brightest value is 1e-20 cd/m.2, as the file says, which PQ codes as black"):
+        deep_images.coded(linear(np.ones((2, 2, 3)), white=1e-20))
 
 
 def test_openexr_from_end_to_end(rdr, tmp_path, capsys):
