@@ -66,7 +66,8 @@ class Config:
     transfer: str = option(
         "srgb", "transfer function of the display, for csf and csf_castle; pq with --color=keep", choices=TRANSFERS)
     display: str = option(
-        "standard_4k", "display that images are seen on, for cvvdp; those for PQ with --color=keep",
+        "standard_4k", "display that images are seen on, for cvvdp; those for PQ and HLG with --color=keep, not the "
+        "linear ones, which take no image files",
         choices=display_names())
     color: str = option(
         "convert", "colors that are not sRGB, as a file says: convert them, keep the values as they are (for PQ), or "

@@ -6,17 +6,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rdr.data.folders import images_by_name
+from rdr.data.image_io import read_image_header
 from rdr.data.image_pairs import Pair
 from rdr.metrics.contrast_sensitivity import Display, display_luminance
 from rdr.metrics.embeddings import EMBEDDINGS, Embedding, embedding, embedding_available
 from rdr.metrics.full_reference import FULL_REFERENCE, Metric, available, full_reference
 from rdr.metrics.set_distances import KINDS
+from rdr.vision.display import get_display
 
 FAST = ("mse", "psnr", "ssim", "ms_ssim", "nlpd", "ciede2000", "csf", "lpips_alexnet")
 SET_METRICS = (*(f"{kind}_{name}" for kind in KINDS for name in EMBEDDINGS), "sliced", "natural")
 # Of the sliced distance on pyramids: levels, side of a neighborhood, neighborhoods of an image.
 PYRAMID_LEVELS, NEIGHBORHOOD, NEIGHBORHOODS_PER_IMAGE = 4, 7, 64
 NATURAL_PATCH = 96
+HDR_CODES = {"pq": 16, "hlg": 18}  # transfer functions by code point, ITU-T H.273
 
 
 class Plan(NamedTuple):
@@ -74,7 +77,7 @@ def make_plan(config: Any, pairs: Sequence[Pair]) -> Plan:
             choice.possible(name, 0, missing[name])
         elif name in FULL_REFERENCE:
             metric = full_reference(name, display=config.display if name == "cvvdp" else display, sigma=config.sigma)
-            if choice.possible(name, metric.min_side):
+            if choice.possible(name, metric.min_side, _not_shown(config, pairs) if name == "cvvdp" else None):
                 metrics[name] = metric
         elif name in flags:
             flags[name] = choice.possible(name, NATURAL_PATCH if name == "natural" else
@@ -92,6 +95,23 @@ def make_plan(config: Any, pairs: Sequence[Pair]) -> Plan:
         metrics, kinds, embeddings, flags["sliced"], config.natural if flags["natural"] else None, config.patch_size,
         config.max_samples, config.seed, tuple(choice.notes),
     )  # fmt: skip
+
+
+def _not_shown(config: Any, pairs: Sequence[Pair]) -> str | None:
+    """Why the values of the images are none that the display of cvvdp takes; None if they may be."""
+    transfer = get_display(config.display).transfer
+    wrong = f"cvvdp on --display={config.display} takes"
+    if transfer == "linear":
+        return f"{wrong} luminances in cd/m^2, and images are read as coded values"
+    if config.color != "keep":
+        needs = f"{wrong} {transfer} values as files hold them, and images are brought to sRGB: give --color=keep"
+        return needs if transfer in HDR_CODES else None
+    for file in (file for pair in pairs for file in (pair.reference, pair.candidate)):
+        space = read_image_header(file, color="keep").space
+        if (space is not None and space.hdr and space.code_points is not None
+                and space.code_points[1] != HDR_CODES.get(transfer)):
+            return f"{wrong} {transfer} values, and {file} holds those of {space.name}"
+    return None
 
 
 def metrics_of(words: Sequence[str]) -> tuple[list[str], list[str]]:

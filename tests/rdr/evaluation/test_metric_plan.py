@@ -3,10 +3,12 @@
 import dataclasses
 import pathlib
 
+import numpy as np
 import pytest
 
 from rdr.cli.evaluate import Config
 from rdr.data.image_pairs import Pair
+from rdr.data.png_writer import png_bytes
 from rdr.evaluation import metric_plan
 
 PAIRS = [Pair(name, pathlib.Path("r"), pathlib.Path("c"), 40, 48, None) for name in "abc"]
@@ -43,3 +45,29 @@ def test_what_cannot_be_computed_is_left_out_of_all_and_refused_by_name(monkeypa
         metric_plan.make_plan(dataclasses.replace(config, patch_size=-1), PAIRS)
     with pytest.raises(ValueError, match="display.transfer must be one of"):
         metric_plan.make_plan(dataclasses.replace(config, transfer="hlg"), PAIRS)
+
+
+def test_values_that_are_not_those_of_the_display_are_refused(tmp_path):
+    """sRGB was shown as PQ, PQ as sRGB, and coded values in [0, 1] as cd/m^2, without a word."""
+    pixels = np.zeros((4, 4, 3), np.uint16)
+    pairs = {}
+    for name, points in (("plain", None), ("pq", (9, 16)), ("hlg", (9, 18))):
+        file = tmp_path / f"{name}.png"
+        file.write_bytes(png_bytes(pixels, code_points=points))
+        pairs[name] = [Pair("a", file, file, 4, 4, None)]
+
+    def plan(pair, **options):
+        return metric_plan.make_plan(Config(metrics=("cvvdp",), **options), pairs[pair]).metrics
+
+    for pair, options, message in (
+        ("plain", {"display": "standard_hdr_linear", "color": "keep"}, "takes luminances in cd/m.2"),
+        ("plain", {"display": "standard_hdr_pq"}, "brought to sRGB: give --color=keep"),
+        ("pq", {"display": "standard_phone", "color": "keep"}, r"takes srgb values, and .*pq.png holds those of PQ"),
+        ("hlg", {"display": "standard_hdr_pq", "color": "keep"}, r"takes pq values, and .*hlg.png holds those of HLG"),
+    ):
+        with pytest.raises(ValueError, match=f"cvvdp on --display={options['display']} {message}"
+                           if message.startswith("takes") else message):
+            plan(pair, **options)
+    for pair, display in (("pq", "standard_hdr_pq"), ("hlg", "standard_hdr_hlg"), ("plain", "standard_hdr_pq"),
+                          ("plain", "standard_phone")):  # files that say nothing are what the user says
+        assert list(plan(pair, display=display, color="keep")) == ["cvvdp"]
