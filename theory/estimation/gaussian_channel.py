@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
@@ -119,6 +121,7 @@ def gaussian_plug_in(samples: ArrayLike, *, distortion: ArrayLike, groups: int =
                     "n large against the dimension")
 
 
+@partial(jax.jit, static_argnames="groups")
 def _plug_in(samples, budget, groups):
     """R_G(D) of all samples, and without each group (samples number j, j + groups, ..)."""
     centered = samples - samples.mean(0, keepdims=True)

@@ -31,8 +31,8 @@ def test_a_gaussian_on_the_line_is_bounded_from_below_and_closely():
 
 
 def test_the_value_is_the_dual_of_the_empirical_distribution_with_a_searched_supremum():
-    x = line_samples(1, 300)
-    function = fit_dual(x[:100], slopes=[2.0], atoms=8, iterations=60)
+    x = line_samples(1, 200)
+    function = fit_dual(x[:100], slopes=[2.0, 3.0], atoms=32, iterations=60)
     lines = dual_lines(function, x[100:], tolerance=1e-4)
     nu = np.asarray(evaluate_dual(x[100:], function))[:, 0]
     y = np.linspace(-4, 4, 8001)
@@ -41,7 +41,7 @@ def test_the_value_is_the_dual_of_the_empirical_distribution_with_a_searched_sup
     np.testing.assert_allclose(lines.influence.mean(0), lines.intercept, rtol=1e-12)
     # The floor keeps nu bounded, far from all atoms too.
     far = np.asarray(evaluate_dual(jnp.full((2, 1), 1e3), function))
-    assert far == pytest.approx(float(function.shift[0] - jnp.log(function.floor[0])))
+    np.testing.assert_allclose(far, np.tile(function.shift - np.log(function.floor), (2, 1)), rtol=1e-12)
 
 
 def own_coverage(repetitions, number, slope, dimension):
@@ -58,6 +58,7 @@ def own_coverage(repetitions, number, slope, dimension):
     return coverage(value - z * se, value + z * se, expected), expected - truth, value.std() / se.mean()
 
 
+@pytest.mark.stress
 def test_intervals_cover_their_expectation_which_is_below_the_truth():
     share, gap, spread = own_coverage(200, 1000, 3.0, 1)
     assert 0.91 <= share.share <= 0.99 and -0.2 < gap < 0.0, (share, gap, spread)
@@ -74,7 +75,8 @@ def test_intervals_cover_in_the_plane():
 def test_the_noisy_circle_is_bounded_within_one_and_a_half_percent():
     x = known_sources.noisy_sphere_samples(jax.random.key(4), 120_000, 2)
     slope = float(nats_to_bits(5.0))
-    point = dual(x[:20_000], x[20_000:], slopes=[slope], atoms=48, iterations=40)
+    # Training samples' errors weigh as much as held-out ones': a maximum over noise either way.
+    point = dual(x[:50_000], x[50_000:], slopes=[slope], atoms=48, iterations=40)
     value, truth = float(point.rate[0] + slope * point.distortion[0]), float(known_sources.noisy_sphere_value(2))
     print(f"noisy circle: {value} of {truth} bits, se {float(point.rate_se[0])}")
     assert 0.985 * truth < value < truth

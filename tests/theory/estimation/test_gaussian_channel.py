@@ -18,6 +18,7 @@ def draw(seed, number):
     return known_sources.gaussian_samples(jax.random.key(seed), number, VARIANCES)
 
 
+@pytest.mark.stress
 def test_a_gaussian_of_40_dimensions_is_found_within_one_percent_or_the_interval():
     distortion = np.array([0.02, 0.1, 0.5, 1.0])
     point = gaussian(draw(0, 50_000), draw(1, 100_000), distortion=distortion)
@@ -51,18 +52,17 @@ def test_the_channel_is_what_a_simulation_of_it_says():
 
 
 def test_fewer_samples_than_components_still_make_an_upper_bound():
-    point = gaussian(draw(4, 10), draw(5, 20_000), distortion=[0.1, 1.0])
-    assert (np.asarray(point.rate) > np.asarray(vector.rate_distortion(point.distortion, VARIANCES))).all()
+    point = gaussian(draw(4, 10), draw(5, 2_000), distortion=[0.1, 1.0, 1e3])
+    assert (np.asarray(point.rate) > np.asarray(vector.rate_distortion(point.distortion, VARIANCES)))[:2].all()
     # What lies outside of the span of ten samples is not coded, and is counted.
-    whole = gaussian(draw(4, 10), draw(5, 20_000), distortion=1e3)
-    centered = draw(5, 20_000) - draw(4, 10).mean(0, keepdims=True)
-    np.testing.assert_allclose(whole.distortion, (centered**2).sum(1).mean(), rtol=1e-9)
-    assert float(whole.rate) == 0.0
+    centered = draw(5, 2_000) - draw(4, 10).mean(0, keepdims=True)
+    np.testing.assert_allclose(point.distortion[2], (centered**2).sum(1).mean(), rtol=1e-9)
+    assert float(point.rate[2]) == 0.0
 
 
 def test_samples_that_are_all_the_same_cost_nothing():
-    x = np.full((40, 2), 3.0)
-    point = gaussian(x, x, distortion=0.1)
+    x = np.full((40, 3), 3.0)
+    point = gaussian(x[:30], x, distortion=0.1)
     assert float(point.rate) == 0.0 and float(point.distortion) == 0.0
     assert float(gaussian_plug_in(x, distortion=0.1).rate) == 0.0
 
@@ -99,6 +99,7 @@ def check_coverage(repetitions, number, dimension):
     return [*shares, coverage(found.value - 1.96 * found.se, found.value + 1.96 * found.se, truth).share]
 
 
+@pytest.mark.stress
 def test_intervals_cover():
     shares = check_coverage(200, 200, 3)
     assert all(0.91 <= share <= 0.99 for share in shares), shares

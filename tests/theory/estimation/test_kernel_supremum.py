@@ -24,6 +24,7 @@ def test_the_maximum_lies_between_the_bounds(dimension, slope):
     assert found.lower == pytest.approx(np.exp(log_sum(found.location, points, log_weights, slope)), rel=1e-10)
 
 
+@pytest.mark.stress
 def test_it_agrees_with_the_expansion_on_the_line():
     rng = np.random.default_rng(0)
     points, log_weights = 2 * rng.normal(size=(300, 1)), rng.normal(size=300)
