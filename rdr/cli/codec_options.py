@@ -19,10 +19,12 @@ from rdr.codecs.overfitted.options import MAX_PSNR
 from rdr.codecs.overfitted.signals import MAX_DEPTH, MIN_DEPTH
 from rdr.command_line import option
 from rdr.data.image_io import read_image
+from rdr.vision.display import display_names
 
 MAX_BITS_PER_PIXEL = 64.0
 SIGMAS = ("eccentricity", "intrinsic")  # beside numbers and files
 GOALS = {"bpp": 0, "size": 0, "psnr": 0, "quality": -1}  # of which one may be given, and what says that it is not
+USUAL_DISPLAY = "standard_4k"  # of --objective=jod
 _STEPS = ", ".join(f"{schedule.steps} ({name})" for name, schedule in overfitted.PRESETS.items())
 _LAMBDAS = ", ".join(f"{value:g} ({name})" for name, value in RD_LAMBDAS.items())
 _CHECKPOINT = "codec.npz of `rdr train`, or the word pretrained for the one that comes along"
@@ -40,7 +42,8 @@ class Config:
     """
 
     objective: str = option(
-        "mse", "what is minimized beside the rate; wd (Wasserstein distortion), wd_mse or lpips for realism",
+        "mse", "what is minimized beside the rate; wd (Wasserstein distortion), wd_mse or lpips for realism, jod for "
+        "what people notice on a display (ColorVideoVDP)",
         choices=OBJECTIVES, first=True)
     rd_lambda: float = option(
         0.0, f"lambda, bits per pixel for one unit of the objective; larger for better and longer files; with --bpp, "
@@ -73,6 +76,10 @@ class Config:
                            choices=FEATURES)
     squared_error_weight: float = option(
         SQUARED_ERROR_WEIGHT, "weight of squared error of values in [0, 1] in wd_mse; larger for more fidelity")
+    display: str = option(
+        "", f"display that the image is seen on, for --objective=jod: its cd/m^2 and pixels per degree; another where "
+        f"the image is for a phone, say, or has PQ or HLG values, which take a display for them; none: {USUAL_DISPLAY}",
+        choices=("", *display_names()))
     tile: int = option(
         overfitted.TILE, "pixels a side above which an image is fitted in tiles, smaller for less memory; 0: never")
     checkpoint: str = option(
@@ -124,6 +131,10 @@ class Config:
                                  f"{self.sigma!r}") from None
 
     def _refuse_contradictions(self):
+        if self.display and self.display not in display_names():
+            raise ValueError(f"--display must be one of {', '.join(display_names())}, got {self.display!r}")
+        if self.display and self.objective != "jod":
+            raise ValueError("--display is of --objective=jod only")
         given = [f"--{name}" for name, absent in GOALS.items() if getattr(self, name) != absent]
         if "--quality" in given and self.rd_lambda:
             given.append("--rd_lambda")
@@ -201,7 +212,8 @@ def overfitted_options(config: Config, shape: tuple[int, ...]) -> overfitted.Opt
         objective=config.objective, rd_lambda=config.rd_lambda or None, size=target_bytes(config, shape),
         psnr=config.psnr or None, schedule=schedule, seed=config.seed, noise_levels=config.noise_levels, sigma=sigma,
         features=config.features, squared_error_weight=config.squared_error_weight, saliency=saliency,
-        pixels_per_degree=config.pixels_per_degree)
+        pixels_per_degree=config.pixels_per_degree,
+        display=(config.display or USUAL_DISPLAY) if config.objective == "jod" else None)
     if config.realism:
         options = options._replace(**goals.options_of_realism(config.realism))
         options = options._replace(noise_levels=config.noise_levels or options.noise_levels)

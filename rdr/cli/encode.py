@@ -236,7 +236,7 @@ def _look_at(
             image = encode_job.read(file, config)
             taken = encode_job.profile_bytes(image, config)
             if not config.checkpoint:
-                check_options(overfitted_options(config, image.pixels.shape))
+                check_options(overfitted_options(config, image.pixels.shape)._replace(signal=image.signal))
         except ValueError as error:
             failures[name] = str(error)
         else:

@@ -14,8 +14,9 @@ from rdr.vision.display import Display, get_display
 def cvvdp(images: ArrayLike, reference: ArrayLike, *, display: str | Display, inner: bool = False) -> jax.Array:
     """Computes how much worse images look than their references on a display.
 
-    10 - JOD, or the quantity Q that it is a power of, 10 - JOD = 0.044 Q^0.93 (for Q above 0.1): Q is nearly linear in
-    small differences and its gradient changes less with their size.
+    10 - JOD, or the quantity Q that it is a power of, 10 - JOD = 0.044 Q^0.93 (for Q above 0.1): Q grows as about the
+    square of small differences, as a squared error does, and more slowly where they are large. It does not see a factor
+    of all light: add a little squared error where nothing else holds brightness.
 
     Args:
       images: [batch, height, width, 3 or 1], in [0, 1], coded as the display takes them; cd/m^2 for a linear display.

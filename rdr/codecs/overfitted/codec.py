@@ -17,7 +17,15 @@ from rdr.codecs.overfitted import format, rate_control, target_psnr, target_size
 from rdr.codecs.overfitted.architecture import operations
 from rdr.codecs.overfitted.fitting import Fit, compiled_distance, make_data, run_steps
 from rdr.codecs.overfitted.objectives import RD_LAMBDAS
-from rdr.codecs.overfitted.options import DEFAULT, Options, architecture, as_image, check_options, chosen_objective
+from rdr.codecs.overfitted.options import (
+    DEFAULT,
+    Options,
+    architecture,
+    as_image,
+    check_options,
+    chosen_objective,
+    with_display,
+)
 from rdr.codecs.overfitted.pretrained_init import starting_weights
 from rdr.codecs.overfitted.target_size import TYPICAL_WEIGHT_BYTES, estimate_weight_bytes, latent_budget
 from rdr.training import checkpoint_owner
@@ -52,6 +60,7 @@ def encode_batch(images: Sequence[ArrayLike], options: Options = DEFAULT, *, see
             return encode_batch(arrays, options, seeds=seeds, sigmas=sigmas, label=label, directory=temporary)
     directory = pathlib.Path(directory)
     seeds = [options.seed] * len(arrays) if seeds is None else seeds
+    options = with_display(options)
     owner = (arrays, options, seeds, sigmas)
     fit = _make_fit(arrays, options, seeds, sigmas, label)
     checkpoint_owner.claim(directory, *owner)  # not before: what is refused above leaves nothing

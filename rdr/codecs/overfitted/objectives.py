@@ -13,19 +13,23 @@ from jax.typing import ArrayLike
 
 from rdr.features import alexnet, steerable_pyramid, vgg, weights
 from rdr.features.multiscale import multiscale
+from rdr.gradients import lower_bound
 from rdr.losses import lpips, ssim, wasserstein_distortion
 from rdr.losses.wasserstein_distortion.sigma import intrinsic_sigma, sigma_from_eccentricity, sigma_from_saliency
+from rdr.vision import cvvdp_model
+from rdr.vision.display import Display, get_display, show
 
-OBJECTIVES = ("mse", "ms_ssim", "wd", "wd_mse", "lpips")
+OBJECTIVES = ("mse", "ms_ssim", "wd", "wd_mse", "lpips", "jod")
 FEATURES = ("pixels", "steerable", "alexnet", "vgg16")
 SCALES = {"alexnet": 1}  # its first maps see far, and more maps take long to compile; others have three resolutions
 TYPICAL_BITS_PER_PIXEL = 0.2
 # Bits per pixel for one unit of distortion, for about half a bit per pixel on photographs.
-RD_LAMBDAS = {"mse": 0.01, "ms_ssim": 50.0, "wd": 1.0, "wd_mse": 1.0, "lpips": 3.0}
+RD_LAMBDAS = {"mse": 0.01, "ms_ssim": 50.0, "wd": 1.0, "wd_mse": 1.0, "lpips": 3.0, "jod": 0.02}
 # [batch, height, width, channels] in [0, 1] -> name -> [batch, rows, columns, channels]
 FeatureMaps = Callable[[jax.Array], dict[str, jax.Array]]
 PIXELS_PER_DEGREE = 40.0
 SQUARED_ERROR_WEIGHT = 10.0  # in "wd_mse", of values in [0, 1]
+SQUARED_ERROR_WEIGHT_OF_JOD = 0.05  # of squared 8-bit levels
 
 
 class Objective(NamedTuple):
@@ -96,7 +100,7 @@ def feature_maps(
 
 @functools.lru_cache(maxsize=16)
 def objective(name: str, *, features: str | FeatureMaps = "alexnet", scales: int | None = None,
-              squared_error_weight: float = SQUARED_ERROR_WEIGHT) -> Objective:
+              squared_error_weight: float = SQUARED_ERROR_WEIGHT, display: str | Display | None = None) -> Objective:
     """Looks up an objective.
 
     * "mse": squared error in squared 8-bit levels, averaged over pixels and channels.
@@ -104,18 +108,22 @@ def objective(name: str, *, features: str | FeatureMaps = "alexnet", scales: int
     * "wd": Wasserstein distortion between feature maps.
     * "wd_mse": that plus `squared_error_weight` times the squared error of values in [0, 1].
     * "lpips": LPIPS v0.1 with AlexNet; gray images as gray RGB.
+    * "jod": ColorVideoVDP's inner quality Q on a display, of which 10 - JOD = 0.044 Q^0.93, plus a little of "mse". Q
+      grows as about the square of small differences, so that it trades against the rate as a squared error does; it
+      does not see a factor of all light, which squared error holds.
 
     Args:
       name: of `OBJECTIVES`.
       features: of "wd", see `feature_maps`.
       scales: of "wd", number of resolutions; default 1 for "alexnet" and 3 for others; a function has its own.
       squared_error_weight: of "wd_mse".
+      display: of "jod", a display or the name of one; its transfer function is that of the images.
 
     Returns:
       The objective; the same object for the same arguments.
 
     Raises:
-      ValueError: if there is no such objective.
+      ValueError: if there is no such objective, or no such display for "jod".
       FileNotFoundError: if weights are not installed.
     """
     if name == "mse":
@@ -130,6 +138,8 @@ def objective(name: str, *, features: str | FeatureMaps = "alexnet", scales: int
 
         return Objective(name, lpips.load_params("alexnet"), lambda _, image, sigma: image,
                          lambda params, target, image: lpips.lpips(params, color(image), color(target)))
+    if name == "jod":
+        return _jod(get_display(display))
     if name not in OBJECTIVES:
         raise ValueError(f"objective must be one of {', '.join(map(repr, OBJECTIVES))}, got {name!r}")
     params, maps = feature_maps(features, scales or (3 if callable(features) else SCALES.get(features, 3)))
@@ -144,6 +154,26 @@ def objective(name: str, *, features: str | FeatureMaps = "alexnet", scales: int
         return value + error * jnp.square(image_itself - image).mean((1, 2, 3)) if error else value
 
     return Objective(name, params, prepare, distance, needs_sigma=True)
+
+
+def _jod(display: Display) -> Objective:
+    """ColorVideoVDP's inner quality; gradients bring values beyond [0, 1] back."""
+    if display.transfer == "linear":
+        raise ValueError(f"display {display.name!r} takes cd/m^2, and fitted images are coded in [0, 1]: take one of "
+                         "another transfer function (linear light is fitted as PQ)")
+
+    def planes(image):
+        return jnp.moveaxis(show(image, display, space="dkl"), -1, -3)
+
+    def distance(weight, target, image):
+        reference, light = target
+        image = -lower_bound(-lower_bound(image, jnp.float32(0.0)), jnp.float32(-1.0))
+        bands = cvvdp_model.pool_bands(planes(image), light, display.pixels_per_degree)
+        error = jnp.square(reference - image).mean((1, 2, 3)) * np.float32(255.0**2)
+        return cvvdp_model.inner_quality(bands, is_video=False) + weight * error
+
+    return Objective("jod", np.float32(SQUARED_ERROR_WEIGHT_OF_JOD), lambda _, image, sigma: (image, planes(image)),
+                     distance)
 
 
 @functools.lru_cache(maxsize=16)

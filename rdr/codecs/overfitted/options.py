@@ -23,6 +23,7 @@ from rdr.codecs.overfitted.objectives import (
 )
 from rdr.codecs.overfitted.schedule import Schedule
 from rdr.codecs.overfitted.signals import SRGB, Signal, check_signal
+from rdr.vision.display import Display, get_display
 
 # A color image of 768 x 512 pixels takes about 10 s and .18 s a step on two cores (benchmarks/overfitted.md), which is
 # about one, five and thirty minutes.
@@ -40,7 +41,7 @@ class Options(NamedTuple):
     """How an image is fitted.
 
     Attributes:
-      objective: "mse", "ms_ssim", "wd", "wd_mse" or "lpips"; or a loss of your own,
+      objective: "mse", "ms_ssim", "wd", "wd_mse", "lpips" or "jod"; or a loss of your own,
         `loss(images, reference) -> [batch]`, or an `Objective`.
       rd_lambda: lambda, bits per pixel for one unit of the objective; None for the objective's usual one.
       size: bytes that the file should have; lambda is then found, from `rd_lambda` on. Where weights and headers alone
@@ -61,6 +62,8 @@ class Options(NamedTuple):
       pixels_per_degree: pixels per degree of visual angle, for sigma = "eccentricity".
       signal: what the image's values are: bits of a channel that are decoded, transfer function and primaries. The fit
         is of the values as they are coded.
+      display: of "jod", and only of it: the display that the image is seen on, or its name. Its transfer function must
+        be the image's; its primaries are taken to be the image's, as color management makes them.
     """
 
     objective: str | Objective | Callable[[jax.Array, jax.Array], jax.Array] = "mse"
@@ -78,6 +81,7 @@ class Options(NamedTuple):
     synthesis_width: int = 24
     pixels_per_degree: float = PIXELS_PER_DEGREE
     signal: Signal = SRGB
+    display: str | Display | None = None
 
 
 DEFAULT = Options()
@@ -141,13 +145,38 @@ def chosen_objective(options: Options) -> Objective:
       The objective.
 
     Raises:
-      ValueError: if there is none of this name.
+      ValueError: if there is none of this name, or no such display.
     """
     if isinstance(options.objective, Objective):
         return options.objective
     if callable(options.objective):
         return objective_from_loss(options.objective)
-    return objective(options.objective, features=options.features, squared_error_weight=options.squared_error_weight)
+    return objective(options.objective, features=options.features, squared_error_weight=options.squared_error_weight,
+                     display=with_display(options).display)
+
+
+def with_display(options: Options) -> Options:
+    """Replaces a display's name by the display, whose numbers a fit depends on.
+
+    Args:
+      options: of the fit.
+
+    Returns:
+      The options, their display with the image's primaries; as they are where they have no display.
+
+    Raises:
+      ValueError: if there is no such display, or it shows other values than the image's.
+    """
+    if options.objective != "jod":
+        if options.display is not None:
+            raise ValueError(f"display is of objective 'jod' only, got objective {options.objective!r}")
+        return options
+    display = get_display(options.display)
+    known = {"gamma": "srgb"}.get(display.transfer, display.transfer)
+    if known != options.signal.transfer:
+        raise ValueError(f"display {display.name!r} shows {display.transfer} values, and the image has "
+                         f"{options.signal.transfer}: take a display of that transfer function")
+    return options._replace(display=display._replace(primaries=options.signal.primaries))
 
 
 def architecture(shape: tuple[int, int, int], options: Options) -> Architecture:
@@ -193,6 +222,7 @@ def check_options(options: Options) -> None:
     if not 0 < options.pixels_per_degree < math.inf:
         raise ValueError(f"pixels_per_degree must be positive and finite, got {options.pixels_per_degree}")
     check_signal(options.signal)
+    with_display(options)
     for name in ("entropy_width", "synthesis_width"):
         if not 1 <= getattr(options, name) <= format.MAX_WIDTH:
             raise ValueError(f"{name} must be between 1 and {format.MAX_WIDTH}, got {getattr(options, name)}")

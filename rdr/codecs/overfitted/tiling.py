@@ -26,7 +26,15 @@ from rdr import files
 from rdr.bitstream import container
 from rdr.codecs.overfitted import codec, format
 from rdr.codecs.overfitted.objectives import sigma_map
-from rdr.codecs.overfitted.options import DEFAULT, MIN_SIZE, Options, check_image, check_options, chosen_objective
+from rdr.codecs.overfitted.options import (
+    DEFAULT,
+    MIN_SIZE,
+    Options,
+    check_image,
+    check_options,
+    chosen_objective,
+    with_display,
+)
 from rdr.codecs.overfitted.signals import Signal
 from rdr.training import checkpoint_owner
 
@@ -143,7 +151,7 @@ def encode(image: ArrayLike, options: Options = DEFAULT, *, tile: int | None = T
         went wrong.
     """
     check_options(options)
-    image = check_image(image)
+    options, image = with_display(options), check_image(image)
     if tile is not None and not TILES[0] <= tile <= TILES[1]:
         raise ValueError(f"tile must be between {TILES[0]} and {TILES[1]} pixels, got {tile}")
     if tile is None or max(image.shape[:2]) <= tile:

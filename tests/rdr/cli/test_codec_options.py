@@ -26,6 +26,18 @@ def test_foveation_takes_the_distance_of_the_eye():
             codec_options.Config(**change)
 
 
+def test_a_display_is_of_jod():
+    def display(**flags):
+        return codec_options.overfitted_options(codec_options.Config(**flags), (9, 9, 1)).display
+
+    assert display() is None and display(objective="jod") == "standard_4k"
+    assert display(objective="jod", display="standard_phone") == "standard_phone"
+    for change, words in (({"display": "standard_phone"}, "--display is of --objective=jod only"),
+                          ({"objective": "jod", "display": "tv"}, "--display must be one of standard_4k, .*'tv'")):
+        with pytest.raises(ValueError, match=words):
+            codec_options.Config(**change)
+
+
 @pytest.mark.parametrize("change", [{"rd_lambda": -1.0}, {"rd_lambda": float("nan")}, {"bpp": 65.0}, {"bpp": 1e200},
                                     {"bpp": -1.0}, {"tile": 9}, {"tile": -1}, {"squared_error_weight": -1.0},
                                     {"level": 2.0}, {"realism": -0.1}, {"size": 200, "bpp": 1.0}])

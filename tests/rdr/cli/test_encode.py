@@ -152,6 +152,8 @@ def test_progress_of_other_settings_is_refused(tmp_path, capsys, rdr, small_imag
     (("encode", "a", "b", "--preset=quick"), 2, "one of fast, medium, slow, best"),
     (("encode", "a", "b", "--bpp=1", "--psnr=30"), 2, "--bpp and --psnr are two goals: give one of them"),
     (("encode", "a", "b", "--objective=x"), 2, "--objective must be one of mse, ms_ssim"),
+    (("encode", "a", "b", "--objective=jod", "--display=tv"), 2, "--display must be one of standard_4k, "),
+    (("encode", "a", "b", "--display=standard_4k"), 2, "--display is of --objective=jod only"),
     (("encode", "a", "b", "--steps=x"), 2, "--steps must be a whole number"),
 ])  # fmt: skip
 def test_wrong_words_give_a_sentence_and_a_status(words, status, message, capsys, tmp_path, monkeypatch, rdr):

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rdr.codecs.overfitted.objectives import FEATURES, objective, sigma_map
+from rdr.codecs.overfitted.objectives import FEATURES, SQUARED_ERROR_WEIGHT_OF_JOD, objective, sigma_map
+from rdr.vision.cvvdp import cvvdp
 
 IMAGE = jnp.asarray(np.random.default_rng(0).uniform(0.2, 0.8, (1, 40, 48, 3)), jnp.float32)
 
@@ -48,6 +49,37 @@ def test_mixed_objective_adds_squared_error():
     )
     np.testing.assert_allclose([mixed - plain, more - plain], [[0.1], [0.3]], rtol=1e-3)
     assert none == plain
+
+
+def test_jod_is_inner_quality_on_the_display():
+    """Oracle: `rdr.vision.cvvdp`; beyond [0, 1] values count as black or white, and descent brings them back.
+
+    It does not see a factor of all light, so a little squared error is added.
+    """
+    image = np.random.default_rng(1).uniform(0.2, 0.8, (1, 8, 9, 1)).astype(np.float32)
+    other = np.array(image[:, ::-1])
+    other[0, 2, 3], other[0, 4, 5] = 1.2, -0.1
+    goal = objective("jod", display="standard_phone")
+    assert goal is objective("jod", display="standard_phone") and not goal.needs_sigma
+    target = goal.prepare(goal.params, image, None)
+    distance = jax.jit(jax.value_and_grad(lambda x: goal.distance(goal.params, target, x)[0]))
+    value, slope = distance(other)
+    for factor, shown in ((1, np.clip(other, 0, 1)), (3, np.repeat(np.clip(other, 0, 1), 3, -1))):
+        seen = cvvdp(shown, np.repeat(image, factor, -1), display="standard_phone")
+        error = SQUARED_ERROR_WEIGHT_OF_JOD * np.mean((255 * (shown - image)) ** 2)
+        np.testing.assert_allclose(value, seen.inner[0] + error, rtol=1e-4)
+    assert slope[0, 2, 3, 0] > 0 > slope[0, 4, 5, 0]
+    value, slope = distance(image)
+    assert value == 0 and np.isfinite(slope).all()
+
+
+@pytest.mark.parametrize(("display", "words"), [
+    (None, "display must be one of standard_4k"), ("tv", "display must be one of standard_4k"),
+    ("standard_hdr_linear", "'standard_hdr_linear' takes cd/m"),
+])
+def test_displays_that_no_fit_has_are_named(display, words):
+    with pytest.raises(ValueError, match=words):
+        objective("jod", display=display)
 
 
 def test_sigma_maps():

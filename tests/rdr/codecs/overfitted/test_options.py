@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from rdr.codecs import overfitted
-from rdr.codecs.overfitted.options import architecture, as_image
+from rdr.codecs.overfitted import codec
+from rdr.codecs.overfitted.options import architecture, as_image, with_display
+from rdr.vision import get_display
 
 
 @pytest.mark.parametrize(("image", "value"), [
@@ -30,11 +32,47 @@ def test_other_images_are_refused(image, words):
     ({"rd_lambda": 0.0}, "rd_lambda"), ({"rd_lambda": float("nan")}, "rd_lambda"), ({"size": 3}, "size"),
     ({"seed": -1}, "seed"), ({"noise_levels": 8}, "noise_levels"), ({"entropy_width": 0}, "entropy_width"),
     ({"squared_error_weight": -1.0}, "squared_error_weight"), ({"squared_error_weight": np.inf}, "squared_error"),
+    ({"display": "standard_4k"}, "display is of objective 'jod' only, got objective 'mse'"),
+    ({"objective": "jod"}, "display must be one of standard_4k, "),
+    ({"objective": "jod", "display": "standard_hdr_pq"}, "'standard_hdr_pq' shows pq values, and the image has srgb"),
     ({"objective": "x"}, "objective"), ({"schedule": overfitted.Schedule(steps=0)}, "steps"),
 ])  # fmt: skip
 def test_wrong_options_are_named(change, words):
     with pytest.raises(ValueError, match=words):
         overfitted.encode(np.zeros((4, 4, 3), np.uint8), overfitted.Options(**change))
+
+
+def test_displays_are_replaced_by_their_numbers_and_show_the_primaries_of_the_image():
+    """Whose progress a directory holds depends on the numbers, whatever the name."""
+    options = overfitted.Options(objective="jod", display="standard_4k")
+    assert with_display(options).display == get_display("standard_4k")
+    wide = with_display(options._replace(signal=overfitted.Signal(8, "srgb", "p3")))
+    assert wide.display == get_display("standard_4k")._replace(primaries="p3")
+    assert with_display(overfitted.Options()) == overfitted.Options()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_progress_belongs_to_a_display_and_its_numbers(whole, tmp_path, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(codec, "_make_fit", lambda *_: None)
+    monkeypatch.setattr(codec, "_initial_states", stop)
+    image = np.zeros((17, 3, 3), np.uint8)
+
+    def encode(display):
+        options = overfitted.Options(objective="jod", display=display)
+        if whole:
+            return overfitted.encode_batch([image], options, directory=tmp_path)
+        return overfitted.encode(image, options, tile=16, directory=tmp_path)
+
+    for same in ("standard_4k", get_display("standard_4k")):
+        with pytest.raises(KeyboardInterrupt):
+            encode(same)
+        (tmp_path / "fit").mkdir(exist_ok=True)
+    for other in (get_display("standard_4k")._replace(peak=201.0), "standard_fhd"):
+        with pytest.raises(ValueError, match="holds the progress of other"):
+            encode(other)
 
 
 @pytest.mark.parametrize(("shape", "levels"), [((1, 1, 3), 1), ((2, 1, 3), 2), ((17, 3, 3), 6), ((512, 768, 3), 7)])
