@@ -239,7 +239,8 @@ def unpack(message: bytes, *, max_elements: int = MAX_ELEMENTS) -> tuple[Grid, i
     for index, tile in enumerate(tiles):
         try:
             inner = container.unpack(tile)
-            signals.append(format.split_signal(inner.payloads[0] if inner.payloads else b"")[0])
+            if inner.codec == format.NAME:
+                signals.append(format.split_signal(inner.payloads[0] if inner.payloads else b"")[0])
         except ValueError as error:
             raise ValueError(f"tile {index + 1} of {len(tiles)}: {error}") from None
         if inner.codec != format.NAME or inner.shape != (*grid.tile, channels):

@@ -177,5 +177,5 @@ def test_deep_images_come_back_with_their_bits(message, tmp_path):
     assert decoded.dtype == np.uint16 and len(np.unique(codes)) > len(np.unique(shallow))
     assert np.abs(decoded / 257 - shallow).max() < 0.5 + 0.5 * 255 / 1023 + 0.04  # z is rounded to 2^-12, too
     for other in (options._replace(signal=overfitted.Signal(16, "pq", "bt2020")), FAST):
-        with pytest.raises(ValueError, match="holds the progress of another image"):
+        with pytest.raises(ValueError, match="holds the progress of other data"):
             overfitted.encode(deep, other, directory=tmp_path)

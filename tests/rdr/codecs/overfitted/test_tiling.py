@@ -139,7 +139,7 @@ def test_finished_groups_of_others_are_refused(unfitted, tmp_path):
     made = overfitted.encode(_image(), OPTIONS, tile=16, directory=tmp_path)
     for image, options, tile in ((_image()[::-1], OPTIONS, 16), (_image(), OPTIONS._replace(seed=1), 16),
                                    (_image(), OPTIONS, 17)):
-        with pytest.raises(ValueError, match=f"{tmp_path.name} holds the progress of another image"):
+        with pytest.raises(ValueError, match=f"{tmp_path.name} holds the progress of other data"):
             overfitted.encode(image, options, tile=tile, directory=tmp_path)
     assert overfitted.encode(_image(), OPTIONS, tile=16, directory=tmp_path) == made and len(unfitted) == 1
 
@@ -342,7 +342,7 @@ def test_large_pictures_come_back(monkeypatch):
         overfitted.encode(image, OPTIONS, tile=None)
     monkeypatch.setattr(codec, "decode", decode)
     monkeypatch.setattr(codec, "encode_batch", lambda images, *_, directory, **__: directory.mkdir(parents=True) or [
-        container.pack(container.Message(format.NAME, b"", image.shape, ())) for image in images])
+        container.pack(container.Message(format.NAME, b"", image.shape, (b"\1",))) for image in images])
     decoded = overfitted.decode(overfitted.encode(image, OPTIONS))
     assert decoded.shape == (5000, 4000, 1) and (decoded == 9).all() and list(blank) == [(1000, 1000, 1)]
 
