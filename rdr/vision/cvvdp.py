@@ -27,7 +27,7 @@ class Quality(NamedTuple):
 
     Attributes:
       jod: [batch], or [] of a video; 10 for equal images, a unit less where three out of four observers object.
-      inner: the same shape; 0 for equal images, and as about the square of small differences: 10 - jod is a power of it.
+      inner: the same shape; 0 for equal images, about the square of small differences; 10 - jod is a power of it.
       bands: [batch, 3, bands], or [frames, 4, bands] of a video: differences of achromatic, red-green, violet-yellow
         and (of a video) transient channels, pooled over pixels, before they are weighted.
       frequencies: float64 [bands], cycles per degree; the last is the base band.
