@@ -142,7 +142,7 @@ def test_progress_of_other_settings_is_refused(tmp_path, capsys, rdr, small_imag
     (progress / "fit").mkdir(parents=True)
     (progress / "fit_of.json").write_text("{}")
     assert rdr("encode", tmp_path / "in.png", tmp_path / "out.rdr") == 1
-    assert "holds the progress of another" in capsys.readouterr().err
+    assert "holds the progress of other data" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("words", "status", "message"), [
