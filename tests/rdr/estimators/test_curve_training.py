@@ -40,7 +40,7 @@ def test_an_interrupted_training_ends_in_the_same_bits_and_its_directory_is_its_
         train(workdir=tmp_path)
     monkeypatch.setattr(curve_training, "train_scanned", scanned)
     np.testing.assert_array_equal(train(workdir=tmp_path), whole)
-    with pytest.raises(ValueError, match="holds the progress of another"):
+    with pytest.raises(ValueError, match="holds the progress of other data"):
         train(workdir=tmp_path, fixed=(0.0, 0.0))
 
 

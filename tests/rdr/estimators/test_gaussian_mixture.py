@@ -61,7 +61,7 @@ def test_two_clusters_cost_a_bit_and_what_is_within_them(tmp_path):
     assert expected - 0.02 < value + 4 * (found.rate_se + 1.5 * found.distortion_se) and value < expected * 1.03
     again = mixture(clusters(3000, 0), clusters(4000, 1), workdir=tmp_path, **settings)
     assert again.rate == found.rate
-    with pytest.raises(ValueError, match="holds the progress of another"):
+    with pytest.raises(ValueError, match="holds the progress of other data"):
         mixture(clusters(3000, 2), clusters(40, 1), workdir=tmp_path, **settings)
 
 

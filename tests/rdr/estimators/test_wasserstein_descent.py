@@ -92,7 +92,7 @@ def test_an_interrupted_fit_ends_in_the_same_particles_and_a_directory_has_one_o
     monkeypatch.setattr(wasserstein_descent, "train_scanned", saved)
     resumed = fit_particles(gaussian(20_000), **SETTINGS, workdir=tmp_path)
     np.testing.assert_array_equal(resumed.points, fitted().points)
-    with pytest.raises(ValueError, match="holds the progress of another"):
+    with pytest.raises(ValueError, match="holds the progress of other data"):
         fit_particles(gaussian(20_000, seed=5), **SETTINGS, workdir=tmp_path)
 
 
