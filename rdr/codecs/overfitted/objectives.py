@@ -139,7 +139,7 @@ def objective(name: str, *, features: str | FeatureMaps = "alexnet", scales: int
         return Objective(name, lpips.load_params("alexnet"), lambda _, image, sigma: image,
                          lambda params, target, image: lpips.lpips(params, color(image), color(target)))
     if name == "jod":
-        return _jod(get_display(display))
+        return _jod(get_display(display or ""))
     if name not in OBJECTIVES:
         raise ValueError(f"objective must be one of {', '.join(map(repr, OBJECTIVES))}, got {name!r}")
     params, maps = feature_maps(features, scales or (3 if callable(features) else SCALES.get(features, 3)))

@@ -171,7 +171,7 @@ def with_display(options: Options) -> Options:
         if options.display is not None:
             raise ValueError(f"display is of objective 'jod' only, got objective {options.objective!r}")
         return options
-    display = get_display(options.display)
+    display = get_display(options.display or "")
     known = {"gamma": "srgb"}.get(display.transfer, display.transfer)
     if known != options.signal.transfer:
         raise ValueError(f"display {display.name!r} shows {display.transfer} values, and the image has "
