@@ -24,6 +24,9 @@ def test_a_gaussian_on_the_line_is_bounded_from_below_and_closely():
     assert (np.asarray(point.rate) < truth + 2 * np.asarray(point.rate_se)).all()
     assert (np.asarray(point.rate) > truth - 0.08).all()  # most of it the maximum of many means
     assert point.kind == "lower" and point.held_out == 16_000 and (np.asarray(point.distortion_se) == 0).all()
+    # What is measured is the held-out part.
+    lines = dual_lines(fit_dual(x[:4000], slopes=[1.0, 3.0], atoms=32, iterations=60), x[4000:])
+    np.testing.assert_allclose(point.rate, lines.intercept - lines.slope * point.distortion, rtol=1e-9)
     # At distortions, each on its best line; every line holds at every distortion.
     given = dual(x[:4000], x[4000:], slopes=[1.0, 3.0], distortion=[0.24, 0.7], atoms=32, iterations=60)
     assert (np.asarray(given.rate) < np.asarray(scalar.rate_distortion([0.24, 0.7], 1.0))).all()
