@@ -19,6 +19,22 @@ def test_a_curve_is_the_divergence_of_each_row_from_the_weights_whatever_the_blo
     np.testing.assert_allclose(distortions, (q * cost).sum(-1), rtol=1e-5)
 
 
+def test_narrow_clusters_far_apart_are_not_described_without_an_error():
+    x = np.asarray([[-1e3], [-1e3 + 0.01], [1e3 - 0.02], [1e3 + 0.01]], np.float32)
+    y = np.asarray([[[-1e3], [1e3]]], np.float32)
+    rates, distortions = tilting.tilt_curve(y, np.full((1, 2), 0.5, np.float32), np.full(1, 1e4, np.float32), x)
+    least = np.square(x[:, 0].astype(np.float64) - y[0, [0, 0, 1, 1], 0])
+    np.testing.assert_allclose(distortions[0], least, rtol=1e-4)
+    np.testing.assert_allclose(rates[0], np.log(2), rtol=1e-6)
+
+
+def test_the_rate_of_samples_far_from_all_points_is_no_difference_of_large_numbers():
+    weights = jnp.asarray([0.25, 0.75])
+    rates, distortions = tilting.tilt(jnp.asarray([[100.0]]), jnp.asarray([[0.0], [0.1]]), jnp.log(weights),
+                                      jnp.float32(1e6), tilting.squared_differences)
+    np.testing.assert_allclose([rates[0], distortions[0]], [np.log(4 / 3), 99.9**2], rtol=1e-6)
+
+
 def test_points_without_weight_are_not_used():
     rates, distortions = tilting.tilt(jnp.zeros((1, 1)), jnp.asarray([[0.0], [1.0]]), jnp.log(jnp.asarray([0.0, 1.0])),
                                       jnp.float32(2.0), tilting.squared_error)
