@@ -71,6 +71,7 @@ def train_at_slopes(
     schedule: Schedule,
     fixed: Any = None,
     workdir: str | pathlib.Path | None = None,
+    settings: tuple[Any, ...] = (),
     description: str,
 ) -> Any:
     """Trains parameters at each slope, from the same start.
@@ -84,6 +85,7 @@ def train_at_slopes(
       schedule: steps, batch and learning rate.
       fixed: a tree of arrays [slopes, ...] that the loss gets and nothing changes.
       workdir: of checkpoints, or None.
+      settings: numbers and texts that the loss was made with: progress under others is not gone on with.
       description: what the progress bar says.
 
     Returns:
@@ -101,8 +103,8 @@ def train_at_slopes(
     words = np.asarray(jax.random.key_data(key))
     directory = None if workdir is None else pathlib.Path(workdir)
     if directory is not None:
-        claim(directory, description, samples, slopes, words, tuple(schedule), loss, jax.tree.leaves(start),
-              jax.tree.leaves(fixed))
+        claim(directory, description, samples, slopes, words, tuple(schedule), loss, settings,
+              jax.tree.leaves(start), jax.tree.leaves(fixed))
     data = {"samples": samples, "slopes": slopes, "key": words, "fixed": fixed}
     state = train_scanned(start, _update_of(loss, schedule), steps=schedule.steps, chunk=chunk_of(schedule.steps),
                           directory=directory, description=description, data=data)

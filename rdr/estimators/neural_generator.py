@@ -143,7 +143,7 @@ def fit_generator(
     schedule = Schedule(steps, batch, learning_rate)
     decoder = train_at_slopes(
         _draws_loss(sizes, draws), start["decoder"], samples=rows, slopes=betas * np.float32(scale**2), key=key,
-        schedule=schedule, workdir=workdir, description="generator")
+        schedule=schedule, workdir=workdir, settings=(draws,), description="generator")
     params = {"decoder": decoder, "encoder": start["encoder"], "prior": start["prior"]}
     return Generator(LatentModel(params, betas, center, scale, sizes, np.shape(slopes)), rows, draws, schedule)
 

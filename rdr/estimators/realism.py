@@ -105,7 +105,7 @@ def realism_particles(
     params = train_at_slopes(
         _loss(epsilon * spread), start, samples=rows, slopes=slopes_here, key=key, workdir=workdir,
         fixed=perceptions * np.float32(scale**2), schedule=Schedule(steps, batch, learning_rate),
-        description="particles with perception")
+        settings=(epsilon,), description="particles with perception")
     trained = _Trained(jax.tree.map(np.asarray, params), slopes_here, center, scale)
     return _evaluate(trained, held_out, key=jax.random.fold_in(key, 2), measure=measure, groups=groups, shape=shape)
 

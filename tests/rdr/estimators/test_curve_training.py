@@ -42,6 +42,8 @@ def test_an_interrupted_training_ends_in_the_same_bits_and_its_directory_is_its_
     np.testing.assert_array_equal(train(workdir=tmp_path), whole)
     with pytest.raises(ValueError, match="holds the progress of other data"):
         train(workdir=tmp_path, fixed=(0.0, 0.0))
+    with pytest.raises(ValueError, match="holds the progress of other"):
+        train(workdir=tmp_path, settings=(64,))
 
 
 def test_a_loss_that_is_not_finite_is_named():
