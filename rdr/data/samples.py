@@ -153,7 +153,7 @@ def array_samples(path: str | pathlib.Path, *, seed: int = 0) -> Samples:
         raise ValueError(f"samples: {path} is no whole NumPy file: {' '.join(str(error).split())}") from None
     if not isinstance(array, np.ndarray):
         raise ValueError(f"samples: {path} must hold one array, not an archive")
-    if array.dtype.kind not in "buif" or array.ndim < 1 or 0 in array.shape[1:]:
+    if array.dtype.kind not in "buif" or array.ndim < 1 or 0 in array.shape:
         raise ValueError(f"samples: {path} must hold real numbers [samples, ...], got {array.dtype} of shape "
                          f"{array.shape}")
     if array.size > MAX_ELEMENTS:
@@ -165,6 +165,9 @@ def array_samples(path: str | pathlib.Path, *, seed: int = 0) -> Samples:
         wrong = int((~np.isfinite(vectors)).any(axis=1).sum())
         raise ValueError(f"samples: {path} must hold finite numbers within the range of float32, {wrong} of its "
                          f"{len(vectors)} samples do not")
+    if array.dtype.itemsize > 4 and _is_coarse(np.asarray(array).reshape(vectors.shape), vectors):
+        raise ValueError(f"samples: {path} must hold numbers whose differences survive in float32, got a mean that is "
+                         "large beside the standard deviation: subtract it")
     return _split(vectors, shape, path.stem, f"vectors of {vectors.shape[1]} components as in the file", seed)
 
 
@@ -221,6 +224,13 @@ def _pixels(path: pathlib.Path, channels: str) -> np.ndarray:
     pixels = read_image(path, channels=3)
     values = pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
     return values if channels == "rgb" else (values @ _LUMA)[..., None]
+
+
+def _is_coarse(array: np.ndarray, vectors: np.ndarray) -> bool:
+    """Whether rounding moved vectors by more than a thousandth of their standard deviation."""
+    array = array.astype(np.float64)
+    spread = float(array.var(0).sum())
+    return spread > 0 and float(np.square(array - vectors).sum(1).mean()) > 1e-6 * spread
 
 
 def _split(vectors: np.ndarray, shape: tuple[int, ...], name: str, description: str, seed: int) -> Samples:

@@ -52,9 +52,12 @@ def slopes_in_nats(slopes: ArrayLike) -> np.ndarray:
       [number of slopes], nats per unit, float32.
 
     Raises:
-      ValueError: if there is none, or one is not positive and finite.
+      ValueError: if there is none, or one is not positive, finite and within the range of float32.
     """
     array = np.asarray(slopes, np.float64)
     if array.size == 0 or not np.all((array > 0) & np.isfinite(array)):
         raise ValueError(f"slopes must be positive and finite, bits per unit of distortion, got {slopes}")
+    limits = np.finfo(np.float32)
+    if not np.all((array >= 2 * limits.tiny) & (array <= limits.max)):
+        raise ValueError(f"slopes must be within the range of float32, got {slopes}: scale the samples")
     return np.asarray(bits_to_nats(array.reshape(-1)), np.float32)

@@ -68,6 +68,18 @@ def test_files_that_are_no_arrays_are_refused(tmp_path):
         samples.array_samples(tmp_path / "cut.npy")
 
 
+def test_arrays_without_a_sample_or_that_float32_would_round_away_are_refused(tmp_path):
+    np.save(tmp_path / "none.npy", np.zeros((0, 3)))
+    with pytest.raises(ValueError, match=r"none.npy must hold real numbers .*, got float64 of shape \(0, 3\)"):
+        samples.array_samples(tmp_path / "none.npy")
+    vectors = RNG.normal(size=(50, 2))
+    np.save(tmp_path / "far.npy", vectors + 1e6)
+    with pytest.raises(ValueError, match="a mean that is large beside the standard deviation: subtract it"):
+        samples.array_samples(tmp_path / "far.npy")
+    np.save(tmp_path / "near.npy", vectors + 1e3)
+    assert len(samples.array_samples(tmp_path / "near.npy").vectors) == 40
+
+
 def test_patches_are_pieces_of_the_photographs_in_proportion_to_their_places(tmp_path):
     images = {"a": RNG.integers(0, 256, (9, 12, 3), np.uint8), "b": RNG.integers(0, 256, (20, 16), np.uint8)}
     for name, image in images.items():

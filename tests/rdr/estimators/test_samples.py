@@ -31,3 +31,6 @@ def test_slopes_are_bits_and_come_back_in_nats():
     for wrong in (0.0, [1.0, np.inf], -1.0, [], np.nan):
         with pytest.raises(ValueError, match="slopes must be positive and finite"):
             slopes_in_nats(wrong)
+    for wrong in (1e39, [1.0, 1e-39]):
+        with pytest.raises(ValueError, match="slopes must be within the range of float32, .*: scale the samples"):
+            slopes_in_nats(wrong)
