@@ -17,7 +17,7 @@ def test_weights_are_coarsened_where_correcting_the_latents_is_not_enough(size, 
                                                                           monkeypatch, tmp_path):
     asked = []
     monkeypatch.setattr(target_size, "quantize_fit",
-                        lambda *_, rate_multiplier: asked.append(rate_multiplier) or rate_multiplier)
+                        lambda *_, rate_multiplier, signal: asked.append(rate_multiplier) or rate_multiplier)
     monkeypatch.setattr(target_size.format, "write", lambda m: format.Written(bytes(int(1000 / m)), latents, 0))
     monkeypatch.setattr(target_size, "match_target_size",
                         lambda fit, state, multiplier, *_, patient, attempts: [bytes(int(900 / multiplier))])
