@@ -18,6 +18,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from scipy.optimize import linprog
 
 from theory.discrete.decoder_bounds import BestDecoder, Task, mixable, mixed, proved, report, scaled_task
@@ -203,9 +204,27 @@ def _better(task: Task, options: Options, old: BestDecoder, decoder, critic, mul
     values = jnp.where(jnp.isnan(values), -jnp.inf, values)
     t = jnp.where(values[1] > values[0], searched, multiplier)
     new = report(task, scaled, decoder, plan, False, critic, t, values.max(), old.iterations)
-    upper = jax.tree.map(lambda a, b: jnp.where(~(old.distortion <= new.distortion), a, b), new, old)
-    prover = jax.tree.map(lambda a, b: jnp.where(~(old.distortion_lower >= new.distortion_lower), a, b), new, old)
+    return joined(old, new, scaled.scale, task.tolerance)
+
+
+def joined(old: BestDecoder, new: BestDecoder, scale: ArrayLike, tolerance: ArrayLike) -> BestDecoder:
+    """Puts the better decoder and the better proof of two results of one problem together.
+
+    Args:
+      old: a result.
+      new: another.
+      scale: of the costs, what the rounding of a bound is relative to; scalar.
+      tolerance: gap asked for, in parts of the scale; scalar.
+
+    Returns:
+      The result; NaN both bounds if one result proves more than the other's decoder needs: then neither is believed.
+    """
+    finer = (new.distortion < old.distortion) | jnp.isnan(old.distortion)
+    tighter = (new.distortion_lower > old.distortion_lower) | jnp.isnan(old.distortion_lower)
+    upper, prover = (jax.tree.map(partial(jnp.where, which), new, old) for which in (finer, tighter))
+    contradiction = prover.distortion_lower > upper.distortion + 1e-12 * (scale + upper.distortion)
     lower = jnp.minimum(prover.distortion_lower, upper.distortion)
+    distortion, lower = (jnp.where(contradiction, jnp.nan, x) for x in (upper.distortion, lower))
     return upper._replace(
-        distortion_lower=lower, perception_slope=prover.perception_slope, critic=prover.critic,
-        converged=upper.distortion - lower <= scaled.scale * task.tolerance)
+        distortion=distortion, distortion_lower=lower, perception_slope=prover.perception_slope, critic=prover.critic,
+        converged=distortion - lower <= scale * tolerance)

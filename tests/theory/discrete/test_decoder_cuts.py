@@ -1,8 +1,11 @@
 """Supporting planes against a problem solved by hand, and that every plane keeps the optimum."""
 
+import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from theory.discrete import decoder_cuts
+from theory.discrete.decoder_bounds import BestDecoder
 
 
 def chi(p):
@@ -43,3 +46,17 @@ def test_two_letters_and_two_messages():
         # The mass a > 1/2 of the first letter beyond its message comes from the other, at 0.3 a unit.
         best = 0.3 * max(reach - free[0], 0.0)
         np.testing.assert_allclose((found.joint * cost).sum(), best, atol=1e-8)
+
+
+@pytest.mark.parametrize(("old", "new", "expected", "converged"), [
+    ((3.0, 1.0), (2.0, 0.5), (2.0, 1.0), False), ((3.0, 1.0), (np.nan, 2.9), (3.0, 2.9), True),
+    ((np.nan, np.nan), (2.0, 1.9), (2.0, 1.9), True), ((3.0, np.nan), (np.nan, 2.0), (3.0, 2.0), False),
+    ((3.0, 1.0), (4.0, 3.1), (np.nan, np.nan), False),  # more is proved than a decoder needs: neither is believed
+])
+def test_of_two_results_the_better_decoder_and_the_better_proof_are_taken(old, new, expected, converged):
+    def result(pair, mark):
+        return BestDecoder(*map(jnp.asarray, pair), *[jnp.asarray(float(mark))] * 6, jnp.asarray(False))
+
+    found = decoder_cuts.joined(result(old, 1), result(new, 2), scale=2.0, tolerance=0.06)
+    np.testing.assert_array_equal((found.distortion, found.distortion_lower), expected)
+    assert bool(found.converged) == converged

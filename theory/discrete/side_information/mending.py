@@ -388,10 +388,10 @@ class _Best:
                     return
 
     def _take(self, new: SideInformationRate) -> None:
-        if np.isposinf(new.rate_lower):
+        old = self.result
+        if np.isposinf(new.rate_lower) and not np.isfinite(old.rate):  # a channel that was verified is there
             self.result = new
             return
-        old = self.result
         better = np.isfinite(new.rate) and not new.rate >= old.rate
         prover = new if not new.rate_lower <= old.rate_lower and np.isfinite(new.rate_lower) else old
         self.result = solver.joined(new if better else old, prover, self.problem.tolerance)

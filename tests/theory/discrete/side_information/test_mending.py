@@ -1,10 +1,14 @@
 """Problems that Newton's method alone is lost on: rare letters, ties, any units, limits next to their ends."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.optimize import linprog
 
 from theory import discrete
+from theory.discrete.side_information import mending
+from theory.discrete.side_information.solver import SideInformationRate
 
 RARE = (0.0, 1e-300, 1e-200, 1e-100, 1e-40, 1e-20, 1e-16, 1e-12, 1e-9, 1e-6, 1e-3)
 SHARES = (1e-9, 1e-6, 1e-3, 0.1, 0.5, 0.9, 0.999, 1 - 1e-6, 1 - 1e-9, 1, 1.01)
@@ -104,3 +108,14 @@ def test_no_refusal_of_what_has_a_solution(family, perception):
     results = [solve(family, seed, perception) for seed in range(150)]
     gaps = np.array([float(r.gap) for r in results if r is not None])
     assert np.isfinite(gaps).mean() > 0.98 and np.mean(gaps < 1e-6) > 0.95
+
+
+def test_no_proof_of_infeasibility_outranks_a_channel_that_was_verified():
+    def result(rate, lower):
+        names = dict.fromkeys(SideInformationRate._fields, np.zeros(()))
+        return SideInformationRate(**names | {"rate": np.asarray(rate), "rate_lower": np.asarray(lower)})
+
+    for rate, expected in ((1.0, (1.0, 0.5)), (np.nan, (np.nan, np.inf))):
+        state = mending._Best(SimpleNamespace(tolerance=1e-6), None, result(rate, 0.5))
+        state._take(result(np.nan, np.inf))
+        np.testing.assert_array_equal((state.result.rate, state.result.rate_lower), expected)
