@@ -1,10 +1,11 @@
 """Points of R(D, P) of a scalar Gaussian, whose closed form under W2 squared is written out here."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rdr.estimators import Particles, fit_particles, realism_particles, universal_decoders
+from rdr.estimators import Particles, fit_particles, realism, realism_particles, universal_decoders
 
 KEY = jax.random.key(0)
 
@@ -34,6 +35,14 @@ def test_a_term_for_perception_buys_realism_and_no_point_is_below_the_curve():
         bound = gaussian_rate(d + 3 * dse, p)
         assert bound - 3 * rse < r < bound + 0.25
     assert "above the true one in expectation" in found.assumptions
+
+
+def test_training_pays_for_perception():
+    """Beside rate and error: t times W2 squared, which of two distributions that a shift separates is its square."""
+    rows = jnp.asarray(gaussian(64), jnp.float32)
+    params = {"points": rows + 3, "tilt": jnp.zeros(64), "prior": jnp.zeros(64)}
+    costs = [realism._loss(1e-2)(params, rows, jnp.float32(1e-6), KEY, jnp.float32(t)) for t in (0.0, 2.0)]
+    assert float(costs[1] - costs[0]) == pytest.approx(2 * 9, rel=0.02)
 
 
 def test_decoders_of_one_encoder_go_from_least_error_to_the_source_s_own_distribution():

@@ -81,7 +81,10 @@ def test_displays_by_name_and_of_both_kinds():
     assert tag["options"]["name"] == "standard_phone" and "standard_phone" in tag["input"] and json.dumps(tag)
     assert full_reference("cvvdp").protocol.options["name"] == "standard_4k"
     assert full_reference("cvvdp", display=Display(30.0)).protocol.options["pixels_per_degree"] == 30.0
-    assert full_reference("csf", display="standard_fhd").protocol.options["peak_luminance"] == 200.0
+    options = full_reference("csf", display="standard_fhd").protocol.options
+    assert options["peak_luminance"] == 200.0
+    # A thousandth of the peak, and what half a percent of 250 lux adds.
+    assert options["black_luminance"] == pytest.approx(0.2 + 0.005 * 250 / np.pi, rel=1e-6)
     for name, display in (("cvvdp", "standard_8k"), ("csf", "standard_8k"), ("csf", "standard_hdr_hlg")):
         with pytest.raises(ValueError, match="display"):
             full_reference(name, display=display)

@@ -4,9 +4,9 @@ import jax
 import numpy as np
 import pytest
 
-from theory.estimation import known_sources
+from theory.estimation import confident_dual, known_sources
 from theory.estimation.confident_dual import certificate
-from theory.estimation.csiszar_dual import dual_lines, fit_dual
+from theory.estimation.csiszar_dual import dual_lines, evaluate_dual, fit_dual
 from theory.gaussian import scalar
 
 
@@ -31,6 +31,18 @@ def test_bounds_hold_and_bounded_support_helps(fitted):
     assert float(boxed.rate[1]) > max(float(plain.rate[1]), 0.5) and "box" in boxed.assumptions
     # More confidence costs rate.
     assert float(certificate(function, x, support=([-8.0], [8.0]), confidence=0.999).rate[1]) < float(boxed.rate[1])
+
+
+def test_the_uncertainty_of_the_mean_is_taken_off(fitted, monkeypatch):
+    """Empirical Bernstein, written out, beside a supremum of e^-5 instead of what samples say of it."""
+    function, x = fitted
+    monkeypatch.setattr(confident_dual, "_within", lambda *_: np.exp(-5.0))
+    found = certificate(function, x, support=([-8.0], [8.0]))
+    nu, surprise, n = np.asarray(evaluate_dual(x, function)), np.log(2 / (0.05 / 3)), len(x)
+    spread = np.log((1 + np.asarray(function.floor)) / np.asarray(function.floor))
+    radius = np.sqrt(2 * nu.var(0, ddof=1) * surprise / n) + 7 * spread * surprise / (3 * (n - 1))
+    expected = nu.mean(0) - radius + 5 - np.asarray(function.slope) * np.asarray(found.distortion)
+    np.testing.assert_allclose(found.rate, expected / np.log(2), rtol=1e-9)
 
 
 def test_distortions_that_are_asked_for(fitted):
