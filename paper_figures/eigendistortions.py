@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from paper_figures import drawing
+from paper_figures import drawing, style
 from paper_figures.tables import read_table
 
 TITLES = {
@@ -97,9 +97,7 @@ def make_figure(data: Data) -> Figure:
     for cell in axes.flat:
         cell.set_xticks([])
         cell.set_yticks([])
-        cell.grid(False)
-        for side in cell.spines.values():
-            side.set_visible(False)
+        style.remove_frame(cell)
     for cell in (*axes[1:, 0], *axes[:, 1]):
         cell.set_visible(False)
     axes[0, 0].imshow(data.image, interpolation="nearest")

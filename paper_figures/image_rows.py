@@ -6,6 +6,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
+from paper_figures import style
+
 
 def draw(rows: Sequence[Mapping[str, tuple[np.ndarray, str]]], titles: Mapping[str, str], *, side: float,
          words: float = 7.5) -> Figure:
@@ -28,9 +30,7 @@ def draw(rows: Sequence[Mapping[str, tuple[np.ndarray, str]]], titles: Mapping[s
             axis.imshow(image if image.shape[2] == 3 else image[:, :, 0], cmap="gray", vmin=0, vmax=255,
                         interpolation="nearest")
             axis.set(xticks=[], yticks=[])
-            axis.grid(False)
-            for spine in axis.spines.values():
-                spine.set_visible(False)
+            style.remove_frame(axis)
             if row is rows[0]:
                 axis.set_title(title, fontsize=8)
             axis.set_xlabel(under, fontsize=words)

@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from paper_figures import drawing
+from paper_figures import drawing, style
 from paper_figures.metric_blindness import NAMES
 from paper_figures.tables import read_table
 
@@ -96,9 +96,7 @@ def _show(axis, image: np.ndarray, title: str, text: str) -> None:
     axis.set_title(title, fontsize=8.5)
     axis.set_xlabel(text, fontsize=8)
     axis.set(xticks=[], yticks=[])
-    axis.grid(False)
-    for side in axis.spines.values():
-        side.set_visible(False)
+    style.remove_frame(axis)
 
 
 FIGURES = {"maximum_differentiation": make_figure}

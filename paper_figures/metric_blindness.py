@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from paper_figures import drawing
+from paper_figures import drawing, style
 from paper_figures.tables import read_table
 
 NAMES = {
@@ -95,9 +95,7 @@ def make_figure(data: Data) -> Figure:
     axes.set_yticks(range(rows), [NAMES.get(name, name) for name in data.metrics])
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
-    axes.grid(False)
-    for side in axes.spines.values():
-        side.set_visible(False)
+    style.remove_frame(axes)
     label = "squared error of the noise that\nscores alike, relative (octaves)"
     figure.colorbar(shown, ax=axes, label=label, ticks=(-6, -4, -2, 0, 2, 4, 6))
     return figure

@@ -4,6 +4,7 @@ import pathlib
 
 import matplotlib
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 # From dark to light, so that a black-and-white print keeps them apart; line styles and markers say it again.
@@ -38,6 +39,17 @@ def apply() -> None:
         "pdf.fonttype": 42,
         "svg.hashsalt": "rdr",
     })
+
+
+def remove_frame(axes: Axes) -> None:
+    """Leaves what is drawn on axes alone: without grid and sides.
+
+    Args:
+      axes: of an image or a heat map.
+    """
+    axes.grid(False)
+    for side in axes.spines.values():
+        side.set_visible(False)
 
 
 def save(figure: Figure, stem: str | pathlib.Path) -> list[pathlib.Path]:

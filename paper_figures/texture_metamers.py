@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from paper_figures import drawing
+from paper_figures import drawing, style
 from paper_figures.style import COLORS
 from paper_figures.tables import read_table
 
@@ -126,9 +126,7 @@ def foveated(data: Data) -> Figure:
     )
     axes[2].set_title("absolute difference")
     axes[2].set(xticks=[], yticks=[])
-    axes[2].grid(False)
-    for spine in axes[2].spines.values():
-        spine.set_visible(False)
+    style.remove_frame(axes[2])
     figure.colorbar(shown, ax=axes[2], shrink=0.85, label="of the range [0, 1]")
     middle = (image.shape[0] - 1) / 2
     for axis in axes[:2]:
@@ -158,9 +156,7 @@ def _show(axis, image: np.ndarray, title: str) -> None:
     axis.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axis.set_title(title)
     axis.set(xticks=[], yticks=[])
-    axis.grid(False)
-    for spine in axis.spines.values():
-        spine.set_visible(False)
+    style.remove_frame(axis)
 
 
 FIGURES = {"texture_metamers": sequence, "foveated_metamer": foveated}

@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from paper_figures import drawing
+from paper_figures import drawing, style
 from paper_figures.metric_blindness import NAMES
 from paper_figures.tables import read_table
 
@@ -90,9 +90,7 @@ def make_figure(data: Data) -> Figure:
         if start:
             axes.axvline(start - 0.5, color="white", lw=2)
     axes.tick_params(length=0)
-    axes.grid(False)
-    for side in axes.spines.values():
-        side.set_visible(False)
+    style.remove_frame(axes)
     figure.colorbar(shown, ax=axes, label="contrast as the metric has it,\nover people's (dB)",
                     ticks=(-24, -12, 0, 12, 24))
     return figure

@@ -7,7 +7,7 @@ import numpy as np
 
 from rdr.codecs.overfitted.signals import MAX_DEPTH, MAX_UNIT, SRGB, Signal, signal_of
 from rdr.data import light, linear_images
-from rdr.data.color_spaces import PRIMARIES, ColorSpace, linear_space, space_to_srgb
+from rdr.data.color_spaces import PRIMARIES, ColorSpace, linear_from_srgb, linear_space, space_to_srgb
 from rdr.data.image_io import ImageData, check_image_path, read_image, read_image_data, read_image_header
 from rdr.data.png_writer import png_bytes
 
@@ -87,7 +87,7 @@ def _as_light(image: np.ndarray, signal: Signal) -> tuple[np.ndarray, float | No
         return light.luminance_from_hlg(values) / USUAL_UNIT, USUAL_UNIT
     if signal.transfer == "linear":
         return values, signal.unit or None
-    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4), None
+    return linear_from_srgb(values), None
 
 
 def is_linear_name(target: str) -> bool:

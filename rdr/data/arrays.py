@@ -23,6 +23,31 @@ class ArraySource:
         return {"image": self.images[index]}
 
 
+def open_array(path: str | pathlib.Path, *, name: str) -> np.ndarray:
+    """Opens a file of one array; it is read when it is used.
+
+    Args:
+      path: a `.npy` file.
+      name: what messages call it.
+
+    Returns:
+      The array, mapped from the file.
+
+    Raises:
+      ValueError: if there is no such file, or it holds something else; the sentence names it.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise ValueError(f"{name}: there is no file {str(path)!r}")
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # NumPy lets through whatever the parser of a header raises
+        raise ValueError(f"{name}: {path} is no whole NumPy file: {' '.join(str(error).split())}") from None
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"{name}: {path} must hold one array, not an archive")
+    return array
+
+
 def read_array(path: str | pathlib.Path) -> ArraySource:
     """Opens a file of patches; they are read from it when they are asked for.
 
@@ -35,15 +60,7 @@ def read_array(path: str | pathlib.Path) -> ArraySource:
     Raises:
       ValueError: if there is no such file, or it holds something else; the sentence names it.
     """
-    path = pathlib.Path(path)
-    if not path.is_file():
-        raise ValueError(f"images: there is no file {path}")
-    try:
-        images = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # NumPy lets through whatever the parser of a header raises
-        raise ValueError(f"images: {path} is no whole NumPy file: {' '.join(str(error).split())}") from None
-    if not isinstance(images, np.ndarray):
-        raise ValueError(f"images: {path} must hold one array, not an archive")
+    images = open_array(path, name="images")
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3 or 0 in images.shape:
         raise ValueError(f"images: {path} must hold uint8 [patches, height, width, 3], got {images.dtype} of shape "
                          f"{images.shape}")

@@ -17,6 +17,7 @@ PRIMARIES = {
 # H.273 code points -> exponent that makes values linear; None for sRGB's curve, which also stands for the camera curves
 # of video (1, 6, 14, 15), as browsers have it, and for "not said" (2).
 TRANSFERS = {1: None, 2: None, 6: None, 13: None, 14: None, 15: None, 4: 2.2, 5: 2.8, 8: 1.0}
+HDR_CODE_POINTS = {"pq": 16, "hlg": 18}  # transfer functions of high dynamic range, H.273
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 
 
@@ -76,15 +77,40 @@ def space_to_srgb(pixels: np.ndarray, space: ColorSpace) -> np.ndarray:
     """
     largest = np.iinfo(pixels.dtype).max
     values = pixels / np.float64(largest)
-    linear = _srgb_linear(values) if space.exponent is None else values**space.exponent
+    linear = linear_from_srgb(values) if space.exponent is None else values**space.exponent
     if pixels.shape[2] == 3:
         linear = linear @ bt709_from(space.primaries).T
     linear = np.clip(linear, 0, 1)
-    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.round(encoded * largest).astype(pixels.dtype)
+    return np.round(srgb_from_linear(linear) * largest).astype(pixels.dtype)
 
 
-def _srgb_linear(values: np.ndarray) -> np.ndarray:
+def srgb_from_linear(linear: np.ndarray) -> np.ndarray:
+    """Applies sRGB's curve; float64 on the host, for numbers in files (with gradients: `rdr.vision`).
+
+    Args:
+      linear: any shape, at least 0.
+
+    Returns:
+      The same shape.
+
+    Reference:
+      IEC 61966-2-1:1999 (iec1999srgb).
+    """
+    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+def linear_from_srgb(values: np.ndarray) -> np.ndarray:
+    """Undoes `srgb_from_linear`.
+
+    Args:
+      values: any shape.
+
+    Returns:
+      The same shape.
+
+    Reference:
+      IEC 61966-2-1:1999 (iec1999srgb).
+    """
     return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
 
 

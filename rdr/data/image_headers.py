@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from rdr.data.color_spaces import PRIMARIES, TRANSFERS, ColorSpace
+from rdr.data.color_spaces import HDR_CODE_POINTS, PRIMARIES, TRANSFERS, ColorSpace
 
 # Pillow's names of the formats that are read.
 FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "PPM", "WEBP", "AVIF", "JXL", "JPEG2000", "BMP", "GIF")
@@ -154,10 +154,11 @@ def _from_gamma(gamma: bytes | None, chromaticities: bytes | None) -> ColorSpace
 
 def _from_code_points(primaries: int, transfer: int) -> ColorSpace:
     """The color space of ITU-T H.273 code points."""
-    if transfer in (16, 18):
+    names = {code: name.upper() for name, code in HDR_CODE_POINTS.items()}
+    if transfer in names:
         if primaries not in PRIMARIES:
             raise ValueError(f"its color space (code points {primaries}, {transfer}) is not read")
-        return ColorSpace("PQ" if transfer == 16 else "HLG", PRIMARIES[primaries], None, True, (primaries, transfer))
+        return ColorSpace(names[transfer], PRIMARIES[primaries], None, True, (primaries, transfer))
     if primaries not in PRIMARIES or transfer not in TRANSFERS:
         raise ValueError(f"its color space (code points {primaries}, {transfer}) is not read")
     return ColorSpace(f"the color space of code points {primaries} and {transfer}", PRIMARIES[primaries],

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rdr.data.color_spaces import PRIMARIES, bt709_from
+from rdr.data.color_spaces import PRIMARIES, bt709_from, srgb_from_linear
 
 PQ_PEAK = 10_000.0  # cd/m^2
 REFERENCE_WHITE = 203.0  # cd/m^2, of diffuse white in PQ and HLG
@@ -105,5 +105,4 @@ def tone_map(light: np.ndarray, primaries: int, white: float) -> np.ndarray:
     above = np.maximum(luminance - _KNEE, 0) / _KNEE
     bent = np.where(above > 0, _KNEE + (1 - _KNEE) * above / (1 + above), luminance)
     shown = np.clip(light * bent / np.maximum(luminance, 1e-30), 0, 1)
-    encoded = np.where(shown <= 0.0031308, 12.92 * shown, 1.055 * shown ** (1 / 2.4) - 0.055)
-    return np.floor(255 * encoded + 0.5).astype(np.uint8)
+    return np.floor(255 * srgb_from_linear(shown) + 0.5).astype(np.uint8)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rdr.data import idx
+from rdr.data.arrays import open_array
 from rdr.data.folders import list_images
 from rdr.data.image_io import read_image, read_image_header
 
@@ -145,14 +146,7 @@ def array_samples(path: str | pathlib.Path, *, seed: int = 0) -> Samples:
       ValueError: if there is no such file, or it holds something else, numbers that are not finite, or too few samples.
     """
     path = pathlib.Path(path)
-    if not path.is_file():
-        raise ValueError(f"samples: there is no file {str(path)!r}")
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # NumPy lets through whatever the parser of a header raises
-        raise ValueError(f"samples: {path} is no whole NumPy file: {' '.join(str(error).split())}") from None
-    if not isinstance(array, np.ndarray):
-        raise ValueError(f"samples: {path} must hold one array, not an archive")
+    array = open_array(path, name="samples")
     if array.dtype.kind not in "buif" or array.ndim < 1 or 0 in array.shape:
         raise ValueError(f"samples: {path} must hold real numbers [samples, ...], got {array.dtype} of shape "
                          f"{array.shape}")

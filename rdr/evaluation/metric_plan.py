@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rdr.data.color_spaces import HDR_CODE_POINTS
 from rdr.data.folders import images_by_name
 from rdr.data.image_io import read_image_header
 from rdr.data.image_pairs import Pair
@@ -19,7 +20,6 @@ SET_METRICS = (*(f"{kind}_{name}" for kind in KINDS for name in EMBEDDINGS), "sl
 # Of the sliced distance on pyramids: levels, side of a neighborhood, neighborhoods of an image.
 PYRAMID_LEVELS, NEIGHBORHOOD, NEIGHBORHOODS_PER_IMAGE = 4, 7, 64
 NATURAL_PATCH = 96
-HDR_CODES = {"pq": 16, "hlg": 18}  # transfer functions by code point, ITU-T H.273
 
 
 class Plan(NamedTuple):
@@ -105,11 +105,11 @@ def _not_shown(config: Any, pairs: Sequence[Pair]) -> str | None:
         return f"{wrong} luminances in cd/m^2, and images are read as coded values"
     if config.color != "keep":
         needs = f"{wrong} {transfer} values as files hold them, and images are brought to sRGB: give --color=keep"
-        return needs if transfer in HDR_CODES else None
+        return needs if transfer in HDR_CODE_POINTS else None
     for file in (file for pair in pairs for file in (pair.reference, pair.candidate)):
         space = read_image_header(file, color="keep").space
         if (space is not None and space.hdr and space.code_points is not None
-                and space.code_points[1] != HDR_CODES.get(transfer)):
+                and space.code_points[1] != HDR_CODE_POINTS.get(transfer)):
             return f"{wrong} {transfer} values, and {file} holds those of {space.name}"
     return None
 

@@ -10,9 +10,9 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from rdr.arguments import image_pair, total, working_arrays
-from rdr.features.color import linear_from_srgb
 from rdr.gradients import safe_sqrt
 from rdr.vision.castle_csf import mechanism_sensitivities
+from rdr.vision.transfer import linear_from_srgb, luminance_from_pq
 
 TRANSFERS = ("srgb", "pq")
 MODELS = ("barten", "castle")
@@ -77,9 +77,7 @@ def display_luminance(images: ArrayLike, display: Display) -> jax.Array:
     if display.transfer == "srgb":
         linear = linear_from_srgb(images)
     else:
-        power = jnp.maximum(images, 0.0) ** (32.0 / 2523.0)  # 1/m2
-        linear = jnp.maximum(power - 107.0 / 128.0, 0.0) / (2413.0 / 128.0 - 2392.0 / 128.0 * power)
-        linear = linear ** (8192.0 / 1305.0) * 10_000.0  # 1/m1
+        linear = luminance_from_pq(images)
     y = total(w * linear[..., k] for k, w in enumerate(_LUMINANCE[display.transfer]))
     if display.transfer == "srgb":
         return display.black_luminance + (display.peak_luminance - display.black_luminance) * y

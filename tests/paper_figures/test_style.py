@@ -23,3 +23,10 @@ def test_the_same_figure_gives_the_same_bytes(tmp_path):
 def test_colors_differ_in_gray():
     gray = sorted(np.dot(matplotlib.colors.to_rgb(color), [0.2126, 0.7152, 0.0722]) for color in style.COLORS[:4])
     assert min(np.diff(gray)) > 0.08
+
+
+def test_axes_without_frame_show_nothing_but_what_is_drawn():
+    _, axes = plt.subplots()
+    style.remove_frame(axes)
+    assert not any(side.get_visible() for side in axes.spines.values())
+    assert not any(line.get_visible() for line in axes.get_xgridlines())

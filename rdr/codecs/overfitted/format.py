@@ -323,9 +323,7 @@ def render(description: Description) -> np.ndarray:
       [height, width, channels]: uint8, or uint16 over its whole range if the image has more than 8 bits.
     """
     arch, weights = description.arch, dequantize_weights(description)
-    synthesize = exact_inference.synthesize
-    if description.signal.depth > 8:
-        synthesize = functools.partial(synthesize, depth=description.signal.depth)
+    synthesize = functools.partial(exact_inference.synthesize, depth=description.signal.depth)
     noise = noise_maps(arch, description.seed)
     if not noise and not any(latent.any() for latent in description.latents):  # all pixels are one
         pixel = synthesize(weights, [np.zeros((1, 1), np.int32)] * arch.levels)

@@ -3,8 +3,10 @@
 import struct
 from typing import NamedTuple
 
+from rdr.data.color_spaces import HDR_CODE_POINTS
+
 # Code points of ITU-T H.273.
-TRANSFERS = {"linear": 8, "srgb": 13, "pq": 16, "hlg": 18}
+TRANSFERS = {"linear": 8, "srgb": 13, **HDR_CODE_POINTS}
 PRIMARIES = {"bt709": 1, "bt2020": 9, "p3": 12}
 MIN_DEPTH, MAX_DEPTH = 8, 16
 MAX_UNIT = 1e9  # cd/m^2, more than the sun's

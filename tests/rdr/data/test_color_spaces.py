@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from rdr.data import color_spaces
 from rdr.data.color_spaces import PRIMARIES, ColorSpace, space_to_srgb
 from rdr.data.image_io import read_image, read_image_data
+from rdr.vision import transfer as curves
 from tests.rdr.data.test_image_decoders import KIND, png
 
 RNG = np.random.default_rng(0)
@@ -192,3 +194,10 @@ def test_white_points_are_adapted():
     assert np.abs(space_to_srgb(white, space).astype(int) - 65535).max() <= 1
     with pytest.raises(ValueError, match="primaries are none"):
         space_to_srgb(white, space._replace(primaries=(0.3, 0.3, 0.6, 0, 0.3, 0.6, 0.1, 0.1)))
+
+
+def test_the_curve_of_srgb_is_undone_and_is_that_with_gradients():
+    values = np.linspace(0, 1, 101)
+    linear = color_spaces.linear_from_srgb(values)
+    np.testing.assert_allclose(linear, curves.linear_from_srgb(values), rtol=1e-12)
+    np.testing.assert_allclose(color_spaces.srgb_from_linear(linear), values, atol=1e-7)  # its pieces meet that closely

@@ -159,8 +159,8 @@ def test_blank_images_of_any_size_take_no_time(description, monkeypatch):
     small, large = (format.read(forged(description, (side, side, 3), levels=7, mask=0)) for side in (9, 2048))
     pixels = exact_inference.synthesize(format.dequantize_weights(small), small.latents)
     synthesize, sizes = exact_inference.synthesize, []
-    monkeypatch.setattr(exact_inference, "synthesize", lambda weights, latents, *noise: sizes.append(
-        latents[0].shape) or synthesize(weights, latents, *noise))
+    monkeypatch.setattr(exact_inference, "synthesize", lambda weights, latents, *noise, **kind: sizes.append(
+        latents[0].shape) or synthesize(weights, latents, *noise, **kind))
     made = format.render(large)
     assert sizes == [(1, 1)]
     assert made.shape == (2048, 2048, 3) and made.flags.writeable
