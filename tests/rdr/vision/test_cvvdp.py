@@ -99,9 +99,12 @@ def test_equal_images_and_growing_distortions():
     # The shape of the recorded fourteen: nothing is compiled.
     original = pair(IMAGES[0])[1]
     reference = np.stack([original] * 14)
-    for kind, most in (("noise", 0.2), ("blur", 4.0), ("brightness", 0.2), ("color", 0.15)):
+    steps = np.arange(1, 14) / 13
+    # Steps of quantizers double, from two of the image's own 255 on: of about that size they change its mean.
+    for kind, strengths in (("noise", 0.2 * steps), ("blur", 4.0 * steps), ("brightness", 0.2 * steps),
+                            ("color", 0.15 * steps), ("jpeg", 1.25 * 2.0 ** np.minimum(np.arange(13), 7)),
+                            ("banding", 128 // 2 ** np.minimum(np.arange(13), 5)), ("shift", np.arange(13) // 3)):
         distort = vision_pairs.DISTORTIONS[kind]
-        strengths = most * np.arange(1, 14) / 13
         changed = [np.clip(distort(original, s, np.random.default_rng(0)), 0, 1) for s in strengths]
         quality = cvvdp(np.float32([original, *changed]), reference, display="standard_4k")
         assert quality.jod[0] == 10 and quality.inner[0] == 0
