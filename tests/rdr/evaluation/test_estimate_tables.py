@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
+import rdr.estimators
+import theory.estimation
 from rdr.evaluation import estimate_tables
 
 
@@ -120,3 +122,12 @@ def test_slopes_are_those_of_water_filling():
         assert distortion == pytest.approx(np.minimum(eigenvalues, level).sum(), rel=1e-6)
     with pytest.raises(ValueError, match="rates must be positive"):
         estimate_tables.vector_slopes(x, [1.0, 0.0])
+
+
+def test_estimates_of_both_floors_are_one():
+    values = dict.fromkeys(("rate", "distortion", "perception"), [2.0, 0.1]) | dict.fromkeys(
+        ("rate_se", "distortion_se", "perception_se"), [0.5, 0.2]) | {"kind": "upper", "held_out": 9}
+    trained, computed = rdr.estimators.Estimate(**values), theory.estimation.Estimate(**values)
+    assert trained._fields == computed._fields and tuple(trained[6:]) == tuple(computed[6:])
+    for quantity in ("rate", "distortion", "perception"):
+        np.testing.assert_allclose(trained.interval(quantity, level=0.9), computed.interval(quantity, level=0.9), rtol=1e-9)
