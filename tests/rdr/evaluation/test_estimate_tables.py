@@ -125,9 +125,9 @@ def test_slopes_are_those_of_water_filling():
 
 
 def test_estimates_of_both_floors_are_one():
-    values = dict.fromkeys(("rate", "distortion", "perception"), [2.0, 0.1]) | dict.fromkeys(
-        ("rate_se", "distortion_se", "perception_se"), [0.5, 0.2]) | {"kind": "upper", "held_out": 9}
-    trained, computed = rdr.estimators.Estimate(**values), theory.estimation.Estimate(**values)
+    values = (*[[2.0, 0.1]] * 3, *[[0.5, 0.2]] * 3, "upper", 9)
+    trained, computed = rdr.estimators.Estimate(*values), theory.estimation.Estimate(*values)
     assert trained._fields == computed._fields and tuple(trained[6:]) == tuple(computed[6:])
     for quantity in ("rate", "distortion", "perception"):
-        np.testing.assert_allclose(trained.interval(quantity, level=0.9), computed.interval(quantity, level=0.9), rtol=1e-9)
+        expected = computed.interval(quantity, level=0.9)
+        np.testing.assert_allclose(trained.interval(quantity, level=0.9), expected, rtol=1e-9)
