@@ -1,5 +1,5 @@
-"""Codecs: of vectors (`vectors`), of noisy channels' outputs (`channel`) and of images (`image`, `overfitted`;
-`profiled` adds a color profile).
+"""Codecs: of vectors (`vectors`), of noisy channels' outputs (`channel`), by diffusion (`diffusion`), of images
+(`image`, `overfitted`; `profiled` adds a color profile).
 
 `get("lattice", lattice="E8")` makes a codec by name, `names()` lists the names, and `register` adds another.
 """
@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = attach(__name__, {
     "base": "base",
     "channel": "channel",
     "conventional": "conventional",
+    "diffusion": "diffusion",
     "get": "registry",
     "image": "image",
     "names": "registry",
