@@ -2,6 +2,7 @@
 sandwiches; recorded values of R(D, 0). All of them lie within the brackets of 64 bins.
 """
 
+import jax
 import numpy as np
 import pytest
 
@@ -45,15 +46,19 @@ def test_the_gap_shrinks_with_the_square_of_the_number_of_bins():
 @pytest.mark.parametrize("divergence", DIVERGENCES)
 def test_other_densities_between_their_rates_without_perception_and_with_all_of_it(divergence):
     # At beta = 20 nats the tangent to the uniform's R(D), of other tests, and R(D, 0) at the distortion 0.02106803.
-    perception = np.array([1e-4, 1e-3, 0.06])
-    found = solve(continuous.uniform(), 0.02106803, perception, divergence)
+    # Whatever the perception, R(2 D, P) <= R(D) (Blau and Michaeli 2019): the last point, at twice the tangent's D.
+    perception = np.array([1e-4, 1e-3, 0.06, 1e-4])
+    found = solve(continuous.uniform(), np.array([0.02106803] * 3 + [2 * 0.022932253]), perception, divergence)
+    assert float(found.rate[-1]) < 0.564864695 / LN2
+    found = jax.tree.map(lambda x: x[:3], found)
     least, most = (0.564864695 + 20 * (0.022932253 - 0.02106803)) / LN2, 0.6614043 / LN2
     assert np.all(found.rate >= least - 1e-6) and np.all(found.rate_lower <= most + 1e-6)
     assert np.all(np.diff(found.rate) < 0) and np.all(np.diff(found.rate_lower) < 0) and np.all(found.gap < 0.0025)
     if divergence == "w2sq":
         assert float(found.rate[-1]) < least + 0.004
     # Laplace: the reference's sandwich of R(D) at beta = 2; R(D, 0) at 0.226293.
-    found = solve(LAPLACE, np.array([0.2474154, 0.226293]), np.array([0.2, 1e-4]), divergence)
+    found = solve(LAPLACE, np.array([0.2474154, 0.226293, 2 * 0.2474154]), np.array([0.2, 1e-4, 1e-4]), divergence)
+    assert float(found.rate[-1]) < 0.6264625 / LN2
     assert found.rate[0] >= 0.6264625 / LN2 and found.rate_lower[1] <= 0.720364 / LN2 + 1e-6
     assert float(found.rate[1]) > 0.720364 / LN2 - 0.02 and np.all(found.gap < 0.017)
     if divergence == "w2sq":

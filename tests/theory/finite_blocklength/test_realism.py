@@ -29,6 +29,18 @@ def test_rates_are_their_formulas_and_come_down_to_the_information():
     np.testing.assert_allclose(slope, (ends[1] - ends[0]) / 2e-6, rtol=1e-8)
 
 
+def test_published_constants():
+    """Li and El Gamal (2018) have log2(I + 1) + 4 bits beyond I, a bit more for a prefix code; what followed has 2.45 in
+    place of 4, which is the least below some .4 bit, and log2(I + 3.4) + 1 above."""
+    information = np.array([1e-3, 0.1, 0.3, 0.5, 4.0, 30.0, 1e3])
+    rates = realism.simulation_rates(information, blocklength=1)
+    first = information + np.log2(information + 1) + 4
+    saved = first - np.asarray(rates.entropy)
+    assert np.all(np.asarray(rates.length) <= first + 1)
+    np.testing.assert_allclose(saved[:3], 4 - 2.45, rtol=1e-12)
+    assert np.all(np.diff(saved[2:]) > 0) and saved[-1] == pytest.approx(3 - np.log2(1003.4 / 1001), rel=1e-12)
+
+
 def test_gaussian_letters():
     n = np.array([1, 2, 24, 1024])
     rates = realism.gaussian_realism_rates(0.5, 0.0, blocklength=n)
