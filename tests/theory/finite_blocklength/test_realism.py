@@ -30,8 +30,8 @@ def test_rates_are_their_formulas_and_come_down_to_the_information():
 
 
 def test_published_constants():
-    """Li and El Gamal (2018) have log2(I + 1) + 4 bits beyond I, a bit more for a prefix code; what followed has 2.45 in
-    place of 4, which is the least below some .4 bit, and log2(I + 3.4) + 1 above."""
+    """Li and El Gamal (2018) have log2(I + 1) + 4 bits beyond I, a bit more for a prefix code; what followed has 2.45
+    in place of 4, which is the least below some .4 bit, and log2(I + 3.4) + 1 above."""
     information = np.array([1e-3, 0.1, 0.3, 0.5, 4.0, 30.0, 1e3])
     rates = realism.simulation_rates(information, blocklength=1)
     first = information + np.log2(information + 1) + 4
