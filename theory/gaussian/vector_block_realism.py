@@ -21,6 +21,7 @@ from theory.numerics.checks import check_domain
 from theory.numerics.units import bits_to_nats, nats_to_bits
 
 _STEPS = 60
+_HALVINGS = 34  # of half a bit per component: finer than what the bounds on distortions leave open
 _FAR = 300.0  # nats
 
 
@@ -148,17 +149,16 @@ def _differentiable(rate, shared, p, eigenvalues, weights) -> BlockRealism:
 @jax.jit
 def _differentiable_rate(distortion, shared, p, eigenvalues, weights) -> RateBounds:
     held = lax.stop_gradient((distortion, shared, p, eigenvalues, weights))
-    bounds = lax.stop_gradient(_rate_bounds(*held))
+    bounds, rate, split = lax.stop_gradient(_rate_bounds(*held))
     smooth = jnp.isfinite(bounds.upper) & (bounds.upper > 0)
-    rate = jnp.where(smooth, bounds.upper, 1.0)
-    found = lax.stop_gradient(_solution(rate, *held[1:]))
-    slope = lax.stop_gradient(slope_by_rate((found.rates, found.known), rate, *held[1:]))
-    over = moving((found.rates, found.known), rate, shared, p, eigenvalues, weights) - distortion
+    slope = lax.stop_gradient(slope_by_rate(split, rate, *held[1:]))
+    over = moving(split, rate, shared, p, eigenvalues, weights) - distortion
     change = jnp.where(smooth, (lax.stop_gradient(over) - over) / jnp.where(smooth & (slope < 0), slope, -1.0), 0.0)
     return RateBounds(*(x + change for x in bounds))
 
 
-def _rate_bounds(distortion, shared, p, eigenvalues, weights) -> RateBounds:
+def _rate_bounds(distortion, shared, p, eigenvalues, weights):
+    """`RateBounds`, and a rate with the split that is best at it: the upper bound's, one bit where that is no rate."""
     valid = (distortion >= 0) & (shared >= 0) & (p >= 0)
     coded = valid & (distortion > 0)
     d, shared, p = (jnp.where(coded, x, 1.0) for x in (distortion, shared, p))
@@ -166,20 +166,28 @@ def _rate_bounds(distortion, shared, p, eigenvalues, weights) -> RateBounds:
     variance = jnp.sum(weights * eigenvalues, -1)
     free = variance + jnp.maximum(jnp.sqrt(variance) - jnp.sqrt(p), 0.0) ** 2 <= d
 
-    def halve(_, state):
-        low, high, proved = state
-        middle = 0.5 * (low + high)
-        found = _solution(middle, shared, p, eigenvalues, weights)
-        enough = found.upper <= d
-        proved = jnp.where(found.lower > d, jnp.maximum(proved, middle), proved)
-        return jnp.where(enough, low, middle), jnp.where(enough, middle, high), proved
-
-    # The interval is half a bit per component: halved to less than what the bounds on distortions leave open.
-    _, upper, lower = lax.fori_loop(0, 34, halve, (least, most, least))
     # At equal distortions rounding may put either end of the first interval on the wrong side.
-    lower, upper = jnp.where(free, 0.0, lower * (1.0 - 1e-14)), jnp.where(free, 0.0, upper * (1.0 + 1e-14))
+    def outward(low, high):
+        return jnp.where(free, 0.0, low * (1.0 - 1e-14)), jnp.where(free, 0.0, high * (1.0 + 1e-14))
+
+    def halve(count, state):
+        low, high, proved, _, _ = state
+        end = outward(proved, high)[1]
+        rate = jnp.where(count < _HALVINGS, 0.5 * (low + high), jnp.where(coded & (end > 0), end, 1.0))
+        found = _solution(rate, shared, p, eigenvalues, weights)
+        enough, going = found.upper <= d, count < _HALVINGS
+        proved = jnp.where(going & (found.lower > d), jnp.maximum(proved, rate), proved)
+        low, high = jnp.where(going & ~enough, rate, low), jnp.where(going & enough, rate, high)
+        return low, high, proved, rate, (found.rates, found.known)
+
+    # The last pass looks at the end that was found; as a part of the loop it needs no program of its own.
+    spare = jnp.zeros(least.shape + eigenvalues.shape[-1:])
+    _, upper, lower, rate, split = lax.fori_loop(
+        0, _HALVINGS + 1, halve, (least, most, least, jnp.ones_like(least), (spare, spare)))
+    lower, upper = outward(lower, upper)
     infinite = jnp.where(jnp.sum(jnp.where(eigenvalues > 0, weights, 0.0), -1) > 0, jnp.inf, 0.0)
-    return RateBounds(*(jnp.where(coded, x, jnp.where(valid, infinite, jnp.nan)) for x in (lower, upper)))
+    bounds = RateBounds(*(jnp.where(coded, x, jnp.where(valid, infinite, jnp.nan)) for x in (lower, upper)))
+    return bounds, rate, split
 
 
 def _reached(sent: jax.Array, known: jax.Array, p: jax.Array, lam: jax.Array, w: jax.Array) -> jax.Array:
@@ -231,8 +239,8 @@ def _response(point: jax.Array, task: _Task) -> tuple[jax.Array, jax.Array]:
     return sent, jnp.where(task.limited, known, jnp.inf)
 
 
-def _dual(point: jax.Array, task: _Task) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """The dual function, its gradient in (s, mu, nu), and the sum of what it adds up, to bound its rounding."""
+def _dual(point: jax.Array, task: _Task) -> tuple[jax.Array, jax.Array, jax.Array, tuple[jax.Array, jax.Array]]:
+    """The dual, its gradient in (s, mu, nu), the sum of what it adds up, to bound its rounding, and the response."""
     s, mu, nu = point
     sent, known = _response(point, task)
     error, gap = errors(sent, known, task.lam, task.w)
@@ -241,7 +249,7 @@ def _dual(point: jax.Array, task: _Task) -> tuple[jax.Array, jax.Array, jax.Arra
     price = task.p / (1.0 - s)
     value = error + s * gap + 2.0 * mu * over + 2.0 * nu * seed - s * price
     terms = error + gap + 2.0 * mu * task.nats + jnp.where(task.limited, 2.0 * nu * task.known, 0.0) + price
-    return value, jnp.stack([gap - price / (1.0 - s), 2.0 * over, 2.0 * seed]), terms
+    return value, jnp.stack([gap - price / (1.0 - s), 2.0 * over, 2.0 * seed]), terms, (sent, known)
 
 
 def _climb(start: jax.Array, task: _Task) -> jax.Array:
@@ -254,16 +262,16 @@ def _climb(start: jax.Array, task: _Task) -> jax.Array:
     def gradient(z):
         point = point_of(z)
         scale = jnp.stack([point[0] * (1.0 - point[0]), point[1], point[2]])
-        value, slope, _ = _dual(point, task)
+        value, slope, *_ = _dual(point, task)
         return value, slope * scale
 
     def going(state):
-        return state[3] & (state[4] < _STEPS)
+        return state[2] & (state[3] < _STEPS)
 
     def step(state):
-        z, value, damping, _, count = state
-        _, slope = gradient(z)
-        sides = jax.vmap(lambda e: gradient(z + 1e-5 * e)[1] - gradient(z - 1e-5 * e)[1])(unit) / 2e-5
+        z, damping, _, count = state
+        around, slopes = jax.vmap(gradient)(z[None] + 1e-5 * jnp.concatenate([jnp.zeros((1, 3)), unit, -unit]))
+        value, slope, sides = around[0], slopes[0], (slopes[1:4] - slopes[4:]) / 2e-5
         hessian = 0.5 * (sides + sides.T)
         # Where the function is not concave in these coordinates its curvatures are reflected.
         curvature, axes = jnp.linalg.eigh(-hessian)
@@ -276,10 +284,10 @@ def _climb(start: jax.Array, task: _Task) -> jax.Array:
         up = values[best] > value
         damping = jnp.where(up, damping * 0.1, damping * 30.0 + 1e-6)
         going_on = (slope @ move > 1e-14 * value) & (damping < 1e6)
-        return jnp.where(up, trials[best], z), jnp.maximum(values[best], value), damping, going_on, count + 1
+        return jnp.where(up, trials[best], z), damping, going_on, count + 1
 
     z0 = jnp.stack([jnp.log(start[0]) - jnp.log1p(-start[0]), jnp.log(start[1]), jnp.log(start[2])])
-    state = (z0, _dual(point_of(z0), task)[0], jnp.asarray(1e-8), jnp.asarray(True), jnp.zeros((), jnp.int32))
+    state = (z0, jnp.asarray(1e-8), jnp.asarray(True), jnp.zeros((), jnp.int32))
     z = lax.while_loop(going, step, state)[0]
     return point_of(z)
 
@@ -317,9 +325,8 @@ def _solve(task: _Task, split: tuple[jax.Array, jax.Array, jax.Array, jax.Array]
     _, gap0 = errors(sent0, known0, task.lam, task.w)
     s0 = jnp.clip(1.0 - jnp.sqrt(task.p / gap0), 0.02, 1.0 - 1e-9)
     point = _climb(jnp.stack([s0, mu0, jnp.where(task.limited, jnp.maximum(s0 * nu0, 1e-280), 1.0)]), task)
-    value, _, terms = _dual(point, task)
+    value, _, terms, (sent, known) = _dual(point, task)
     dual = value - 64.0 * jnp.finfo(jnp.float64).eps * terms
-    sent, known = _response(point, task)
     sent = _within(sent, task.nats, task.w)
     known = jnp.where(task.limited, _within(jnp.where(task.limited, known, 0.0), task.known, task.w), jnp.inf)
     plain_known = jnp.where(task.limited, _within(_known_for(plain, task), task.known, task.w), jnp.inf)

@@ -230,11 +230,12 @@ def _prices(nats: jax.Array, known: jax.Array, unlimited: jax.Array, log_lam: ja
         return add(best.known) - known, by_known - other * cross / by_sent
 
     def widen(state):
-        low, step = state
-        return jnp.where(learned(low)[0] < 0, low - step, low), 2.0 * step
+        low, step, _ = state
+        short = learned(low)[0] < 0
+        return jnp.where(short, low - step, low), 2.0 * step, jnp.any(short)
 
     first = even - 2.0 * (known - nats) / dimension
-    low, _ = lax.while_loop(lambda state: jnp.any(learned(state[0])[0] < 0), widen, (first, jnp.ones_like(first)))
+    low, _, _ = lax.while_loop(lambda state: state[2], widen, (first, jnp.ones_like(first), jnp.asarray(True)))
     log_nu = decreasing_zero(learned, low, even, low)
     log_nu = jnp.where(unlimited, -jnp.inf, log_nu)
     return mu_at(log_nu), log_nu
@@ -302,7 +303,10 @@ def _dual(solution: _Solution, rate, shared, eigenvalues, weights) -> jax.Array:
 
 @jax.jit
 def _split(rate: jax.Array, shared: jax.Array, eigenvalues: jax.Array, weights: jax.Array) -> RandomnessSplit:
-    found = _solve(rate, shared, eigenvalues, weights)
+    return _split_of(_solve(rate, shared, eigenvalues, weights), rate, shared, eigenvalues, weights)
+
+
+def _split_of(found: _Solution, rate, shared, eigenvalues, weights) -> RandomnessSplit:
     positive, coded = eigenvalues > 0, found.coded[..., None]
     lossless = found.lossless[..., None] & positive
     sent = jnp.where(coded & positive, found.sent, jnp.where(lossless, jnp.inf, 0.0))
@@ -327,10 +331,13 @@ def _split(rate: jax.Array, shared: jax.Array, eigenvalues: jax.Array, weights: 
 
 @jax.jit
 def _distortion(rate: jax.Array, shared: jax.Array, eigenvalues: jax.Array, weights: jax.Array) -> jax.Array:
+    found = _solve(*lax.stop_gradient((rate, shared, eigenvalues, weights)))
+    return _distortion_of(found, rate, shared, eigenvalues, weights)
+
+
+def _distortion_of(found: _Solution, rate, shared, eigenvalues, weights) -> jax.Array:
     arguments = (rate, shared, eigenvalues, weights)
-    frozen = lax.stop_gradient(arguments)
-    found = _solve(*frozen)
-    value = _split(*frozen).distortion
+    value = _split_of(found, *lax.stop_gradient(arguments)).distortion
     dual = _dual(found, *arguments)
     total = 2.0 * jnp.sum(weights * eigenvalues, -1)
     # At R = 0 the slope is -inf, as that of -sqrt(R), or with nothing shared twice that of reverse water-filling.
@@ -352,17 +359,21 @@ def _rate(distortion: jax.Array, shared: jax.Array, eigenvalues: jax.Array, weig
     least = vector_realism.perfect_realism_rate_distortion(target, lam, weights=w)
     most = vector.rate_distortion(0.5 * target, lam, weights=w)
 
+    # Newton's steps; the last pass stays and leaves the solution there, so that the program holds the solver once.
     def rise(state):
-        rate, _, count = state
-        split = _split(rate, seed, lam, w)
+        rate, going, count, _, _ = state
+        found = _solve(rate, seed, lam, w)
+        split = _split_of(found, rate, seed, lam, w)
         following = jnp.clip(rate + (split.distortion - target) / split.rate_price, least, most)
-        following = jnp.where(coded, following, rate)
-        return following, following > rate * (1.0 + 1e-9), count + 1  # the next step would be its square
+        following = jnp.where(going, following, rate)
+        more = (following > rate * (1.0 + 1e-9)) & (count < 40)  # the next step would be its square
+        return following, more, count + 1, found, jnp.any(going)
 
-    start = (least, coded, jnp.zeros((), jnp.int32))
-    rate, _, _ = lax.while_loop(lambda state: jnp.any(state[1]) & (state[2] < 40), rise, start)
-    price = _split(rate, seed, lam, w).rate_price
-    moving = _distortion(rate, shared, eigenvalues, weights) - (distortion - frozen[0])
+    blank = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(_solve, least, seed, lam, w))
+    start = (least, coded, jnp.zeros((), jnp.int32), blank, jnp.asarray(True))
+    rate, _, _, found, _ = lax.while_loop(lambda state: state[4], rise, start)
+    price = _split_of(found, rate, seed, lam, w).rate_price
+    moving = _distortion_of(found, rate, shared, eigenvalues, weights) - (distortion - frozen[0])
     rate = rate + (moving - lax.stop_gradient(moving)) / jnp.where(coded, price, 1.0)
     infinite = (distortion == 0) & (total > 0)
     # The slope at D = 0 is -inf, as that of the logarithm.
