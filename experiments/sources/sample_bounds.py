@@ -6,6 +6,9 @@ Sources: a Gaussian of 40 dimensions, a noisy sphere (the deconvolution benchmar
 scikit-learn's digits; Fashion-MNIST (`--data=fashion_mnist --folder=..`, four files of MNIST's kind); patches of a
 folder of photographs (`--data=photographs --folder=.. --patch=8 --channels=luma`); a .npy file (`--data=array`).
 
+Codecs: those of `sample_bounds_codecs`, made for the source, and of `sample_bounds_image_codecs`, where vectors are
+images: the pretrained one, and one that is fitted to a mosaic of held-out images.
+
 Upper bounds: the Gaussian channel, particles, a mixture of Gaussians, a generator with its cap of log2 m bits, and a
 variational bound; lower bounds: the dual (up to 3 dimensions) and orthogonal projections. All are measured on held-out
 samples. `bounds.csv` has a row for each point of an estimator, `curves.csv` all that a figure shows, `points.csv` a row
@@ -21,22 +24,28 @@ import hashlib
 import pathlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from experiments.sources import harness, operational_rate, sample_bounds_codecs, sample_bounds_sources
+from experiments.sources import (
+    harness,
+    operational_rate,
+    sample_bounds_codecs,
+    sample_bounds_image_codecs,
+    sample_bounds_sources,
+)
 from experiments.sources.harness import Schedule
-from experiments.sources.sample_bounds_codecs import CODECS
 from experiments.sources.sample_bounds_sources import SOURCES, Source
 from rdr import command_line
 from rdr.command_line import option
-from rdr.data.samples import CHANNELS
+from rdr.data.samples import CHANNELS, Samples
 from rdr.evaluation import estimate_tables, sample_curves
 from rdr.evaluation.tables import write_table
 from theory.estimation import curves
 
+CODECS = (*sample_bounds_codecs.CODECS, *sample_bounds_image_codecs.CODECS)
 ESTIMATORS = ("gaussian", "particles", "mixture", "variational", "generator", "dual", "projections")
 
 
@@ -64,13 +73,16 @@ class Config:
     hidden: tuple[int, ...] = option((64, 64), "widths of the networks' hidden layers")
     atoms: int = option(96, "of the fits of lower bounds")
     projections: int = option(12, "most projections, on planes")
-    codecs: tuple[str, ...] = option(CODECS, f"among {', '.join(CODECS)}")
+    codecs: tuple[str, ...] = option(CODECS, f"among {', '.join(CODECS)}; image codecs where vectors are images")
     codec_rates: tuple[float, ...] = option((), "where codecs aim; none: four rates of the curve")
     codec_steps: int = option(2000, "training steps of codecs")
     codec_hidden: tuple[int, ...] = option((64,), "widths of their hidden layers")
     chunk: int = option(200, "steps between checkpoints")
     batch: int = option(256, "vectors per step, of networks and codecs")
     learning_rate: float = option(0.003, "of codecs")
+    image_samples: int = option(256, "held-out vectors that image codecs code")
+    image_levels: tuple[float, ...] = option((0.0, 0.25, 0.5), "of the amortized codec's rate, of its highest")
+    overfitted_steps: int = option(500, "of each fit of the overfitted codec")
     brackets: str = option("fine", "how well the banana's R(D) is bracketed",
                            choices=tuple(sample_bounds_sources.BRACKETS))
     seed: int = option(0, "random seed of everything")
@@ -86,6 +98,11 @@ class Config:
             raise ValueError("estimators must name at least one")
         if self.max_rate < 0 or not np.isfinite(self.max_rate):
             raise ValueError(f"max_rate must be 0 or more, got {self.max_rate}")
+        if not all(0.0 <= level <= 1.0 for level in self.image_levels):
+            raise ValueError(f"image_levels must be in [0, 1], got {self.image_levels}")
+        if self.image_samples < 4 or self.overfitted_steps < 1:
+            raise ValueError(f"image_samples must be at least 4 and overfitted_steps at least 1, got "
+                             f"{self.image_samples}, {self.overfitted_steps}")
         if self.codec_rates:
             harness.check_positive(self, "codec_rates")
         if self.samples < 0 or self.held_out < 2:
@@ -117,7 +134,8 @@ PRESETS = {
     "quick": Config(),
     "full": Config(num_points=16, num_particles=40_000, particle_steps=1000, network_steps=20_000, hidden=(512, 512),
                    atoms=192, projections=24, codec_steps=20_000, codec_hidden=(256, 256), chunk=1000, batch=1024,
-                   learning_rate=0.001),
+                   learning_rate=0.001, image_samples=1024, image_levels=(0.0, 0.25, 0.5, 0.75, 1.0),
+                   overfitted_steps=3000),
 }
 
 
@@ -143,7 +161,9 @@ def make_estimators(config: Config, source: Source, directory: pathlib.Path) -> 
             made[name] = functools.partial(sample_curves.trained_curve, name, samples, slopes, budget=config.budget(),
                                            directory=directory / name)
         else:
-            made[name] = functools.partial(curves.curve, name, samples.vectors, samples.held_out, rate=rates,
+            # Where codecs of photographs are, far out, there is the Gaussian's curve at least.
+            reached = np.append(rates, rates[-1] * np.array([2.0, 4.0, 8.0])) if name == "gaussian" else rates
+            made[name] = functools.partial(curves.curve, name, samples.vectors, samples.held_out, rate=reached,
                                            count=config.projections, atoms=config.atoms)
     return made
 
@@ -196,7 +216,8 @@ def add_point(table: dict[str, list], m: operational_rate.Measurement, bounds: e
     own = (m.bits + slope * m.errors).std() / np.sqrt(m.bits.size)
     error = float(np.hypot(own, np.nan_to_num(max(float(lower.se), float(np.nan_to_num(upper.se))))))
     row = {
-        "source": source.samples.name, "dimension": source.samples.dimension, "codec": codec, "shared": "dither",
+        "source": source.samples.name, "dimension": source.samples.dimension, "codec": codec,
+        "shared": "dither" if codec in sample_bounds_codecs.CODECS else "none",
         "rate_bits": m.rate, "distortion": d, "perception": float("nan"), "bound_kind": "R(D) from samples",
         "bound_lower_bits": low, "bound_upper_bits": high, "gap_bits": m.rate - high, "gap_se": error, "seed": seed,
         "left_to_gain_bits": m.rate - low, "target_rate_bits": target, "message_bytes": m.message_bytes,
@@ -220,7 +241,7 @@ def curve_rows(name: str, bounds: estimate_tables.Table, points: dict[str, list]
     columns = ("estimator", "kind", "rate_bits", "distortion", "rate_se", "distortion_se")
     table = {column: list(bounds[column]) for column in columns}
     upper = np.array([d for d, kind in zip(bounds["distortion"], bounds["kind"]) if kind == "upper" and d > 0])
-    places = np.geomspace(upper.min(), upper.max(), 40)
+    places = np.geomspace(upper.min(), upper.max(), 60)
     for kind, curve in (("upper", estimate_tables.upper_curve), ("lower", estimate_tables.lower_curve)):
         for d, rate, se in zip(places, *curve(bounds, places)):
             for column, cell in zip(columns, ("best", kind, float(rate), float(d), float(se), 0.0)):
@@ -229,6 +250,35 @@ def curve_rows(name: str, bounds: estimate_tables.Table, points: dict[str, list]
         for column, cell in zip(columns, (codec, "codec", rate, d, se, 0.0)):
             table[column].append(cell)
     return {"source": [name] * len(table["kind"]), **table}
+
+
+def measure_codecs(config: Config, samples: Samples, directory: pathlib.Path
+                   ) -> Iterator[tuple[str, float, operational_rate.Measurement]]:
+    """Codes held-out vectors by every codec that can.
+
+    Args:
+      config: settings.
+      samples: the source.
+      directory: of checkpoints.
+
+    Yields:
+      A codec's name, the rate that it aimed at or NaN, and its measurement.
+    """
+    rates = config.codec_rates or tuple(config.rates(samples.dimension)[1::2].tolist())
+    for codec in config.codecs:
+        if codec in sample_bounds_codecs.CODECS:
+            measured = sample_bounds_codecs.measure(codec, samples, rates, config.schedule(), seed=config.seed,
+                                                    hidden=config.codec_hidden, directory=directory / codec)
+            yield from ((codec, target, m) for target, m in zip(rates, measured))
+            continue
+        reason = sample_bounds_image_codecs.why_not(codec, samples)
+        if reason:
+            print(f"{codec} is left out: {reason}", file=sys.stderr, flush=True)
+            continue
+        pairs = sample_bounds_image_codecs.measure(
+            codec, samples, rates, levels=config.image_levels, count=config.image_samples,
+            steps=config.overfitted_steps, seed=config.seed, directory=directory / codec)
+        yield from ((codec, target, m) for target, m in pairs)
 
 
 def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
@@ -263,13 +313,9 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
     if wrong:
         raise ValueError(f"rows {wrong} of {workdir / 'bounds.csv'} are lower bounds above an upper bound by more than "
                          "3 standard errors: estimators that contradict each other are a mistake until explained")
-    rates = config.codec_rates or tuple(config.rates(samples.dimension)[1::2].tolist())
     table: dict[str, list] = {}
-    for codec in config.codecs:
-        measured = sample_bounds_codecs.measure(codec, samples, rates, config.schedule(), hidden=config.codec_hidden,
-                                                seed=config.seed, directory=workdir / "codecs" / digest[:12] / codec)
-        for target, m in zip(rates, measured):
-            add_point(table, m, bounds, source, codec=codec, target=target, seed=config.seed)
+    for codec, target, measured in measure_codecs(config, samples, workdir / "codecs" / digest[:12]):
+        add_point(table, measured, bounds, source, codec=codec, target=target, seed=config.seed)
     write_table(workdir / "curves.csv", curve_rows(samples.name, bounds, table), header)
     if table:
         harness.write(workdir, "sample_bounds", config, PRESETS, table, started=started,

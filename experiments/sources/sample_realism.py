@@ -4,17 +4,20 @@
         --workdir=runs/sample_realism/fashion_mnist
 
 Sources are those of `experiments.sources.sample_bounds`. Perception P is the mean over directions of W2 squared between
-projections of reproductions and of samples (sliced W2), whose estimate errs upwards. Three series:
+projections of reproductions and of samples (sliced W2), whose estimate errs upwards. Five series:
 
 * `particles`: achievable points (R, D, P) of particles whose distribution is drawn to the source's, at three weights of
   realism: upper bounds on R(D, P);
 * `universal`: one encoder of particles of least distortion, and decoders with randomness of their own;
-* `codec`: principal components with dithered scalars in real bytes, one message for all decoders: weight a takes every
-  component from the decoder of least error to one that has the component's own variance, by a gain where it was coded
-  and by noise of the decoder's own where it was not.
+* `nothing`: no message at all, the mean and training samples drawn at random;
+* `codec`: principal components with dithered scalars in real bytes, one message for all decoders, which differ in how
+  far they go from least error to the components' own variances;
+* `trained`: learned transforms around dithered scalars, likewise; decoders go along the optimal transport of Gaussians
+  from decoded vectors to the source's.
 
 `realism.csv` has a row for each point. An upper bound has no side from which a codec could contradict it; what has to
-hold is checked: more realism costs distortion at a rate.
+hold is checked: more realism costs distortion at a rate. `curves.csv` has R(D, P) at the perceptions `levels`, as
+mixtures of the first three series reach it, and the codecs' messages at the same perceptions: what a figure shows.
 """
 
 import dataclasses
@@ -25,21 +28,22 @@ from typing import Any
 
 import jax
 import numpy as np
+from scipy.optimize import linprog
 
-from experiments.sources import harness, sample_bounds_sources
-from experiments.sources.sample_bounds_codecs import principal_axes
+from experiments.sources import harness, sample_bounds_sources, sample_realism_codecs
+from experiments.sources.harness import Schedule
 from experiments.sources.sample_bounds_sources import SOURCES
 from rdr import command_line
-from rdr.codecs.vectors import water_filling
 from rdr.command_line import option
 from rdr.data.samples import CHANNELS, Samples
-from rdr.estimators import fit_particles, perception_of_groups, realism_particles, universal_decoders
+from rdr.estimators import fit_particles, realism_particles, universal_decoders
 from rdr.evaluation.estimate_tables import vector_slopes
 from rdr.evaluation.tables import write_run_record, write_table
-from rdr.randomness import shared_key
 
+CODECS = ("codec", "trained")
 COLUMNS = ("source", "series", "weight", "rate_bits", "distortion", "perception", "rate_se", "distortion_se",
            "perception_se")
+CURVE_COLUMNS = ("source", "series", "perception", "rate_bits", "distortion")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,12 +62,15 @@ class Config:
     decoders: tuple[float, ...] = option((0.0, 0.5, 1.0), "realism of the universal decoders")
     num_particles: int = option(500, "particles")
     steps: int = option(400, "steps of their training")
+    levels: tuple[float, ...] = option((0.05, 0.2, 1.0), "perceptions of curves, in units of that of the mean alone")
+    codec_steps: int = option(2000, "training steps of the trained codec")
+    codec_hidden: tuple[int, ...] = option((64,), "widths of its hidden layers")
     batch: int = option(256, "vectors per step")
     brackets: str = option("coarse", "how well the banana's R(D) is bracketed")
     seed: int = option(0, "random seed of everything")
 
     def __post_init__(self):
-        harness.check_positive(self, "rates", "num_particles", "steps", "batch", "samples")
+        harness.check_positive(self, "rates", "num_particles", "steps", "batch", "samples", "levels", "codec_steps")
         if not self.ratios or min(self.ratios) < 0 or not np.isfinite(self.ratios).all():
             raise ValueError(f"ratios must be non-negative numbers, got {self.ratios}")
         if not self.decoders or not all(0.0 <= a <= 1.0 for a in self.decoders):
@@ -75,70 +82,84 @@ class Config:
 
 PRESETS = {
     "smoke": Config(data="gaussian", dimension=4, samples=500, held_out=200, rates=(2.0,), num_particles=32, steps=10,
-                    batch=64),
+                    batch=64, codec_steps=20, codec_hidden=(8,)),
     "quick": Config(),
     "full": Config(samples=60_000, held_out=10_000, rates=(1.0, 2.0, 4.0, 6.0, 8.0, 10.0),
-                   ratios=(0.0, 0.5, 1.0, 2.0, 8.0, 32.0), num_particles=4000, steps=5000),
+                   ratios=(0.0, 0.5, 1.0, 2.0, 8.0, 32.0), num_particles=4000, steps=5000,
+                   codec_steps=20_000, codec_hidden=(256, 256)),
 }
 
 
-def decode_universally(made: water_filling.Plan, decoded: np.ndarray, weight: float, *, seed: int) -> np.ndarray:
-    """Takes decoded components towards their own variance.
-
-    With lam_i and D_i = lam_i - E y_i^2 of a coded component, y_i becomes (1 - a + a sqrt(lam_i / (lam_i - D_i))) y_i;
-    a component that was not coded becomes a N(0, lam_i).
+def idle_rows(samples: Samples, *, decoders: tuple[float, ...], seed: int) -> list[tuple[Any, ...]]:
+    """What decoders without any message reach: (1 - a) times the mean plus a times a training sample of their own.
 
     Args:
-      made: the plan, with the variances.
-      decoded: of least error, [samples, components].
-      weight: a, in [0, 1].
-      seed: of the decoder's own noise.
-
-    Returns:
-      [samples, components].
-
-    Reference: zhang2021universal.
-    """
-    power = np.square(decoded).mean(0)
-    coded = power > 1e-9 * np.maximum(made.variances, 1e-30)
-    gain = np.where(coded, np.sqrt(made.variances / np.where(coded, power, 1.0)), 0.0)
-    noise = np.random.default_rng([seed, 7]).standard_normal(decoded.shape) * np.sqrt(made.variances)
-    return (1.0 - weight + weight * gain) * decoded + weight * np.where(coded, 0.0, noise)
-
-
-def codec_rows(config: Config, samples: Samples) -> list[tuple[Any, ...]]:
-    """Codes held-out vectors once a rate, decodes them by several decoders, and measures.
-
-    Args:
-      config: settings.
       samples: the source.
+      decoders: weights of realism a.
+      seed: of the decoder's choice.
 
     Returns:
-      Rows of `realism.csv` without the source.
+      Rows of `realism.csv` without the source, series "nothing", rate 0.
     """
-    mean, variances, axes = principal_axes(samples.vectors)
-    variances = np.where(variances > 1e-9 * variances[0], variances, 0.0)
-    x = samples.held_out.astype(np.float64)
-    z, root = (x - mean) @ axes, np.sqrt(len(x))
-    rows = []
-    for slope in vector_slopes(samples.vectors, config.rates)[0]:
-        made = water_filling.plan(variances, float(0.5 / (slope * np.log(2.0))))
-        message, bits = water_filling.encode(made, z[None], shared_key=shared_key(config.seed))
-        harness.check_length(message, bits, streams=max(len(made.bands), 1))
-        plain = water_filling.decode(made, message, shared_key=shared_key(config.seed))[0]
-        for weight in config.decoders:
-            y = decode_universally(made, plain, weight, seed=config.seed)
-            errors = np.square(z - y).sum(-1)
-            perception, perception_se, _ = perception_of_groups(
-                (y @ axes.T).astype(np.float32), (z @ axes.T).astype(np.float32), measure="sliced_w2",
-                key=jax.random.key(config.seed))
-            rows.append(("codec", weight, 8 * len(message) / len(x), errors.mean(), perception,
-                         bits[0].std() / root, errors.std() / root, perception_se))
-    return rows
+    drawn = np.random.default_rng([seed, 3]).integers(len(samples.vectors), size=len(samples.held_out))
+    others, mean = samples.vectors[drawn].astype(np.float64), samples.vectors.mean(0, dtype=np.float64)
+    nothing = np.zeros(len(samples.held_out))
+    return [sample_realism_codecs.row("nothing", a, b"", nothing, samples.held_out, (1 - a) * mean + a * others, seed)
+            for a in decoders]
+
+
+def envelope(points: np.ndarray, *, perception: float, distortions: np.ndarray | None = None) -> np.ndarray:
+    """Least rates of mixtures of achievable points at a perception and distortions.
+
+    Sharing time between channels, by randomness that both sides know, reaches convex combinations: rates and
+    distortions of mixtures are means, and a perception that is convex is at most the mean.
+
+    Args:
+      points: (rate, distortion, perception), [n, 3].
+      perception: the most that is allowed.
+      distortions: the most that are allowed, [k]; None for the least distortion at any rate instead.
+
+    Returns:
+      Rates [k], or the least distortion [1]; NaN where no mixture is there.
+    """
+    rate, distortion, realism = np.asarray(points, np.float64).T
+    objective = distortion if distortions is None else rate
+    limits = [None] if distortions is None else [float(d) for d in distortions]
+    found = []
+    for limit in limits:
+        rows = [(realism, perception)] + ([] if limit is None else [(distortion, limit)])
+        solved = linprog(objective, A_ub=np.stack([row for row, _ in rows]), b_ub=[most for _, most in rows],
+                         A_eq=np.ones((1, rate.size)), b_eq=[1.0], method="highs")
+        found.append(solved.fun if solved.status == 0 else np.nan)
+    return np.asarray(found)
+
+
+def curve_rows(rows: list[tuple[Any, ...]], levels: np.ndarray) -> list[tuple[Any, ...]]:
+    """R(D, P) at levels of perception, from all points of channels, and each codec's message at those levels.
+
+    Args:
+      rows: of `realism.csv` without the source.
+      levels: of perception.
+
+    Returns:
+      Series, perception, rate, distortion: of the series "upper bound", and of each codec.
+    """
+    curves: list[tuple[Any, ...]] = []
+    channels = np.array([row[2:5] for row in rows if row[0] not in CODECS])
+    places = np.geomspace(channels[:, 1].min(), channels[:, 1].max(), 40)
+    for level in levels:
+        found = envelope(channels, perception=level, distortions=places)
+        curves += [("upper bound", level, r, d) for r, d in zip(found, places) if np.isfinite(r)]
+        for codec in CODECS:
+            of_codec = np.array([row[2:5] for row in rows if row[0] == codec])
+            for rate in np.unique(of_codec[:, 0]):
+                d, = envelope(of_codec[of_codec[:, 0] == rate], perception=level)
+                curves += [(codec, level, rate, d)] if np.isfinite(d) else []
+    return curves
 
 
 def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
-    """Computes all series and writes `realism.csv`.
+    """Computes all series and writes `realism.csv` and `curves.csv`.
 
     Args:
       config: settings.
@@ -170,17 +191,26 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
         for j, weight in enumerate(config.decoders):
             rows.append(("universal", weight, *(float(np.broadcast_to(getattr(one, name), (len(config.decoders),))[j])
                                                 for name in fields)))
-    rows += codec_rows(config, samples)
+    settings: dict[str, Any] = {"rates": config.rates, "decoders": config.decoders, "seed": config.seed}
+    rows += idle_rows(samples, decoders=config.decoders, seed=config.seed)
+    rows += sample_realism_codecs.codec_rows(samples, **settings)
+    schedule = Schedule(config.codec_steps, min(200, config.codec_steps), config.batch, 0.003, hard_fraction=1.0)
+    rows += sample_realism_codecs.trained_rows(samples, **settings, schedule=schedule, hidden=config.codec_hidden,
+                                               directory=workdir / "trained")
     table = {name: list(cells) for name, cells in zip(COLUMNS, zip(*((samples.name, *row) for row in rows)))}
-    wrong = [i for i in range(1, len(rows)) if rows[i][0] == rows[i - 1][0] == "codec" and rows[i][1] > rows[i - 1][1]
+    wrong = [i for i in range(1, len(rows)) if rows[i][0] == rows[i - 1][0] in CODECS and rows[i][1] > rows[i - 1][1]
              and rows[i][3] < rows[i - 1][3] - 3 * np.hypot(rows[i][6], rows[i - 1][6])]
     if wrong:
         raise ValueError(f"rows {wrong} have more realism and less distortion than the row before, at the same message")
-    write_table(workdir / "realism.csv", table, {
-        "experiment": "sample_realism", "seed": config.seed, "dimension": samples.dimension,
-        "samples": len(samples.vectors), "held_out_samples": len(samples.held_out),
-        "units": "rates: bits per vector; distortion: squared error of a vector; perception: sliced W2 squared; it "
-                 "errs upwards"})
+    header = {"experiment": "sample_realism", "seed": config.seed, "dimension": samples.dimension,
+              "samples": len(samples.vectors), "held_out_samples": len(samples.held_out),
+              "units": "rates: bits per vector; distortion: squared error of a vector; perception: sliced W2 squared; "
+                       "it errs upwards"}
+    write_table(workdir / "realism.csv", table, header)
+    mean_alone = float(samples.held_out.var(0, dtype=np.float64).mean())  # the mean over directions
+    curves = curve_rows(rows, mean_alone * np.asarray(config.levels))
+    write_table(workdir / "curves.csv", dict(zip(CURVE_COLUMNS, map(list, zip(*((samples.name, *c) for c in curves))))),
+                header | {"perception_of_the_mean": mean_alone})
     write_run_record(workdir, name="experiments.sources.sample_realism", config=config,
                      duration_seconds=time.monotonic() - started)
     return table

@@ -21,7 +21,7 @@ from rdr.estimators.curve_training import Loss, Schedule, check_counts, train_at
 from rdr.estimators.estimate import Estimate, mean_estimate
 from rdr.estimators.perception import Measure, perception_of_groups
 from rdr.estimators.samples import sample_vectors, slopes_in_nats
-from rdr.estimators.tilting import block_rows, in_blocks, squared_error
+from rdr.estimators.tilting import Distortion, block_rows, in_blocks, squared_differences, squared_error
 from rdr.estimators.wasserstein_descent import Particles
 from rdr.losses.sinkhorn import sinkhorn_divergence
 from rdr.program_cache import ProgramCache
@@ -29,6 +29,7 @@ from rdr.units import bits_to_nats, nats_to_bits
 
 _LEAST_WEIGHT = 1e-9
 _ITERATIONS = 100  # of a Sinkhorn divergence in training
+_EXACT_DIMENSIONS = 16  # up to which training, too, squares differences
 _POSTERIOR = 4000  # training samples that stand for the source given a message
 
 
@@ -107,7 +108,8 @@ def realism_particles(
         fixed=perceptions * np.float32(scale**2), schedule=Schedule(steps, batch, learning_rate),
         settings=(epsilon,), description="particles with perception")
     trained = _Trained(jax.tree.map(np.asarray, params), slopes_here, center, scale)
-    return _evaluate(trained, held_out, key=jax.random.fold_in(key, 2), measure=measure, groups=groups, shape=shape)
+    return _evaluate(trained, held_out, key=jax.random.fold_in(key, 2), measure=measure, groups=groups, shape=shape,
+                     training=samples)
 
 
 @functools.lru_cache(maxsize=8)
@@ -116,18 +118,20 @@ def _loss(epsilon: float) -> Loss:
 
     def loss(params: Any, rows: jax.Array, slope: jax.Array, key: jax.Array, fixed: jax.Array) -> jax.Array:
         del key
-        nats, distortions, shares = _channel(params, rows, slope)
+        exact = rows.shape[1] <= _EXACT_DIMENSIONS
+        nats, distortions, shares = _channel(params, rows, slope, squared_differences if exact else squared_error)
         output = jnp.maximum(jnp.mean(shares, axis=0), _LEAST_WEIGHT)
         apart = sinkhorn_divergence(params["points"], rows, epsilon=epsilon, weights=output / jnp.sum(output),
-                                    tolerance=1e-3, max_iterations=_ITERATIONS)
+                                    tolerance=1e-3, max_iterations=_ITERATIONS, exact=exact)
         return jnp.mean(nats + slope * distortions) + fixed * apart
 
     return loss
 
 
-def _channel(params: Any, x: jax.Array, slope: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+def _channel(params: Any, x: jax.Array, slope: jax.Array, distortion: Distortion = squared_differences
+             ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """KL(Q || w) in nats and E d of each sample, and Q [samples, particles]."""
-    cost = squared_error(x, params["points"])
+    cost = distortion(x, params["points"])
     log_q = jax.nn.log_softmax(params["tilt"][None, :] - slope * cost, axis=1)
     shares = jnp.exp(log_q)
     excess = log_q - jax.nn.log_softmax(params["prior"])[None, :]
@@ -155,22 +159,23 @@ _drawn = ProgramCache(_draw_curve, maxsize=16, static_argnums=(4,))
 
 
 def _evaluate(trained: _Trained, held_out: np.ndarray, *, key: jax.Array, measure: str | Measure, groups: int,
-              shape: tuple[int, ...]) -> Estimate:
+              shape: tuple[int, ...], training: np.ndarray) -> Estimate:
     x = ((held_out - trained.center) / trained.scale).astype(np.float32)
     points = trained.params["points"]
-    block = block_rows(points.shape[1], x.shape[0])
+    block = block_rows(points.shape[1] * points.shape[2], x.shape[0])
     nats, distortions, chosen = _drawn(trained.params, trained.slopes, x, jax.random.key_data(key), block)
     unit = trained.scale**2
     estimate = mean_estimate(np.asarray(nats_to_bits(nats)), np.asarray(distortions, np.float64) * unit, shape=shape,
                              estimator="particles with perception")
     outputs = [y[j] for y, j in zip(points, np.asarray(chosen), strict=True)]
-    return _with_perception(estimate, outputs, x, unit=trained.scale, key=key, measure=measure, groups=groups)
+    return _with_perception(estimate, outputs, x, unit=trained.scale, key=key, measure=measure, groups=groups,
+                            training=training)
 
 
 def _with_perception(estimate: Estimate, outputs: list[np.ndarray], x: np.ndarray, *, unit: float, key: jax.Array,
-                     measure: str | Measure, groups: int) -> Estimate:
-    results = [perception_of_groups(y * np.float32(unit), x * np.float32(unit), measure=measure, key=key, groups=groups)
-               for y in outputs]
+                     measure: str | Measure, groups: int, training: np.ndarray) -> Estimate:
+    results = [perception_of_groups(y * np.float32(unit), x * np.float32(unit), measure=measure, key=key, groups=groups,
+                                    training=training) for y in outputs]
     shape = np.shape(estimate.rate)
     upward = all(result[2] for result in results)
     return estimate._replace(
@@ -221,7 +226,7 @@ def universal_decoders(
     with np.errstate(divide="ignore"):
         logits = np.log(result.weights)
     params = {"points": result.points, "tilt": logits, "prior": logits}
-    block = block_rows(max(result.points.shape[1], training.shape[0]), x.shape[0])
+    block = block_rows(max(result.points[0].size, training.shape[0]), x.shape[0])
     keys = jax.random.split(key, 3)
     nats, _, chosen = _drawn(params, result.slopes, x, jax.random.key_data(keys[0]), block)
     others = np.asarray(_posterior(result.points[0], logits[0], result.slopes[0], training, np.asarray(chosen[0]),
@@ -231,13 +236,16 @@ def universal_decoders(
     errors = np.asarray([np.square(y - x).sum(1, dtype=np.float64) for y in outputs])
     bits = np.broadcast_to(np.asarray(nats_to_bits(nats)), errors.shape)
     estimate = mean_estimate(bits, errors, shape=weights.shape, estimator="universal decoder")
-    return _with_perception(estimate, outputs, x, unit=1.0, key=keys[2], measure=measure, groups=groups)
+    return _with_perception(estimate, outputs, x, unit=1.0, key=keys[2], measure=measure, groups=groups,
+                            training=prepared[0])
 
 
 def _draw_posterior(points: jax.Array, logits: jax.Array, slope: jax.Array, training: jax.Array, chosen: jax.Array,
                     words: jax.Array, block: int) -> jax.Array:
     """For each message a training sample, by the posterior."""
-    log_q = jax.nn.log_softmax(logits[None, :] - slope * squared_error(training, points), axis=1)
+    rows, _ = in_blocks(training, block_rows(points.size, training.shape[0]))
+    cost = jax.lax.map(lambda some: squared_differences(some, points), rows).reshape(-1, points.shape[0])
+    log_q = jax.nn.log_softmax(logits[None, :] - slope * cost[: training.shape[0]], axis=1)
     blocks, _ = in_blocks(chosen, block)
     keys = jax.random.split(jax.random.wrap_key_data(words), blocks.shape[0])
 

@@ -1,4 +1,4 @@
-"""Oracles: variances of decoded components; stand-ins for the estimators, which have tests of their own."""
+"""Oracles: mixtures by hand; stand-ins for the estimators, which have tests of their own."""
 
 import types
 
@@ -7,20 +7,20 @@ import pytest
 
 from experiments.sources import sample_realism
 from paper_figures.tables import read_table
-from rdr.codecs.vectors import water_filling
 
 CONFIG = sample_realism.Config(data="gaussian", dimension=4, samples=600, held_out=300, rates=(2.0,))
+CONFIG_VARIANCE = 4 * np.exp(-np.arange(1, 5)).sum()
 
 
-def test_decoders_go_from_least_error_to_the_components_own_variance():
-    made = water_filling.plan(np.array([2.0, 0.5, 0.01]), 0.1)
-    rng = np.random.default_rng(0)
-    decoded = rng.normal(size=(4000, 3)) * np.sqrt([1.9, 0.4, 0.0])
-    np.testing.assert_array_equal(sample_realism.decode_universally(made, decoded, 0.0, seed=1), decoded)
-    real = sample_realism.decode_universally(made, decoded, 1.0, seed=1)
-    np.testing.assert_allclose(np.square(real).mean(0), made.variances, rtol=0.1)
-    half = sample_realism.decode_universally(made, decoded, 0.5, seed=1)
-    np.testing.assert_allclose(half, 0.5 * (decoded + real), atol=1e-12)
+def test_mixtures_of_points_are_achievable_and_no_better_ones_are_claimed():
+    points = np.array([(4.0, 1.0, 0.4), (0.0, 5.0, 0.4), (5.0, 2.0, 0.0)])
+    mixed = sample_realism.envelope(points, perception=0.4, distortions=np.array([0.5, 1.0, 3.0, 9.0]))
+    np.testing.assert_allclose(mixed, [np.nan, 4.0, 2.0, 0.0], atol=1e-12)
+    # A perception of .2 needs half of the last point: D = 3 from (2, 5) / 2 is too much; 1/2 (2) + 1/2 (1) = 1.5.
+    half = sample_realism.envelope(points, perception=0.2, distortions=np.array([1.5, 3.5]))
+    np.testing.assert_allclose(half, [4.5, 2.5], atol=1e-12)
+    np.testing.assert_allclose(sample_realism.envelope(points, perception=0.2), [1.5])
+    assert np.isnan(sample_realism.envelope(points[:2], perception=0.2)).all()
 
 
 def test_writes_every_series(tmp_path, monkeypatch):
@@ -33,13 +33,24 @@ def test_writes_every_series(tmp_path, monkeypatch):
         perception_slopes.shape))
     monkeypatch.setattr(sample_realism, "fit_particles", lambda *_, **__: None)
     monkeypatch.setattr(sample_realism, "universal_decoders", lambda *_, realism, **__: estimate(len(realism)))
+    monkeypatch.setattr(sample_realism.sample_realism_codecs, "trained_rows", lambda *_, **__: [
+        ("trained", a, 3.0, 1.0 + a, 0.5 - a / 4, 0.1, 0.1, 0.1) for a in (0.0, 0.5, 1.0)])
     table = sample_realism.run(CONFIG, tmp_path)
     header, read = read_table(tmp_path / "realism.csv")
     assert tuple(read) == sample_realism.COLUMNS and "errs upwards" in header["units"]
-    assert table["series"] == ["particles"] * 3 + ["universal"] * 3 + ["codec"] * 3
-    rate, distortion, perception = (np.array(table[name][6:]) for name in ("rate_bits", "distortion", "perception"))
+    assert table["series"] == ["particles"] * 3 + ["universal"] * 3 + [
+        "nothing"] * 3 + ["codec"] * 3 + ["trained"] * 3
+    rate, distortion, perception = (np.array(table[name][9:12]) for name in ("rate_bits", "distortion", "perception"))
     assert (rate == rate[0]).all() and 1.0 < rate[0] < 4.0  # one message
     assert (np.diff(distortion) > 0).all() and (np.diff(perception) < 0).all()
+    assert table["rate_bits"][6:9] == [0.0] * 3
+    # The mean costs the variance, the source's own distribution twice as much.
+    np.testing.assert_allclose(np.array(table["distortion"])[[6, 8]] / CONFIG_VARIANCE, [1.0, 2.0], rtol=0.2)
+    header, curves = read_table(tmp_path / "curves.csv")
+    assert set(curves["series"]) == {"upper bound", "codec", "trained"}
+    assert (curves["rate_bits"][curves["series"] == "trained"] == 3.0).all()
+    levels = np.unique(curves["perception"]) / float(header["perception_of_the_mean"])
+    assert set(np.round(levels, 6)) <= {0.05, 0.2, 1.0}
 
 
 def test_settings_out_of_range_are_refused():

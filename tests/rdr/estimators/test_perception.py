@@ -21,10 +21,19 @@ def test_one_dimension_has_one_distance_and_it_is_that_of_sorted_groups():
 def test_the_bias_is_upwards_and_falls_with_the_size_of_groups():
     """Two independent sets of one distribution: the truth is 0; several groups of 10 and of 50."""
     x, y = np.random.default_rng(1).normal(size=(2, 500, 2))
-    small, large = (perception_of_groups(y, x, measure="mmd", key=KEY, groups=g) for g in (50, 10))
+    small, large = (perception_of_groups(y, x, measure="mmd", key=KEY, groups=g, training=y) for g in (50, 10))
     assert small[0] > large[0] > 0
-    same = perception_of_groups(x, x, measure="mmd", key=KEY)
+    same = perception_of_groups(x, x, measure="mmd", key=KEY, training=y)
     assert same[0] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_bandwidths_are_those_of_training_samples():
+    """Two pairs of one sample each side: MMD^2 = 1 - k(x, y) + .. by hand, with the training samples' distance."""
+    x, y = np.asarray([[0.0], [0.0], [0.0], [0.0]]), np.asarray([[1.0], [1.0], [1.0], [1.0]])
+    training = np.asarray([[-3.0], [3.0]])  # of variance 9: distances have the mean square 18
+    value, _, _ = perception_of_groups(y, x, measure="mmd", key=KEY, groups=2, training=training)
+    kernel = np.mean([np.exp(-1 / (2 * 18 * c**2)) for c in (0.5, 1, 2)])
+    assert value == pytest.approx(2 - 2 * kernel, rel=1e-4)
 
 
 def test_a_measure_of_one_s_own_has_an_unknown_bias():
@@ -35,6 +44,7 @@ def test_a_measure_of_one_s_own_has_an_unknown_bias():
 
 @pytest.mark.parametrize(("change", "message"), [
     ({"measure": "fid"}, "measure must be one of 'sliced_w2', 'w2', 'mmd' or a function, got 'fid'"),
+    ({"measure": "mmd"}, "training must be given for the bandwidths of 'mmd'"),
     ({"groups": 1}, "groups must be at least 2"), ({"groups": 4}, "leave two samples each, got 4 for 6"),
     ({"reconstructions": np.ones((5, 2))}, r"reconstructions must have the shape of originals, \(6, 2\)"),
 ])  # fmt: skip

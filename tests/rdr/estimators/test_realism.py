@@ -45,6 +45,38 @@ def test_training_pays_for_perception():
     assert float(costs[1] - costs[0]) == pytest.approx(2 * 9, rel=0.02)
 
 
+def test_narrow_clusters_far_apart_are_measured_without_cancellation():
+    """|x|^2 is 1e6 times what float32 tells of it, and errors are 1e-4: norms and products would say 0, or .1."""
+    x = np.asarray([[-1e3], [-1e3 + 0.01], [1e3 - 0.02], [1e3 + 0.01]], np.float32)
+    points = np.asarray([[[-1e3], [1e3]]], np.float32)
+    flat = np.zeros((1, 2), np.float32)
+    params = {"points": points, "tilt": flat, "prior": flat}
+    trained = realism._Trained(params, np.ones(1, np.float32), np.zeros(1), 1.0)
+    found = realism._evaluate(trained, x, key=KEY, measure="w2", groups=2, shape=(), training=x)
+    least = np.square(x[:, 0].astype(np.float64) - points[0, [0, 0, 1, 1], 0])
+    assert found.distortion == pytest.approx(least.mean(), rel=1e-4) and found.rate == pytest.approx(1.0, rel=1e-6)
+    result = Particles(points, np.full((1, 2), 0.5, np.float32), np.full(1, 1e3, np.float32), np.zeros(1), ())
+    other = universal_decoders(result, x, x, realism=1.0, key=KEY, measure="w2", groups=2)
+    # A decoder with the cluster's own distribution: at most the widths of the clusters away.
+    assert 0 <= other.distortion <= np.mean([1e-4, 1e-4, 9e-4, 9e-4]) * 1.01
+
+
+def test_the_kernel_of_mmd_does_not_know_the_held_out_samples(monkeypatch):
+    """Held-out samples that are wider: what the kernel's widths are taken from has the training samples' variance."""
+    x, wide, seen = gaussian(100), 50 * gaussian(20, seed=1), []
+    real = realism.perception_of_groups
+
+    def spy(y, x, **options):
+        seen.append(options["training"])
+        return real(y, x, **options)
+
+    monkeypatch.setattr(realism, "perception_of_groups", spy)
+    result = Particles(np.zeros((1, 2, 1), np.float32), np.full((1, 2), 0.5, np.float32), np.ones(1, np.float32),
+                       np.zeros(1, np.float32), ())
+    found = universal_decoders(result, x, wide, realism=0.0, key=KEY, measure="mmd", groups=2)
+    assert found.perception > 0 and np.var(seen[0]) == pytest.approx(np.var(x), rel=1e-5)
+
+
 def test_decoders_of_one_encoder_go_from_least_error_to_the_source_s_own_distribution():
     x = gaussian(3000)
     result = fit_particles(x, slopes=0.6, key=KEY, num_particles=24, steps=20, batch=3000)
