@@ -164,7 +164,7 @@ def realism(data: Data) -> Figure:
         left.plot(data.realism["dists"][rows][order], data.realism["mse"][rows][order] * 255**2, ls=LINES[i], **style)
         right.plot(*normalized(data, rows), ls="none", **style)
     left.set(xlabel="DISTS (smaller is more realistic)", ylabel="squared error (8-bit values)",
-             title="One message, realism weights from 0 (right) to 1 (left)")
+             title="One message, realism 0 (right) to 1 (left)")
     left.xaxis.set_major_locator(MaxNLocator(6))
     right.set(xlabel="DISTS, 0 at weight 1 and 1 at weight 0", ylabel="excess squared error, of that at weight 1",
               title="Relative to both ends")

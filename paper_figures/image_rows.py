@@ -9,26 +9,28 @@ from matplotlib.figure import Figure
 from paper_figures import style
 
 
-def draw(rows: Sequence[Mapping[str, tuple[np.ndarray, str]]], titles: Mapping[str, str], *, side: float,
+def draw(rows: Sequence[Mapping[str, tuple[np.ndarray, str]]], titles: Mapping[str, str], *, factor: int = 1,
          words: float = 7.5) -> Figure:
     """Draws them without axes, pixel by pixel.
 
     Args:
       rows: column -> uint8 image [height, width, 1 or 3] and the words under it.
       titles: column -> its title, from left to right.
-      side: of an image, inches.
+      factor: pixels of the file for each pixel of an image, along each side (`style.fit_pixels`).
       words: their size, points.
 
     Returns:
-      The figure, 7.2 inches wide.
+      The figure.
     """
-    figure, axes = plt.subplots(len(rows), len(titles), figsize=(7.2, (side + 0.27) * len(rows) + 0.2),
-                                layout="constrained", squeeze=False)
+    sizes = np.array([image.shape[:2] for row in rows for image, _ in row.values()])
+    height, width = factor * sizes.max(0) / style.DPI
+    figure, axes = plt.subplots(len(rows), len(titles), layout="constrained", squeeze=False,
+                                figsize=((width + 0.09) * len(titles), (height + 0.3) * len(rows) + 0.2))
     for line, row in zip(axes, rows):
         for axis, (column, title) in zip(line, titles.items()):
             image, under = row[column]
-            axis.imshow(image if image.shape[2] == 3 else image[:, :, 0], cmap="gray", vmin=0, vmax=255,
-                        interpolation="nearest")
+            # Gray as color: a color map of 256 levels is off by one at some of them.
+            axis.imshow(np.broadcast_to(image, (*image.shape[:2], 3)), interpolation="nearest")
             axis.set(xticks=[], yticks=[])
             style.remove_frame(axis)
             if row is rows[0]:

@@ -70,13 +70,13 @@ def length(data: Data, image: str, codec: str) -> int:
     return int(data.columns["bytes"][chosen][0])
 
 
-def _draw(data: Data, images: list[str], codecs: dict[str, str], side: float) -> Figure:
+def _draw(data: Data, images: list[str], codecs: dict[str, str]) -> Figure:
     def under(image, codec):
         return image if codec == "original" else f"{length(data, image, codec):,} bytes"
 
     rows = [{codec: (data.images[f"{image} {codec}"], under(image, codec)) for codec in codecs}
             for image in images]
-    return image_rows.draw(rows, codecs, side=side)
+    return image_rows.draw(rows, codecs)
 
 
 def page(data: Data) -> Figure:
@@ -90,7 +90,7 @@ def page(data: Data) -> Figure:
     """
     rows = data.columns["part"] == "realism"
     names = [name for name in dict.fromkeys(data.columns["picture"][rows]) if f"{name} original" in data.images]
-    return _draw(data, names, PAGE, 1.0)
+    return _draw(data, names, PAGE)
 
 
 def gallery(data: Data) -> Figure:
@@ -102,7 +102,7 @@ def gallery(data: Data) -> Figure:
     Returns:
       The figure.
     """
-    return _draw(data, list(GALLERY_IMAGES), GALLERY, 1.75)
+    return _draw(data, list(GALLERY_IMAGES), GALLERY)
 
 
 FIGURES = {"overfitted_realism": page, "overfitted_gallery": gallery}

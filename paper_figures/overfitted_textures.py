@@ -52,7 +52,7 @@ def textures(data: Data) -> Figure:
         rows.append({"original": (data.images[f"{name} original"], name)})
         for method in list(METHODS)[1:]:
             rows[-1][method] = data.images[f"{name} {method} {int(wanted)}"], caption(columns, name, method, wanted)
-    return image_rows.draw(rows, METHODS, side=1.78, words=6.5)
+    return image_rows.draw(rows, METHODS, factor=3, words=6.5)
 
 
 FIGURES = {"overfitted_textures": textures}

@@ -127,7 +127,7 @@ def foveated(data: Data) -> Figure:
     axes[2].set_title("absolute difference")
     axes[2].set(xticks=[], yticks=[])
     style.remove_frame(axes[2])
-    figure.colorbar(shown, ax=axes[2], shrink=0.85, label="of the range [0, 1]")
+    figure.colorbar(shown, ax=axes[2], shrink=0.8, label="of the range [0, 1]")
     middle = (image.shape[0] - 1) / 2
     for axis in axes[:2]:
         axis.plot(middle, middle, "+", color=COLORS[2], ms=9, mew=1.4)

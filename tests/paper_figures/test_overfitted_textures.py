@@ -28,7 +28,8 @@ def test_the_figure_shows_the_largest_length():
         image = shown[0].get_xlabel()
         for axis, method in zip(shown, methods):
             key = f"{image} original" if method == "original" else f"{image} {method} 600"
-            np.testing.assert_array_equal(np.asarray(axis.get_images()[0].get_array()), TABLE.images[key][:, :, 0])
+            expected = np.repeat(TABLE.images[key], 3, axis=2)
+            np.testing.assert_array_equal(np.asarray(axis.get_images()[0].get_array()), expected)
             if method != "original":
                 row_of = (COLUMNS["picture"] == image) & (COLUMNS["method"] == method)
                 size = COLUMNS["bytes"][row_of & (COLUMNS["wanted_bytes"] == 600)][0]
