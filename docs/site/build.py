@@ -10,6 +10,7 @@ import concurrent.futures
 import os
 import pathlib
 import re
+import resource
 import sys
 import time
 
@@ -260,7 +261,9 @@ def main(argv: list[str] | None = None) -> int:
         print(f"dead link: {text}", file=sys.stderr)
     for text in missing:
         print(f"public name without documentation: {text}", file=sys.stderr)
-    print(f"{site / 'index.html'} ({len(outside)} links to other sites: {args.out / 'external_links.txt'})")
+    spent = sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    print(f"{site / 'index.html'} ({len(outside)} links to other sites: {args.out / 'external_links.txt'}; "
+          f"{spent:.0f} CPU seconds)")
     return 1 if dead or missing or wrong else 0
 
 

@@ -7,9 +7,11 @@ ROOT = pathlib.Path.cwd()
 sys.path.insert(0, str(ROOT))
 
 from docutils import nodes  # noqa: E402
+from PIL import Image  # noqa: E402
 
 import rdr  # noqa: E402
 from docs.site import build, docstrings, reference  # noqa: E402
+from paper_figures import style  # noqa: E402
 
 project = "rdr"
 author = "the rdr authors"
@@ -81,6 +83,17 @@ def resolve_alias(app, env, node, contnode):
     return None
 
 
+def show_pixels(app, doctree):
+    """Marks figures of photographs, which are shown pixel by pixel, and what they scroll in where they are too wide."""
+    for node in doctree.findall(nodes.image):
+        path = pathlib.Path(app.srcdir) / node["uri"]
+        if path.suffix == ".png" and path.is_file():
+            with Image.open(path) as file:
+                if file.info.get("Description") == style.WHOLE_PIXELS:
+                    node["classes"].append("pixels")
+                    node.parent["classes"].append("scroll")
+
+
 def add_uses(app, doctree, docname):
     """Adds to each entry of the bibliography who uses it."""
     if docname != "docs/bibliography":
@@ -123,6 +136,7 @@ def setup(app):
     app.connect("autodoc-process-docstring", read_docstring)
     app.connect("autodoc-skip-member", skip_member)
     app.connect("missing-reference", resolve_alias)
+    app.connect("doctree-read", show_pixels, priority=900)  # when images are known by their paths
     app.connect("env-updated", keep_uses)
     app.connect("doctree-resolved", add_uses)
     app.connect("build-finished", forward)

@@ -57,11 +57,14 @@ def _run_python(code: str, scope: dict) -> None:
 def _draw(name: str) -> list[tuple[str, str]]:
     import matplotlib.pyplot as plt
 
+    from paper_figures import style
+
     figures = []
     for number in plt.get_fignums():
         figure = plt.figure(number)
         path = f"{name}-{number}.png"
-        figure.savefig(path, dpi=figure.dpi)
+        photographs = style.fit_pixels(figure, figure.dpi)
+        figure.savefig(path, dpi=figure.dpi, metadata={"Description": style.WHOLE_PIXELS} if photographs else None)
         figures.append((path, figure.get_label()))
     plt.close("all")
     return figures

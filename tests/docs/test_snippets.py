@@ -3,8 +3,10 @@
 import pathlib
 
 import pytest
+from PIL import Image
 
 from docs.site import snippets
+from paper_figures import style
 
 PAGE = """# A page
 
@@ -39,6 +41,14 @@ def test_figures_are_kept_with_their_labels(tmp_path):
     (path, label), = outputs[0].figures
     assert label == "a line" and (tmp_path / path).stat().st_size > 0
     assert f"![a line](figures/{path})" in snippets.insert(page, outputs, "figures")
+
+
+def test_photographs_are_drawn_pixel_by_pixel(tmp_path):
+    page = ("```python\nimport matplotlib.pyplot as plt\nimport numpy as np\n"
+            "plt.subplots(figsize=(2.1, 1.3))[1].imshow(np.zeros((30, 40)))\nNone\n```\n")
+    (path, _), = snippets.run_blocks(page, tmp_path)[0].figures
+    with Image.open(tmp_path / path) as file:
+        assert file.size == (210, 130) and file.text["Description"] == style.WHOLE_PIXELS
 
 
 def test_shell_blocks_are_run_where_the_page_says_so(tmp_path):

@@ -150,7 +150,7 @@ def report(
       scaled: the same, scaled.
       decoder: Q(y|z), [k, n].
       plan: of a transport, else empty.
-      realistic: whether the output should be the source's law.
+      realistic: whether the output should be the source's distribution.
       critic: h, units of the cost, [n].
       t: multiplier of perception, units of the cost; scalar.
       lower: what h and t prove; scalar.

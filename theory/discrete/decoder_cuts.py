@@ -1,9 +1,9 @@
 """Best decoders by supporting planes, for divergences that Newton's method is lost on: powers of order -5 or 20.
 
-The set of output laws q with delta(p, q) <= P is convex and holds p. A linear program over decoders whose output meets
-a few half-spaces proposes a decoder and, by its multipliers, a dual point; where the segment from p to the proposed
-output leaves the set, the tangent plane of delta is one more half-space. Proposals come down from outside, the
-points where segments leave the set rise from inside.
+The set of output distributions q with delta(p, q) <= P is convex and holds p. A linear program over decoders whose
+output meets a few half-spaces proposes a decoder and, by its multipliers, a dual point; where the segment from p
+to the proposed output leaves the set, the tangent plane of delta is one more half-space. Proposals
+come down from outside, the points where segments leave the set rise from inside.
 
 Reference: [veinott1967supporting] A. F. Veinott, "The supporting hyperplane method for unimodal programming",
   Operations Research 15(1), 1967.
@@ -77,7 +77,7 @@ def propose(
       budget: P > 0.
       value: q -> delta(p, q), convex.
       slope: q -> its gradient, [n], finite where delta is.
-      starts: output laws from which the first planes are made.
+      starts: output distributions from which the first planes are made.
       tolerance: difference of cost to stop at.
       max_cuts: bound on planes.
 
@@ -170,7 +170,7 @@ def _measures(task: Task, options: Options):
 
 
 def _divergence(task: Task, options: Options):
-    """delta from the source and its gradient, as functions of the output's law."""
+    """delta from the source and its gradient, as functions of the output's distribution."""
     p = task.pmf / task.pmf.sum()
     return (lambda q: float(_value(p, q, task.transport, options)),
             lambda q: np.asarray(_slope(p, q, task.transport, options)))

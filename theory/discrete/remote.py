@@ -112,8 +112,9 @@ def remote_rate_distortion_perception(
     """Rate-distortion-perception function of a remote source, from both sides.
 
     min I(X; Y) over W(y|x) with E[d(S, Y)] <= D and delta(p_S, p_Y) <= P, unlimited common randomness: a reproduction
-    shall look like the source, not like its noisy observation, unless another law is given. The observation may have
-    another alphabet. At P = 0 the least distortion is that of a transport from X to the law of S at cost d'.
+    shall look like the source, not like its noisy observation, unless another distribution is given. The observation
+    may have another alphabet. At P = 0 the least distortion is that of a transport from X to the distribution of S at
+    cost d'.
 
     Args:
       joint_pmf: p(s, x) of source and observation, [l, n]; zeros are allowed.
@@ -121,7 +122,7 @@ def remote_rate_distortion_perception(
       distortion: largest allowed mean distortion to the source; scalar.
       perception: largest allowed divergence P; scalar, 0 and inf only outside of a trace.
       divergence: as in `theory.discrete.rate_distortion_perception`; "kl" is KL(p_Y || p_S).
-      realism_pmf: the law that the output is compared with, [m]; that of S when None.
+      realism_pmf: the distribution that the output is compared with, [m]; that of S when None.
       points: positions of the reproductions for "w1" and "w2sq", [m]; default 0, 1, ...
       tolerance: certified gap to reach, bits.
       max_iterations: bound on Newton steps.

@@ -74,8 +74,8 @@ def refinement_point(
 ) -> RefinementPoint:
     """Minimizes weight I(X; Y_1) + I(X; Y_1, Y_2) + s_1 E d_1 + s_2 E d_2, a convex problem, from both sides.
 
-    Alternating minimization over the channel and the output law Q(y_1, y_2); with b = weight/(1 + weight), q the first
-    marginal of Q and Z(x, y_1) = sum_{y_2} Q(y_2|y_1) 2^{-s_2 d_2}, the minimum over channels is
+    Alternating minimization over the channel and the output distribution Q(y_1, y_2); with b = weight/(1 + weight), q
+    the first marginal of Q and Z(x, y_1) = sum_{y_2} Q(y_2|y_1) 2^{-s_2 d_2}, the minimum over channels is
     -(1 + weight) sum_x p log2 A_x(Q), A_x = sum_{y_1} q (2^{-s_1 d_1} Z)^{1 - b}. A_x is concave and homogeneous in Q:
     this value less (1 + weight) log2 max c, c = sum_x p dA_x/dQ / A_x, is a lower bound at every Q.
 

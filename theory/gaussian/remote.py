@@ -51,7 +51,7 @@ def remote_rate_distortion(
     """
     check_domain("distortion", distortion, minimum=0.0)
     _check_variances(source_variance, noise_variance)
-    # A law of any variance is allowed: the one with unlimited perception.
+    # A distribution of any variance is allowed: the one with unlimited perception.
     return _remote_rate(*broadcast(distortion, jnp.inf, source_variance, noise_variance), "w2sq")
 
 
