@@ -19,6 +19,7 @@ from jax.typing import ArrayLike
 
 from rdr.vision import cvvdp_model as model
 from rdr.vision.display import Display, check_values, code_values, get_display, show
+from rdr.vision.foveation import as_point, band_gains
 from rdr.vision.pyramid import band_frequencies
 
 
@@ -39,25 +40,31 @@ class Quality(NamedTuple):
     frequencies: np.ndarray
 
 
-def cvvdp(images: ArrayLike, reference: ArrayLike, *, display: str | Display) -> Quality:
+def cvvdp(images: ArrayLike, reference: ArrayLike, *, display: str | Display,
+          fixation: tuple[float, float] | None = None) -> Quality:
     """Computes the quality of images seen on a display.
+
+    With a fixation, of one glance: sensitivities of all bands fall with the distance from the point as castleCSF says
+    (`rdr.vision.foveation`), which the package has no part in.
 
     Args:
       images: [batch, height, width, 3 or 1], as `rdr.vision.show` takes them, at least 2 pixels each way.
       reference: the same shape.
       display: a display, or the name of one.
+      fixation: row and column of the point that the eye rests on, in pixels, perhaps outside; None: the eye goes
+        everywhere.
 
     Returns:
       The quality.
 
     Raises:
-      ValueError: if there is no such display, shapes differ, or values cannot be shown (not finite, or negative
-        luminances).
+      ValueError: if there is no such display, shapes differ, the fixation is no point, or values cannot be shown (not
+        finite, or negative luminances).
 
-    Reference: mantiuk2024colorvideovdp.
+    Reference: mantiuk2024colorvideovdp; ashraf2024castlecsf for a fixation.
     """
     display, images, reference = _pair(images, reference, display)
-    bands = _image_bands(images, reference, display._replace(name=""))
+    bands = _image_bands(images, reference, display._replace(name=""), as_point(fixation))
     return _quality(bands, images.shape[1:3], display, is_video=False)
 
 
@@ -91,13 +98,15 @@ def cvvdp_video(
     return _quality(bands, frames.shape[1:3], display, is_video=True)
 
 
-def cvvdp_map(images: ArrayLike, reference: ArrayLike, *, display: str | Display) -> jax.Array:
+def cvvdp_map(images: ArrayLike, reference: ArrayLike, *, display: str | Display,
+              fixation: tuple[float, float] | None = None) -> jax.Array:
     """Computes where differences of images are seen.
 
     Args:
       images: see `cvvdp`.
       reference: the same shape.
       display: a display, or the name of one.
+      fixation: see `cvvdp`.
 
     Returns:
       [batch, height, width], JOD: what an image with this difference everywhere would lose of 10 JOD.
@@ -108,7 +117,7 @@ def cvvdp_map(images: ArrayLike, reference: ArrayLike, *, display: str | Display
     Reference: mantiuk2024colorvideovdp; ten times the package's "raw" map.
     """
     display, images, reference = _pair(images, reference, display)
-    return _image_map(images, reference, display._replace(name=""))
+    return _image_map(images, reference, display._replace(name=""), as_point(fixation))
 
 
 def cvvdp_video_map(
@@ -162,15 +171,20 @@ def _opponent(images: jax.Array, display: Display) -> jax.Array:
     return jnp.moveaxis(show(images, display, space="dkl"), -1, -3)
 
 
-@functools.partial(jax.jit, static_argnames=("display",))
-def _image_bands(images, reference, display):
-    return model.pool_bands(_opponent(images, display), _opponent(reference, display), display.pixels_per_degree)
+def _gains(images, display, fixation):
+    return None if fixation is None else band_gains(*images.shape[1:3], display.pixels_per_degree, fixation)
 
 
-@functools.partial(jax.jit, static_argnames=("display",))
-def _image_map(images, reference, display):
-    return model.difference_map(
-        _opponent(images, display), _opponent(reference, display), display.pixels_per_degree, is_video=False)
+@functools.partial(jax.jit, static_argnames=("display", "fixation"))
+def _image_bands(images, reference, display, fixation):
+    return model.pool_bands(_opponent(images, display), _opponent(reference, display), display.pixels_per_degree,
+                            _gains(images, display, fixation))
+
+
+@functools.partial(jax.jit, static_argnames=("display", "fixation"))
+def _image_map(images, reference, display, fixation):
+    return model.difference_map(_opponent(images, display), _opponent(reference, display), display.pixels_per_degree,
+                                is_video=False, gains=_gains(images, display, fixation))
 
 
 def _over_frames(function, frames, reference, display, rate):

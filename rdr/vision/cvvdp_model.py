@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+from collections.abc import Sequence
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -224,20 +225,30 @@ def _per_channel(values: np.ndarray, like: jax.Array) -> np.ndarray:
     return np.asarray(values, like.dtype).reshape((1,) * (like.ndim - 3) + (-1, 1, 1))
 
 
-def pool_bands(test: jax.Array, reference: jax.Array, pixels_per_degree: float) -> jax.Array:
+def pool_bands(test: jax.Array, reference: jax.Array, pixels_per_degree: float,
+               gains: Sequence[np.ndarray] | None = None) -> jax.Array:
     """Computes the differences of two images in all bands, each pooled over pixels.
 
     Args:
       test: [.., channels, height, width], DKL in cd/m^2.
       reference: the same shape.
       pixels_per_degree: of the display.
+      gains: of each band [channels, rows, columns], what the eye's sensitivity is multiplied by; default 1.
 
     Returns:
       [.., channels, bands].
     """
     exponent = _data()["parameters"]["beta"]
     return jnp.stack([norm(visible_difference(band), exponent, (-2, -1), average=True)
-                      for band in contrast_bands(test, reference, pixels_per_degree)], axis=-1)
+                      for band in _with_gains(contrast_bands(test, reference, pixels_per_degree), gains)], axis=-1)
+
+
+def _with_gains(bands: list[Band], gains: Sequence[np.ndarray] | None) -> list[Band]:
+    if gains is None:
+        return bands
+    return [band._replace(sensitivity=band.sensitivity * np.asarray(gain, band.sensitivity.dtype).reshape(
+                (1,) * (band.sensitivity.ndim - 3) + gain.shape))
+            for band, gain in zip(bands, gains, strict=True)]
 
 
 def _band_weights(channels: int, bands: int) -> np.ndarray:
@@ -283,7 +294,8 @@ def lost_jod(quality: jax.Array) -> jax.Array:
     return jnp.where(curved, a * jnp.where(curved, quality, 1.0) ** e, a * _LINEAR_BELOW ** (e - 1.0) * quality)
 
 
-def difference_map(test: jax.Array, reference: jax.Array, pixels_per_degree: float, *, is_video: bool) -> jax.Array:
+def difference_map(test: jax.Array, reference: jax.Array, pixels_per_degree: float, *, is_video: bool,
+                   gains: Sequence[np.ndarray] | None = None) -> jax.Array:
     """Computes where differences are seen: those of all bands and channels, put together at the pixels.
 
     Args:
@@ -291,12 +303,13 @@ def difference_map(test: jax.Array, reference: jax.Array, pixels_per_degree: flo
       reference: the same shape.
       pixels_per_degree: of the display.
       is_video: whether these are frames.
+      gains: see `pool_bands`.
 
     Returns:
       [.., height, width], in JOD: what a whole image with this difference everywhere would lose.
     """
     p = _data()["parameters"]
-    bands = contrast_bands(test, reference, pixels_per_degree)
+    bands = _with_gains(contrast_bands(test, reference, pixels_per_degree), gains)
     weights = _band_weights(test.shape[-3], len(bands)) * (1.0 if is_video else p["image_int"])
     found = jnp.zeros(())
     for k in reversed(range(len(bands))):

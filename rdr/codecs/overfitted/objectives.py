@@ -18,6 +18,7 @@ from rdr.losses import lpips, ssim, wasserstein_distortion
 from rdr.losses.wasserstein_distortion.sigma import intrinsic_sigma, sigma_from_eccentricity, sigma_from_saliency
 from rdr.vision import cvvdp_model
 from rdr.vision.display import Display, get_display, show
+from rdr.vision.foveation import as_point, band_gains
 
 OBJECTIVES = ("mse", "ms_ssim", "wd", "wd_mse", "lpips", "jod")
 FEATURES = ("pixels", "steerable", "alexnet", "vgg16")
@@ -100,7 +101,8 @@ def feature_maps(
 
 @functools.lru_cache(maxsize=16)
 def objective(name: str, *, features: str | FeatureMaps = "alexnet", scales: int | None = None,
-              squared_error_weight: float = SQUARED_ERROR_WEIGHT, display: str | Display | None = None) -> Objective:
+              squared_error_weight: float = SQUARED_ERROR_WEIGHT, display: str | Display | None = None,
+              fixation: tuple[float, float] | None = None) -> Objective:
     """Looks up an objective.
 
     * "mse": squared error in squared 8-bit levels, averaged over pixels and channels.
@@ -118,12 +120,13 @@ def objective(name: str, *, features: str | FeatureMaps = "alexnet", scales: int
       scales: of "wd", number of resolutions; default 1 for "alexnet" and 3 for others; a function has its own.
       squared_error_weight: of "wd_mse".
       display: of "jod", a display or the name of one; its transfer function is that of the images.
+      fixation: of "jod", row and column in pixels of the one point that the eye rests on; None: it goes everywhere.
 
     Returns:
       The objective; the same object for the same arguments.
 
     Raises:
-      ValueError: if there is no such objective, or no such display for "jod".
+      ValueError: if there is no such objective, or for "jod" no such display or point.
       FileNotFoundError: if weights are not installed.
     """
     if name == "mse":
@@ -139,7 +142,7 @@ def objective(name: str, *, features: str | FeatureMaps = "alexnet", scales: int
         return Objective(name, lpips.load_params("alexnet"), lambda _, image, sigma: image,
                          lambda params, target, image: lpips.lpips(params, color(image), color(target)))
     if name == "jod":
-        return _jod(get_display(display or ""))
+        return _jod(get_display(display or ""), as_point(fixation))
     if name not in OBJECTIVES:
         raise ValueError(f"objective must be one of {', '.join(map(repr, OBJECTIVES))}, got {name!r}")
     params, maps = feature_maps(features, scales or (3 if callable(features) else SCALES.get(features, 3)))
@@ -156,7 +159,7 @@ def objective(name: str, *, features: str | FeatureMaps = "alexnet", scales: int
     return Objective(name, params, prepare, distance, needs_sigma=True)
 
 
-def _jod(display: Display) -> Objective:
+def _jod(display: Display, fixation: tuple[float, float] | None) -> Objective:
     """ColorVideoVDP's inner quality; gradients bring values beyond [0, 1] back."""
     if display.transfer == "linear":
         raise ValueError(f"display {display.name!r} takes cd/m^2, and fitted images are coded in [0, 1]: take one of "
@@ -168,7 +171,8 @@ def _jod(display: Display) -> Objective:
     def distance(weight, target, image):
         reference, light = target
         image = -lower_bound(-lower_bound(image, jnp.float32(0.0)), jnp.float32(-1.0))
-        bands = cvvdp_model.pool_bands(planes(image), light, display.pixels_per_degree)
+        gains = None if fixation is None else band_gains(*image.shape[1:3], display.pixels_per_degree, fixation)
+        bands = cvvdp_model.pool_bands(planes(image), light, display.pixels_per_degree, gains)
         error = jnp.square(reference - image).mean((1, 2, 3)) * np.float32(255.0**2)
         return cvvdp_model.inner_quality(bands, is_video=False) + weight * error
 

@@ -64,6 +64,8 @@ class Options(NamedTuple):
         is of the values as they are coded.
       display: of "jod", and only of it: the display that the image is seen on, or its name. Its transfer function must
         be the image's; its primaries are taken to be the image's, as color management makes them.
+      size_tolerance: by what part of `size` a file may be shorter; where it is small, more short fits are made to
+        come as near.
     """
 
     objective: str | Objective | Callable[[jax.Array, jax.Array], jax.Array] = "mse"
@@ -82,6 +84,7 @@ class Options(NamedTuple):
     pixels_per_degree: float = PIXELS_PER_DEGREE
     signal: Signal = SRGB
     display: str | Display | None = None
+    size_tolerance: float = 0.03
 
 
 DEFAULT = Options()
@@ -223,6 +226,8 @@ def check_options(options: Options) -> None:
         raise ValueError(f"pixels_per_degree must be positive and finite, got {options.pixels_per_degree}")
     check_signal(options.signal)
     with_display(options)
+    if not 0 < options.size_tolerance < 1:
+        raise ValueError(f"size_tolerance must be above 0 and below 1, got {options.size_tolerance}")
     for name in ("entropy_width", "synthesis_width"):
         if not 1 <= getattr(options, name) <= format.MAX_WIDTH:
             raise ValueError(f"{name} must be between 1 and {format.MAX_WIDTH}, got {getattr(options, name)}")

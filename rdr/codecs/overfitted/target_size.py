@@ -1,11 +1,13 @@
-"""Files of a given size: weights are estimated on the way, latents corrected and weights coarsened at the end."""
+"""Files of a given size: what weights take is estimated on the way, and latents are corrected and mixed at the end."""
 
 import json
 import math
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from rdr import files
 from rdr.codecs.overfitted import format, rate_control, training
@@ -17,10 +19,11 @@ WEIGHED_AFTER = (0.5, 0.8)  # parts of the fit after which it is seen what weigh
 MAX_CORRECTIONS = 6  # short fits of the latents alone, for files that come out too short or too long
 CORRECTION = Schedule(steps=60, held_fraction=0.0, latent_rate=1e-3, weight_rate=0.0, held_weight_rate=0.0,
                       temperatures=(0.1, 0.1), noise=(0.15, 0.15))
-TOLERANCE = 0.03  # how far below the size is good enough
 # How many times more bits of weights weigh than bits of latents: one after the other, where weights take more than half
 # of a file that is too long.
 WEIGHT_RATE_MULTIPLIERS = (1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+MIXED = 1.05  # two files whose lengths have at most this ratio are mixed, instead of more corrections
+MIXTURES = 8  # that are tried
 TYPICAL_WEIGHT_BYTES = 600  # what weights and headers will take, before it is known
 
 
@@ -66,7 +69,7 @@ def estimate_weight_bytes(fit: Fit, states: Sequence[training.State], directory:
                                                     signal=fit.options.signal))
                 # Half of the tolerance less, so that small errors do not make it too long.
                 taken = len(written.message) - written.latent_bytes
-                budgets.append(latent_budget(size * (1 - TOLERANCE / 2), taken))
+                budgets.append(latent_budget(size * (1 - fit.options.size_tolerance / 2), taken))
             files.write_text(record, json.dumps(budgets))
         budgets = json.loads(record.read_text(encoding="utf-8"))
         fit = fit._replace(data=tuple(one._replace(target_bpp=jnp.float32(8 * budget / fit.pixels))
@@ -127,15 +130,16 @@ def match_target_size(fit: Fit, state: training.State, description: format.Descr
     """
     size, [data] = _size_of(fit), fit.data
     exact = {name: jnp.asarray(w, jnp.float32) for name, w in format.dequantize_weights(description).items()}
-    messages, fitted = [], state.rate.log_lambda
+    messages, fitted, least = [], state.rate.log_lambda, size * (1 - fit.options.size_tolerance)
+    tried = [(description.latents, len(written.message))]
     chunk = chunk_of(fit.options.schedule.steps)
     correction = CORRECTION._replace(steps=chunk * max(1, round(CORRECTION.steps / chunk)))  # the same program
     gain, longer = 1.5, None  # change of log lambda for one of log bytes: doubled while files stay on the same side
     for attempt in range(attempts):
         length, now = len(written.message), written.latent_bytes
-        if size * (1 - TOLERANCE) <= length <= size or (not now and length > size):
-            break  # it is met, or weights and headers alone are too long
-        target_bytes = max(size * (1 - TOLERANCE / 2) - (length - now), now * 0.2)
+        if least <= length <= size or (not now and length > size) or _are_near(tried, size):
+            break  # it is met, or weights and headers alone are too long, or mixing will meet it
+        target_bytes = max(size * (1 - fit.options.size_tolerance / 2) - (length - now), now * 0.2)
         gain = 2 * gain if longer == (now > target_bytes) else 1.5
         longer = now > target_bytes
         log_lambda = state.rate.log_lambda + jnp.float32(gain * math.log(target_bytes / max(now, 1)))
@@ -146,8 +150,47 @@ def match_target_size(fit: Fit, state: training.State, description: format.Descr
         [state] = run_steps(fit._replace(data=(data._replace(target_bpp=target_bpp),)),
                             [state._replace(weights=exact, rate=rate)], directory / f"correction{attempt}",
                             schedule=correction, label=f"{fit.label}, to size")
-        written = format.write(description._replace(latents=coded_latents(state)))
+        latents = coded_latents(state)
+        written = format.write(description._replace(latents=latents))
         messages.append(written.message)
+        tried.append((latents, len(written.message)))
         if not patient and size < len(written.message) > 0.99 * length:
             break  # coarser weights will do more
+    if not any(least <= length <= size for _, length in tried):
+        messages += _mixtures(description, tried, size, least)
+    return messages
+
+
+def _neighbors(tried: Sequence[tuple[Any, int]], size: int) -> list[tuple[Any, int]]:
+    """The longest of those that are not longer than the size, and the shortest of the others, if there are both."""
+    shorter = [one for one in tried if one[1] <= size]
+    longer = [one for one in tried if one[1] > size]
+    return [max(shorter, key=lambda one: one[1]), min(longer, key=lambda one: one[1])] if shorter and longer else []
+
+
+def _are_near(tried: Sequence[tuple[Any, int]], size: int) -> bool:
+    pair = _neighbors(tried, size)
+    return bool(pair) and pair[1][1] <= MIXED * pair[0][1]
+
+
+def _mixtures(description: format.Description, tried: Sequence[tuple[Any, int]], size: int, least: float
+              ) -> list[bytes]:
+    """Writes files whose latents are a longer file's in the upper part of the image and a shorter one's below.
+
+    Both are nearly the same fit, so that no border is seen; how far down is found by bisection.
+    """
+    pair = _neighbors(tried, size)
+    if not pair:
+        return []
+    (short, _), (long, _) = pair
+    low, high, messages = 0.0, 1.0, []
+    for _ in range(MIXTURES):
+        part = (low + high) / 2
+        rows = [round(part * len(one)) for one in short]
+        mixed = tuple(np.concatenate([b[:row], a[row:]]) for a, b, row in zip(short, long, rows))
+        message = format.write(description._replace(latents=mixed)).message
+        messages.append(message)
+        if least <= len(message) <= size:
+            break
+        low, high = (part, high) if len(message) <= size else (low, part)
     return messages

@@ -35,6 +35,7 @@ def test_other_images_are_refused(image, words):
     ({"display": "standard_4k"}, "display is of objective 'jod' only, got objective 'mse'"),
     ({"objective": "jod"}, "display must be one of standard_4k, "),
     ({"objective": "jod", "display": "standard_hdr_pq"}, "'standard_hdr_pq' shows pq values, and the image has srgb"),
+    ({"size_tolerance": 0.0}, "size_tolerance must be above 0"), ({"size_tolerance": 1.0}, "size_tolerance must be"),
     ({"objective": "x"}, "objective"), ({"schedule": overfitted.Schedule(steps=0)}, "steps"),
 ])  # fmt: skip
 def test_wrong_options_are_named(change, words):

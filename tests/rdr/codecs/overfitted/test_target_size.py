@@ -1,5 +1,6 @@
 """Files of a given size: what is tried, in which order."""
 
+import numpy as np
 import pytest
 
 from rdr.codecs.overfitted import Options, Schedule, format, target_size
@@ -29,3 +30,28 @@ def test_weights_are_coarsened_where_correcting_the_latents_is_not_enough(size, 
 @pytest.mark.parametrize(("size", "taken", "left"), [(1638, 600, 1038), (800, 602, 200), (600, 700, 150)])
 def test_latents_get_what_weights_leave(size, taken, left):
     assert target_size.latent_budget(size, taken) == left
+
+
+def test_a_longer_and_a_shorter_file_are_mixed_to_the_size(make_description):
+    """Above the border the longer file's latents, below it the shorter one's; no border is looked for without both."""
+    long = make_description(48, 40, noise_levels=0)
+    short = long._replace(latents=[one // 3 for one in long.latents])
+    lengths = [len(format.write(one).message) for one in (short, long)]
+    tried = list(zip((short.latents, long.latents), lengths))
+    size = round(0.4 * lengths[0] + 0.6 * lengths[1])
+    messages = target_size._mixtures(long, tried, size, size * 0.99)
+    assert 1 <= len(messages) <= target_size.MIXTURES and 0.99 * size <= len(messages[-1]) <= size
+    assert all(not 0.99 * size <= len(message) <= size for message in messages[:-1])
+    made = format.read(messages[-1]).latents
+    finest, above, below = made[0], long.latents[0], short.latents[0]
+    border = next(row for row in range(len(finest)) if not np.array_equal(finest[row], above[row]))
+    assert 0 < border < len(finest) and np.array_equal(finest[border:], below[border:])
+    for alone in (tried[:1], tried[1:]):
+        assert target_size._mixtures(long, alone, size, size * 0.99) == []
+
+
+@pytest.mark.parametrize(("lengths", "near"), [((97, 100), True), ((90, 100), False), ((97, 96), False), ((), False),
+                                               ((97, 150, 101, 80), True)])
+def test_corrections_end_where_mixing_will_do(lengths, near):
+    """Of a size of 98 bytes."""
+    assert target_size._are_near([(None, length) for length in lengths], 98) == near
