@@ -13,4 +13,5 @@ __getattr__, __dir__, __all__ = attach(__name__, {
     "ResidualDense": "dense",
     "ResidualSynthesis": "residual",
     "Synthesis": "image",
+    "UNet": "unet",
 })

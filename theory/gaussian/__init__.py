@@ -7,7 +7,8 @@ _SCALAR = (
     "rate_distortion", "rate_distortion_perception", "strong_realism_distortion",
 )
 _MODULES = (
-    "absolute_error", "common_randomness", "diffusion", "lower_bounds", "process", "remote", "scalar",
+    "absolute_error", "common_randomness", "diffusion", "lower_bounds", "process", "rectified_flow", "remote",
+    "restoration", "scalar",
     "side_information", "successive_refinement", "upper_bounds", "vector", "vector_block_realism",
     "vector_common_randomness", "vector_perception", "vector_realism",
 )
