@@ -17,7 +17,8 @@ projections of reproductions and of samples (sliced W2), whose estimate errs upw
 
 `realism.csv` has a row for each point. An upper bound has no side from which a codec could contradict it; what has to
 hold is checked: more realism costs distortion at a rate. `curves.csv` has R(D, P) at the perceptions `levels`, as
-mixtures of the first three series reach it, and the codecs' messages at the same perceptions: what a figure shows.
+mixtures of the first three series reach it, the codecs' messages at the same perceptions, and lower bounds from
+projections: what a figure shows.
 """
 
 import dataclasses
@@ -39,11 +40,13 @@ from rdr.data.samples import CHANNELS, Samples
 from rdr.estimators import fit_particles, realism_particles, universal_decoders
 from rdr.evaluation.estimate_tables import vector_slopes
 from rdr.evaluation.tables import write_run_record, write_table
+from theory.estimation import curves, projections, realism_bound
 
 CODECS = ("codec", "trained")
+_PROJECTIONS, _ATOMS = 6, 64  # planes of the lower bounds, and atoms of their fits
 COLUMNS = ("source", "series", "weight", "rate_bits", "distortion", "perception", "rate_se", "distortion_se",
            "perception_se")
-CURVE_COLUMNS = ("source", "series", "perception", "rate_bits", "distortion")
+CURVE_COLUMNS = ("source", "series", "perception", "rate_bits", "distortion", "distortion_se")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +111,29 @@ def idle_rows(samples: Samples, *, decoders: tuple[float, ...], seed: int) -> li
             for a in decoders]
 
 
+def lower_bounds(samples: Samples, rates: np.ndarray) -> list[tuple[Any, ...]]:
+    """What no channel can do less than: least distortions at rates, whatever the realism and with perfect realism.
+
+    Args:
+      samples: the source.
+      rates: bits per vector.
+
+    Returns:
+      Series "lower bound", perception (inf: any; 0: equal distributions, whatever the measure), rate, distortion, and
+      its standard error.
+    """
+    axes = projections.principal_projections(samples.vectors, size=min(2, samples.dimension))[:_PROJECTIONS]
+    lines = []
+    for each in axes:
+        slopes, _ = curves.gaussian_slopes(samples.vectors @ np.asarray(each).T, rates)
+        lines += projections.projection_lines(samples.vectors, samples.held_out, [each], slopes=slopes, atoms=_ATOMS,
+                                              iterations=60)
+    free = projections.projection_bound(lines, rate=rates)
+    real = realism_bound(lines, samples.vectors, samples.held_out, axes, rate=rates, perception=0.0)
+    return [("lower bound", p, *map(float, row)) for p, found in ((np.inf, free), (0.0, real)) for row in zip(
+        rates, np.asarray(found.distortion), np.asarray(found.distortion_se))]
+
+
 def envelope(points: np.ndarray, *, perception: float, distortions: np.ndarray | None = None) -> np.ndarray:
     """Least rates of mixtures of achievable points at a perception and distortions.
 
@@ -142,20 +168,41 @@ def curve_rows(rows: list[tuple[Any, ...]], levels: np.ndarray) -> list[tuple[An
       levels: of perception.
 
     Returns:
-      Series, perception, rate, distortion: of the series "upper bound", and of each codec.
+      Series ("upper bound", or a codec), perception, rate, distortion and the largest standard error of the distortions
+      that are mixed.
     """
-    curves: list[tuple[Any, ...]] = []
+    found: list[tuple[Any, ...]] = []
+    errors = {name: max(row[6] for row in rows if (row[0] in CODECS) == codec) for name, codec in (
+        ("upper bound", False), ("codec", True))}
     channels = np.array([row[2:5] for row in rows if row[0] not in CODECS])
     places = np.geomspace(channels[:, 1].min(), channels[:, 1].max(), 40)
     for level in levels:
-        found = envelope(channels, perception=level, distortions=places)
-        curves += [("upper bound", level, r, d) for r, d in zip(found, places) if np.isfinite(r)]
+        least = envelope(channels, perception=level, distortions=places)
+        found += [("upper bound", level, r, d, errors["upper bound"]) for r, d in zip(least, places) if np.isfinite(r)]
         for codec in CODECS:
             of_codec = np.array([row[2:5] for row in rows if row[0] == codec])
             for rate in np.unique(of_codec[:, 0]):
                 d, = envelope(of_codec[of_codec[:, 0] == rate], perception=level)
-                curves += [(codec, level, rate, d)] if np.isfinite(d) else []
-    return curves
+                found += [(codec, level, rate, d, errors["codec"])] if np.isfinite(d) else []
+    return found
+
+
+def check_lower_bounds(rows: list[tuple[Any, ...]]) -> None:
+    """Refuses codecs and mixtures of channels that a lower bound forbids.
+
+    Args:
+      rows: of `curves.csv` without the source.
+
+    Raises:
+      ValueError: if one has less distortion than the lower bound at its rate, by more than three standard errors.
+    """
+    bound = sorted(row[2:] for row in rows if row[0] == "lower bound" and np.isinf(row[1]))
+    rates, least, errors = map(np.asarray, zip(*bound))
+    for series, _, rate, distortion, error in (row for row in rows if row[0] != "lower bound"):
+        at = np.searchsorted(rates, rate)  # distortions fall with rates: that of the next larger one is a bound, too
+        if at < rates.size and distortion < least[at] - 3.0 * np.hypot(error, errors[at]):
+            raise ValueError(f"{series} has a distortion of {distortion:g} at {rate:g} bits, and no channel has less "
+                             f"than {least[at]:g} there")
 
 
 def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
@@ -169,7 +216,8 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
       The columns of `realism.csv`.
 
     Raises:
-      ValueError: if the samples cannot be used, or more realism of one message has less distortion.
+      ValueError: if the samples cannot be used, more realism of one message has less distortion, or something is below
+        a lower bound.
     """
     started, source = time.monotonic(), sample_bounds_sources.load(config, workdir)
     samples = source.samples._replace(held_out=source.samples.held_out[: config.held_out])
@@ -208,8 +256,10 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
                        "it errs upwards"}
     write_table(workdir / "realism.csv", table, header)
     mean_alone = float(samples.held_out.var(0, dtype=np.float64).mean())  # the mean over directions
-    curves = curve_rows(rows, mean_alone * np.asarray(config.levels))
-    write_table(workdir / "curves.csv", dict(zip(CURVE_COLUMNS, map(list, zip(*((samples.name, *c) for c in curves))))),
+    shown = curve_rows(rows, mean_alone * np.asarray(config.levels))
+    shown += lower_bounds(samples, np.geomspace(0.25, max(config.rates), 8))
+    check_lower_bounds(shown)
+    write_table(workdir / "curves.csv", dict(zip(CURVE_COLUMNS, map(list, zip(*((samples.name, *c) for c in shown))))),
                 header | {"perception_of_the_mean": mean_alone})
     write_run_record(workdir, name="experiments.sources.sample_realism", config=config,
                      duration_seconds=time.monotonic() - started)

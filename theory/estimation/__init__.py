@@ -22,6 +22,7 @@ _EXPORTS = {
     "principal_projections": "projections",
     "projection_bound": "projections",
     "projection_lines": "projections",
+    "realism_bound": "realism_bounds",
     "sliced_wasserstein_squared": "distances",
     "split": "samples",
     "wasserstein_squared": "distances",

@@ -1,8 +1,12 @@
+import jax
 import numpy as np
 import pytest
 
 from experiments.sources import sample_bounds, sample_bounds_sources
+from rdr import estimators
 from rdr.data import samples as data
+from theory import continuous
+from theory.estimation import known_sources
 
 
 def config(**flags):
@@ -35,3 +39,23 @@ def test_the_banana_is_bracketed(tmp_path):
     source = sample_bounds_sources.load(config(data="banana", brackets="coarse"), tmp_path)
     lower, upper = source.truth(np.array([0.5, 1.0]))
     assert (lower < upper).all() and (upper - lower < 0.5).all()
+
+
+@pytest.mark.stress
+def test_upper_bounds_of_the_banana_are_within_a_percent_of_the_certified_ones():
+    """R + s D at a slope, bits: the solver's two sides, particles and mixtures on held-out samples."""
+    slope, key = 0.9, jax.random.key(6)
+    x = np.asarray(known_sources.banana_samples(jax.random.key(5), 30_000), np.float32)
+    solved = continuous.rate_distortion_curve(continuous.banana(tail_mass=1e-4), [slope], tolerance=0.01, max_atoms=160,
+                                              rounds=3, steps=12)
+    low = float(solved.intercept_lower[0])
+    high = float(solved.rate[0] + slope * solved.distortion[0])
+    assert low <= high < 1.005 * low
+    found = {"particles": estimators.particles(x[:15_000], x[15_000:], slopes=slope, key=key, num_particles=200,
+                                               steps=150),
+             "mixture": estimators.mixture(x[:15_000], x[15_000:], slopes=slope, key=key, components=24, steps=60)}
+    for name, one in found.items():
+        value = float(one.rate + slope * one.distortion)
+        error = float(one.rate_se + slope * one.distortion_se)  # as if they were fully dependent
+        print(f"{name}: {value:.4f} +- {error:.4f}, certified {low:.4f} to {high:.4f}")
+        assert low - 3 * error < value < 1.01 * high + error, name
