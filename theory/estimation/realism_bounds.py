@@ -67,7 +67,8 @@ def realism_bound(
     rates, perceptions = jnp.broadcast_arrays(jnp.asarray(rate, jnp.float64), jnp.asarray(perception, jnp.float64))
     center = training.mean(0, keepdims=True)
     squares = [[jnp.sum(((each - center) @ matrix.T) ** 2, -1) for matrix in matrices] for each in (training, held_out)]
-    found = [_distortion(lines, *squares, float(r), float(p)) for r, p in zip(rates.ravel(), perceptions.ravel())]
+    found = [_distortion(lines, squares[0], squares[1], float(r), float(p))
+             for r, p in zip(rates.ravel(), perceptions.ravel())]
     value, se = (jnp.stack([getattr(one, name) for one in found]).reshape(rates.shape) for name in ("value", "se"))
     zero = jnp.zeros(rates.shape)
     return Estimate(rates, value, perceptions, zero, se, zero, "lower", held_out.shape[0], "projections")
