@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = attach(__name__, {
     "make_tables": "tables",
     "pack": "container",
     "peek": "container",
+    "progressive": "progressive",
     "quantize_pmf": "tables",
     "table_bits": "tables",
     "tables_from_tree": "tables",

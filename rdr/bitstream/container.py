@@ -12,6 +12,7 @@ A payload's meaning is the codec's business.
 import hashlib
 import math
 import zlib
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -84,6 +85,36 @@ def pack(message: Message) -> bytes:
             _varint(len(message.payloads)), *(_varint(len(payload)) for payload in message.payloads)]
     body = b"".join(head) + b"".join(message.payloads)
     return body + zlib.crc32(body).to_bytes(4, "little")
+
+
+def join_payloads(payloads: Sequence[bytes]) -> bytes:
+    """Writes byte strings as one, each with its length before it.
+
+    Args:
+      payloads: the byte strings.
+
+    Returns:
+      One string, for `split_payloads`.
+    """
+    return b"".join(_varint(len(payload)) + payload for payload in payloads)
+
+
+def split_payloads(data: bytes) -> tuple[bytes, ...]:
+    """Reads what `join_payloads` wrote.
+
+    Args:
+      data: the string.
+
+    Returns:
+      The byte strings.
+
+    Raises:
+      ValueError: if it ends too early.
+    """
+    reader, payloads = _Reader(data), []
+    while reader.position < len(data):
+        payloads.append(reader.take(reader.varint()))
+    return tuple(payloads)
 
 
 class _Reader:
@@ -163,6 +194,29 @@ def _name(reader: _Reader) -> str:
         return reader.take(reader.varint()).decode("ascii")
     except UnicodeDecodeError:
         raise ValueError("damaged message: the codec's name is not ASCII") from None
+
+
+def first_length(data: bytes) -> int:
+    """Finds where the message ends that other bytes follow; whether it is intact is for `unpack` to say.
+
+    Args:
+      data: what `pack` wrote, and more.
+
+    Returns:
+      The message's length.
+
+    Raises:
+      ValueError: if the bytes are no message of this format, or it is cut off.
+    """
+    reader = _Reader(_check_start(data))
+    _name(reader)
+    reader.take(reader.varint())
+    for _ in range(min(reader.varint(), 17)):
+        reader.varint()
+    for length in [reader.varint() for _ in range(min(reader.varint(), 1 << 16))]:
+        reader.take(length)
+    reader.take(4)
+    return reader.position
 
 
 def unpack(data: bytes, *, max_elements: int = MAX_ELEMENTS) -> Message:

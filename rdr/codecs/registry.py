@@ -30,12 +30,16 @@ CODECS = Registry("codec", {
     "bmshj2018-hyperprior": _image("bmshj2018-hyperprior"),
     "channelwise-checkerboard": _image("channelwise-checkerboard"),
     "codebook": _builder("vectors.codebook:codebook_codec"),
+    "ddcm": _builder("diffusion.ddcm:ddcm_codec"),
+    "diffc-a": _builder("diffusion.codec:diffusion_codec", decoder="ancestral"),
+    "diffc-f": _builder("diffusion.codec:diffusion_codec", decoder="flow"),
     "lattice": _builder("vectors.lattice:lattice_codec", renamed={"lattice": "name"}, lattice="E8"),
     "lattice_transform": _builder("vectors.lattice_transform:lattice_transform_codec", renamed={"lattice": "name"},
                                   lattice="E8"),
     "mbt2018-mean": _image("mbt2018-mean"),
     "scalar": _builder("vectors.scalar:scalar_codec"),
     "trellis": _builder("vectors.trellis:trellis_codec", states=64),
+    "uqdm": _builder("diffusion.codec:diffusion_codec", channel="uniform", steps=8),
 })
 
 
@@ -54,7 +58,8 @@ def get(codec: str | Codec | VectorCodec, **options: Any) -> Codec | VectorCodec
     Args:
       codec: one of `names()`, or a codec, which is returned as it is.
       **options: of the codec's factory: `rdr.codecs.vectors.scalar.scalar_codec`, .., for images
-        `rdr.codecs.image.make_codec`; "lattice" and "lattice_transform" take the lattice's name as `lattice` (default
+        `rdr.codecs.image.make_codec`, for diffusion `rdr.codecs.diffusion.codec.diffusion_codec` ("diffc-f", "diffc-a",
+        "uqdm") and `ddcm_codec`; "lattice" and "lattice_transform" take the lattice's name as `lattice` (default
         "E8"), "trellis" its `states` (default 64).
 
     Returns:

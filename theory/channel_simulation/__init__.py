@@ -4,6 +4,7 @@ from theory._lazy import attach
 
 __getattr__, __dir__, __all__ = attach(__name__, {
     "SCHEMES": "one_shot_bounds",
+    "block_constant": "diffusion_steps",
     "channel_simulation_divergence": "divergence",
     "entropy_lower_bound": "one_shot_bounds",
     "entropy_upper_bound": "one_shot_bounds",
@@ -22,4 +23,6 @@ __getattr__, __dir__, __all__ = attach(__name__, {
     "student_t_noise": "layered_dither",
     "uniform_functional_information": "layered_dither",
     "uniform_noise": "layered_dither",
+    "uniform_noise_constant": "diffusion_steps",
+    "uniform_noise_rate": "diffusion_steps",
 })

@@ -3,8 +3,8 @@
 from theory._lazy import attach
 
 _MODULES = (
-    "bernoulli", "fixed_representation", "laplace", "manifolds", "phase_transitions", "shannon_lower_bound",
-    "side_information", "uniform",
+    "bernoulli", "circle", "fixed_representation", "laplace", "manifolds", "phase_transitions",
+    "shannon_lower_bound", "side_information", "uniform",
 )
 
 __getattr__, __dir__, __all__ = attach(__name__, {name: name for name in _MODULES})

@@ -102,9 +102,11 @@ def _support(source: Source) -> tuple[float, float]:
             return (below if sign < 0 else 1.0 - below) <= _TAIL
 
         grid = np.concatenate([-np.geomspace(1e30, 1e-30, 601), [0.0], np.geomspace(1e-30, 1e30, 601)])
-        far = next((t for t in grid if outside(t)), None)
-        if far is None:
+        below = np.asarray(source(sign * grid), np.float64)
+        beyond = np.flatnonzero((below if sign < 0 else 1.0 - below) <= _TAIL)
+        if not beyond.size:
             raise ValueError("source must be a cumulative distribution function that tends to 0 and 1")
+        far = grid[beyond[0]]
         near = grid[max(int(np.searchsorted(grid, far)) - 1, 0)]
         for _ in range(50):
             middle = (near + far) / 2

@@ -6,6 +6,7 @@ rounding with some tens of nodes; they are laid where that density is.
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -17,6 +18,7 @@ _NODES = 96
 _REACH = 9.0  # standard deviations to either side
 
 
+@functools.cache
 def circle() -> ExactSource:
     """A uniform point of the unit circle.
 
@@ -72,6 +74,7 @@ _ROTATION = np.array([[np.cos(_ANGLE), -np.sin(_ANGLE)], [np.sin(_ANGLE), np.cos
 _LONG, _SHORT, _BEND = 9.0, 0.25, 0.1
 
 
+@functools.cache
 def banana() -> ExactSource:
     """The banana: x = (y_1, y_2 - y_1^2 / 10) R(240 degrees) - 1 with y ~ N(0, diag(9, 1/4)).
 

@@ -6,6 +6,8 @@ same on every machine. Samplers are the encoder's and the experimenter's, and dr
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,8 +17,11 @@ from numpy.typing import ArrayLike
 from rdr.codecs.diffusion import arithmetic
 
 
-class ExactSource(NamedTuple):
+@dataclasses.dataclass(frozen=True, eq=False)
+class ExactSource:
     """A source of vectors, and what is known about it given a noisy sample x_t = sqrt(1 - t) x_0 + sqrt(t) n.
+
+    Two of them are equal only if they are one object, so that a codec can be made once for each.
 
     Attributes:
       name: what it is called.
@@ -29,6 +34,10 @@ class ExactSource(NamedTuple):
       posterior_sample: `posterior_sample(rng, x_t, t)`: an exact sample of x_0 given x_t; None if only the steps of
         `rdr.codecs.diffusion.process.ancestral` lead there.
       flow: `flow(x_t, t)`: where the probability flow ends, exactly; None if only steps lead there.
+      arithmetic: what the denoiser computes with. "float64": in a fixed order, the same everywhere; anything else is
+        the name of the only place where its messages can be decoded, such as a kind of device.
+      basis: float64 [dimension, dimension], orthonormal columns in whose coordinates codecs send, where components are
+        independent or nearly so; None for those of the vectors. Round Gaussian noise is the same in all of them.
     """
 
     name: str
@@ -40,6 +49,8 @@ class ExactSource(NamedTuple):
     denoise: Callable[[np.ndarray, float], np.ndarray]
     posterior_sample: Callable[[np.random.Generator, np.ndarray, float], np.ndarray] | None
     flow: Callable[[np.ndarray, float], np.ndarray] | None
+    arithmetic: str = "float64"
+    basis: np.ndarray | None = None
 
 
 def _positive(name: str, values: ArrayLike, rank: int) -> np.ndarray:
@@ -49,7 +60,8 @@ def _positive(name: str, values: ArrayLike, rank: int) -> np.ndarray:
     return values
 
 
-def gaussian_vector(eigenvalues: ArrayLike = (4.0, 1.0, 0.25)) -> ExactSource:
+@functools.cache
+def gaussian_vector(eigenvalues: tuple[float, ...] = (4.0, 1.0, 0.25)) -> ExactSource:
     """Independent Gaussian components, N(0, diag(eigenvalues)).
 
     With w = (1 - t) lam + t, E[x_0 | x_t] = sqrt(1 - t) lam / w x_t, of variance lam t / w, and the probability flow
@@ -94,6 +106,7 @@ def _gaussian_functions(lam: np.ndarray) -> _Functions:
     return _Functions(sample, denoise, posterior_sample, flow)
 
 
+@functools.cache
 def gaussian_process(coefficient: float = 0.9, length: int = 8, *, variance: float = 1.0) -> ExactSource:
     """Stretches of a first-order autoregressive process, Cov(X_i, X_j) = variance coefficient^|i - j|.
 
@@ -127,7 +140,8 @@ def gaussian_process(coefficient: float = 0.9, length: int = 8, *, variance: flo
 
     inner = _gaussian_functions(eigenvalues)
     return ExactSource("gaussian_process", length, {"eigenvalues": eigenvalues, "vectors": vectors}, np.zeros(length),
-                       covariance, lambda rng, count: inner.sample(rng, count) @ vectors.T, *map(turned, inner[1:]))
+                       covariance, lambda rng, count: inner.sample(rng, count) @ vectors.T, turned(inner.denoise),
+                       turned(inner.posterior_sample), turned(inner.flow), basis=vectors)
 
 
 def mixture(weights: ArrayLike, means: ArrayLike, variances: ArrayLike, *, name: str = "mixture") -> ExactSource:
@@ -192,6 +206,7 @@ def mixture(weights: ArrayLike, means: ArrayLike, variances: ArrayLike, *, name:
     return ExactSource(name, means.shape[1], identity, mean, covariance, sample, denoise, posterior_sample, None)
 
 
+@functools.cache
 def swirl(components: int = 48, *, turns: float = 1.5, deviation: float = 0.12) -> ExactSource:
     """A two-dimensional swirl: equally likely round Gaussians along a spiral, evenly spaced along its length.
 

@@ -108,3 +108,18 @@ def test_few_bytes_cannot_announce_any_number_of_symbols(shape, length, believed
         return
     with pytest.raises(ValueError, match=f"a message of {length} bytes cannot be trusted with .* code fewer at a time"):
         container.check_announced(shape, length)
+
+
+def test_byte_strings_are_joined_and_split():
+    payloads = (b"", b"abc", bytes(200))
+    assert container.split_payloads(container.join_payloads(payloads)) == payloads
+    assert container.split_payloads(b"") == ()
+    with pytest.raises(ValueError, match="shorter than it says"):
+        container.split_payloads(container.join_payloads(payloads)[:-1])
+
+
+def test_a_message_s_end_is_found_before_other_bytes():
+    message = container.pack(container.Message("mine", b"1234", (3, 5), (b"abc", bytes(200))))
+    assert container.first_length(message) == container.first_length(message + b"more") == len(message)
+    with pytest.raises(ValueError, match="shorter than it says"):
+        container.first_length(message[:-1])
