@@ -67,12 +67,15 @@ class Config:
     images: str = option("", "folder of images; empty for scikit-image's")
     names: tuple[str, ...] = option((), "which of them; empty for all")
     size: int = option(96, "side of the square crops in pixels")
-    bytes: int = option(600, "bytes of each file")
+    bytes: int = option(900, "bytes of each file")
     more: float = option(0.0, "so many times the bytes, for one more fit for squared error of each crop; 0: none")
     displays: tuple[str, ...] = option(tuple(DISPLAYS), "displays that the first crop is fitted for",
                                        choices=tuple(DISPLAYS))
     display: str = option("desktop", "the display that the others, and the glance, are fitted for",
                           choices=tuple(DISPLAYS))
+    squared_error: float = option(
+        0.2, "weight of squared error, of 8-bit levels, beside ColorVideoVDP's inner quality, which hardly sees "
+        "hues of large areas; four times that of `rdr encode --objective=jod`")
     white: float = option(500.0, "cd/m^2 that a photograph's white has on the television")
     fixation: tuple[float, ...] = option(
         (0.5, 0.5), "row and column of the glance, as fractions of the side; empty for no glance")
@@ -84,6 +87,8 @@ class Config:
             raise ValueError(f"--fixation must be a row and a column in [0, 1], got {self.fixation}")
         if not 0 < self.white <= light.PQ_PEAK:
             raise ValueError(f"--white must be positive and at most {light.PQ_PEAK:g} cd/m^2, got {self.white}")
+        if not 0 <= self.squared_error < math.inf:
+            raise ValueError(f"--squared_error must be at least 0, got {self.squared_error}")
         if self.size < 16:
             raise ValueError(f"--size must be at least 16, got {self.size}")
         if self.more and not 1 < self.more < math.inf:
@@ -252,10 +257,9 @@ def make_fit(config: Config, one: Wanted, image: np.ndarray) -> Fit:
     common = overfitted.Options(size=length, size_tolerance=TOLERANCE, signal=at.signal, seed=config.seed,
                                 schedule=overfitted.Schedule(steps=config.steps))
     kind = one.display
-    if one.method == "jod":
-        common = common._replace(objective="jod", display=at.display)
-    elif one.method == "glance":
-        common = common._replace(objective=objective("jod", display=at.display, fixation=point(config)))
+    if one.method in ("jod", "glance"):
+        goal = objective("jod", display=at.display, fixation=point(config) if one.method == "glance" else None)
+        common = common._replace(objective=goal._replace(params=np.float32(config.squared_error)))
     else:
         kind = "hdr" if at.signal.hdr else "sdr"
     return Fit(f"{one.name}-{kind}-{one.method.replace(' ', '-')}", at.encode(image), common)
@@ -339,7 +343,8 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
         write_sheet(workdir / f"sheet{factor}.png", sheet, factor)
     write_table(workdir / "fits.csv", {column: [row[column] for row in rows] for column in rows[0]}, {
         "experiment": "display_aware", "units": "bytes of whole files; psnr in dB of coded values; jod of 10",
-        "size": config.size, "wanted_bytes": config.bytes, "steps": config.steps, "white": config.white,
+        "size": config.size, "wanted_bytes": config.bytes, "steps": config.steps, "squared_error": config.squared_error,
+        "white": config.white,
         "fixation": " ".join(map(str, config.fixation)), "seed": config.seed,
         **{name: f"{viewed(name, config.white).display.pixels_per_degree:.4g} pixels per degree"
            for name in dict.fromkeys((config.display, *config.displays))}})
