@@ -169,8 +169,12 @@ CASES: dict[str, Callable[[], Callable[[], float | None]]] = {
 }  # fmt: skip
 
 
-class _Side:
-    """A process that makes a call when it is told to."""
+class Side:
+    """A process that makes a call when it is told to.
+
+    Attributes:
+      ready: what it said first.
+    """
 
     def __init__(self, command: Sequence[str], threads: int):
         eigen = "" if threads > 1 else " --xla_cpu_multi_thread_eigen=false"
@@ -190,10 +194,14 @@ class _Side:
 
     def call(self) -> float:
         """CPU seconds of a call."""
+        return self.turn()[0]
+
+    def turn(self) -> list[float]:
+        """Everything that it says of a call."""
         assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
-        return self._read()[0]
+        return self._read()
 
     def close(self) -> None:
         """Ends the process."""
@@ -224,10 +232,10 @@ def measure(row: Row, peers: pathlib.Path, threads: int, turns: int) -> list[str
         raise RuntimeError("COOLCHIC names no copy of its repository")
     commands = ([sys.executable, "-m", "benchmarks.peers", f"--serve={row.ours}"],
                 [str(python), str(pathlib.Path(__file__).with_name("peer_calls.py")), row.peer, str(threads)])
-    sides: list[_Side] = []
+    sides: list[Side] = []
     try:
         for command in commands:
-            sides.append(_Side(command, threads))
+            sides.append(Side(command, threads))
         spent = np.array([[side.call() for side in sides] for _ in range(turns)])
     finally:
         for side in sides:

@@ -1,4 +1,8 @@
-"""Functions with gradients of their own choice at edges: a lower bound, a square root and an absolute value."""
+"""Functions with gradients of their own: a lower bound, a root, an absolute value, and what is computed twice."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -57,3 +61,33 @@ def absolute(x: jax.Array) -> jax.Array:
       |x|, the shape of `x`.
     """
     return x * jnp.sign(x)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def recomputed(function: Callable[..., jax.Array], *arguments: Any) -> jax.Array:
+    """Calls a function whose derivative computes it again instead of keeping what it took.
+
+    As `jax.checkpoint`, for reverse mode (and forward over reverse), where the compiler would find that both are the
+    same and keep everything: the second time depends on the cotangent, and so comes after it.
+
+    Args:
+      function: of arrays, to an array.
+      *arguments: of it, pytrees of floating-point arrays.
+
+    Returns:
+      What the function returns.
+    """
+    return function(*arguments)
+
+
+def _recomputed_forward(function, *arguments):
+    return function(*arguments), arguments
+
+
+def _recomputed_backward(function, arguments, cotangent):
+    nothing = 0.0 * jnp.sum(cotangent)  # which is NaN for infinite ones, so that it is no constant
+    later = jax.tree.map(lambda x: x + nothing.astype(x.dtype), arguments)
+    return jax.vjp(function, *later)[1](cotangent)
+
+
+recomputed.defvjp(_recomputed_forward, _recomputed_backward)

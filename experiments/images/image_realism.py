@@ -71,6 +71,7 @@ class Config:
     squared_error_weight: float = option(
         SQUARED_ERROR_WEIGHT, 'squared error weight of "wd_mse", beside Wasserstein distortion')
     features: str = option("alexnet", "features of Wasserstein distortion in fits")
+    display: str = option("", "display of the features vdp; empty for others")
     sigma: float = option(4.0, "its windows' width in pixels, for fits and for the metric")
     noise_levels: int = option(5, "resolutions with shared noise")
     metrics: tuple[str, ...] = option(
@@ -178,7 +179,8 @@ def realism_fits(config: Config, name: str, image: np.ndarray, bits_per_pixel: f
         objective=config.realism_objective if realistic else "mse", size=size,
         schedule=overfitted.Schedule(steps=config.realism_steps), seed=config.seed,
         noise_levels=config.noise_levels if noisy else 0, sigma=config.sigma, features=config.features,
-        squared_error_weight=config.squared_error_weight))
+        squared_error_weight=config.squared_error_weight,
+        display=(config.display or None) if realistic else None))
         for method, (realistic, noisy) in {MSE: (False, False), **REALISM}.items()}
 
 

@@ -58,7 +58,7 @@ class Config:
     halvings: int = option(1, "how often the resolution is halved before")
     metrics: tuple[str, ...] = option(
         (
-        "mse", "ssim", "ms_ssim", "nlpd", "ciede2000", "csf", "lpips_alexnet", "dists", "wd_vgg16",
+        "mse", "ssim", "ms_ssim", "nlpd", "ciede2000", "csf", "cvvdp", "lpips_alexnet", "dists", "wd_vgg16",
     ),
         'full-reference metrics; "mse" is always there')
     embeddings: tuple[str, ...] = option(("alexnet",), "feature spaces of Fréchet distances")

@@ -44,6 +44,7 @@ class Config:
     steps: int = option(400, "steps of a fit")
     features: str = option("alexnet", "features of Wasserstein distortion in fits")
     sigma: float = option(8.0, "its windows' width in pixels")
+    display: str = option("", "display of the features vdp; empty for others")
     noise_levels: int = option(5, "resolutions with shared noise")
     metrics: tuple[str, ...] = option(
         ("psnr", "lpips_alexnet", "dists", "wd_vgg16"), "metrics of `rdr.metrics.full_reference`")
@@ -71,7 +72,7 @@ def methods(config: Config) -> dict[str, overfitted.Options]:
     """
     common = overfitted.Options(schedule=overfitted.Schedule(steps=config.steps), seed=config.seed,
                                 features=config.features)
-    noisy = common._replace(objective="wd", noise_levels=config.noise_levels)
+    noisy = common._replace(objective="wd", noise_levels=config.noise_levels, display=config.display or None)
     return {"WD + noise": noisy._replace(sigma=config.sigma), "MSE": common,
             "statistics + noise": noisy._replace(sigma=math.inf)}
 

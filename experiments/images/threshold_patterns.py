@@ -51,7 +51,7 @@ class Config:
     peak_luminance: float = option(200.0, "of the display, cd/m^2")
     black_luminance: float = option(0.2, "of the display, cd/m^2")
     metrics: tuple[str, ...] = option(
-        ("mse", "ssim", "ms_ssim", "nlpd", "ciede2000", "csf", "csf_castle", "lpips_alexnet", "dists"),
+        ("mse", "ssim", "ms_ssim", "nlpd", "ciede2000", "csf", "csf_castle", "cvvdp", "lpips_alexnet", "dists"),
         "full-reference metrics")
 
     def __post_init__(self):

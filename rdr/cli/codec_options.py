@@ -10,21 +10,24 @@ from rdr.codecs import overfitted
 from rdr.codecs.overfitted import goals
 from rdr.codecs.overfitted.objectives import (
     FEATURES,
+    FOVEATED,
     OBJECTIVES,
     PIXELS_PER_DEGREE,
     RD_LAMBDAS,
     SQUARED_ERROR_WEIGHT,
+    is_of_angle,
 )
 from rdr.codecs.overfitted.options import MAX_PSNR
 from rdr.codecs.overfitted.signals import MAX_DEPTH, MIN_DEPTH
 from rdr.command_line import option
 from rdr.data.image_io import read_image
+from rdr.losses.wasserstein_distortion.sigma import DEGREES, in_pixels
 from rdr.vision.display import display_names
 
 MAX_BITS_PER_PIXEL = 64.0
-SIGMAS = ("eccentricity", "intrinsic")  # beside numbers and files
+SIGMAS = ("eccentricity", "acuity", "intrinsic")  # beside numbers and files
 GOALS = {"bpp": 0, "size": 0, "psnr": 0, "quality": -1}  # of which one may be given, and what says that it is not
-USUAL_DISPLAY = "standard_4k"  # of --objective=jod
+USUAL_DISPLAY = "standard_4k"  # of --objective=jod and --features=vdp
 _STEPS = ", ".join(f"{schedule.steps} ({name})" for name, schedule in overfitted.PRESETS.items())
 _LAMBDAS = ", ".join(f"{value:g} ({name})" for name, value in RD_LAMBDAS.items())
 _CHECKPOINT = "codec.npz of `rdr train`, or the word pretrained for the one that comes along"
@@ -68,17 +71,23 @@ class Config:
     noise_levels: int = option(
         0, "the finest so many resolutions get noise that the decoder makes, too; 5 or so for realism at low rates")
     sigma: str = option(
-        "4", "width of Wasserstein distortion, larger for freer textures: pixels, eccentricity, intrinsic, or an image "
+        "4", "width of Wasserstein distortion, larger for freer textures: pixels, degrees of visual angle as in "
+        "0.1deg, eccentricity (as area V2 pools), acuity (what the eye cannot resolve there), intrinsic, or an image "
         "file with a saliency map")
     pixels_per_degree: float = option(
-        PIXELS_PER_DEGREE, "pixels per degree of visual angle, for --sigma=eccentricity; smaller for a closer look")
-    features: str = option("alexnet", "features of Wasserstein distortion; pixels and steerable need no weights",
-                           choices=FEATURES)
+        PIXELS_PER_DEGREE, "pixels per degree of visual angle, for --sigma=eccentricity, acuity and degrees, without "
+        "--display; smaller for a closer look")
+    fixation: tuple[float, ...] = option(
+        (), "row and column of the pixel that is looked at, for --sigma=eccentricity and acuity; none: the middle",
+        metavar="ROW,COLUMN")
+    features: str = option("alexnet", "features of Wasserstein distortion; pixels, steerable and vdp (the bands of "
+                           "ColorVideoVDP on --display) need no weights", choices=FEATURES)
     squared_error_weight: float = option(
         SQUARED_ERROR_WEIGHT, "weight of squared error of values in [0, 1] in wd_mse; larger for more fidelity")
     display: str = option(
-        "", f"display that the image is seen on, for --objective=jod: its cd/m^2 and pixels per degree; another where "
-        f"the image is for a phone, say, or has PQ or HLG values, which take a display for them; none: {USUAL_DISPLAY}",
+        "", "display that the image is seen on, for --objective=jod, --features=vdp, and in place of "
+        "--pixels_per_degree: its cd/m^2 and pixels per degree; another where the image is for a phone, say, or has PQ "
+        f"or HLG values, which take a display for them; none: {USUAL_DISPLAY}",
         choices=("", *display_names()))
     tile: int = option(
         overfitted.TILE, "pixels a side above which an image is fitted in tiles, smaller for less memory; 0: never")
@@ -91,6 +100,8 @@ class Config:
     depth: int = option(
         0, "bits of a channel that a fitted file decodes to, from 8 to 16, fewer where they do not matter; 0: those of "
         "the image")
+    negative: str = option(
+        "refuse", "negative values of OpenEXR: refuse the file, or clip them to 0", choices=("clip", "refuse"))
     level: float = option(0.5, "rate level of an amortized codec, from 0 (smallest) to 1, without one of the goals")
 
     def __post_init__(self):
@@ -105,8 +116,12 @@ class Config:
                              f"got {self.tile}")
         if not 0 < self.pixels_per_degree < math.inf:
             raise ValueError(f"--pixels_per_degree must be positive, got {self.pixels_per_degree}")
-        if self.pixels_per_degree != PIXELS_PER_DEGREE and self.sigma != "eccentricity":
-            raise ValueError("--pixels_per_degree is of --sigma=eccentricity only")
+        if self.pixels_per_degree != PIXELS_PER_DEGREE and (self.display or not is_of_angle(self.sigma)):
+            raise ValueError("--pixels_per_degree is of --sigma=eccentricity, acuity and degrees only, and not beside "
+                             "--display")
+        if self.fixation and not (len(self.fixation) == 2 and self.sigma in FOVEATED):
+            raise ValueError("--fixation must be a row and a column, for --sigma=eccentricity or acuity, got "
+                             f"{','.join(map(str, self.fixation))} with --sigma={self.sigma}")
         if self.psnr > MAX_PSNR:
             raise ValueError(f"--psnr must be at most {MAX_PSNR:g} dB, got {self.psnr:g}")
         if not (self.quality == GOALS["quality"] or goals.QUALITIES[0] <= self.quality <= goals.QUALITIES[1]):
@@ -122,19 +137,19 @@ class Config:
         self._refuse_unknown_sigma()
 
     def _refuse_unknown_sigma(self):
-        try:
-            float(self.sigma)
-        except ValueError:
-            file = pathlib.Path(self.sigma)
-            if self.sigma not in SIGMAS and not file.suffix and not file.exists():
-                raise ValueError(f"--sigma must be a number of pixels, {', '.join(SIGMAS)}, or an image file, got "
-                                 f"{self.sigma!r}") from None
+        if _is_width(self.sigma) or self.sigma in SIGMAS:
+            return
+        file = pathlib.Path(self.sigma)
+        if not file.suffix and not file.exists():
+            raise ValueError(f"--sigma must be a number of pixels, of degrees as in 0.1{DEGREES}, {', '.join(SIGMAS)}, "
+                             f"or an image file, got {self.sigma!r}")
 
     def _refuse_contradictions(self):
         if self.display and self.display not in display_names():
             raise ValueError(f"--display must be one of {', '.join(display_names())}, got {self.display!r}")
-        if self.display and self.objective != "jod":
-            raise ValueError("--display is of --objective=jod only")
+        if self.display and not _needs_display(self) and not (_pools(self) and is_of_angle(self.sigma)):
+            raise ValueError("--display is of --objective=jod, and of --objective=wd and wd_mse with --features=vdp or "
+                             "--sigma=eccentricity, acuity or degrees, only")
         given = [f"--{name}" for name, absent in GOALS.items() if getattr(self, name) != absent]
         if "--quality" in given and self.rd_lambda:
             given.append("--rd_lambda")
@@ -146,6 +161,23 @@ class Config:
             for name, usual in (("objective", "mse"), ("sigma", "4")):
                 if getattr(self, name) != usual:
                     raise ValueError(f"--realism and --{name} say the same thing: give one of them")
+
+
+def _is_width(sigma: str) -> bool:
+    """Whether it is a number, of pixels or degrees; others are names or files."""
+    try:
+        in_pixels(sigma, pixels_per_degree=1.0)
+    except ValueError:
+        return False
+    return True
+
+
+def _pools(config: Config) -> bool:
+    return config.objective in ("wd", "wd_mse") or bool(config.realism and not config.checkpoint)
+
+
+def _needs_display(config: Config) -> bool:
+    return config.objective == "jod" or (_pools(config) and config.features == "vdp")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -202,18 +234,18 @@ def overfitted_options(config: Config, shape: tuple[int, ...]) -> overfitted.Opt
     schedule = overfitted.PRESETS[config.preset]
     schedule = schedule._replace(steps=config.steps) if config.steps else schedule
     sigma, saliency = config.sigma, None
-    try:
-        sigma = float(config.sigma)
-    except ValueError:
-        if config.sigma not in SIGMAS:
-            saliency = read_image(config.sigma).astype(np.float32).mean(-1)
-            sigma = "saliency"
+    if _is_width(config.sigma):
+        sigma = config.sigma if is_of_angle(config.sigma) else in_pixels(config.sigma, pixels_per_degree=1.0)
+    elif config.sigma not in SIGMAS:
+        saliency = read_image(config.sigma).astype(np.float32).mean(-1)
+        sigma = "saliency"
     options = overfitted.Options(
         objective=config.objective, rd_lambda=config.rd_lambda or None, size=target_bytes(config, shape),
         psnr=config.psnr or None, schedule=schedule, seed=config.seed, noise_levels=config.noise_levels, sigma=sigma,
         features=config.features, squared_error_weight=config.squared_error_weight, saliency=saliency,
         pixels_per_degree=config.pixels_per_degree,
-        display=(config.display or USUAL_DISPLAY) if config.objective == "jod" else None)
+        display=config.display or (USUAL_DISPLAY if _needs_display(config) else None),
+        fixation=(config.fixation[0], config.fixation[1]) if config.fixation else None)
     if config.realism:
         options = options._replace(**goals.options_of_realism(config.realism))
         options = options._replace(noise_levels=config.noise_levels or options.noise_levels)

@@ -99,9 +99,11 @@ def read(file: pathlib.Path, config: Config) -> Source:
       ValueError: if it cannot be read, or has colors that are to be kept and cannot be.
     """
     color: Any = config.color  # one of the choices of its option
+    negative: Any = config.negative  # as well
     if config.checkpoint:
         _refuse_hdr(file)
-    data = read_image_data(file, depth="eight" if config.checkpoint else "keep", color=color, hdr="keep")
+    data = read_image_data(file, depth="eight" if config.checkpoint else "keep", color=color, hdr="keep",
+                           negative=negative)
     try:
         pixels, signal, note = deep_images.coded(data, depth=config.depth)
         if config.checkpoint and signal != SRGB:

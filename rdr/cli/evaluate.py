@@ -14,7 +14,7 @@ from rdr import command_line, files
 from rdr.cli.image_records import digests_of, encode, evaluate_images, is_current, read_finished
 from rdr.cli.outcome import Outcome, show_json
 from rdr.command_line import CommandLine, option
-from rdr.data.image_pairs import Pair, pair_folders
+from rdr.data.image_pairs import Light, Pair, pair_folders
 from rdr.evaluation import contact_sheet, tables
 from rdr.evaluation.feature_files import FeatureFile, feature_path
 from rdr.evaluation.metric_plan import Plan, make_plan, metrics_of
@@ -26,7 +26,7 @@ from rdr.metrics.contrast_sensitivity import TRANSFERS
 from rdr.metrics.embeddings import EMBEDDINGS
 from rdr.metrics.psnr import psnr_of_mean
 from rdr.metrics.set_distances import KINDS
-from rdr.vision.display import display_names
+from rdr.vision.display import display_names, get_display
 
 DESCRIPTION = """
 Evaluates decoded images against their originals, or what a codec makes of a folder.
@@ -66,9 +66,15 @@ class Config:
     transfer: str = option(
         "srgb", "transfer function of the display, for csf and csf_castle; pq with --color=keep", choices=TRANSFERS)
     display: str = option(
-        "standard_4k", "display that images are seen on, for cvvdp; those for PQ and HLG with --color=keep, not the "
-        "linear ones, which take no image files",
+        "standard_4k", "display that images are seen on, for cvvdp; those for PQ and HLG with --color=keep; those for "
+        "linear light take OpenEXR and Radiance, also for csf and csf_castle",
         choices=display_names())
+    white_luminance: float = option(
+        100.0, "cd/m^2 that a value of 1 of OpenEXR and Radiance stands for, where the file does not say it; 1 for "
+        "files that hold cd/m^2")
+    negative: str = option(
+        "refuse", "negative values of OpenEXR, and colors that the display does not have: refuse the file, or clip "
+        "them to 0", choices=("clip", "refuse"))
     color: str = option(
         "convert", "colors that are not sRGB, as a file says: convert them, keep the values as they are (for PQ), or "
         "refuse the file", choices=("convert", "keep", "refuse"))
@@ -81,6 +87,8 @@ class Config:
         metrics_of(self.metrics)
         if self.batch_size < 1:
             raise ValueError(f"--batch_size must be at least 1, got {self.batch_size}")
+        if not 0 < self.white_luminance < np.inf:
+            raise ValueError(f"--white_luminance must be positive and finite, got {self.white_luminance}")
         if self.max_samples < 10:
             raise ValueError(f"--max_samples must be at least 10, got {self.max_samples}")
 
@@ -222,7 +230,9 @@ def run(config: Config, workdir: pathlib.Path, extra: Extra = Extra()) -> dict[s
     """
     began = time.perf_counter()
     failures: dict[str, str] = {}
-    pairs = pair_folders(config.reference, config.candidate, config.bitstreams, color=config.color, failures=failures)
+    light = Light(get_display(config.display).primaries, config.white_luminance, config.negative)
+    pairs = pair_folders(config.reference, config.candidate, config.bitstreams, color=config.color, failures=failures,
+                         light=light)
     plan = make_plan(config, pairs)
     workdir = pathlib.Path(workdir)
     table = None if failures else read_results(config, pairs, workdir)

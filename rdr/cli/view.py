@@ -18,6 +18,7 @@ from rdr.command_line import CommandLine, UsageError, option
 from rdr.evaluation import error_maps
 from rdr.features import weights
 from rdr.metrics import full_reference as metrics
+from rdr.vision.display import display_names
 from rdr.web import pages
 
 DESCRIPTION = """
@@ -54,6 +55,7 @@ class Config(DecodeConfig):
     sigma: float = option(8.0, "width of Wasserstein distortion in the map, pixels")
     features: str = option("auto", "features of that map; auto: alexnet if its weights are installed, or steerable",
                            choices=("auto", *FEATURES))
+    display: str = option("standard_4k", "display of the features vdp", choices=display_names())
 
     def __post_init__(self):
         super().__post_init__()
@@ -143,7 +145,8 @@ def make_maps(pixels: np.ndarray, reference: np.ndarray, config: Config) -> list
             features = config.features
             if features == "auto":
                 features = "alexnet" if installed and large else "steerable"
-            values = error_maps.wasserstein_distortion_map(images, originals, config.sigma, features=features)[0]
+            values = error_maps.wasserstein_distortion_map(images, originals, config.sigma, features=features,
+                                                           display=config.display)[0]
             result.append(pages.ErrorMap(f"Wasserstein distortion ({features}, sigma {config.sigma:g} pixels)", values))
         elif config.maps != "auto" or (installed and large):
             result.append(pages.ErrorMap("LPIPS (alexnet)", error_maps.lpips_map(images, originals)[0]))

@@ -17,6 +17,7 @@ PRIMARIES = {
 # H.273 code points -> exponent that makes values linear; None for sRGB's curve, which also stands for the camera curves
 # of video (1, 6, 14, 15), as browsers have it, and for "not said" (2).
 TRANSFERS = {1: None, 2: None, 6: None, 13: None, 14: None, 15: None, 4: 2.2, 5: 2.8, 8: 1.0}
+NAMED_PRIMARIES = {"bt709": 1, "bt2020": 9, "p3": 12}  # code points of H.273
 HDR_CODE_POINTS = {"pq": 16, "hlg": 18}  # transfer functions of high dynamic range, H.273
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 
@@ -127,6 +128,27 @@ def bt709_from(primaries: tuple[float, ...]) -> np.ndarray:
       ValueError: if the primaries are none.
     """
     return np.linalg.inv(_to_xyz(PRIMARIES[1])) @ _to_xyz(primaries)
+
+
+def convert_primaries(light: np.ndarray, primaries: tuple[float, ...], name: str) -> np.ndarray:
+    """Expresses linear values by other primaries, with Bradford's adaptation to their white.
+
+    Args:
+      light: [height, width, 3].
+      primaries: x and y of the white, red, green and blue that they are of.
+      name: of the primaries wanted, of `NAMED_PRIMARIES`.
+
+    Returns:
+      float64 of the same shape; colors outside of the primaries have negative values. As it is, where they are the
+      same.
+
+    Raises:
+      ValueError: if the primaries are none.
+    """
+    wanted = PRIMARIES[NAMED_PRIMARIES[name]]
+    if np.abs(np.subtract(primaries, wanted)).max() < 2e-3:
+        return np.asarray(light, np.float64)
+    return light @ (np.linalg.inv(bt709_from(wanted)) @ bt709_from(primaries)).T
 
 
 def _to_xyz(primaries: tuple[float, ...]) -> np.ndarray:

@@ -54,6 +54,7 @@ def read_image_data(
     path: str | pathlib.Path, *, color: Literal["convert", "keep", "refuse"] = "convert",
     alpha: Literal["refuse", "drop"] = "refuse", orientation: Literal["apply", "refuse"] = "apply",
     depth: Literal["keep", "eight", "refuse"] = "keep", hdr: Literal["keep", "refuse"] = "refuse",
+    negative: Literal["clip", "refuse"] = "refuse",
 ) -> ImageData:
     """Reads an image file.
 
@@ -71,6 +72,7 @@ def read_image_data(
       hdr: what happens to high dynamic range: "keep" leaves the values of PQ, HLG and linear light, unless `color`
         refuses what is not sRGB, and says in `space` what they are; "refuse" refuses linear light, and the others
         unless `color` keeps them.
+      negative: what happens to negative values of linear light: "clip" sets them to 0 with a note; "refuse" refuses.
 
     Returns:
       The pixels, the profile of what is kept, and notes.
@@ -82,12 +84,13 @@ def read_image_data(
     path = pathlib.Path(path)
     for name, value, known in (("color", color, ("convert", "keep", "refuse")), ("alpha", alpha, ("refuse", "drop")),
                                ("orientation", orientation, ("apply", "refuse")),
-                               ("depth", depth, ("keep", "eight", "refuse")), ("hdr", hdr, ("keep", "refuse"))):
+                               ("depth", depth, ("keep", "eight", "refuse")), ("hdr", hdr, ("keep", "refuse")),
+                               ("negative", negative, ("clip", "refuse"))):
         if value not in known:
             raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
     _check_file(path)
     try:
-        header, samples = _decode(path, orientation, depth, color, hdr)
+        header, samples = _decode(path, orientation, depth, color, hdr, negative)
         if not samples.opaque and alpha == "refuse":
             raise ValueError("it is transparent in places, which nothing here can hold")
         pixels, profile, notes = _to_srgb(samples.pixels, header, color, hdr)
@@ -105,7 +108,7 @@ def read_image_data(
                      header.space if kept else None, _depth_of(pixels, header))
 
 
-def _decode(path: pathlib.Path, orientation: str, depth: str, color: str, hdr: str
+def _decode(path: pathlib.Path, orientation: str, depth: str, color: str, hdr: str, negative: str
             ) -> tuple[ImageHeader, image_decoders.Samples]:
     """Header and samples of a file; what the header says is refused before samples are read."""
     if linear_images.linear_format(path) is not None:
@@ -114,7 +117,7 @@ def _decode(path: pathlib.Path, orientation: str, depth: str, color: str, hdr: s
         _check_linear(header, color, hdr)
         if depth == "eight":
             raise ValueError("it holds linear light in floating-point numbers, which 8 bits do not hold")
-        image = linear_images.read_linear(path, header)
+        image = linear_images.read_linear(path, header, negative=negative)
         return header, image_decoders.Samples(image.pixels, image.opaque, False, "; ".join(image.notes))
     with _quietly(), _open(path) as image:
         header = read_header(path, image)

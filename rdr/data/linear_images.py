@@ -119,12 +119,13 @@ def _radiance_primaries(path: pathlib.Path) -> tuple[float, ...] | None:
     return values
 
 
-def read_linear(path: pathlib.Path, header: ImageHeader) -> LinearImage:
+def read_linear(path: pathlib.Path, header: ImageHeader, *, negative: str = "refuse") -> LinearImage:
     """Reads the values of an image of linear light.
 
     Args:
       path: the file.
       header: of it.
+      negative: what happens to negative values: "refuse" refuses the image, "clip" sets them to 0 with a note.
 
     Returns:
       The image.
@@ -140,10 +141,16 @@ def read_linear(path: pathlib.Path, header: ImageHeader) -> LinearImage:
     own = "RGB" if header.color == "rgb" else "Y"
     samples = samples.reshape(spec.height, spec.width, spec.nchannels)
     pixels = np.ascontiguousarray(samples[:, :, [spec.channelnames.index(name) for name in own]], np.float32)
+    notes = []
+    if negative == "clip" and (wrong := int((pixels < 0).sum())):
+        notes.append(f"{wrong} negative values, down to {pixels.min():.3g}, are set to 0")
+        pixels = np.where(pixels < 0, np.float32(0), pixels)  # what is not a number stays
     check_linear(pixels)
     opaque = not header.alpha or bool((samples[:, :, spec.channelnames.index("A")] == 1).all())
     others = sorted(set(spec.channelnames) - set(own) - {"A"})
-    return LinearImage(pixels, opaque, (f"the channels {', '.join(others)} are left out",) if others else ())
+    if others:
+        notes.append(f"the channels {', '.join(others)} are left out")
+    return LinearImage(pixels, opaque, tuple(notes))
 
 
 def check_linear(pixels: np.ndarray) -> None:
@@ -160,7 +167,8 @@ def check_linear(pixels: np.ndarray) -> None:
         raise ValueError(f"{wrong} of its values are infinite or not numbers")
     wrong = int((pixels < 0).sum())
     if wrong:
-        raise ValueError(f"{wrong} of its values are negative, down to {pixels.min():.3g}, and light is not: clip them")
+        raise ValueError(f"{wrong} of its values are negative, down to {pixels.min():.3g}, and light is not: clip them "
+                         "(negative=clip)")
 
 
 def linear_bytes(suffix: str, pixels: np.ndarray, space: ColorSpace) -> bytes:

@@ -8,7 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from rdr import files
-from rdr.data.image_pairs import Pair
+from rdr.data.color_spaces import NAMED_PRIMARIES
+from rdr.data.image_pairs import Light, Pair
+from rdr.data.light import REFERENCE_WHITE, tone_map
 from rdr.metrics.full_reference import Metric
 
 MAX_ROWS = 6
@@ -47,10 +49,11 @@ def make_figure(pairs: Sequence[Pair], records: Sequence[dict[str, Any]], metric
       metrics: full-reference metrics that were computed.
 
     Returns:
-      The figure: a row per image; original, decoded, and difference (gray is none, twice amplified).
+      The figure: a row per image; original, decoded, and difference (gray is none, twice amplified). Linear light is
+      tone-mapped, with white at 203 cd/m^2, and so are differences.
     """
     chosen, order = choose(records, metrics)
-    images = [pairs[i].load() for i in chosen]
+    images = [_shown(*pairs[i].load(), pairs[i].light) for i in chosen]
     heights = [3.2 * reference.shape[0] / reference.shape[1] + 0.5 for reference, _ in images]
     figure = Figure(figsize=(9.9, sum(heights) + 0.5), layout="constrained")
     axes = figure.subplots(len(chosen), 3, squeeze=False, height_ratios=heights)
@@ -74,6 +77,15 @@ def make_figure(pairs: Sequence[Pair], records: Sequence[dict[str, Any]], metric
     by = f", from the worst to the best {order.upper().replace('_', ' ')}" if order and len(chosen) > 1 else ""
     figure.suptitle(f"{len(chosen)} of {len(records)} images{by}", fontsize=10)
     return figure
+
+
+def _shown(reference: np.ndarray, candidate: np.ndarray, light: Light | None) -> tuple[np.ndarray, np.ndarray]:
+    """Both images in [0, 1]; linear light tone-mapped."""
+    if light is None:
+        return reference, candidate
+    code = NAMED_PRIMARIES[light.primaries]
+    first, second = (tone_map(x, code, REFERENCE_WHITE) / np.float32(255) for x in (reference, candidate))
+    return first, second
 
 
 def write(

@@ -17,6 +17,7 @@ from rdr.codecs.overfitted.objectives import FeatureMaps, feature_maps
 from rdr.features import alexnet
 from rdr.losses import lpips
 from rdr.losses.wasserstein_distortion import pooling, prepare
+from rdr.vision.display import Display
 
 
 def squared_error_map(images: ArrayLike, reference: ArrayLike) -> np.ndarray:
@@ -37,7 +38,8 @@ def squared_error_map(images: ArrayLike, reference: ArrayLike) -> np.ndarray:
 
 
 def wasserstein_distortion_map(images: ArrayLike, reference: ArrayLike, sigma: float, *,
-                               features: str | FeatureMaps = "alexnet", scales: int = 1) -> np.ndarray:
+                               features: str | FeatureMaps = "alexnet", scales: int = 1,
+                               display: str | Display | None = None) -> np.ndarray:
     """Computes what each pixel adds to Wasserstein distortion with windows of one width.
 
     D = mean_n D(n) with D(n) = sum_i w_i sum_c u_i(n, c) [(m_i - m_i')^2 + (v_i - v_i')^2](c); see
@@ -49,19 +51,20 @@ def wasserstein_distortion_map(images: ArrayLike, reference: ArrayLike, sigma: f
       sigma: standard deviation of the windows, in pixels.
       features: see `rdr.codecs.overfitted.objectives.feature_maps`.
       scales: number of resolutions of the features.
+      display: of the features "vdp".
 
     Returns:
       float64 [batch, height, width].
 
     Raises:
-      ValueError: if the shapes differ, sigma is negative or there are no such features.
+      ValueError: if the shapes differ, sigma is negative, there are no such features, or "vdp" has no display.
       FileNotFoundError: if a network's weights are not installed.
 
     Reference: qiu2024wasserstein.
     """
     images, reference = image_pair(images, reference, unit_range=True)
     batch, height, width, _ = images.shape
-    params, call = feature_maps(features, scales)
+    params, call = feature_maps(features, scales, display)
     total = np.zeros((batch, height, width))
     for name, theirs in call(params, reference).items():
         ours = call(params, images)[name]

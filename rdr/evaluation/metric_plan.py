@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rdr.data.color_spaces import HDR_CODE_POINTS
+from rdr.data.color_spaces import HDR_CODE_POINTS, NAMED_PRIMARIES
 from rdr.data.folders import images_by_name
 from rdr.data.image_io import read_image_header
 from rdr.data.image_pairs import Pair
@@ -16,6 +16,7 @@ from rdr.metrics.set_distances import KINDS
 from rdr.vision.display import get_display
 
 FAST = ("mse", "psnr", "ssim", "ms_ssim", "nlpd", "ciede2000", "csf", "lpips_alexnet")
+OF_LIGHT = ("cvvdp", "csf", "csf_castle")  # that a display's light is enough for
 SET_METRICS = (*(f"{kind}_{name}" for kind in KINDS for name in EMBEDDINGS), "sliced", "natural")
 # Of the sliced distance on pyramids: levels, side of a neighborhood, neighborhoods of an image.
 PYRAMID_LEVELS, NEIGHBORHOOD, NEIGHBORHOODS_PER_IMAGE = 4, 7, 64
@@ -69,6 +70,11 @@ def make_plan(config: Any, pairs: Sequence[Pair]) -> Plan:
     display_luminance(np.zeros((1, 3), np.float32), display)  # refuses impossible displays
     if config.patch_size < 0:
         raise ValueError(f"--patch_size must be positive, or 0 for whole images, got {config.patch_size}")
+    linear = next((pair for pair in pairs if pair.light is not None), None)
+    coded = next((pair for pair in pairs if pair.light is None), None)
+    if linear is not None and coded is not None:
+        raise ValueError(f"{linear.reference} holds linear light and {coded.reference} coded values: evaluate them "
+                         "apart")
     choice = _Choice(named, min(min(pair.height, pair.width) for pair in pairs), [])
     missing = available([name for name in names if name in FULL_REFERENCE])
     metrics, kinds, embeddings, flags = {}, {}, {}, {"sliced": False, "natural": False}
@@ -76,9 +82,12 @@ def make_plan(config: Any, pairs: Sequence[Pair]) -> Plan:
         if name in missing:
             choice.possible(name, 0, missing[name])
         elif name in FULL_REFERENCE:
-            metric = full_reference(name, display=config.display if name == "cvvdp" else display, sigma=config.sigma)
-            if choice.possible(name, metric.min_side, _not_shown(config, pairs) if name == "cvvdp" else None):
+            screen = name == "cvvdp" or (linear is not None and name in OF_LIGHT)
+            metric = full_reference(name, display=config.display if screen else display, sigma=config.sigma)
+            if choice.possible(name, metric.min_side, _not_shown(name, config, pairs, linear)):
                 metrics[name] = metric
+        elif linear is not None:
+            choice.possible(name, 0, _not_shown(name, config, pairs, linear))
         elif name in flags:
             flags[name] = choice.possible(name, NATURAL_PATCH if name == "natural" else
                                           NEIGHBORHOOD * 2 ** (PYRAMID_LEVELS - 1))
@@ -97,10 +106,25 @@ def make_plan(config: Any, pairs: Sequence[Pair]) -> Plan:
     )  # fmt: skip
 
 
-def _not_shown(config: Any, pairs: Sequence[Pair]) -> str | None:
-    """Why the values of the images are none that the display of cvvdp takes; None if they may be."""
-    transfer = get_display(config.display).transfer
-    wrong = f"cvvdp on --display={config.display} takes"
+def _not_shown(name: str, config: Any, pairs: Sequence[Pair], linear: Pair | None) -> str | None:
+    """Why a metric cannot have the values of the images; None if it can."""
+    screen = get_display(config.display)
+    if linear is not None:
+        if name not in OF_LIGHT:
+            return (f"{name} takes coded values in [0, 1], and {linear.reference} holds linear light, which "
+                    f"{', '.join(OF_LIGHT)} take")
+        if screen.transfer != "linear":
+            return (f"{name} takes linear light on a display of it, and --display={config.display} takes "
+                    f"{screen.transfer} values: give one like --display=standard_hdr_linear")
+        return None
+    if name not in OF_LIGHT:
+        return None
+    transfer, primaries = screen.transfer, screen.primaries
+    option = f"--display={config.display}"
+    if name != "cvvdp":
+        transfer, primaries = config.transfer, "bt2020" if config.transfer == "pq" else "bt709"
+        option = f"--transfer={transfer}"
+    wrong = f"{name} on {option} takes"
     if transfer == "linear":
         return f"{wrong} luminances in cd/m^2, and images are read as coded values"
     if config.color != "keep":
@@ -108,9 +132,12 @@ def _not_shown(config: Any, pairs: Sequence[Pair]) -> str | None:
         return needs if transfer in HDR_CODE_POINTS else None
     for file in (file for pair in pairs for file in (pair.reference, pair.candidate)):
         space = read_image_header(file, color="keep").space
-        if (space is not None and space.hdr and space.code_points is not None
-                and space.code_points[1] != HDR_CODE_POINTS.get(transfer)):
+        if space is None or not space.hdr or space.code_points is None:
+            continue
+        if space.code_points[1] != HDR_CODE_POINTS.get(transfer):
             return f"{wrong} {transfer} values, and {file} holds those of {space.name}"
+        if space.code_points[0] not in (2, NAMED_PRIMARIES[primaries]):
+            return f"{wrong} values of the primaries {primaries}, and {file} holds those of others"
     return None
 
 

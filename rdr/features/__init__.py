@@ -19,6 +19,7 @@ __getattr__, __dir__, __all__ = attach(__name__, {
     "register": "registry",
     "steerable_pyramid": "steerable_pyramid",
     "unregister": "registry",
+    "vdp": "vdp",
     "vgg": "vgg",
     "weights": "weights",
 })

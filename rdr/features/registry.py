@@ -49,9 +49,17 @@ def _steerable_pyramid(**options: Any) -> FeatureMaps:
     return functools.partial(steerable_pyramid.features, None, **options)
 
 
+def _vdp(display: Any = None) -> FeatureMaps:
+    from rdr.features import vdp
+    from rdr.vision.display import get_display
+
+    return functools.partial(vdp.features, None, display=get_display(display))
+
+
 FEATURES = Registry("feature map", {
     "alexnet": _network("alexnet"), "color": _color, "efficientnet_lite0": _efficientnet,
-    "laplacian_pyramid": _laplacian_pyramid, "steerable_pyramid": _steerable_pyramid, "vgg16": _network("vgg16"),
+    "laplacian_pyramid": _laplacian_pyramid, "steerable_pyramid": _steerable_pyramid, "vdp": _vdp,
+    "vgg16": _network("vgg16"),
 })  # fmt: skip
 
 
@@ -69,7 +77,8 @@ def get(features: str | FeatureMaps, **options: Any) -> FeatureMaps:
 
     Args:
       features: one of `names()`, or a function of images, which is returned as it is.
-      **options: of the module's `features`, such as `taps` of a network or `space` of "color".
+      **options: of the module's `features`, such as `taps` of a network, `space` of "color" or `display` (needed)
+        of "vdp".
 
     Returns:
       A function from images [batch, height, width, channels] in [0, 1] to named maps [batch, rows, columns, channels].

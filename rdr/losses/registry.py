@@ -77,11 +77,18 @@ def _dists() -> Loss:
     return functools.partial(dists.dists, dists.load_params())
 
 
-def _wasserstein_distortion(sigma: ArrayLike, features: str | Callable[[ArrayLike], Any] = "color") -> Loss:
+def _wasserstein_distortion(
+    sigma: ArrayLike | str, features: str | Callable[[ArrayLike], Any] = "color", display: Any = None
+) -> Loss:
     from rdr import features as all_features
     from rdr.losses.wasserstein_distortion import wasserstein_distortion
+    from rdr.losses.wasserstein_distortion.sigma import in_pixels
+    from rdr.vision.display import get_display
 
-    maps = all_features.get(features)
+    screen = get_display(display) if display is not None or isinstance(sigma, str) else None
+    maps = all_features.get(features, **({"display": screen} if features == "vdp" else {}))
+    if isinstance(sigma, str) and screen is not None:
+        sigma = in_pixels(sigma, pixels_per_degree=screen.pixels_per_degree)
 
     def loss(images: ArrayLike, reference: ArrayLike) -> jax.Array:
         return wasserstein_distortion(maps(reference), maps(images), sigma, image_shape=np.shape(images)[1:3])
@@ -110,8 +117,9 @@ def get(loss: str | Loss, **options: Any) -> Loss:
 
     Args:
       loss: one of `names()`, or a function of images and reference, which is returned as it is.
-      **options: `display` (needed) and `inner` of "cvvdp"; `network` of "lpips"; `sigma` (needed) and `features` (a
-        name or a function of images) of "wasserstein_distortion"; those of a registered builder.
+      **options: `display` (needed) and `inner` of "cvvdp"; `network` of "lpips"; `sigma` (needed; pixels, or degrees of
+        `display` as in "0.1deg"), `features` (a name or a function of images) and `display` (needed by degrees and the
+        features "vdp") of "wasserstein_distortion"; those of a registered builder.
 
     Returns:
       A function of images and reference, both [batch, height, width, channels] in [0, 1], to [batch].

@@ -1,4 +1,4 @@
-"""Errors as an eye sees them on a display: luminance differences weighted by contrast sensitivity."""
+"""Errors as an eye sees them on a display: differences of luminance and color weighted by contrast sensitivity."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from jax.typing import ArrayLike
 
 from rdr.arguments import image_pair, total, working_arrays
 from rdr.gradients import safe_sqrt
-from rdr.vision.castle_csf import mechanism_sensitivities
+from rdr.vision.castle_csf import mechanism_contrasts, mechanism_sensitivities
+from rdr.vision.colorspace import matrix_from_rgb
+from rdr.vision.display import Display as Screen
+from rdr.vision.display import check_values, get_display, make_display, show
 from rdr.vision.transfer import linear_from_srgb, luminance_from_pq
 
 TRANSFERS = ("srgb", "pq")
@@ -21,7 +24,12 @@ _LUMINANCE = {"srgb": (0.2126, 0.7152, 0.0722), "pq": (0.2627, 0.6780, 0.0593)}
 
 
 class Display(NamedTuple):
-    """A display and the distance that it is seen from.
+    """A display and the distance that it is seen from, in four numbers.
+
+    Beside it there is `rdr.vision.Display`, which this package takes as well. This one stays because its fields are in
+    the protocols of values of "csf" that were computed before, and the other's light is not quite the same: with "pq"
+    it clips each primary where here luminance is clipped, and its black is added instead. `screen_of` goes from this
+    kind to the other.
 
     Attributes:
       pixels_per_degree: pixels per degree of visual angle (`pixels_per_degree` computes it).
@@ -35,6 +43,31 @@ class Display(NamedTuple):
     peak_luminance: float = 100.0
     black_luminance: float = 0.1
     transfer: str = "srgb"
+
+
+AnyDisplay = Display | Screen | str | None
+
+
+def screen_of(display: AnyDisplay) -> Screen:
+    """Finds or makes a display of `rdr.vision`.
+
+    Args:
+      display: one of either kind, the name of one, or None for `Display()`.
+
+    Returns:
+      The display.
+
+    Raises:
+      ValueError: if there is no such display, or its values are out of range.
+    """
+    if display is not None and not isinstance(display, Display):
+        return get_display(display)
+    display = Display() if display is None else display
+    _check(display)
+    return make_display(
+        "of csf", peak=display.peak_luminance, black=display.black_luminance, transfer=display.transfer,
+        primaries="bt2020" if display.transfer == "pq" else "bt709", pixels_per_degree=display.pixels_per_degree,
+        resolution=(1, 1))
 
 
 def pixels_per_degree(*, distance: float, width: float, pixels: int) -> float:
@@ -108,51 +141,71 @@ def contrast_sensitivity(frequency: ArrayLike, luminance: ArrayLike, area: float
 
 
 def contrast_sensitivity_error(
-    images: ArrayLike, reference: ArrayLike, *, display: Display | None = None, model: str = "barten"
+    images: ArrayLike, reference: ArrayLike, *, display: AnyDisplay = None, model: str = "barten"
 ) -> jax.Array:
-    """Computes the root mean square of luminance differences, each frequency weighted by the eye's sensitivity.
+    """Computes the root mean square of differences, each frequency weighted by the eye's sensitivity.
 
-    Both images are shown on the display; the difference of their luminances is divided by the reference's mean
-    luminance, to which the eye adapts, and decomposed into cosines (so that the image's borders make no step);
-    each is multiplied by the sensitivity at its frequency to a grating as large as the image. A difference of the
-    whole image's luminance counts as half a cycle across its longer side. Color differences of equal luminance are
-    not seen; masking by the image's own contrast is not modeled.
+    Both images are shown on the display; the difference is divided by the reference's mean, to which the eye adapts,
+    and decomposed into cosines (so that the image's borders make no step); each is multiplied by the sensitivity at its
+    frequency to a grating as large as the image. A difference of the whole image counts as half a cycle across its
+    longer side. Masking by the image's own contrast is not modeled.
+
+    "barten" sees luminance alone, and no difference of color. "castle" sees the contrasts of three mechanisms, light
+    and dark, red and green, yellow and violet, each with its sensitivity, whose squares are added.
 
     Args:
-      images: [batch, height, width, 3], in [0, 1], coded as the display takes them.
+      images: [batch, height, width, 3], in [0, 1], coded as the display takes them; cd/m^2 for a linear display.
       reference: the same shape.
-      display: by default `Display()`.
-      model: of the sensitivity: "barten" (`contrast_sensitivity`), or "castle" (the achromatic mechanism of
-        castleCSF at the fovea, `rdr.vision.castle_csf`).
+      display: of either kind, or the name of one; by default `Display()`.
+      model: of the sensitivity: "barten" (`contrast_sensitivity`), or "castle" (castleCSF at the fovea,
+        `rdr.vision.castle_csf`).
 
     Returns:
       [batch], in units of the threshold of detection of a grating: 1 is about what is just seen; float32, or float64
       if an argument is.
 
     Raises:
-      ValueError: if shapes differ, the display's values are out of range, or there is no such model.
+      ValueError: if shapes differ, values cannot be shown, the display's values are out of range, or there is no such
+        display or model.
 
     Reference:
       Barten (barten2003formula); Ashraf, Mantiuk, Chapiro, Wuerger (ashraf2024castlecsf).
     """
     if model not in MODELS:
         raise ValueError(f"model must be one of {', '.join(map(repr, MODELS))}, got {model!r}")
-    images, reference = image_pair(images, reference, channels=3, unit_range=True)
-    display = Display() if display is None else display
-    shown, target = (display_luminance(x, display) for x in (images, reference))
-    adapted = jnp.mean(target, axis=(1, 2), keepdims=True)
-    waves = jax.scipy.fft.dctn((shown - target) / adapted, axes=(1, 2), norm="ortho")
+    small = display is None or isinstance(display, Display)
+    screen = screen_of(display)
+    images, reference = image_pair(images, reference, channels=3, unit_range=screen.transfer != "linear")
+    for values, name in ((images, "images"), (reference, "reference")):
+        check_values(values, screen, name=name)
     height, width = images.shape[1:3]
-    rows, columns = (np.arange(n) / (2.0 * n) * display.pixels_per_degree for n in (height, width))
+    rows, columns = (np.arange(n) / (2.0 * n) * screen.pixels_per_degree for n in (height, width))
     frequency = np.hypot(rows[:, None], columns[None, :])
-    frequency[0, 0] = display.pixels_per_degree / (2.0 * max(height, width))
-    area = height * width / display.pixels_per_degree**2
-    frequency = jnp.asarray(frequency, images.dtype)[None]
+    frequency[0, 0] = screen.pixels_per_degree / (2.0 * max(height, width))
+    frequency, area = jnp.asarray(frequency, images.dtype)[None], height * width / screen.pixels_per_degree**2
     if model == "castle":
-        weights = mechanism_sensitivities(frequency, adapted, area=area).achromatic
-    else:
-        weights = contrast_sensitivity(frequency, adapted, area)
-    return safe_sqrt(jnp.mean(jnp.square(waves * weights), axis=(1, 2)))
+        return _in_color(images, reference, screen, frequency, area)
+    light = (display_luminance(x, Display() if display is None else display) if small
+             else show(x, screen, space="luminance")[..., 0] for x in (images, reference))
+    shown, target = light
+    adapted = jnp.mean(target, axis=(1, 2), keepdims=True)
+    waves = _waves((shown - target) / adapted)
+    return safe_sqrt(jnp.mean(jnp.square(waves * contrast_sensitivity(frequency, adapted, area)), axis=(1, 2)))
+
+
+def _waves(planes):
+    return jax.scipy.fft.dctn(planes, axes=(1, 2), norm="ortho")
+
+
+def _in_color(images, reference, screen, frequency, area):
+    # L + M is the luminance of daylight, as castleCSF has it.
+    white = np.sum(matrix_from_rgb("lms", "bt709")[:2]) / np.sum(matrix_from_rgb("luminance", "bt709"))
+    shown, target = (show(x, screen, space="lms") / float(white) for x in (images, reference))
+    adapted = jnp.mean(target, axis=(1, 2), keepdims=True)
+    contrasts = mechanism_contrasts(shown - target, adapted)
+    sensitivities = mechanism_sensitivities(frequency, adapted[..., 0] + adapted[..., 1], area=area)
+    squares = (jnp.square(_waves(c) * s) for c, s in zip(contrasts, sensitivities))
+    return safe_sqrt(jnp.mean(total(squares), axis=(1, 2)))
 
 
 def _check(display: Display) -> None:

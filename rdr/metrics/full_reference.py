@@ -14,14 +14,12 @@ from rdr.features import vgg, weights
 from rdr.features.color import ycbcr_from_srgb
 from rdr.features.multiscale import multiscale
 from rdr.losses import color_difference, dists, lpips, nlpd, pointwise, ssim, wasserstein_distortion
-from rdr.metrics.contrast_sensitivity import TRANSFERS, Display, contrast_sensitivity_error
+from rdr.metrics.contrast_sensitivity import TRANSFERS, AnyDisplay, Display, contrast_sensitivity_error, screen_of
 from rdr.metrics.protocol import Protocol, parameters_digest
 from rdr.metrics.psnr import psnr
 from rdr.vision.cvvdp import cvvdp as quality_of
 from rdr.vision.display import Display as Screen
-from rdr.vision.display import get_display, make_display
-
-AnyDisplay = Display | Screen | str | None
+from rdr.vision.display import get_display
 
 
 class Metric(NamedTuple):
@@ -177,34 +175,30 @@ def _ciede2000(display, sigma):
 
 def _csf(name, model):
     def build(display, sigma):
-        display = _small_display(display)
+        display = _display_of_csf(display, model)
         loss = functools.partial(contrast_sensitivity_error, display=display, model=model)
-        options = dict(display._asdict()) | ({} if model == "barten" else {"sensitivity": model})
-        return _plain(name, loss, Protocol("", input="luminance on the display, cd/m^2", options=options))
+        options = display._asdict() | ({"resolution": list(display.resolution)} if isinstance(display, Screen) else {})
+        light = "luminance on the display"
+        if model == "castle":
+            options |= {"sensitivity": model, "directions": "light and dark, red and green, yellow and violet"}
+            light = "L, M and S on the display"
+        return _plain(name, loss, Protocol("", input=f"{light}, cd/m^2", options=options))
 
     return build
 
 
-def _small_display(display: AnyDisplay) -> Display:
+def _display_of_csf(display: AnyDisplay, model: str) -> Display | Screen:
+    # Luminance alone takes four numbers of a display, where these say it.
     if display is None or isinstance(display, Display):
         return display or Display()
     screen = get_display(display)
-    if screen.transfer not in TRANSFERS:
-        raise ValueError(f"display of csf must be sRGB or PQ, got {screen.name!r} with {screen.transfer!r}")
+    if model == "castle" or screen.transfer not in TRANSFERS:
+        return screen
     return Display(screen.pixels_per_degree, screen.peak, screen.black + screen.reflected, screen.transfer)
 
 
-def _screen(display: AnyDisplay) -> Screen:
-    if not isinstance(display, Display):
-        return get_display("standard_4k" if display is None else display)
-    return make_display(
-        "of csf", peak=display.peak_luminance, black=display.black_luminance, transfer=display.transfer,
-        primaries="bt2020" if display.transfer == "pq" else "bt709", pixels_per_degree=display.pixels_per_degree,
-        resolution=(1, 1))
-
-
 def _cvvdp(display, sigma):
-    screen = _screen(display)
+    screen = screen_of("standard_4k" if display is None else display)
     protocol = Protocol("", input=f"light of the display {screen.name}, DKL, cd/m^2",
                         options={"version": "0.5.7", **screen._asdict(), "resolution": list(screen.resolution)})
 

@@ -22,6 +22,7 @@ __getattr__, __dir__, __all__ = attach(__name__, {
     "dkl_directions": "castle_csf",
     "get_display": "display",
     "make_display": "display",
+    "mechanism_contrasts": "castle_csf",
     "mechanism_sensitivities": "castle_csf",
     "on_pu21": "pu21",
     "pu21": "pu21",

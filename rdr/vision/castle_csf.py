@@ -163,6 +163,40 @@ def disc_sensitivity(
     return largest * jnp.where(radius > 0, radius, jnp.nan) ** (1.0 / fitted.disc_exponent)
 
 
+def mechanism_contrasts(
+    increments: ArrayLike, background: ArrayLike, *, parameters: CastleParameters | None = None
+) -> Mechanisms:
+    """Computes the contrasts that the three mechanisms see.
+
+    With l, d, b what is added to the background's L, M, S, and L + M + a S of the background as the unit: l + d + a b,
+    l - m d + r b and s b - l - d. A pattern is just seen where the contrasts' amplitudes C_i have
+    sum of (C_i S_i)^2 = 1, S_i of `mechanism_sensitivities`.
+
+    Args:
+      increments: [..., 3], of L, M and S.
+      background: [..., 3], positive; broadcasts with `increments`, in the same units.
+      parameters: by default those that the authors published.
+
+    Returns:
+      The contrasts, [...], dtype float32, or float64 if an array is.
+
+    Raises:
+      ValueError: if the background is not positive, or a last axis is not 3.
+
+    Reference:
+      Ashraf, Mantiuk, Chapiro, Wuerger (ashraf2024castlecsf).
+    """
+    (background,) = _checked(background=background)
+    increments, background = _floats(increments=increments, background=background)
+    for name, value in (("increments", increments), ("background", background)):
+        if value.ndim < 1 or value.shape[-1] != 3:
+            raise ValueError(f"{name} must have shape [.., 3], L, M and S, got {value.shape}")
+    m, a, r, s = (castle_parameters() if parameters is None else parameters).opponency
+    (l, d, b) = (increments[..., k] for k in range(3))
+    mean = background[..., 0] + background[..., 1] + a * background[..., 2]
+    return Mechanisms((l + d + a * b) / mean, (l - m * d + r * b) / mean, (s * b - l - d) / mean)
+
+
 def dkl_directions(background: ArrayLike) -> jax.Array:
     """Computes the cardinal directions of color around a background.
 
@@ -216,10 +250,7 @@ def _colors(luminance, background, direction):
 
 
 def _cone_sensitivity(found, background, direction, parameters):
-    m, a, r, s = (castle_parameters() if parameters is None else parameters).opponency
-    (l, d, b) = (direction[..., k] for k in range(3))
-    mean = background[..., 0] + background[..., 1] + a * background[..., 2]
-    contrasts = ((l + d + a * b) / mean, (l - m * d + r * b) / mean, (s * b - l - d) / mean)
+    contrasts = mechanism_contrasts(direction, background, parameters=parameters)
     pairs = (_of_one_rank(c, x) for c, x in zip(contrasts, found))
     squared = total(jnp.square(c * x) for c, x in pairs)
     nothing = squared == 0  # at frequency 0, and where squares underflow

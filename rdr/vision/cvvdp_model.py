@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rdr.gradients import absolute
+from rdr.gradients import absolute, recomputed
 from rdr.vision.pyramid import band_frequencies, correlate, double, gaussian_pyramid
 
 _SMALL = 1e-5  # of `power`
@@ -147,22 +147,67 @@ def contrast_bands(test: jax.Array, reference: jax.Array, pixels_per_degree: flo
 
     Reference: mantiuk2024colorvideovdp, sections 4.3 and 4.4.
     """
-    frequencies = band_frequencies(test.shape[-2], test.shape[-1], pixels_per_degree)
-    levels = gaussian_pyramid(jnp.stack([test, reference]), len(frequencies))
-    bands = []
-    for k, (level, frequency) in enumerate(zip(levels, frequencies)):
-        is_base = k == len(levels) - 1
-        if is_base:
-            detail = level
-            adapted = jnp.mean(jnp.maximum(level[..., :1, :, :], _DARKEST), axis=(-1, -2), keepdims=True)
-        else:
-            coarse = double(levels[k + 1], *level.shape[-2:])
-            detail, adapted = level - coarse, jnp.maximum(coarse[..., :1, :, :], _DARKEST)
-        contrast = jnp.minimum(detail / adapted, _LARGEST_CONTRAST)
-        if 0 < k < len(levels) - 1:
-            contrast = 2.0 * contrast
-        sensitivity = _sensitivity(jnp.log10(adapted[1]), float(frequency), test.shape[-3])
-        bands.append(Band(contrast[0], contrast[1], sensitivity, is_base))
+    frequencies, (tests, references) = _pyramids((test, reference), pixels_per_degree)
+    return [_band(k, frequencies, *levels) for k, levels in enumerate(zip(tests, _next(tests), references,
+                                                                          _next(references)))]
+
+
+def _pyramids(images, pixels_per_degree):
+    height, width = images[0].shape[-2:]
+    frequencies = band_frequencies(height, width, pixels_per_degree)
+    return frequencies, [gaussian_pyramid(image, len(frequencies)) for image in images]
+
+
+def _next(levels):
+    # The base band has none below it.
+    return [*levels[1:], None]
+
+
+def _contrast(k, bands, level, lower):
+    """Contrast of one image in the k-th of some bands, and the luminance that the eye has adapted to there."""
+    if lower is None:
+        detail, light = level, jnp.maximum(level[..., :1, :, :], _DARKEST)
+        adapted = jnp.mean(light, axis=(-1, -2), keepdims=True)
+    else:
+        coarse = double(lower, *level.shape[-2:])
+        detail, adapted = level - coarse, jnp.maximum(coarse[..., :1, :, :], _DARKEST)
+    contrast = jnp.minimum(detail / adapted, _LARGEST_CONTRAST)
+    return 2.0 * contrast if 0 < k < bands - 1 else contrast, adapted
+
+
+def _band(k, frequencies, test, lower_test, reference, lower_reference):
+    contrast, adapted = _contrast(k, len(frequencies), reference, lower_reference)
+    sensitivity = _sensitivity(jnp.log10(adapted), float(frequencies[k]), reference.shape[-3])
+    return Band(_contrast(k, len(frequencies), test, lower_test)[0], contrast, sensitivity, lower_reference is None)
+
+
+def threshold_bands(image: jax.Array, pixels_per_degree: float) -> list[jax.Array]:
+    """Decomposes an image into bands of contrast in units of the contrast that is just seen.
+
+    Contrast, as in `contrast_bands`, times the sensitivity at the image's own adapting luminance, times the weights
+    with which differences in the channel and the band count in the end; not masked. Where neither image masks the
+    other, the difference of two images' bands is what ColorVideoVDP sees of them.
+
+    Args:
+      image: [.., channels, height, width], DKL in cd/m^2.
+      pixels_per_degree: of the display.
+
+    Returns:
+      The bands, the finest first, [.., channels, rows, columns] each.
+
+    Raises:
+      ValueError: if a side is below 2 pixels.
+
+    Reference: mantiuk2024colorvideovdp, sections 4.3 to 4.6.
+    """
+    frequencies, (levels,) = _pyramids((image,), pixels_per_degree)
+    channels, bands = image.shape[-3], []
+    weights = _band_weights(channels, len(frequencies))
+    for k, (level, lower) in enumerate(zip(levels, _next(levels))):
+        contrast, adapted = _contrast(k, len(frequencies), level, lower)
+        gain = weights[:, k] * (1.0 if lower is None else np.array(_GAIN)[:channels])
+        sensitivity = _sensitivity(jnp.log10(adapted), float(frequencies[k]), channels)
+        bands.append(contrast * sensitivity * _per_channel(gain, contrast))
     return bands
 
 
@@ -239,16 +284,20 @@ def pool_bands(test: jax.Array, reference: jax.Array, pixels_per_degree: float,
       [.., channels, bands].
     """
     exponent = _data()["parameters"]["beta"]
-    return jnp.stack([norm(visible_difference(band), exponent, (-2, -1), average=True)
-                      for band in _with_gains(contrast_bands(test, reference, pixels_per_degree), gains)], axis=-1)
+    frequencies, (tests, references) = _pyramids((test, reference), pixels_per_degree)
+
+    def pooled(k, *levels):
+        band = _band(k, frequencies, *levels)
+        seen = visible_difference(band if gains is None else _with_gain(band, gains[k]))
+        return norm(seen, exponent, (-2, -1), average=True)
+
+    return jnp.stack([recomputed(functools.partial(pooled, k), *levels) for k, levels in enumerate(
+        zip(tests, _next(tests), references, _next(references)))], axis=-1)
 
 
-def _with_gains(bands: list[Band], gains: Sequence[np.ndarray] | None) -> list[Band]:
-    if gains is None:
-        return bands
-    return [band._replace(sensitivity=band.sensitivity * np.asarray(gain, band.sensitivity.dtype).reshape(
-                (1,) * (band.sensitivity.ndim - 3) + gain.shape))
-            for band, gain in zip(bands, gains, strict=True)]
+def _with_gain(band: Band, gain: np.ndarray) -> Band:
+    factor = np.asarray(gain, band.sensitivity.dtype).reshape((1,) * (band.sensitivity.ndim - 3) + gain.shape)
+    return band._replace(sensitivity=band.sensitivity * factor)
 
 
 def _band_weights(channels: int, bands: int) -> np.ndarray:
@@ -309,7 +358,9 @@ def difference_map(test: jax.Array, reference: jax.Array, pixels_per_degree: flo
       [.., height, width], in JOD: what a whole image with this difference everywhere would lose.
     """
     p = _data()["parameters"]
-    bands = _with_gains(contrast_bands(test, reference, pixels_per_degree), gains)
+    bands = contrast_bands(test, reference, pixels_per_degree)
+    if gains is not None:
+        bands = [_with_gain(band, gain) for band, gain in zip(bands, gains, strict=True)]
     weights = _band_weights(test.shape[-3], len(bands)) * (1.0 if is_video else p["image_int"])
     found = jnp.zeros(())
     for k in reversed(range(len(bands))):

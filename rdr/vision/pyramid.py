@@ -18,6 +18,7 @@ _TAPS = (0.05, 0.25, 0.4, 0.25, 0.05)
 LOWEST_FREQUENCY = 0.2  # cycles per degree: bands end below
 _FIRST_BAND = 0.3228  # peak of the second band's frequencies over half the sampling rate; halved from there on
 BASE_FREQUENCY = 0.1  # that sensitivity to the base band is read at
+_BLOCK = 128  # of banded products, pixels
 
 
 def band_frequencies(height: int, width: int, pixels_per_degree: float) -> np.ndarray:
@@ -137,13 +138,28 @@ def correlate(planes: jax.Array, taps: np.ndarray) -> jax.Array:
     Returns:
       The same shape.
     """
-    radius = len(taps) // 2
     for axis in (planes.ndim - 2, planes.ndim - 1):
-        n = planes.shape[axis]
-        pads = [(0, 0)] * planes.ndim
-        pads[axis] = (radius, radius)
-        padded = jnp.pad(planes, pads, mode="reflect")
-        pieces = [jax.lax.slice_in_dim(padded, k, k + n, axis=axis) for k in range(len(taps))]
-        pairs = (float(taps[k]) * (pieces[k] + pieces[-1 - k]) for k in range(radius))
-        planes = total([float(taps[radius]) * pieces[radius], *pairs])
+        planes = _correlate_axis(planes, axis, np.asarray(taps, np.float64))
     return planes
+
+
+def _correlate_axis(x: jax.Array, axis: int, taps: np.ndarray) -> jax.Array:
+    # Products of overlapping blocks with a banded matrix: sums of shifted slices take memory for each of their
+    # derivatives, and long to compile.
+    n, radius = x.shape[axis], len(taps) // 2
+    count = -(-n // _BLOCK)
+    block = -(-n // count)
+    matrix = np.zeros((block, block + 2 * radius))
+    for k, tap in enumerate(taps):
+        matrix[np.arange(block), np.arange(block) + k] = tap
+    pads = [(0, 0)] * x.ndim
+    pads[axis] = (radius, radius)
+    padded = jnp.pad(x, pads, mode="reflect")
+    pads[axis] = (0, count * block - n)
+    padded = jnp.pad(padded, pads)
+    blocks = jnp.stack([jax.lax.slice_in_dim(padded, k * block, (k + 1) * block + 2 * radius, axis=axis)
+                        for k in range(count)], axis=axis)
+    along = "...kiw,oi->...kow" if axis == x.ndim - 2 else "...ki,oi->...ko"
+    found = jnp.einsum(along, blocks, jnp.asarray(matrix, x.dtype), precision="highest")
+    found = found.reshape(*x.shape[:axis], count * block, *x.shape[axis + 1 :])
+    return jax.lax.slice_in_dim(found, 0, n, axis=axis)

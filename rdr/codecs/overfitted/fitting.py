@@ -13,7 +13,7 @@ import numpy as np
 from rdr.codecs.overfitted import format, training
 from rdr.codecs.overfitted.architecture import Architecture
 from rdr.codecs.overfitted.objectives import Objective, sigma_map
-from rdr.codecs.overfitted.options import Options
+from rdr.codecs.overfitted.options import Options, sigma_options
 from rdr.codecs.overfitted.pretrained_init import pretrained_weights
 from rdr.codecs.overfitted.schedule import Schedule, as_arrays
 from rdr.training.loop import train_scanned
@@ -117,8 +117,7 @@ def make_data(arch: Architecture, goal: Objective, options: Options, images: Seq
     for image, seed, sigma in zip(images, seeds, [options.sigma] * len(images) if sigmas is None else sigmas,
                                   strict=True):
         batch = jnp.asarray(image)[None]
-        sigma = sigma_map(sigma, batch, saliency=options.saliency,
-                          pixels_per_degree=options.pixels_per_degree) if goal.needs_sigma else None
+        sigma = sigma_map(sigma, batch, **sigma_options(options)) if goal.needs_sigma else None
         noise = tuple(jnp.asarray(one, jnp.float32) for one in format.noise_maps(arch, seed))
         data.append(training.Data(_target(goal, batch, sigma, fixed), jnp.float32(target_bpp), noise, batch[0],
                                   params=goal.params, target_psnr=jnp.float32(options.psnr or 0.0)))

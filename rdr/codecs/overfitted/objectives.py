@@ -11,17 +11,24 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from rdr.features import alexnet, steerable_pyramid, vgg, weights
+from rdr.features import alexnet, steerable_pyramid, vdp, vgg, weights
 from rdr.features.multiscale import multiscale
 from rdr.gradients import lower_bound
 from rdr.losses import lpips, ssim, wasserstein_distortion
-from rdr.losses.wasserstein_distortion.sigma import intrinsic_sigma, sigma_from_eccentricity, sigma_from_saliency
+from rdr.losses.wasserstein_distortion.acuity import sigma_from_acuity
+from rdr.losses.wasserstein_distortion.sigma import (
+    DEGREES,
+    in_pixels,
+    intrinsic_sigma,
+    sigma_from_eccentricity,
+    sigma_from_saliency,
+)
 from rdr.vision import cvvdp_model
 from rdr.vision.display import Display, get_display, show
 from rdr.vision.foveation import as_point, band_gains
 
 OBJECTIVES = ("mse", "ms_ssim", "wd", "wd_mse", "lpips", "jod")
-FEATURES = ("pixels", "steerable", "alexnet", "vgg16")
+FEATURES = ("pixels", "steerable", "alexnet", "vgg16", "vdp")
 SCALES = {"alexnet": 1}  # its first maps see far, and more maps take long to compile; others have three resolutions
 TYPICAL_BITS_PER_PIXEL = 0.2
 # Bits per pixel for one unit of distortion, for about half a bit per pixel on photographs.
@@ -29,8 +36,10 @@ RD_LAMBDAS = {"mse": 0.01, "ms_ssim": 50.0, "wd": 1.0, "wd_mse": 1.0, "lpips": 3
 # [batch, height, width, channels] in [0, 1] -> name -> [batch, rows, columns, channels]
 FeatureMaps = Callable[[jax.Array], dict[str, jax.Array]]
 PIXELS_PER_DEGREE = 40.0
+FOVEATED = ("eccentricity", "acuity")  # sigma by the distance from a fixated point
 SQUARED_ERROR_WEIGHT = 10.0  # in "wd_mse", of values in [0, 1]
 SQUARED_ERROR_WEIGHT_OF_JOD = 0.05  # of squared 8-bit levels
+VDP_SCALE = 0.1  # of bands in units of what is just seen
 
 
 class Objective(NamedTuple):
@@ -53,27 +62,34 @@ class Objective(NamedTuple):
 
 
 def feature_maps(
-    name: str | FeatureMaps, scales: int
+    name: str | FeatureMaps, scales: int, display: str | Display | None = None
 ) -> tuple[Any, Callable[[Any, jax.Array], dict[str, jax.Array]]]:
     """Builds the feature maps that Wasserstein distortion compares.
 
     Args:
-      name: "pixels", "steerable" (pixels and a steerable pyramid), "alexnet" or "vgg16" (pixels and the network's); or
-        a function from images [batch, height, width, channels] in [0, 1] to named maps.
-      scales: number of resolutions, except of the pyramid and of a function.
+      name: "pixels", "steerable" (pixels and a steerable pyramid), "alexnet" or "vgg16" (pixels and the network's), or
+        "vdp" (ColorVideoVDP's bands on a display, `rdr.features.vdp`, times a tenth); or a function from images [batch,
+        height, width, channels] in [0, 1] to named maps.
+      scales: number of resolutions, except of pyramids and of a function.
+      display: of "vdp", a display or the name of one.
 
     Returns:
       A network's parameters, or None, and a function from these and images [batch, height, width, channels] to named
       maps.
 
     Raises:
-      ValueError: if there are no such features.
+      ValueError: if there are no such features, or no such display for "vdp".
       FileNotFoundError: if a network's weights are not installed.
     """
     if callable(name):
         return None, lambda _, images: name(images)
     if name not in FEATURES:
         raise ValueError(f"features must be one of {', '.join(map(repr, FEATURES))}, got {name!r}")
+
+    if name == "vdp":
+        screen = _coded_display(display)
+        return None, lambda _, images: {key: np.float32(VDP_SCALE) * band for key, band in vdp.features(
+            None, _within_range(images), display=screen).items()}
 
     def normalized(images):
         return (images - 0.449) / 0.226
@@ -119,14 +135,15 @@ def objective(name: str, *, features: str | FeatureMaps = "alexnet", scales: int
       features: of "wd", see `feature_maps`.
       scales: of "wd", number of resolutions; default 1 for "alexnet" and 3 for others; a function has its own.
       squared_error_weight: of "wd_mse".
-      display: of "jod", a display or the name of one; its transfer function is that of the images.
+      display: of "jod" and of the features "vdp", a display or the name of one; its transfer function is that of the
+        images.
       fixation: of "jod", row and column in pixels of the one point that the eye rests on; None: it goes everywhere.
 
     Returns:
       The objective; the same object for the same arguments.
 
     Raises:
-      ValueError: if there is no such objective, or for "jod" no such display or point.
+      ValueError: if there is no such objective, no such display for what needs one, or no such point for "jod".
       FileNotFoundError: if weights are not installed.
     """
     if name == "mse":
@@ -142,10 +159,10 @@ def objective(name: str, *, features: str | FeatureMaps = "alexnet", scales: int
         return Objective(name, lpips.load_params("alexnet"), lambda _, image, sigma: image,
                          lambda params, target, image: lpips.lpips(params, color(image), color(target)))
     if name == "jod":
-        return _jod(get_display(display or ""), as_point(fixation))
+        return _jod(_coded_display(display), as_point(fixation))
     if name not in OBJECTIVES:
         raise ValueError(f"objective must be one of {', '.join(map(repr, OBJECTIVES))}, got {name!r}")
-    params, maps = feature_maps(features, scales or (3 if callable(features) else SCALES.get(features, 3)))
+    params, maps = feature_maps(features, scales or (3 if callable(features) else SCALES.get(features, 3)), display)
     error = squared_error_weight if name == "wd_mse" else 0.0
 
     def prepare(params, image, sigma):
@@ -159,18 +176,27 @@ def objective(name: str, *, features: str | FeatureMaps = "alexnet", scales: int
     return Objective(name, params, prepare, distance, needs_sigma=True)
 
 
-def _jod(display: Display, fixation: tuple[float, float] | None) -> Objective:
-    """ColorVideoVDP's inner quality; gradients bring values beyond [0, 1] back."""
+def _coded_display(display: str | Display | None) -> Display:
+    display = get_display(display or "")
     if display.transfer == "linear":
         raise ValueError(f"display {display.name!r} takes cd/m^2, and fitted images are coded in [0, 1]: take one of "
                          "another transfer function (linear light is fitted as PQ)")
+    return display
 
+
+def _within_range(image: jax.Array) -> jax.Array:
+    """Values in [0, 1], whose gradients bring those beyond back."""
+    return -lower_bound(-lower_bound(image, jnp.float32(0.0)), jnp.float32(-1.0))
+
+
+def _jod(display: Display, fixation: tuple[float, float] | None) -> Objective:
+    """ColorVideoVDP's inner quality; gradients bring values beyond [0, 1] back."""
     def planes(image):
         return jnp.moveaxis(show(image, display, space="dkl"), -1, -3)
 
     def distance(weight, target, image):
         reference, light = target
-        image = -lower_bound(-lower_bound(image, jnp.float32(0.0)), jnp.float32(-1.0))
+        image = _within_range(image)
         gains = None if fixation is None else band_gains(*image.shape[1:3], display.pixels_per_degree, fixation)
         bands = cvvdp_model.pool_bands(planes(image), light, display.pixels_per_degree, gains)
         error = jnp.square(reference - image).mean((1, 2, 3)) * np.float32(255.0**2)
@@ -201,12 +227,13 @@ def sigma_map(sigma: float | str | ArrayLike, image: jax.Array, *, saliency: Arr
 
     Args:
       sigma: window width in pixels (0 is fidelity, inf the image's statistics only), the same everywhere or a map
-        [height, width]; or "eccentricity" (it grows with the distance from a fixated point), "saliency" (it falls with
-        a map), or "intrinsic" (as wide as the local texture needs).
+        [height, width]; degrees of visual angle as text, "0.1deg"; or "eccentricity" (it grows with the distance from
+        a fixated point), "acuity" (what the eye cannot resolve there anyway), "saliency" (it falls with a map), or
+        "intrinsic" (as wide as the local texture needs).
       image: [1, height, width, channels] in [0, 1].
       saliency: non-negative [height, width], for "saliency".
-      fixation: row and column of the fixated point, for "eccentricity"; default the middle.
-      pixels_per_degree: pixels per degree of visual angle, for "eccentricity".
+      fixation: row and column of the fixated point, for "eccentricity" and "acuity"; default the middle.
+      pixels_per_degree: pixels per degree of visual angle, for these and for degrees.
 
     Returns:
       A number, or float32 [height, width] or [1, height, width].
@@ -221,9 +248,12 @@ def sigma_map(sigma: float | str | ArrayLike, image: jax.Array, *, saliency: Arr
         if not np.min(sigma) >= 0:
             raise ValueError(f"sigma must be >= 0, got {np.min(sigma)}")
         return jnp.asarray(sigma, jnp.float32) if np.ndim(sigma) else float(np.asarray(sigma))
-    if sigma == "eccentricity":
+    if sigma in FOVEATED:
         middle = ((height - 1) / 2, (width - 1) / 2)
-        return sigma_from_eccentricity((height, width), fixation or middle, pixels_per_degree=pixels_per_degree)
+        call = sigma_from_eccentricity if sigma == "eccentricity" else sigma_from_acuity
+        return call((height, width), fixation or middle, pixels_per_degree=pixels_per_degree)
+    if sigma.endswith(DEGREES):
+        return in_pixels(sigma, pixels_per_degree=pixels_per_degree)
     if sigma == "intrinsic":
         # Infinite windows, where statistics change up to the whole image, are held to an eighth of its longer side.
         return jnp.minimum(intrinsic_sigma(image.mean(-1, keepdims=True)), max(height, width) / 8)
@@ -232,4 +262,17 @@ def sigma_map(sigma: float | str | ArrayLike, image: jax.Array, *, saliency: Arr
             got = "none" if saliency is None else f"shape {np.shape(saliency)}"
             raise ValueError(f"saliency must be a map of {height} x {width} pixels, got {got}")
         return sigma_from_saliency(jnp.asarray(saliency, jnp.float32)[None], minimum=0.1)
-    raise ValueError(f"sigma must be a number, 'eccentricity', 'saliency' or 'intrinsic', got {sigma!r}")
+    raise ValueError("sigma must be a number, of degrees as in '0.1deg', 'eccentricity', 'acuity', 'saliency' or "
+                     f"'intrinsic', got {sigma!r}")
+
+
+def is_of_angle(sigma: Any) -> bool:
+    """Tells whether windows depend on how large a pixel is seen.
+
+    Args:
+      sigma: see `sigma_map`.
+
+    Returns:
+      Whether it is "eccentricity", "acuity" or in degrees.
+    """
+    return isinstance(sigma, str) and (sigma in FOVEATED or sigma.endswith(DEGREES))

@@ -14,10 +14,12 @@ from rdr.bitstream import container
 from rdr.codecs.overfitted import format
 from rdr.codecs.overfitted.architecture import Architecture
 from rdr.codecs.overfitted.objectives import (
+    FOVEATED,
     PIXELS_PER_DEGREE,
     SQUARED_ERROR_WEIGHT,
     FeatureMaps,
     Objective,
+    is_of_angle,
     objective,
     objective_from_loss,
 )
@@ -52,20 +54,25 @@ class Options(NamedTuple):
       schedule: of the fit.
       seed: of the noise in training, and of shared noise.
       noise_levels: the finest so many resolutions get shared noise; 0 for a deterministic codec.
-      sigma: of "wd" and "wd_mse": pixels, a map of them [height, width], "eccentricity", "saliency" or "intrinsic".
-      features: of "wd" and "wd_mse": "pixels", "steerable", "alexnet" or "vgg16"; or a function of your own,
+      sigma: of "wd" and "wd_mse": pixels, degrees of visual angle as in "0.1deg", a map of pixels [height, width],
+        "eccentricity", "acuity", "saliency" or "intrinsic".
+      features: of "wd" and "wd_mse": "pixels", "steerable", "alexnet", "vgg16" or "vdp"; or a function of your own,
         `features(images) -> {name: maps}`, of [batch, height, width, channels] in [0, 1].
       squared_error_weight: of "wd_mse", beside Wasserstein distortion; of values in [0, 1].
       saliency: [height, width] for sigma = "saliency".
       entropy_width: see `Architecture`.
       synthesis_width: see `Architecture`.
-      pixels_per_degree: pixels per degree of visual angle, for sigma = "eccentricity".
+      pixels_per_degree: pixels per degree of visual angle, for sigma in degrees, "eccentricity" and "acuity"; those of
+        the display where there is one.
       signal: what the image's values are: bits of a channel that are decoded, transfer function and primaries. The fit
         is of the values as they are coded.
-      display: of "jod", and only of it: the display that the image is seen on, or its name. Its transfer function must
-        be the image's; its primaries are taken to be the image's, as color management makes them.
+      display: the display that the image is seen on, or its name: of "jod" and of the features "vdp", which need one,
+        and of sigma in degrees, "eccentricity" and "acuity". Its transfer function must be the image's; its primaries
+        are taken to be the image's, as color management makes them.
       size_tolerance: by what part of `size` a file may be shorter; where it is small, more short fits are made to
         come as near.
+      fixation: row and column of the fixated point in pixels, for sigma = "eccentricity" and "acuity"; None for the
+        middle.
     """
 
     objective: str | Objective | Callable[[jax.Array, jax.Array], jax.Array] = "mse"
@@ -85,6 +92,7 @@ class Options(NamedTuple):
     signal: Signal = SRGB
     display: str | Display | None = None
     size_tolerance: float = 0.03
+    fixation: tuple[float, float] | None = None
 
 
 DEFAULT = Options()
@@ -170,16 +178,33 @@ def with_display(options: Options) -> Options:
     Raises:
       ValueError: if there is no such display, or it shows other values than the image's.
     """
-    if options.objective != "jod":
-        if options.display is not None:
-            raise ValueError(f"display is of objective 'jod' only, got objective {options.objective!r}")
+    pooled = options.objective in ("wd", "wd_mse")
+    needed = options.objective == "jod" or (pooled and options.features == "vdp")
+    if not needed and options.display is None:
         return options
+    if not (needed or (pooled and is_of_angle(options.sigma))):
+        raise ValueError("display is of objective 'jod', of features 'vdp' and of sigma in degrees, 'eccentricity' or "
+                         f"'acuity' only, got objective {options.objective!r}")
     display = get_display(options.display or "")
     known = {"gamma": "srgb"}.get(display.transfer, display.transfer)
     if known != options.signal.transfer:
         raise ValueError(f"display {display.name!r} shows {display.transfer} values, and the image has "
                          f"{options.signal.transfer}: take a display of that transfer function")
     return options._replace(display=display._replace(primaries=options.signal.primaries))
+
+
+def sigma_options(options: Options) -> dict[str, Any]:
+    """What `sigma_map` is told beside sigma and the image.
+
+    Args:
+      options: of the fit.
+
+    Returns:
+      Its keyword arguments.
+    """
+    shown = with_display(options).display
+    return {"saliency": options.saliency, "fixation": options.fixation,
+            "pixels_per_degree": shown.pixels_per_degree if isinstance(shown, Display) else options.pixels_per_degree}
 
 
 def architecture(shape: tuple[int, int, int], options: Options) -> Architecture:
@@ -224,6 +249,11 @@ def check_options(options: Options) -> None:
         raise ValueError(f"noise_levels must be between 0 and 7, got {options.noise_levels}")
     if not 0 < options.pixels_per_degree < math.inf:
         raise ValueError(f"pixels_per_degree must be positive and finite, got {options.pixels_per_degree}")
+    if options.fixation is not None and not (
+            np.shape(options.fixation) == (2,) and np.isfinite(options.fixation).all()
+            and isinstance(options.sigma, str) and options.sigma in FOVEATED):
+        raise ValueError("fixation must be a row and a column, for sigma = 'eccentricity' or 'acuity', got "
+                         f"{options.fixation} with sigma = {options.sigma!r}")
     check_signal(options.signal)
     with_display(options)
     if not 0 < options.size_tolerance < 1:

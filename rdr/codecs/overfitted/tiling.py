@@ -33,6 +33,7 @@ from rdr.codecs.overfitted.options import (
     check_image,
     check_options,
     chosen_objective,
+    sigma_options,
     with_display,
 )
 from rdr.codecs.overfitted.signals import Signal
@@ -124,8 +125,7 @@ def _sigma_of(image: np.ndarray, options: Options) -> Callable[[tuple[slice, sli
         return None
     if isinstance(options.sigma, str) and options.sigma == "intrinsic":
         return lambda place: np.asarray(sigma_map("intrinsic", jnp.asarray(codec.as_image(image[place]))[None]))[0]
-    whole = np.asarray(sigma_map(options.sigma, jnp.asarray(image)[None], saliency=options.saliency,
-                                 pixels_per_degree=options.pixels_per_degree), np.float32)
+    whole = np.asarray(sigma_map(options.sigma, jnp.asarray(image)[None], **sigma_options(options)), np.float32)
     if whole.ndim == 0:
         return None
     whole = whole.reshape(image.shape[:2])

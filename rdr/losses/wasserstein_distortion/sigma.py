@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +14,36 @@ from jax.typing import ArrayLike
 from rdr.losses.wasserstein_distortion import decimation as blocks
 from rdr.losses.wasserstein_distortion import pooling
 from rdr.losses.wasserstein_distortion.window_weights import as_map
+
+DEGREES = "deg"  # after numbers that are no pixels
+
+
+def in_pixels(sigma: float | str, *, pixels_per_degree: float) -> float:
+    """Reads a width of windows that may be in degrees of visual angle.
+
+    Args:
+      sigma: a number of pixels, or text: "4" (pixels), "0.1deg" (degrees), "inf".
+      pixels_per_degree: resolution of the image on the retina.
+
+    Returns:
+      sigma in pixels.
+
+    Raises:
+      ValueError: if it is none, negative or not a number, or the resolution is not positive.
+    """
+    text = str(sigma)
+    try:
+        value = float(text.removesuffix(DEGREES))
+    except ValueError:
+        value = math.nan
+    if not value >= 0:
+        raise ValueError(f"sigma must be a number of pixels, at least 0, or of degrees as in 0.1{DEGREES}, got "
+                         f"{sigma!r}")
+    if not text.endswith(DEGREES):
+        return value
+    if not 0 < pixels_per_degree < math.inf:
+        raise ValueError(f"pixels_per_degree must be positive and finite, got {pixels_per_degree}")
+    return value * pixels_per_degree
 
 
 def sigma_from_saliency(saliency: ArrayLike, *, minimum: float, maximum_sigma: float = 16.0) -> jax.Array:

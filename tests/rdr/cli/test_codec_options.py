@@ -20,7 +20,7 @@ def test_foveation_takes_the_distance_of_the_eye():
     """Fault 27: 40 pixels per degree were built in."""
     config = codec_options.Config(sigma="eccentricity", pixels_per_degree=20.0)
     assert codec_options.overfitted_options(config, (9, 9, 1)).pixels_per_degree == 20.0
-    for change, words in (({"pixels_per_degree": 20.0}, "of --sigma=eccentricity only"),
+    for change, words in (({"pixels_per_degree": 20.0}, "of --sigma=eccentricity, acuity and degrees only"),
                           ({"pixels_per_degree": 0.0, "sigma": "eccentricity"}, "must be positive")):
         with pytest.raises(ValueError, match=words):
             codec_options.Config(**change)
@@ -32,7 +32,7 @@ def test_a_display_is_of_jod():
 
     assert display() is None and display(objective="jod") == "standard_4k"
     assert display(objective="jod", display="standard_phone") == "standard_phone"
-    for change, words in (({"display": "standard_phone"}, "--display is of --objective=jod only"),
+    for change, words in (({"display": "standard_phone"}, "--display is of --objective=jod, and of"),
                           ({"objective": "jod", "display": "tv"}, "--display must be one of standard_4k, .*'tv'")):
         with pytest.raises(ValueError, match=words):
             codec_options.Config(**change)
@@ -80,3 +80,23 @@ def test_goals_that_contradict_each_other_are_refused(change, words):
 def test_an_amortized_codec_has_a_realism_beside_everything():
     config = codec_options.Config(realism=0.5, objective="wd", checkpoint="pretrained")  # refused without a checkpoint
     assert config.realism == 0.5 and config.objective == "wd"
+
+
+def test_windows_in_degrees_and_where_the_eye_looks():
+    def options(**flags):
+        return codec_options.overfitted_options(codec_options.Config(objective="wd", **flags), (9, 9, 1))
+
+    assert options(sigma="0.1deg").sigma == "0.1deg" and options(sigma="2.5").sigma == 2.5
+    seen = options(sigma="acuity", fixation=(3.0, 4.0), display="standard_phone")
+    assert (seen.sigma, seen.fixation, seen.display) == ("acuity", (3.0, 4.0), "standard_phone")
+    assert options(sigma="acuity", pixels_per_degree=30.0).pixels_per_degree == 30.0
+    assert options(features="vdp").display == "standard_4k" and options().display is None
+    realistic = codec_options.Config(realism=0.5, features="vdp")
+    assert codec_options.overfitted_options(realistic, (9, 9, 1)).display == "standard_4k"
+    for change, words in (({"fixation": (1.0, 2.0)}, "--fixation must be a row and a column"),
+                          ({"fixation": (1.0,), "sigma": "acuity"}, "--fixation must be a row and a column"),
+                          ({"display": "standard_phone"}, "--display is of --objective=jod, and of"),
+                          ({"display": "standard_phone", "sigma": "1deg", "pixels_per_degree": 9.0}, "not beside"),
+                          ({"sigma": "-1deg"}, "--sigma must be a number of pixels, of degrees as in 0.1deg")):
+        with pytest.raises(ValueError, match=words):
+            options(**change)

@@ -165,6 +165,8 @@ def test_openexr_from_end_to_end(rdr, tmp_path, capsys):
     (tmp_path / "c.exr").write_bytes(linear_images.linear_bytes(".exr", values, linear_space(PRIMARIES[9])))
     assert rdr("encode", tmp_path / "c.exr", tmp_path / "c.rdr") == 1
     assert "1 of its values are negative, down to -1" in capsys.readouterr().err
+    assert rdr("encode", tmp_path / "c.exr", tmp_path / "c.rdr", "--negative=clip", *FIT) == 0
+    assert "1 negative values, down to -1, are set to 0" in capsys.readouterr().err
     with pytest.raises(ValueError, match="HLG, which depends on a display: write .png"):
         deep_images.file_bytes(DEEP, ".exr", Signal(10, "hlg"))
 

@@ -153,7 +153,7 @@ def test_progress_of_other_settings_is_refused(tmp_path, capsys, rdr, small_imag
     (("encode", "a", "b", "--bpp=1", "--psnr=30"), 2, "--bpp and --psnr are two goals: give one of them"),
     (("encode", "a", "b", "--objective=x"), 2, "--objective must be one of mse, ms_ssim"),
     (("encode", "a", "b", "--objective=jod", "--display=tv"), 2, "--display must be one of standard_4k, "),
-    (("encode", "a", "b", "--display=standard_4k"), 2, "--display is of --objective=jod only"),
+    (("encode", "a", "b", "--display=standard_4k"), 2, "--display is of --objective=jod, and of --objective=wd"),
     (("encode", "a", "b", "--steps=x"), 2, "--steps must be a whole number"),
 ])  # fmt: skip
 def test_wrong_words_give_a_sentence_and_a_status(words, status, message, capsys, tmp_path, monkeypatch, rdr):
@@ -165,7 +165,11 @@ def test_wrong_words_give_a_sentence_and_a_status(words, status, message, capsys
 
 @pytest.mark.parametrize(("flag", "status", "message"), [
     ("--bpp=0.01", 1, "size must be at least"), ("--seed=-1", 1, "seed must be"), ("--sigma=none.png", 1, "no file"),
-    ("--sigma=foveal", 2, "must be a number of pixels, eccentricity, intrinsic, or an image file, got 'foveal'"),
+    ("--sigma=foveal", 2, "of degrees as in 0.1deg, eccentricity, acuity, intrinsic, or an image file, got 'foveal'"),
+    ("--sigma=-1", 2, "--sigma must be a number of pixels"), ("--sigma=-1deg", 2, "--sigma must be a number of pixels"),
+    ("--pixels_per_degree=0", 2, "--pixels_per_degree must be positive"),
+    ("--fixation=3,4", 2, "--fixation must be a row and a column, for --sigma=eccentricity or acuity"),
+    ("--negative=keep", 2, "--negative must be one of"),
     ("--noise_levels=9", 1, "noise_levels must be"), ("--tile=9", 2, "--tile must be between"),
 ])  # fmt: skip
 def test_wrong_numbers_give_a_sentence(flag, status, message, capsys, encoded, tmp_path, rdr):

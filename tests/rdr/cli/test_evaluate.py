@@ -19,6 +19,7 @@ from rdr.metrics.contrast_sensitivity import Display, contrast_sensitivity_error
 from rdr.metrics.full_reference import FULL_REFERENCE
 from rdr.vision.cvvdp import cvvdp
 from tests.rdr.data.test_image_decoders import png
+from tests.rdr.data.test_image_pairs import write_light
 
 COMMON = {"metrics": ("psnr", "ssim", "csf", "fd_steerable", "kd_steerable", "prdc_steerable"), "patch_size": 16}
 SIZES = {"a": (40, 48), "b": (40, 48), "c": (48, 40), "d": (40, 48)}
@@ -197,8 +198,15 @@ def test_the_command_line_says_what_is_wrong_in_one_sentence(images, tmp_path, c
     for wrong, message in (("--batch_size=0", "--batch_size must be at least 1, got 0"),
                            ("--max_samples=9", "--max_samples must be at least 10, got 9"),
                            ("--metrics=psnr,vmaf", "natural, all or fast, got 'vmaf'"),
-                           ("--transfer=hlg", "--transfer must be one of srgb, pq, got 'hlg'")):
+                           ("--transfer=hlg", "--transfer must be one of srgb, pq, got 'hlg'"),
+                           ("--display=tv", "--display must be one of standard_4k"),
+                           ("--white_luminance=0", "--white_luminance must be positive and finite, got 0"),
+                           ("--negative=keep", "--negative must be one of clip, refuse")):
         assert message in said(reference, candidate, workdir, wrong, status=2)
+    for wrong, message in (("--pixels_per_degree=0", "pixels_per_degree must be positive"),
+                           ("--transfer=pq", "csf on --transfer=pq takes pq values as files hold them"),
+                           ("--black_luminance=200", "black_luminance must be positive and below")):
+        assert message in said(reference, candidate, workdir, "--metrics=csf", wrong)
     assert not (tmp_path / "out").exists()
     assert "there is no option --preset" in said("--preset=quick", workdir, status=2)
     with pytest.raises(SystemExit):
@@ -243,3 +251,31 @@ def test_cvvdp_is_seen_on_the_display_that_is_named(tmp_path):
     header, row = (tmp_path / "out/images.csv").read_text(encoding="utf-8").splitlines()[-2:]
     jod = cvvdp(pixels["cand"][None], pixels["ref"][None], display="standard_phone").jod[0]
     assert header.endswith(",cvvdp") and float(row.split(",")[-1]) == pytest.approx(float(jod), abs=1e-5)
+
+
+def test_linear_light_is_seen_on_a_display_that_takes_it(tmp_path, capsys):
+    """Oracle: the library, of cd/m^2."""
+    rng = np.random.default_rng(0)
+    light = rng.uniform(0.05, 6.0, (4, 5, 3)).astype(np.float32)
+    noisy = light * rng.uniform(0.8, 1.2, light.shape).astype(np.float32)
+    write_light(tmp_path / "ref/a.exr", light)
+    write_light(tmp_path / "cand/a.exr", noisy, white=50.0)
+    config = Config(reference=str(tmp_path / "ref"), candidate=str(tmp_path / "cand"), metrics=("all",),
+                    display="standard_hdr_linear", white_luminance=50.0)
+    table = evaluate.run(config, tmp_path / "out")
+    assert list(table) == ["csf", "csf_castle", "cvvdp"] and (tmp_path / "out/contact_sheet.png").exists()
+    assert "left out: ssim takes coded values in [0, 1]" in capsys.readouterr().err
+    images, reference = 50 * noisy[None], 50 * light[None]
+    jod = cvvdp(images, reference, display="standard_hdr_linear").jod[0]
+    assert table["cvvdp"]["value"] == pytest.approx(float(jod), abs=1e-5) and jod < 9.9
+    for name, model in (("csf", "barten"), ("csf_castle", "castle")):
+        value = contrast_sensitivity_error(images, reference, display="standard_hdr_linear", model=model)[0]
+        assert table[name]["value"] == pytest.approx(float(value), rel=1e-5)
+    noisy[1, 2, 0] = -1.0
+    write_light(tmp_path / "cand/a.exr", noisy, white=50.0)
+    with pytest.raises(ValueError, match="1 of its values are negative, down to -1, .*clip them"):
+        evaluate.run(config, tmp_path / "refused")
+    noisy[1, 2, 0] = np.nan
+    write_light(tmp_path / "cand/a.exr", noisy, white=50.0)
+    with pytest.raises(ValueError, match="infinite or not numbers"):
+        evaluate.run(dataclasses.replace(config, negative="clip"), tmp_path / "refused")

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rdr.data.color_spaces import PRIMARIES, linear_space
 from rdr.data.image_io import read_image
-from rdr.data.image_pairs import as_float, file_digest, pair_folders
+from rdr.data.image_pairs import Light, as_float, file_digest, pair_folders, read_light
+from rdr.data.linear_images import linear_bytes
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
 
@@ -106,3 +108,48 @@ def test_deep_and_turned_images_are_paired_by_their_upright_sizes(tmp_path):
     pairs = pair_folders(reference, candidate)
     assert [(pair.height, pair.width) for pair in pairs] == [(12, 16)] * 2
     assert len(file_digest(pairs[0].reference)) == 64
+
+
+def write_light(path, pixels, *, primaries=1, white=None):
+    pytest.importorskip("OpenImageIO", reason="the extra hdr is not installed")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(linear_bytes(path.suffix, np.float32(pixels), linear_space(PRIMARIES[primaries], white)))
+
+
+def test_linear_light_comes_in_candelas_and_in_the_display_s_primaries(tmp_path):
+    rng = np.random.default_rng(0)
+    light = rng.uniform(0.1, 2.0, (5, 4, 3)).astype(np.float32)
+    write_light(tmp_path / "ref/a.exr", light)
+    write_light(tmp_path / "cand/a.exr", light, white=50.0)
+    [pair] = pair_folders(str(tmp_path / "ref"), str(tmp_path / "cand"), light=Light(unit=200.0))
+    assert pair.light == Light(unit=200.0) and (pair.height, pair.width) == (5, 4)
+    reference, candidate = pair.load()
+    np.testing.assert_allclose(reference, 200 * light, rtol=1e-6)
+    np.testing.assert_allclose(candidate, 50 * light, rtol=1e-6)
+    # BT.709 in BT.2020 (BT.2087, with more digits): gray stays, red becomes 0.6274, 0.0691, 0.0164.
+    write_light(tmp_path / "red.exr", [[[1, 0, 0], [2, 2, 2]]])
+    found = read_light(tmp_path / "red.exr", Light("bt2020", 1.0))
+    np.testing.assert_allclose(found[0], [[0.6274, 0.0691, 0.0164], [2, 2, 2]], atol=1e-4)
+    write_light(tmp_path / "gray.exr", [[[3.0], [1.0]]])
+    np.testing.assert_allclose(read_light(tmp_path / "gray.exr", Light("p3", 1.0))[0], [[3] * 3, [1] * 3], rtol=1e-6)
+
+
+def test_colors_that_the_display_lacks_mixed_kinds_and_no_light_are_refused(tmp_path):
+    write_light(tmp_path / "wide.exr", [[[0, 1, 0], [1, 1, 1]]], primaries=9)
+    with pytest.raises(ValueError, match=r"wide.exr has 1 pixels .* the display's primaries \(bt709\) do not"):
+        read_light(tmp_path / "wide.exr", Light())
+    assert read_light(tmp_path / "wide.exr", Light(negative="clip")).min() == 0
+    save(tmp_path / "a.png")
+    with pytest.raises(ValueError, match="a.png holds no linear light"):
+        read_light(tmp_path / "a.png", Light())
+    save(tmp_path / "ref/a.png")
+    write_light(tmp_path / "cand/a.exr", np.ones((12, 16, 3)))
+    folders = str(tmp_path / "ref"), str(tmp_path / "cand")
+    with pytest.raises(ValueError, match=r"of one kind, but .*a.png holds coded values and .*a.exr linear light"):
+        pair_folders(*folders, light=Light())
+    with pytest.raises(ValueError, match="high dynamic range"):
+        pair_folders(*folders)
+    write_light(tmp_path / "ref/a.exr", np.ones((12, 15, 3)))
+    (tmp_path / "ref/a.png").unlink()
+    with pytest.raises(ValueError, match="images of a pair must have one size"):
+        pair_folders(*folders, light=Light())

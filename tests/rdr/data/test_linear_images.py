@@ -97,6 +97,22 @@ def test_what_is_no_light_is_refused(tmp_path, value, words):
         read_image_data(tmp_path / "a.exr", hdr="keep")
 
 
+def test_negative_values_are_clipped_where_that_is_asked_for(tmp_path):
+    values = {name: LIGHT[:, :, i].copy() for i, name in enumerate("RGB")}
+    values["G"][2, 3] = -0.5
+    (tmp_path / "a.exr").write_bytes(plain_exr(values))
+    found = read_image_data(tmp_path / "a.exr", hdr="keep", negative="clip")
+    expected = np.stack([np.maximum(values[name], 0) for name in "RGB"], -1)
+    np.testing.assert_array_equal(found.pixels, expected)
+    assert found.notes == ("1 negative values, down to -0.5, are set to 0",)
+    values["R"][0, 0] = np.nan
+    (tmp_path / "a.exr").write_bytes(plain_exr(values))
+    with pytest.raises(ValueError, match="1 of its values are infinite or not numbers"):
+        read_image_data(tmp_path / "a.exr", hdr="keep", negative="clip")
+    with pytest.raises(ValueError, match="negative must be one of clip, refuse, got 'keep'"):
+        read_image_data(tmp_path / "a.exr", negative="keep")
+
+
 def test_other_files_are_refused_in_a_sentence(tmp_path):
     values = {name: LIGHT[:, :, i] for i, name in enumerate("RGB")}
     whole = plain_exr(values)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rdr.cli.evaluate import Config
-from rdr.data.image_pairs import Pair
+from rdr.data.image_pairs import Light, Pair
 from rdr.data.png_writer import png_bytes
 from rdr.evaluation import metric_plan
 
@@ -71,3 +71,47 @@ def test_values_that_are_not_those_of_the_display_are_refused(tmp_path):
     for pair, display in (("pq", "standard_hdr_pq"), ("hlg", "standard_hdr_hlg"), ("plain", "standard_hdr_pq"),
                           ("plain", "standard_phone")):  # files that say nothing are what the user says
         assert list(plan(pair, display=display, color="keep")) == ["cvvdp"]
+
+
+def test_luminance_of_pq_is_that_of_pq_files(tmp_path):
+    """`csf` took sRGB as PQ where images were converted, and PQ as sRGB where they were not."""
+    pairs = {}
+    for name, points in (("plain", None), ("pq", (9, 16)), ("p3", (12, 16))):
+        file = tmp_path / f"{name}.png"
+        file.write_bytes(png_bytes(np.zeros((4, 4, 3), np.uint16), code_points=points))
+        pairs[name] = [Pair("a", file, file, 4, 4, None)]
+
+    def plan(pair, metrics=("csf", "csf_castle"), **options):
+        return metric_plan.make_plan(Config(metrics=metrics, **options), pairs[pair])
+
+    for pair, options, words in (
+        ("plain", {"transfer": "pq"}, "csf on --transfer=pq takes pq values as files hold them, .* give --color=keep"),
+        ("pq", {"color": "keep"}, "csf on --transfer=srgb takes srgb values, and .*pq.png holds those of PQ"),
+        ("p3", {"transfer": "pq", "color": "keep"}, "csf on --transfer=pq takes values of the primaries bt2020"),
+        ("plain", {"pixels_per_degree": 0.0}, "display.pixels_per_degree must be positive"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            plan(pair, **options)
+    with pytest.raises(ValueError, match="cvvdp on --display=standard_hdr_pq takes values of the primaries bt2020"):
+        plan("p3", ("cvvdp",), display="standard_hdr_pq", color="keep")
+    assert list(plan("pq", transfer="pq", color="keep").metrics) == ["csf", "csf_castle"]
+    noted = metric_plan.make_plan(Config(metrics=("mse", "fast"), transfer="pq"), pairs["plain"])
+    assert "csf" not in noted.metrics and any("left out: csf on --transfer=pq" in note for note in noted.notes)
+
+
+def test_linear_light_is_for_what_takes_light():
+    pairs = [pair._replace(light=Light()) for pair in PAIRS]
+
+    def plan(**options):
+        return metric_plan.make_plan(Config(**options), pairs)
+
+    every = plan(metrics=("all",), display="standard_hdr_linear")
+    assert set(every.metrics) == {"csf", "csf_castle", "cvvdp"} and not every.kinds and not every.sliced
+    assert all(metric.protocol.options["name"] == "standard_hdr_linear" for metric in every.metrics.values())
+    for name in ("psnr", "lpips_alexnet", "fd_steerable", "natural", "sliced"):
+        with pytest.raises((ValueError, FileNotFoundError), match=f"({name}|mse) takes coded values in|pip install"):
+            plan(metrics=(name,), display="standard_hdr_linear")
+    with pytest.raises(ValueError, match="cvvdp takes linear light on a display of it, and --display=standard_4k"):
+        plan(metrics=("cvvdp",))
+    with pytest.raises(ValueError, match="r holds linear light and r coded values: evaluate them apart"):
+        metric_plan.make_plan(Config(display="standard_hdr_linear"), [pairs[0], PAIRS[1]])

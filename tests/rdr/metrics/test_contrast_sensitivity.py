@@ -11,7 +11,10 @@ from rdr.metrics.contrast_sensitivity import (
     display_luminance,
     pixels_per_degree,
 )  # fmt: skip
-from rdr.vision import castle_csf
+from rdr.vision import castle_csf, make_display
+from rdr.vision.colorspace import from_rgb, to_rgb
+
+ERROR = jax.jit(contrast_sensitivity_error, static_argnames=("display", "model"))
 
 
 def barten(u, luminance, area):
@@ -40,21 +43,65 @@ def test_one_grating_scores_its_contrast_times_the_sensitivity(axis):
     np.testing.assert_allclose(found, [expected], rtol=1e-9)
 
 
-def test_a_grating_is_weighted_by_castle_csf_where_that_is_asked_for():
-    # Steady and at the fovea; one image 4 times darker than the other.
-    display = Display(pixels_per_degree=30.0, peak_luminance=200.0, black_luminance=2.0)
-    wave = np.cos(np.pi * 12 * (np.arange(64) + 0.5) / 64)[None, :] * np.ones((48, 1))
-    level = np.array([0.4, 0.1])[:, None, None, None]
-    reference = np.broadcast_to(srgb(level), (2, 48, 64, 3))
-    images = np.broadcast_to(srgb(level * (1 + 0.02 * wave[None, ..., None])), reference.shape)
-    found = jax.jit(contrast_sensitivity_error, static_argnames=("display", "model"))(
-        images, reference, display=display, model="castle")
-    mean = 2.0 + 198.0 * level.ravel()
-    contrast = 0.02 * (mean - 2.0) / mean
-    expected = castle_csf.mechanism_sensitivities(12 / 128 * 30.0, mean, area=48 * 64 / 30.0**2).achromatic
-    np.testing.assert_allclose(found, contrast / np.sqrt(2) * expected, rtol=1e-9)
+@pytest.mark.parametrize("direction", [0, 1, 2])
+def test_gratings_of_castle_csf_s_threshold_score_alike_in_all_directions_of_color(direction):
+    # Twice the threshold of a steady grating at the fovea, in light and dark, red and green, yellow and violet; on gray
+    # of two luminances.
+    level, size = np.array([0.4, 0.1])[:, None], (48, 64)
+    white = np.asarray(from_rgb(np.ones(3), "lms"))
+    white = white / white[:2].sum()  # L + M is luminance
+    gray = (2.0 + 198.0 * level) * white  # of a peak of 200 and a black of 2 cd/m^2
+    way = np.asarray(castle_csf.dkl_directions(gray))[:, direction]
+    seen = np.asarray(castle_csf.sensitivity(12 / 128 * 30.0, background=gray, direction=way, area=48 * 64 / 30.0**2))
+    cones = np.sqrt(np.mean((way / gray) ** 2, axis=-1))
+    wave = np.cos(np.pi * 12 * (np.arange(64) + 0.5) / 64)[None, :, None] * np.ones((48, 1, 1))
+    change = np.asarray(to_rgb(way, "lms")) * np.asarray(from_rgb(np.ones(3), "lms"))[:2].sum() / 198.0
+    linear = level[:, None, None] + 2 / (seen * cones)[:, None, None, None] * wave * change[:, None, None]
+    images, reference = srgb(linear), np.broadcast_to(srgb(level)[:, None, None], (2, *size, 3))
+    for display in (Display(30.0, 200.0, 2.0), make_display("x", peak=200, black=2, pixels_per_degree=30.0,
+                                                            resolution=(9, 9))):
+        found = ERROR(images, reference, display=display, model="castle")
+        np.testing.assert_allclose(found, 2 / np.sqrt(2) * np.ones(2), rtol=1e-4)
+    if direction == 0:  # luminance alone has the same
+        mean = 2.0 + 198.0 * level[:, 0]
+        luminance = castle_csf.mechanism_sensitivities(12 / 128 * 30.0, mean, area=48 * 64 / 30.0**2).achromatic
+        np.testing.assert_allclose(luminance, seen, rtol=2e-5)
+
+
+def test_displays_of_both_kinds_and_linear_ones():
+    rng = np.random.default_rng(0)
+    light = rng.uniform(5.0, 50.0, (1, 8, 9, 3))
+    other = light * 1.1
+    screen = make_display("x", peak=100, black=0.1, transfer="linear", pixels_per_degree=30.0, resolution=(9, 9))
+    srgb_screen = screen._replace(transfer="srgb")
+    coded = [srgb((x - 0.1) / 99.9) for x in (other, light)]
+    for model in ("barten", "castle"):
+        linear = ERROR(other, light, display=screen, model=model)
+        np.testing.assert_allclose(linear, ERROR(*coded, display=srgb_screen, model=model), rtol=1e-6)
+        assert 0 < linear[0] < np.inf
+    # Four numbers of a display and the display that has them; luminance's weights have another digit there.
+    np.testing.assert_allclose(ERROR(*coded, display=Display(30.0, 100.0, 0.1)), ERROR(*coded, display=srgb_screen),
+                               rtol=1e-3)
     with pytest.raises(ValueError, match="model must be one of 'barten', 'castle', got 'daly'"):
-        contrast_sensitivity_error(images, reference, model="daly")
+        contrast_sensitivity_error(light, light, model="daly")
+    for x, display, words in ((-light, screen, "images must hold luminances in cd/m.2, at least 0"),
+                              (light * np.nan, screen, "images must be finite"),
+                              (light, "tv", "display must be one of"),
+                              (np.full_like(light, np.inf), screen, "images must be finite")):
+        with pytest.raises(ValueError, match=words):
+            contrast_sensitivity_error(x, light * 0, display=display)
+
+
+@pytest.mark.parametrize("model", ["barten", "castle"])
+def test_gradients_are_those_of_finite_differences_and_finite_at_equal_images(model):
+    rng = np.random.default_rng(0)
+    reference = rng.uniform(0.2, 0.8, (1, 8, 9, 3))
+    image, direction = (reference + 0.1 * rng.normal(size=reference.shape) for _ in range(2))
+    call = jax.jit(jax.value_and_grad(lambda x: contrast_sensitivity_error(x, reference, model=model)[0]))
+    slope = (call(image + 1e-6 * direction)[0] - call(image - 1e-6 * direction)[0]) / 2e-6
+    assert float(np.sum(call(image)[1] * direction)) == pytest.approx(float(slope), rel=1e-5)
+    value, gradient = call(reference)
+    assert value < 1e-12 and np.isfinite(gradient).all()
 
 
 def test_a_change_of_brightness_counts_as_half_a_cycle_and_hue_alone_is_not_seen():

@@ -73,7 +73,7 @@ def test_every_protocol_says_what_was_done():
     tag = full_reference("csf", display=Display(30.0)).protocol.tag()
     assert tag["options"]["pixels_per_degree"] == 30.0 and tag["options"]["transfer"] == "srgb"
     assert full_reference("csf_castle", display=Display(30.0)).protocol.tag()["options"] == (
-        tag["options"] | {"sensitivity": "castle"})
+        tag["options"] | {"sensitivity": "castle", "directions": "light and dark, red and green, yellow and violet"})
 
 
 def test_displays_by_name_and_of_both_kinds():
@@ -85,7 +85,11 @@ def test_displays_by_name_and_of_both_kinds():
     assert options["peak_luminance"] == 200.0
     # A thousandth of the peak, and what half a percent of 250 lux adds.
     assert options["black_luminance"] == pytest.approx(0.2 + 0.005 * 250 / np.pi, rel=1e-6)
-    for name, display in (("cvvdp", "standard_8k"), ("csf", "standard_8k"), ("csf", "standard_hdr_hlg")):
+    # Other transfer functions, and color, take more than four numbers.
+    assert full_reference("csf", display="standard_hdr_hlg").protocol.options["name"] == "standard_hdr_hlg"
+    castle = full_reference("csf_castle", display="standard_fhd").protocol
+    assert castle.options["name"] == "standard_fhd" and castle.input.startswith("L, M and S")
+    for name, display in (("cvvdp", "standard_8k"), ("csf", "standard_8k")):
         with pytest.raises(ValueError, match="display"):
             full_reference(name, display=display)
 

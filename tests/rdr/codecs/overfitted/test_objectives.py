@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rdr.codecs.overfitted.objectives import FEATURES, SQUARED_ERROR_WEIGHT_OF_JOD, objective, sigma_map
+from rdr.losses.wasserstein_distortion.acuity import sigma_from_acuity
 from rdr.vision.cvvdp import cvvdp
 
 IMAGE = jnp.asarray(np.random.default_rng(0).uniform(0.2, 0.8, (1, 40, 48, 3)), jnp.float32)
@@ -19,7 +20,7 @@ def test_squared_error_is_in_squared_levels():
 
 @pytest.mark.parametrize("features", FEATURES)
 def test_wasserstein_distortion_of_all_features_tells_images_apart(features, trained_weights):
-    goal = objective("wd", features=features, scales=2)
+    goal = objective("wd", features=features, scales=2, display="standard_phone")
     image = IMAGE if features != "vgg16" else jnp.tile(IMAGE, (1, 2, 2, 1))
     target = jax.jit(goal.prepare, static_argnums=2)(goal.params, image, 2.0)
     distance = jax.jit(goal.distance)
@@ -78,8 +79,9 @@ def test_jod_is_inner_quality_on_the_display():
     ("standard_hdr_linear", "'standard_hdr_linear' takes cd/m"),
 ])
 def test_displays_that_no_fit_has_are_named(display, words):
-    with pytest.raises(ValueError, match=words):
-        objective("jod", display=display)
+    for name in ("jod", "wd"):
+        with pytest.raises(ValueError, match=words):
+            objective(name, features="vdp", display=display)
 
 
 def test_sigma_maps():
@@ -88,6 +90,11 @@ def test_sigma_maps():
     assert foveated.shape == (40, 48) and foveated[0, 0] == 0 and foveated[39, 47] > 0
     closer = np.asarray(sigma_map("eccentricity", IMAGE, fixation=(0, 0), pixels_per_degree=20.0))
     assert (closer[foveated > 0] > foveated[foveated > 0]).all() and (closer >= foveated).all()
+    resolved = np.asarray(sigma_map("acuity", IMAGE, fixation=(0, 0), pixels_per_degree=20.0))
+    np.testing.assert_array_equal(resolved, sigma_from_acuity((40, 48), (0, 0), pixels_per_degree=20.0))
+    middle = np.asarray(sigma_map("acuity", IMAGE))
+    assert middle.argmin() in (19 * 48 + 23, 19 * 48 + 24, 20 * 48 + 23, 20 * 48 + 24)
+    assert sigma_map("0.1deg", IMAGE, pixels_per_degree=60.0) == 6.0
     saliency = np.zeros((40, 48))
     saliency[:10] = 1
     looked_at = np.asarray(sigma_map("saliency", IMAGE, saliency=saliency))
@@ -97,7 +104,8 @@ def test_sigma_maps():
 
 
 @pytest.mark.parametrize(("sigma", "words"), [(-1, "sigma must be >= 0"), ("x", "sigma must be a number"),
-                                              ("saliency", "saliency must be a map")])
+                                              ("saliency", "saliency must be a map"),
+                                              ("-1deg", "of degrees as in 0.1deg")])
 def test_wrong_sigmas_are_named(sigma, words):
     with pytest.raises(ValueError, match=words):
         sigma_map(sigma, IMAGE)

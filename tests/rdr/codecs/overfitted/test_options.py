@@ -5,7 +5,7 @@ import pytest
 
 from rdr.codecs import overfitted
 from rdr.codecs.overfitted import codec
-from rdr.codecs.overfitted.options import architecture, as_image, with_display
+from rdr.codecs.overfitted.options import architecture, as_image, sigma_options, with_display
 from rdr.vision import get_display
 
 
@@ -32,7 +32,14 @@ def test_other_images_are_refused(image, words):
     ({"rd_lambda": 0.0}, "rd_lambda"), ({"rd_lambda": float("nan")}, "rd_lambda"), ({"size": 3}, "size"),
     ({"seed": -1}, "seed"), ({"noise_levels": 8}, "noise_levels"), ({"entropy_width": 0}, "entropy_width"),
     ({"squared_error_weight": -1.0}, "squared_error_weight"), ({"squared_error_weight": np.inf}, "squared_error"),
-    ({"display": "standard_4k"}, "display is of objective 'jod' only, got objective 'mse'"),
+    ({"display": "standard_4k"}, "display is of objective 'jod', .*only, got objective 'mse'"),
+    ({"display": "standard_4k", "objective": "wd"}, "display is of objective 'jod', .*only, got objective 'wd'"),
+    ({"objective": "wd", "features": "vdp"}, "display must be one of standard_4k, "),
+    ({"objective": "wd", "features": "vdp", "display": "standard_hdr_pq"}, "shows pq values, and the image has srgb"),
+    ({"fixation": (1, 2)}, "fixation must be a row and a column, for sigma = 'eccentricity' or 'acuity'"),
+    ({"fixation": (1, 2, 3), "sigma": "acuity"}, "fixation must be a row and a column"),
+    ({"fixation": (1, np.nan), "sigma": "acuity"}, "fixation must be a row and a column"),
+    ({"pixels_per_degree": 0.0}, "pixels_per_degree must be positive and finite"),
     ({"objective": "jod"}, "display must be one of standard_4k, "),
     ({"objective": "jod", "display": "standard_hdr_pq"}, "'standard_hdr_pq' shows pq values, and the image has srgb"),
     ({"size_tolerance": 0.0}, "size_tolerance must be above 0"), ({"size_tolerance": 1.0}, "size_tolerance must be"),
@@ -85,3 +92,11 @@ def test_presets_take_longer_and_longer():
     steps = [schedule.steps for schedule in overfitted.PRESETS.values()]
     assert list(overfitted.PRESETS) == ["fast", "medium", "slow", "best"]
     assert steps == sorted(set(steps)) and steps[-1] == 10_000
+
+
+def test_pixels_per_degree_are_those_of_the_display_where_there_is_one():
+    options = overfitted.Options(objective="wd", sigma="0.1deg", pixels_per_degree=12.0, fixation=None)
+    assert sigma_options(options) == {"saliency": None, "fixation": None, "pixels_per_degree": 12.0}
+    shown = sigma_options(options._replace(display="standard_phone", sigma="acuity", fixation=(3.0, 4.0)))
+    assert shown["pixels_per_degree"] == get_display("standard_phone").pixels_per_degree
+    assert shown["fixation"] == (3.0, 4.0)

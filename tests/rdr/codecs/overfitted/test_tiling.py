@@ -10,6 +10,7 @@ from rdr.bitstream import container
 from rdr.codecs import overfitted
 from rdr.codecs.overfitted import codec, format, tiling
 from rdr.codecs.overfitted.objectives import sigma_map
+from rdr.vision import get_display
 
 # The options and the tiles' size are those of test_codec.py, the programs therefore, too. Most of the time of so short
 # fits is writing checkpoints: of 150 steps, five.
@@ -192,6 +193,16 @@ def test_maps_of_sigma_are_those_of_the_whole_image(unfitted, sigma):
     for place, found in zip(PLACES, unfitted[0][2]["sigmas"], strict=True):
         np.testing.assert_array_equal(found, expected[place])
         assert found.max() > 0
+
+
+def test_a_fixated_point_is_of_the_whole_image(unfitted):
+    options = OPTIONS._replace(objective="wd", features="pixels", sigma="acuity", display="standard_4k",
+                               fixation=(2, 25))
+    overfitted.encode(_image(), options, tile=16)
+    expected = np.asarray(sigma_map("acuity", _image()[None], fixation=(2, 25),
+                                    pixels_per_degree=get_display("standard_4k").pixels_per_degree))
+    for place, found in zip(PLACES, unfitted[0][2]["sigmas"], strict=True):
+        np.testing.assert_array_equal(found, expected[place])
 
 
 def test_one_sigma_for_all_is_no_map(unfitted):

@@ -121,3 +121,14 @@ def test_a_bfloat16_saliency_map_is_computed_with_in_float32():
         got = rule(half)
         assert got.dtype == jnp.float32
         np.testing.assert_allclose(got, rule(exact), rtol=1e-6)
+
+
+def test_widths_in_degrees():
+    for sigma, expected in (("0.5deg", 20.0), ("4", 4.0), (4, 4.0), ("inf", np.inf), ("infdeg", np.inf), ("0deg", 0.0)):
+        assert sigma_maps.in_pixels(sigma, pixels_per_degree=40.0) == expected
+    for sigma in ("-1deg", "deg", "nan", "nandeg", "fovea", -1.0, "4px"):
+        with pytest.raises(ValueError, match="sigma must be a number of pixels, at least 0, or of degrees as in 0.1"):
+            sigma_maps.in_pixels(sigma, pixels_per_degree=40.0)
+    for wrong in (0.0, -3.0, np.inf, np.nan):
+        with pytest.raises(ValueError, match="pixels_per_degree must be positive and finite"):
+            sigma_maps.in_pixels("1deg", pixels_per_degree=wrong)
