@@ -11,12 +11,16 @@ TABLE = DATA / "threshold_patterns.csv"
 
 def test_the_committed_table_is_drawn_whole():
     data = threshold_patterns.load(TABLE)
-    assert data.metrics[:7] == ("mse", "ssim", "ms_ssim", "nlpd", "ciede2000", "csf", "csf_castle")
+    assert data.metrics[:8] == ("mse", "ssim", "ms_ssim", "nlpd", "ciede2000", "csf", "csf_castle", "cvvdp")
     light = np.array([direction == "light" for direction, _ in data.groups])
     # The level that scores are compared with is their median in light and dark.
     np.testing.assert_allclose(np.median(data.deviation[:, light], axis=1), 0.0, atol=0.05)
     spread = dict(zip(data.metrics, np.sqrt(np.mean(np.square(data.deviation[:, light]), axis=1))))
     assert min(spread, key=spread.get) in ("csf", "csf_castle") and spread["mse"] > 1.5 * spread["csf_castle"]
+    # Those that know how the eye sees color are as near there; the others are off by more.
+    colored = dict(zip(data.metrics, np.sqrt(np.mean(np.square(data.deviation[:, ~light]), axis=1))))
+    assert max(colored["csf_castle"], colored["cvvdp"]) < 4.6 < min(
+        value for name, value in colored.items() if name not in ("csf_castle", "cvvdp"))
     figure = threshold_patterns.make_figure(data)
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert len(texts) == data.deviation.size + len(set(data.groups))
