@@ -50,7 +50,7 @@ bench: $(READY) ## measure speed and memory (recorded figures: benchmarks/*.md)
 	@for file in $(filter-out $(addprefix benchmarks/,gpu.py cross_device.py peers.py peer_calls.py peer_training.py),$(wildcard benchmarks/*.py)); do echo "== $$file"; $(PY) -m benchmarks.$$(basename $$file .py) || exit 1; done
 
 bench-peers: $(READY) ## speed beside other projects, in environments of their own (COOLCHIC=PATH TORCH_INDEX=URL THREADS=1)
-	@for peer in "ott ott-jax POT" "solvers dit==2.3 constriction cvxpy clarabel" \
+	@for peer in "ott ott-jax POT" "cvvdp cvvdp==0.5.7" "solvers dit==2.3 constriction cvxpy clarabel" \
 	  "torch torch torchvision compressai pytorch-msssim piq lpips torch-fidelity $(if $(COOLCHIC),einops fvcore)"; do \
 	  set -- $$peer; name=$$1; shift; test -x $(PEERS)/$$name/bin/python || $(PY) -m venv $(PEERS)/$$name; \
 	  $(PEERS)/$$name/bin/python -m pip install -q --disable-pip-version-check \
@@ -58,6 +58,7 @@ bench-peers: $(READY) ## speed beside other projects, in environments of their o
 	    for one; do $(PEERS)/$$name/bin/python -m pip install -q --disable-pip-version-check "$$one" || \
 	      echo "$$one cannot be installed here: it is left out"; done; done
 	@COOLCHIC=$(COOLCHIC) $(PY) -m benchmarks.peers --peers=$(PEERS) --threads=$(THREADS)
+	@$(PY) -m benchmarks.cvvdp --peer_python=$(PEERS)/cvvdp/bin/python --threads=$(THREADS)
 
 gpu: $(READY) ## what a GPU is needed for, within MINUTES=12 (OUT=runs/gpu IMAGES=FOLDER TRAIN=FOLDER); goes on when run again
 	@$(PY) -m benchmarks.gpu --preset=$(if $(filter smoke,$(PRESET)),smoke,full) --workdir=$(OUT) --minutes=$(MINUTES) \
