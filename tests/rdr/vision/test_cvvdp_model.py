@@ -88,3 +88,29 @@ def test_stages_fit_together():
     # One frame of a video, transients unseen, counts as an image without the factor of images.
     four = jnp.concatenate([pooled, 0 * pooled[:, :1]], axis=1)
     assert float(image[0] / model.inner_quality(four, is_video=True)) == pytest.approx(0.577918291091919, rel=1e-3)
+
+
+def test_derivatives_keep_the_pyramids_alone():
+    planes = jnp.zeros((1, 3, 64, 96), jnp.float32)
+    kept = jax.eval_shape(lambda x, y: jax.vjp(lambda z: model.pool_bands(z, y, 40.0), x)[1], planes, planes)
+    numbers = sum(leaf.size for leaf in jax.tree.leaves(kept))
+    # Two images and their smaller ones, of which there is one more where a band takes its own and the next.
+    assert numbers < 2 * (1 + 2 / 3) * planes.size
+    bands = model.contrast_bands
+    everything = jax.eval_shape(lambda x, y: jax.vjp(
+        lambda z: sum(jnp.sum(model.visible_difference(band)) for band in bands(z, y, 40.0)), x)[1], planes, planes)
+    assert sum(leaf.size for leaf in jax.tree.leaves(everything)) > 4 * numbers
+
+
+def test_bands_of_one_image_are_what_is_seen_of_two_where_nothing_masks():
+    rng = np.random.default_rng(0)
+    reference = jnp.asarray(50.0 + rng.normal(size=(3, 8, 8)))
+    # Both images adapt to nearly the same light, and the difference is small.
+    test = reference + jnp.asarray(1e-4 * rng.normal(size=(3, 8, 8)))
+    ones, others = (model.threshold_bands(x, 40.0) for x in (test, reference))
+    # But for the base band, whose sensitivity is that at each image's own mean.
+    for k, band in enumerate(model.contrast_bands(test, reference, 40.0)[:-1]):
+        gain = np.array([1.0, 1.45, 1.0])[:, None, None]
+        weights = model._band_weights(3, len(ones))[:, k][:, None, None]
+        expected = (band.test - band.reference) * band.sensitivity * gain * weights
+        np.testing.assert_allclose(ones[k] - others[k], expected, rtol=0, atol=2e-2 * np.abs(expected).max())
