@@ -278,4 +278,4 @@ def test_linear_light_is_seen_on_a_display_that_takes_it(tmp_path, capsys):
     noisy[1, 2, 0] = np.nan
     write_light(tmp_path / "cand/a.exr", noisy, white=50.0)
     with pytest.raises(ValueError, match="infinite or not numbers"):
-        evaluate.run(dataclasses.replace(config, negative="clip"), tmp_path / "refused")
+        evaluate.run(dataclasses.replace(config, negative="clip"), tmp_path / "clipped")
