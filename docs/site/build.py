@@ -12,7 +12,6 @@ import pathlib
 import re
 import resource
 import sys
-import time
 
 from docs.site import links, snippets
 
@@ -138,9 +137,9 @@ def add_outputs(
     written = set()
 
     def run(page: pathlib.Path) -> tuple[list[snippets.Output], pathlib.Path]:
-        start = time.monotonic()
         result = snippets.run_page(page, cache, root, code)
-        print(f"  {page.relative_to(root)}: {time.monotonic() - start:.0f} s", flush=True)
+        spent = (result[1] / "seconds").read_text()
+        print(f"  {page.relative_to(root)}: {spent} CPU seconds when it was run", flush=True)
         return result
 
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
@@ -194,7 +193,7 @@ def wrong_calls(root: pathlib.Path = ROOT) -> list[str]:
 
 
 def missing_names(inventory: pathlib.Path) -> list[str]:
-    """Finds public names that the built site does not document.
+    """Finds public names that the built site does not have, or of which nothing is written.
 
     Args:
       inventory: the site's `objects.inv`.
@@ -210,8 +209,10 @@ def missing_names(inventory: pathlib.Path) -> list[str]:
         loaded = InventoryFile.load(file, "", os.path.join)
     objects = getattr(loaded, "data", loaded)  # a dictionary before Sphinx 9.1
     known = {name for kind, entries in objects.items() if kind.startswith("py:") for name in entries}
-    return sorted(f"{name} ({target})" for name, target in reference.full_names(reference.pages())
-                  if target not in known)
+    pages = reference.pages()
+    return sorted([f"{name} ({target})" for name, target in reference.full_names(pages) if target not in known] + [
+        f"{page.module}.{name} (no docstring, or no comment above a constant)" for page in pages
+        for name, value in page.names.items() if not reference.text_of(name, value, page.module)])
 
 
 def main(argv: list[str] | None = None) -> int:

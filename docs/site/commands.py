@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
-from docs.site.docstrings import escape
+from docs.site.docstrings import escape, inline, to_rst
 from rdr import command_line
 from rdr.cli import main as commands
 from rdr.cli.dispatch import load_command
@@ -86,7 +86,7 @@ def refusal(call: str) -> str:
 def _option(program: str, action: argparse.Action) -> list[str]:
     flags = ", ".join(f"{flag} {action.metavar or ''}".strip() for flag in reversed(action.option_strings))
     text = (action.help or "").replace("%%", "%")
-    return [f".. option:: {flags}", "", f"   {escape(text)}", ""]
+    return [f".. option:: {flags}", "", f"   {inline(text)}", ""]
 
 
 def write_page(module: str, words: str, summary: str) -> str:
@@ -107,8 +107,8 @@ def write_page(module: str, words: str, summary: str) -> str:
     line, parser = parser_of(module, words)
     usage = " ".join(part for part in (line.program, line.words, "[options]") if part)
     text = inspect.cleandoc(line.description)
-    lines += [".. code-block:: text", "", f"   {usage}", "", ".. code-block:: text", "   :class: description", "",
-              *(f"   {row}".rstrip() for row in text.split("\n")), "", f".. program:: {title}", ""]
+    lines += [".. code-block:: text", "", f"   {usage}", "", ".. container:: description", "",
+              *(f"   {row}".rstrip() for row in to_rst(text)), "", f".. program:: {title}", ""]
     if line.extra is not None or line.presets:
         for group in parser._action_groups:
             actions = [a for a in group._group_actions if a.option_strings and a.help != argparse.SUPPRESS]

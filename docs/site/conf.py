@@ -1,6 +1,7 @@
 """Configuration of Sphinx, and what it cannot do by itself: docstrings, names of definitions, uses of references."""
 
 import pathlib
+import re
 import sys
 
 ROOT = pathlib.Path.cwd()
@@ -8,13 +9,16 @@ sys.path.insert(0, str(ROOT))
 
 from docutils import nodes  # noqa: E402
 from PIL import Image  # noqa: E402
+from pybtex.plugin import register_plugin  # noqa: E402
+from pybtex.style.formatting import alpha as alpha_style  # noqa: E402
+from pybtex.style.labels import alpha  # noqa: E402
 
 import rdr  # noqa: E402
 from docs.site import build, docstrings, reference  # noqa: E402
 from paper_figures import style  # noqa: E402
 
 project = "rdr"
-author = "the rdr authors"
+author = copyright = "the rdr authors"
 version = release = rdr.__version__
 root_doc = "docs/index"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinx.ext.mathjax", "sphinxcontrib.bibtex",
@@ -29,14 +33,16 @@ html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
 html_theme_options = {"navigation_with_keys": True}
-pygments_style, pygments_dark_style = "friendly", "github-dark"
+pygments_style, pygments_dark_style = "default", "github-dark"
 # Where a page says nothing of the language, it shows a formula or a table of numbers.
 highlight_language = "text"
 myst_enable_extensions = ["dollarmath", "deflist", "colon_fence"]
 myst_heading_anchors = 4
 bibtex_bibfiles = ["../../references.bib"]
 bibtex_reference_style = "author_year"
-bibtex_default_style = "alpha"
+bibtex_default_style = "rdr"
+# Two hyphens are the beginning of a flag.
+smartquotes_action = "qe"
 autodoc_typehints = "signature"
 autodoc_type_aliases = {"ArrayLike": "jax.typing.ArrayLike"}
 autodoc_member_order = "bysource"
@@ -48,6 +54,24 @@ maximum_signature_line_length = 80
 toc_object_entries_show_parents = "hide"
 # Annotations name classes without their module: where several modules have one of that name, the nearest is linked.
 suppress_warnings = ["ref.python"]
+
+class Labels(alpha.LabelStyle):
+    """Labels of the bibliography, such as [AT20]; organizations have their initials."""
+
+    def format_label(self, entry):
+        """Makes the label of an entry."""
+        label = super().format_label(entry)
+        return "".join(word[0] for word in re.findall(r"[A-Z]\w+", label)) + label[-2:] if " " in label else label
+
+
+class Style(alpha_style.Style):
+    """Pybtex's style `alpha` with these labels."""
+
+    default_label_style = "rdr"
+
+
+register_plugin("pybtex.style.labels", "rdr", Labels)
+register_plugin("pybtex.style.formatting", "rdr", Style)
 
 KEYS = build.bibliography_keys()
 PAGES = reference.pages()

@@ -1,8 +1,11 @@
 """Pages of the reference: every public name of `rdr` and `theory`, from what packages export."""
 
+import contextlib
 import importlib
 import inspect
 import pathlib
+import re
+import sys
 import types
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -108,19 +111,54 @@ def aliases(found: list[Page]) -> dict[str, str]:
     return {name: target for name, target in other.items() if name != target}
 
 
-def first_line(value: Any) -> str:
-    """Gives the first sentence of a docstring.
+def comment(name: str, value: Any, package: str) -> str:
+    """Finds what stands above the definition of a constant.
 
     Args:
-      value: anything.
+      name: of the constant.
+      value: its value.
+      package: that exports it; the definition may be in any module of the same top.
 
     Returns:
-      Its summary, or what kind of constant it is.
+      The comment in one line; empty if there is none.
+    """
+    top, source = package.split(".")[0], ""
+    for module in list(sys.modules.values()):
+        if getattr(module, "__name__", "").split(".")[0] == top and vars(module).get(name) is value:
+            with contextlib.suppress(OSError, TypeError):  # a module without a source
+                source = inspect.getsource(module)
+            found = re.search(rf"((?:^#.*\n)+){name}\b[^=\n]*=", source, re.MULTILINE)
+            if found:
+                return " ".join(line.lstrip("#").strip() for line in found.group(1).strip().split("\n"))
+    return ""
+
+
+def text_of(name: str, value: Any, package: str) -> str:
+    """Gives what is written about a public name where it is defined.
+
+    Args:
+      name: without its module.
+      value: its value.
+      package: that exports it.
+
+    Returns:
+      The docstring, or the comment above a constant; empty if there is none.
     """
     if isinstance(value, types.ModuleType) or inspect.isclass(value) or callable(value):
-        text = inspect.getdoc(value) or ""
-        return inline(" ".join(text.split("\n\n")[0].split()))
-    return "Constant."
+        return inspect.getdoc(value) or ""
+    return comment(name, value, package)
+
+
+def first_line(text: str) -> str:
+    """Gives the first sentence of a docstring, or a comment.
+
+    Args:
+      text: what `text_of` returns.
+
+    Returns:
+      Its summary, as reStructuredText.
+    """
+    return inline(" ".join(text.split("\n\n")[0].split()))
 
 
 def _table(rows: list[tuple[str, str]]) -> list[str]:
@@ -130,12 +168,13 @@ def _table(rows: list[tuple[str, str]]) -> list[str]:
     return [*lines, ""]
 
 
-def _constant(name: str, value: Any) -> list[str]:
+def _constant(name: str, value: Any, text: str) -> list[str]:
     shown = repr(value)
     size = f" of {len(value)}" if isinstance(value, dict | tuple) else ""
     body = f"``{shown}``" if len(shown) < 300 else (
         f"A {type(value).__name__}{size}" + (f": {', '.join(map(repr, value))}" if isinstance(value, dict) else ""))
-    return [f".. py:data:: {name}", f"   :type: {type(value).__name__}", "", f"   {body}", ""]
+    return [f".. py:data:: {name}", f"   :type: {type(value).__name__}", "", f"   {first_line(text)}", "",
+            f"   {body}", ""]
 
 
 def write_page(page: Page, keys: set[str]) -> str:
@@ -153,8 +192,10 @@ def write_page(page: Page, keys: set[str]) -> str:
              *to_rst((module.__doc__ or "").strip(), keys), ""]
     if page.modules:
         lines += [".. toctree::", "   :hidden:", "", *(f"   {name}" for name in page.modules), "",
-                  *_table([(f":py:mod:`{name}`", first_line(importlib.import_module(name))) for name in page.modules])]
-    rows = [(f":py:obj:`{name} <{page.module}.{name}>`", first_line(value)) for name, value in page.names.items()]
+                  *_table([(f":py:mod:`{name.rpartition('.')[2]} <{name}>`",
+                            first_line(importlib.import_module(name).__doc__ or "")) for name in page.modules])]
+    texts = {name: text_of(name, value, page.module) for name, value in page.names.items()}
+    rows = [(f":py:obj:`{name} <{page.module}.{name}>`", first_line(text)) for name, text in texts.items()]
     rows += [(f":py:obj:`{name} <{target}>`", f"Documented as :py:obj:`{target}`.")
              for name, target in page.elsewhere.items()]
     lines += _table(rows) if rows else []
@@ -164,7 +205,7 @@ def write_page(page: Page, keys: set[str]) -> str:
         elif callable(value):
             lines += [f".. autofunction:: {page.module}.{name}", ""]
         else:
-            lines += _constant(name, value)
+            lines += _constant(name, value, texts[name])
     return "\n".join(lines) + "\n"
 
 

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -169,6 +170,8 @@ def run_page(
         environment = {
             **os.environ, "PATH": path, "PYTHONPATH": str(root), "MPLBACKEND": "Agg",
             "RDR_COMPILATION_CACHE": str((cache / "programs").resolve()),
+            "JAX_COMPILATION_CACHE_DIR": str((cache / "programs").resolve()),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.3",
             "XLA_FLAGS": os.environ.get("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")}
         done = subprocess.run([sys.executable, "-m", "docs.site.snippets", str(page.resolve()), str(folder.resolve())],
                               env=environment, cwd=root, capture_output=True, text=True, check=False)
@@ -191,6 +194,8 @@ def main(page: str, folder: str) -> None:
         for output in outputs:
             for name, _ in output.figures:
                 (pathlib.Path(folder) / name).write_bytes((pathlib.Path(scratch) / name).read_bytes())
+    spent = sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    (pathlib.Path(folder) / "seconds").write_text(f"{spent:.0f}")
     (pathlib.Path(folder) / "outputs.json").write_text(json.dumps(outputs), encoding="utf-8")
 
 

@@ -111,7 +111,7 @@ def _make(name, n, volume, second_moment, *, glues=1, inner=0, outer=1, code=Non
     return Lattice(name, n, stretch * unit, glues, inner, outer, code, parities, second_moment)
 
 
-# Volumes are those of the whole numbers m + a c + b z, before scaling.
+# Lattices by name. Volumes are those of the whole numbers m + a c + b z, before scaling.
 LATTICES = {
     lattice.name: lattice
     for lattice in (

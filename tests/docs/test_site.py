@@ -3,6 +3,7 @@
 import collections
 import pathlib
 import re
+import sys
 import types
 
 import pytest
@@ -79,13 +80,49 @@ def test_a_page_of_the_reference_has_every_name(monkeypatch):
     double.__module__, double.__qualname__ = "package.inner", "double"
     module.double, module._hidden = double, 1
     package.__all__, package.inner, package.double, package.LIMIT = ["LIMIT", "double", "inner"], module, double, 3
-    monkeypatch.setitem(__import__("sys").modules, "package", package)
-    monkeypatch.setitem(__import__("sys").modules, "package.inner", module)
+    monkeypatch.setitem(sys.modules, "package", package)
+    monkeypatch.setitem(sys.modules, "package.inner", module)
     outer, inner = reference.pages(("package",))
     assert set(outer.names) == {"LIMIT", "double"} and inner.elsewhere == {"double": "package.double"}
     assert dict(reference.full_names([outer, inner]))["package.inner.double"] == "package.double"
     assert reference.aliases([outer, inner]) == {"package.inner.double": "package.double"}
     text = reference.write_page(outer, {"shannon1959coding"})
+    assert reference.text_of("LIMIT", 3, "package") == ""
+    assert reference.text_of("double", double, "package") == "Doubles x."
     for part in (".. autofunction:: package.double", ".. py:data:: LIMIT", "   package.inner", "Doubles x.",
                  ":cite:t:`shannon1959coding`"):
         assert part in text
+
+
+def test_what_is_said_of_a_constant_is_the_comment_above_it(tmp_path, monkeypatch):
+    from theory.bounds import KINDS
+
+    found = {page.module: page for page in reference.pages(("theory",))}["theory.bounds"]
+    assert reference.text_of("KINDS", KINDS, "theory.bounds").startswith("What a bound may be quoted as")
+    text = reference.write_page(found, set())
+    assert "   What a bound may be quoted as" in text and "``('exact', 'lower', 'upper', 'asymptotic')``" in text
+
+
+def test_a_name_without_words_or_without_a_place_on_the_site_is_named(tmp_path, monkeypatch):
+    from sphinx.util import inventory
+
+    said = types.ModuleType("said", "A module.")
+
+    def documented():
+        """Says what it does."""
+
+    def silent():
+        pass
+
+    def absent():
+        """Is on no page."""
+
+    said.documented, said.silent, said.absent = documented, silent, absent
+    said.__all__ = ["documented", "silent", "absent"]
+    monkeypatch.setitem(sys.modules, "said", said)
+    monkeypatch.setattr(reference, "pages", lambda pages=reference.pages: pages(("said",)))
+    objects = {"py:module": {"said": ()}, "py:function": {"said.documented": (), "said.silent": ()}}
+    monkeypatch.setattr(inventory.InventoryFile, "load", lambda *args: objects)
+    (tmp_path / "objects.inv").touch()
+    assert build.missing_names(tmp_path / "objects.inv") == [
+        "said.absent (said.absent)", "said.silent (no docstring, or no comment above a constant)"]

@@ -1,11 +1,12 @@
 """Examples of pages: run in order, in one scope, with what they print and draw behind them."""
 
+import ast
 import pathlib
 
 import pytest
 from PIL import Image
 
-from docs.site import snippets
+from docs.site import build, snippets
 from paper_figures import style
 
 PAGE = """# A page
@@ -72,3 +73,20 @@ def test_results_are_made_once(tmp_path):
     assert first[0].text == "once\n"
     assert snippets.run_page(page, tmp_path / "cache", root, "code")[0][0].text == "kept"
     assert snippets.run_page(page, tmp_path / "cache", root, "other code")[0][0].text == "once\n"
+
+
+def test_blocks_of_every_page_are_code_that_fits_the_page():
+    pages = {page: snippets.blocks(page.read_text(encoding="utf-8")) for page in build.page_files()}
+    assert sum(map(bool, pages.values())) >= 14
+    for page, found in pages.items():
+        for match in found:
+            language, code = match.groups()
+            assert max(map(len, code.split("\n"))) <= 96, f"{page}: a line is wider than the site shows: {code}"
+            if language == "python":
+                ast.parse(code)
+
+
+def test_the_first_lines_of_the_site_run(tmp_path):
+    root = pathlib.Path(__file__).parents[2]
+    (output,), _ = snippets.run_page(root / "docs" / "index.md", tmp_path, root)
+    assert [round(float(line), 4) for line in output.text.split()] == [1.661, 1.6792]

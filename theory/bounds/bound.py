@@ -11,7 +11,9 @@ from jax.typing import ArrayLike
 
 from theory.numerics.checks import check_choice, check_domain
 
+# What a bound may be quoted as; an asymptotic one bounds nothing where it is evaluated.
 KINDS = ("exact", "lower", "upper", "asymptotic")
+# How much randomness encoder and decoder share beside the message.
 SHARED = ("nothing", "unlimited")
 
 

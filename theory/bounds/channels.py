@@ -12,6 +12,7 @@ from theory.channel_simulation import SCHEMES, gaussian_functional_information
 from theory.channel_simulation.gaussian import check_dimension
 from theory.numerics.checks import check_choice
 
+# Channels of `simulation_bounds_of`.
 CHANNELS = ("gaussian", "singular", "any")
 
 

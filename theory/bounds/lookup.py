@@ -17,7 +17,9 @@ from theory.numerics.checks import check_choice, check_domain
 from theory.quantization import laplace as laplace_quantizer
 from theory.quantization import uniform as uniform_quantizer
 
+# Distortions of `bounds_of`: names of d(x, y).
 DISTORTIONS = ("squared_error", "absolute_error", "hamming")
+# Perceptions of `bounds_of`: names of the divergence that P bounds; "none" for R(D).
 PERCEPTIONS = ("none", "w2sq", "kl", "reverse_kl", "hellinger2", "tv", "conditional_w2sq")
 
 

@@ -156,6 +156,7 @@ def _of_information(bound):
 
 
 _RATIO = "sup dP_{Y|x} / dP_Y: infinite on average for Gaussian pairs"
+# Schemes that send one sample of a channel, and bounds on all of them: what each costs, and when.
 SCHEMES = (
     Scheme("mutual information", True, "lower", lambda i, f: entropy_lower_bound(i), "", "", "li2018strong"),
     Scheme("functional information", True, "lower", lambda i, f: jnp.asarray(f, jnp.float64), "one use at a time", "",

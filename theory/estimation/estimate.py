@@ -11,6 +11,7 @@ from jax.typing import ArrayLike
 
 from theory.numerics.checks import check_choice, check_domain
 
+# The side of R(D) that an estimate is on.
 KINDS = ("upper", "lower", "asymptotic")
 QUANTITIES = ("rate", "distortion", "perception")
 

@@ -23,6 +23,7 @@ from theory.numerics.checks import check_choice, check_domain
 from theory.numerics.elementwise import broadcast, nan_unless
 from theory.numerics.units import bits_to_nats, nats_to_bits
 
+# Divergences of output and source whose R(D, P) is known exactly: W2 squared, and KL(output, source) in bits.
 DIVERGENCES = ("w2sq", "kl")
 
 

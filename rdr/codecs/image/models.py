@@ -11,7 +11,9 @@ from rdr.codecs.image.factorized import factorized_model
 from rdr.codecs.image.hyperprior import hyperprior_model
 from rdr.codecs.image.layered import layered_model
 
+# How latents are sent: rounded, or as an exact sample of a Gaussian.
 CHANNELS = ("rounding", "layered")
+# Architectures of `image_codec`, from the smallest to the one with a context model.
 NAMES = ("bmshj2018-factorized", "bmshj2018-hyperprior", "mbt2018-mean", context.NAME)
 
 

@@ -27,8 +27,8 @@ from rdr.codecs.overfitted.schedule import Schedule
 from rdr.codecs.overfitted.signals import SRGB, Signal, check_signal
 from rdr.vision.display import Display, get_display
 
-# A color image of 768 x 512 pixels takes about 10 s and .18 s a step on two cores (benchmarks/overfitted.md), which is
-# about one, five and thirty minutes.
+# Schedules by name. A color image of 768 x 512 pixels takes about 10 s and .18 s a step on two cores
+# (benchmarks/overfitted.md), which is about one, five and thirty minutes.
 PRESETS = {
     "fast": Schedule(steps=300),
     "medium": Schedule(steps=1500),

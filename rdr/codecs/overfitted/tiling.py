@@ -41,10 +41,13 @@ from rdr.training import checkpoint_owner
 
 NAME = "overfitted tiles"
 _FORMAT = 1
+# Pixels a side of a tile, unless said otherwise.
 TILE = 1024
-TILES = (16, 2048)  # pixels a side, least and most
+# Pixels a side of a tile, least and most.
+TILES = (16, 2048)
 SIDE_BY_SIDE, PIXELS = 8, 2**20  # that are fitted at once: about 1.5 kB a pixel, for squared error
-MAX_ELEMENTS = 2**29  # numbers of an image, 512 MB
+# Numbers of an image that a decoder accepts, at most: 512 MB.
+MAX_ELEMENTS = 2**29
 _ANY = 2**63
 _MAX_TILES = 2**16 - 2  # the container has at most 2^16 - 1 payloads
 

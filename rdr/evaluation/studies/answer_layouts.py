@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from rdr.evaluation.tables import read_rows
 
+# Columns of a table of answers.
 COLUMNS = (
     "study", "observer", "session", "trial", "protocol", "kind", "source", "codec_left", "level_left", "codec_pivot",
     "level_pivot", "codec_right", "level_right", "response", "correct", "response_ms", "pixels_per_degree", "time",
