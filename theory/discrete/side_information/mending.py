@@ -14,10 +14,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.sparse
-import scipy.sparse.csgraph
 from jax import lax
-from scipy.optimize import linprog
 
 from theory.discrete.common import channels
 from theory.discrete.perception.blocks import PairState
@@ -25,11 +22,10 @@ from theory.discrete.perception.duals import best_multiplier
 from theory.discrete.side_information import interior_point, solver
 from theory.discrete.side_information.problem import Options, Problem, bind, limits_of
 from theory.discrete.side_information.solver import SideInformationRate
+from theory.discrete.side_information.transport import ABSENT, Task, Transport, filled, groups_of, task_of, transport
 from theory.numerics.units import bits_to_nats
 
-_ABSENT = 3e-16  # joint probabilities that no sum of others can see
 _ABOVE = (1e-9, 1e-7, 1e-5, 1e-3)  # how far from the least distortion, in parts of the range, problems are posed
-_RARE = 1e-7  # outputs that a linear program may leave out
 _BELOW = 1e-5  # the same, from the distortion of rate zero
 
 
@@ -47,27 +43,6 @@ class Suggestion(NamedTuple):
     slope: float
     critic: np.ndarray
     multiplier: float
-
-
-class _Task(NamedTuple):
-    """The problem in numpy, with the pairs that may be used and the letters that count."""
-
-    problem: Problem
-    options: Options
-    letters: np.ndarray
-    live: np.ndarray
-    cost: np.ndarray
-    outputs: np.ndarray
-    target: np.ndarray
-
-
-class _Transport(NamedTuple):
-    """A linear program's answer: least cost at the target itself, prices of letters and outputs, a channel."""
-
-    least: float
-    by_letter: np.ndarray
-    by_output: np.ndarray
-    channel: np.ndarray
 
 
 @partial(jax.jit, static_argnames="options")
@@ -147,72 +122,7 @@ def _mixture(problem, limits, perception, options, u, sure, *, at_any_cost=False
     return (1.0 - share) * u + share * sure
 
 
-def _task(problem: Problem, options: Options) -> _Task:
-    limits = jax.tree.map(np.asarray, limits_of(problem, options))
-    cost = np.where(limits.live, np.asarray(problem.cost), 0.0)
-    return _Task(problem, options, limits.source.letters, limits.live, cost, np.asarray(problem.outputs),
-                 np.asarray(problem.target))
-
-
-def _transport(task: _Task, groups: np.ndarray | None = None) -> _Transport | None:
-    """Least cost of channels whose output is the target; of those that are the same for all letters of a group."""
-    p = np.where(task.letters > _ABSENT, task.letters, 0.0)
-    n, m = task.cost.shape
-    groups = np.arange(n) if groups is None else groups
-    scale = (p[:, None] * task.cost).sum(0).max() or 1.0
-    count = groups.max() + 1
-    member = np.eye(count)[groups]  # [n, groups]
-    mass = member.T @ p
-    share = member * p[:, None] / np.where(mass > 0, mass, 1.0)[groups][:, None]
-    cost = share.T @ task.cost / scale
-    usable = (member.T @ ((p > 0)[:, None] & ~task.live) == 0) & (mass > 0)[:, None]
-    outputs = np.einsum("xg,xtj->gtj", share, task.outputs)
-    seen = task.target > _ABSENT
-    if task.options.regime != "free":
-        usable &= outputs[:, :, ~seen].sum(-1) <= 1e-12
-    rows, columns = np.nonzero(usable)
-    size = rows.size
-    by_row = scipy.sparse.csr_array((np.ones(size), (rows, np.arange(size))), (count, size))[mass > 0]
-    equal = scipy.sparse.vstack([by_row, scipy.sparse.csr_array(outputs[rows, columns][:, seen].T)])
-    answer = linprog(cost[rows, columns], A_eq=equal, b_eq=np.r_[mass[mass > 0], task.target[seen]], method="highs",
-                     options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10})
-    if answer.status != 0:
-        return None
-    joint = np.zeros((count, m))
-    joint[rows, columns] = answer.x
-    by_group, by_output = np.zeros(count), np.zeros(task.target.size)
-    by_group[mass > 0] = answer.eqlin.marginals[: int((mass > 0).sum())] * scale
-    by_output[seen] = answer.eqlin.marginals[int((mass > 0).sum()):] * scale
-    channel = joint[groups] / np.where(mass > 0, mass, 1.0)[groups][:, None]
-    least = float(p @ (channel * task.cost).sum(1))
-    return _Transport(least, by_group[groups], by_output, _filled(task, channel))
-
-
-def _filled(task: _Task, channel: np.ndarray) -> np.ndarray:
-    """Rows for letters that were left out, and what the rarest outputs need."""
-    cheap = np.where(task.live, task.cost, np.inf)
-    lost = ~(channel.sum(1) > 0.5)
-    channel = np.where(lost[:, None], np.eye(task.cost.shape[1])[cheap.argmin(1)], channel)
-    got = np.einsum("x,xt,xtj->j", task.letters, channel, task.outputs)
-    rare = (task.target > 0) & (task.target <= _RARE) & (got < 0.5 * task.target)
-    for letter in np.flatnonzero(rare):
-        reach = np.where(task.live, task.outputs[:, :, letter], 0.0)
-        symbol = (task.letters @ reach).argmax()
-        total = task.letters @ reach[:, symbol]
-        if total > 0:
-            channel = channel.copy()
-            channel[:, symbol] += np.where(reach[:, symbol] > 0, (task.target[letter] - got[letter]) / total, 0.0)
-    return channel / channel.sum(1, keepdims=True)
-
-
-def _groups(task: _Task) -> np.ndarray:
-    """Letters that some side information leaves in doubt are of one group: channels that only know it have rate 0."""
-    joint = np.asarray(task.problem.joint)
-    together = (joint > _ABSENT) @ (joint > _ABSENT).T
-    return scipy.sparse.csgraph.connected_components(scipy.sparse.csr_array(together), directed=False)[1]
-
-
-def _easier(task: _Task, best: _Transport | None, zero: _Transport | None) -> list[tuple[Problem, np.ndarray | None]]:
+def _easier(task: Task, best: Transport | None, zero: Transport | None) -> list[tuple[Problem, np.ndarray | None]]:
     """Problems of the same shape that should be easier, and the prices that were taken off their costs."""
     problem = task.problem
     joint = np.where(np.asarray(problem.joint) > 1e-14, np.asarray(problem.joint), 0.0)
@@ -248,12 +158,12 @@ def _easier(task: _Task, best: _Transport | None, zero: _Transport | None) -> li
     return found
 
 
-def _face(task: _Task, best: _Transport) -> Problem:
+def _face(task: Task, best: Transport) -> Problem:
     """Of least rate among the channels of least distortion: those that only use pairs without reduced cost."""
     reduced = task.cost - best.by_letter[:, None] - task.outputs @ best.by_output
     tight = task.live & (reduced <= 1e-9 * np.max(task.cost))
-    tight |= ~(tight.any(1) | (task.letters <= _ABSENT))[:, None] & task.live
-    cost = np.where(tight | (task.letters <= _ABSENT)[:, None], 0.0, np.inf)
+    tight |= ~(tight.any(1) | (task.letters <= ABSENT))[:, None] & task.live
+    cost = np.where(tight | (task.letters <= ABSENT)[:, None], 0.0, np.inf)
     joint = np.where(np.asarray(task.problem.joint) > 1e-14, np.asarray(task.problem.joint), 0.0)
     target = np.where(task.target > 1e-14, task.target, 0.0)
     return task.problem._replace(
@@ -261,7 +171,7 @@ def _face(task: _Task, best: _Transport) -> Problem:
         target=jnp.asarray(target / target.sum()))
 
 
-def _suggested(task: _Task, easy: Problem, prices: np.ndarray | None, result: SideInformationRate) -> Suggestion | None:
+def _suggested(task: Task, easy: Problem, prices: np.ndarray | None, result: SideInformationRate) -> Suggestion | None:
     """What the solution of an easier problem suggests: positive everywhere, its critic high at outputs left out."""
     channel, slope, critic = (np.asarray(x) for x in (result.channel, result.slope, result.critic))
     slope, critic = float(bits_to_nats(slope)), np.asarray(bits_to_nats(critic))
@@ -270,7 +180,7 @@ def _suggested(task: _Task, easy: Problem, prices: np.ndarray | None, result: Si
     if prices is not None:
         critic = critic - slope * prices
     blank = np.where(task.live & ~(channel > 0), 1e-40, 0.0)
-    channel = _filled(task, channel) + blank
+    channel = filled(task, channel) + blank
     absent = (task.target > 0) & (np.asarray(easy.target) == 0)
     if absent.any():
         given = np.asarray(task.problem.joint) / np.maximum(task.letters, 1e-300)[:, None]
@@ -287,7 +197,7 @@ def _suggested(task: _Task, easy: Problem, prices: np.ndarray | None, result: Si
     return Suggestion(channel, slope, critic, float(bits_to_nats(result.perception_slope)))
 
 
-def _refined(task: _Task, dual: Suggestion) -> Suggestion:
+def _refined(task: Task, dual: Suggestion) -> Suggestion:
     """The same prices with ratios that fit them: W e^(nu - terms), nu the mean of terms over the channel.
 
     With one letter of side information for each x it is the best there is for nu, s and h.
@@ -316,18 +226,23 @@ def mend(problem: Problem, options: Options, first: SideInformationRate) -> Side
       The best channel and the best proof that were found, those of `first` among them; `rate_lower` is inf where it is
       proved that there is no channel.
     """
-    task = _task(problem, options)
+    task = task_of(problem, options)
     free = options.regime == "free"
-    best, zero = (None, None) if free else (_transport(task), _transport(task, _groups(task)))
-    if best is not None and abs(best.least - float(problem.distortion)) <= channels.ROUNDING * best.least:
+    best, zero = (None, None) if free else (transport(task), transport(task, groups_of(task)))
+    room = np.inf if best is None else float(problem.distortion) - best.least
+    if best is not None and -channels.ROUNDING * best.least <= room <= 8 * channels.ROUNDING * best.least:
         # The least distortion itself, up to rounding: a sum in another order must not miss it.
         problem = problem._replace(distortion=problem.distortion * (1.0 + channels.ROUNDING))
-        task = _task(problem, options)
+        task = task_of(problem, options)
     anchors = [x.channel for x in (best, zero) if x is not None]
+    if best is not None and zero is not None and 0 < room < zero.least - best.least:
+        # Half of the way into the room that is left: all pairs occur there, so that outputs can be corrected.
+        share = 0.5 * room / (zero.least - best.least)
+        anchors.insert(1, (1.0 - share) * best.channel + share * zero.channel)
     if free:
         cheap = np.where(task.live, task.cost, np.inf)
         anchors = [np.eye(task.cost.shape[1])[cheap.argmin(1)]]
-        groups = _groups(task)
+        groups = groups_of(task)
         members = np.eye(groups.max() + 1)[groups] * task.letters[:, None]
         barred = members.T @ (~task.live & (task.letters > 0)[:, None]) > 0
         anchors.append(np.eye(task.cost.shape[1])[np.where(barred, np.inf, members.T @ task.cost).argmin(1)[groups]])
@@ -338,8 +253,10 @@ def mend(problem: Problem, options: Options, first: SideInformationRate) -> Side
         found.append(own.channel)
     if best is not None:
         scale = 1.0 / max(float(np.max(task.cost)), 1e-300)
-        duals.append(Suggestion(np.where(task.live, 1.0, 0.0) / task.live.sum(1, keepdims=True).clip(1), scale,
-                                -scale * best.by_output, 0.0))
+        steep = [64.0 / -room] if room < -1e-13 * best.least else []  # proves that there is no channel
+        for slope in (scale, *steep):
+            duals.append(Suggestion(np.where(task.live, 1.0, 0.0) / task.live.sum(1, keepdims=True).clip(1), slope,
+                                    -slope * best.by_output, 0.0))
     state = _Best(problem, options, first)
     if options.regime == "perfect" and best is not None:
         face = _suggested(task, problem, None, solver.compiled(_face(task, best), options=options))
@@ -349,7 +266,8 @@ def mend(problem: Problem, options: Options, first: SideInformationRate) -> Side
     if found:
         state.look(found, anchors, duals)
     else:
-        state.look(anchors[-1:], anchors, duals or [_nothing(task)])
+        nothing = Suggestion(np.ones(task.cost.shape) / task.cost.shape[1], 0.0, np.zeros(task.target.size), 0.0)
+        state.look(anchors[-1:], anchors, duals or [nothing])
     for easy, prices in _easier(task, best, zero):
         if state.done:
             break
@@ -357,12 +275,26 @@ def mend(problem: Problem, options: Options, first: SideInformationRate) -> Side
         suggestion = _suggested(task, easy, prices, result)
         if suggestion is not None:
             state.look([suggestion.channel], anchors, [suggestion, _refined(task, suggestion)])
+    if not state.done and options.regime == "constrained":
+        # What meets P = 0 meets every P; what is proved without realism holds with it, and prices at P = 0 may fit.
+        ends = [_suggested(task, problem, None, end) for end in _ends(problem, options)]
+        seen = [state.result.channel] if np.isfinite(state.result.rate) else []
+        for end in (x for x in ends if x is not None):
+            state.look([*seen, end.channel], [end.channel, *anchors], [end, _refined(task, end)])
     return state.result
 
 
-def _nothing(task: _Task) -> Suggestion:
-    m = task.cost.shape[1]
-    return Suggestion(np.full(task.cost.shape, 1.0 / m), 0.0, np.zeros(task.target.size), 0.0)
+def _ends(problem: Problem, options: Options) -> list[SideInformationRate]:
+    """The same problem without realism and with all of it."""
+    free, perfect = (options._replace(regime=regime) for regime in ("free", "perfect"))
+    outputs = jnp.asarray(problem.outputs)[..., :0]
+    without = solver.compiled(problem._replace(outputs=outputs, target=problem.target[:0]), options=free)
+    realistic = jax.tree.map(np.asarray, solver.compiled(problem, options=perfect))
+    if not realistic.converged:
+        realistic = mend(problem, perfect, realistic)
+    # Neither says a price of perception: the best one for the critic is looked for.
+    return [without._replace(critic=np.zeros(np.shape(problem.target)), perception_slope=np.zeros(())),
+            realistic._replace(perception_slope=np.zeros(()))]
 
 
 class _Best:
@@ -380,7 +312,7 @@ class _Best:
         """Tries channels mixed with anchors, and the other way round, with each dual point."""
         last = anchors[-1] if anchors else None
         pairs = [(u, a) for u in channels for a in anchors[:1]] + [
-            (last, u) for u in (*channels, *anchors[:1]) if last is not None] + [(u, u) for u in channels]
+            (last, u) for u in (*channels, *anchors[:1]) if last is not None] + [(u, u) for u in (*channels, *anchors)]
         for index, dual in enumerate(duals):
             for u, anchor in pairs if index == 0 else pairs[:1]:
                 self._take(assess(self.problem, self.options, u, anchor, dual))
@@ -389,6 +321,8 @@ class _Best:
 
     def _take(self, new: SideInformationRate) -> None:
         old = self.result
+        if not np.isfinite(new.rate) and new.rate_lower > np.log2(new.channel.shape[-1]) * (1 + 1e-9) + 1e-6:
+            new = new._replace(rate_lower=np.asarray(np.inf))  # no channel has as much
         if np.isposinf(new.rate_lower) and not np.isfinite(old.rate):  # a channel that was verified is there
             self.result = new
             return
