@@ -278,7 +278,7 @@ def mend(problem: Problem, options: Options, first: SideInformationRate) -> Side
     if not state.done and options.regime == "constrained":
         # What meets P = 0 meets every P; what is proved without realism holds with it, and prices at P = 0 may fit.
         ends = [_suggested(task, problem, None, end) for end in _ends(problem, options)]
-        seen = [state.result.channel] if np.isfinite(state.result.rate) else []
+        seen = [np.asarray(state.result.channel)] if np.isfinite(state.result.rate) else []
         for end in (x for x in ends if x is not None):
             state.look([*seen, end.channel], [end.channel, *anchors], [end, _refined(task, end)])
     return state.result
@@ -322,7 +322,7 @@ class _Best:
     def _take(self, new: SideInformationRate) -> None:
         old = self.result
         if not np.isfinite(new.rate) and new.rate_lower > np.log2(new.channel.shape[-1]) * (1 + 1e-9) + 1e-6:
-            new = new._replace(rate_lower=np.asarray(np.inf))  # no channel has as much
+            new = new._replace(rate_lower=jnp.asarray(jnp.inf))  # no channel has as much
         if np.isposinf(new.rate_lower) and not np.isfinite(old.rate):  # a channel that was verified is there
             self.result = new
             return
