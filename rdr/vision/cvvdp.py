@@ -3,6 +3,7 @@
 Written from the paper and held to the numbers of the package, version 0.5.7, its borders, interpolations and rounding
 included. One thing is otherwise: gray images are shown in gray, where the package puts luminance into all three
 opponent channels. Everything is computed in float32 (in float64 if an image is): bfloat16 images are converted first.
+Derivatives are for reverse mode, and forward over reverse.
 
 Reference: mantiuk2024colorvideovdp.
 """

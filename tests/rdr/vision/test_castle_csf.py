@@ -176,10 +176,12 @@ def test_refusals_of_discs_and_directions():
 
 def test_contrasts_of_mechanisms_are_those_of_the_cardinal_directions():
     background = np.array([35.0, 15.0, 1.0])
-    m, a, r, s = castle_csf.castle_parameters().opponency
+    m, a, r, s = 2.3, 0.1, 0.2, 51.0  # two of them are 0 as published
+    parameters = castle_csf.castle_parameters()._replace(opponency=(m, a, r, s))
     red, violet = np.asarray(castle_csf.dkl_directions(background))[1:]
     unit = 50.0 + a
-    found = np.array(castle_csf.mechanism_contrasts(np.stack([background, red, violet]), background)).T
+    found = np.array(castle_csf.mechanism_contrasts(np.stack([background, red, violet]), background,
+                                                    parameters=parameters)).T
     np.testing.assert_allclose(found[0, 0], 1.0, rtol=1e-12)
     np.testing.assert_allclose(found[1], np.array([0.0, 0.3 * (1 + m), 0.0]) / unit, atol=1e-12)
     np.testing.assert_allclose(found[2], np.array([a * 0.02, r * 0.02, s * 0.02]) / unit, atol=1e-12)
