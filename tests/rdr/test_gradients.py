@@ -39,3 +39,7 @@ def test_what_is_computed_twice_has_the_same_values_and_gradients_and_keeps_noth
     assert sum(leaf.size for leaf in kept) <= x.size + 1
     plain = jax.tree.leaves(jax.eval_shape(lambda x: jax.vjp(lambda y: function(scale, y), x)[1], x))
     assert sum(leaf.size for leaf in plain) > 2 * x.size
+    # Forward over reverse.
+    ahead = [jax.jvp(jax.grad(call), (x,), (jnp.ones_like(x),))[1] for call in (
+        lambda x: jnp.sum(recomputed(function, scale, x) ** 2), lambda x: jnp.sum(function(scale, x) ** 2))]
+    np.testing.assert_allclose(*ahead, rtol=1e-4)
