@@ -30,7 +30,7 @@ def test_draws_what_the_table_holds():
     data, of_the_mean = made
     level = np.unique(data["perception"][data["series"] == "trained"])[-1]
     chosen = (data["series"] == "trained") & (data["perception"] == level)
-    label = f"{sample_realism.CODECS['trained']}, P = {level / of_the_mean:.2g} of the mean's"
+    label = f"{sample_realism.CODECS['trained']}, P = {level / of_the_mean:.2g}"
     np.testing.assert_array_equal(np.sort(drawn[label][:, 1]), np.sort(data["rate_bits"][chosen]))
     assert "bits" in axes.get_ylabel() and axes.get_xscale() == "log"
 
