@@ -15,7 +15,7 @@ mos_with_names.txt) the metrics are also compared with people's opinions.
 Images: scikit-image's by name (astronaut, coffee, rocket, grass; extra `textures`), `waves` (drawn here), or files.
 Writes blindness.csv, scores.csv, maximum_differentiation.csv and .npz, opinions.csv. A run that was interrupted
 goes on where it was. quick: about ten minutes on 2 quiet cores; full: for a GPU. Expected (quick, seed 0): a change of
-brightness has the response -4.2 octaves of SSIM and -4.5 of LPIPS and DISTS; texture of other places -3.0 of LPIPS,
+brightness has the response -4.3 octaves of SSIM and -4.7 of LPIPS and DISTS; texture of other places -3.0 of LPIPS,
 -3.1 of DISTS and -1.7 of SSIM.
 """
 

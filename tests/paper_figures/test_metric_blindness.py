@@ -10,7 +10,7 @@ from paper_figures.tables import DATA
 def test_the_committed_table_is_drawn_whole():
     data = metric_blindness.load(DATA / "metric_blindness.csv")
     assert data.distortions == ("blur", "noise", "jpeg", "shift", "brightness", "texture", "codec")
-    for name in ("mse", "ssim", "ms_ssim", "nlpd", "ciede2000", "csf", "lpips_alexnet", "dists", "wd_vgg16"):
+    for name in ("mse", "ssim", "ms_ssim", "nlpd", "ciede2000", "csf", "cvvdp", "lpips_alexnet", "dists", "wd_vgg16"):
         assert name in data.metrics
     row = dict(zip(data.metrics, data.response))
     # Definitions: the squared error answers noise and everything else alike; every metric answers noise as noise, up to
@@ -23,6 +23,9 @@ def test_the_committed_table_is_drawn_whole():
     assert len(rates) == 4 and (np.diff(rates) < 0).all() and data.order[data.metrics.index("mse"), 6] == 1.0
     # SSIM hardly sees brightness; distances of statistics hardly see a shift.
     assert row["ssim"][4] < -3 and row["dists"][3] < row["ssim"][3] - 1
+    # ColorVideoVDP sees brightness, if less than noise, and a shift more than the squared error does.
+    assert row["ssim"][4] + 2 < row["cvvdp"][4] < 0 < row["cvvdp"][3]
+    assert (data.order[data.metrics.index("cvvdp")] == 1).all()
     figure = metric_blindness.make_figure(data)
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert len(texts) == data.response.size and texts[0] == "0"
