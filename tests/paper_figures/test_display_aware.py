@@ -1,0 +1,63 @@
+"""The committed fits: bytes within 1 %, more JOD in every crop, and figures that show the table."""
+
+import numpy as np
+import pytest
+
+from paper_figures import display_aware
+from paper_figures.tables import DATA
+from rdr.vision.cvvdp import cvvdp
+from rdr.vision.display import get_display
+
+TABLE = DATA / "display_aware.csv"
+
+
+@pytest.fixture(scope="module")
+def data():
+    return display_aware.load(TABLE)
+
+
+def test_six_crops_have_more_jod_at_equal_bytes(data):
+    assert len(data.crops) == 6
+    pairs = [(name, display) for name, display, method in data.rows if method == "jod"]
+    assert pairs == [(name, "desktop") for name in data.crops]
+    for name, display in pairs:
+        squared, seen = (data.rows[name, display, method] for method in ("mse", "jod"))
+        assert abs(seen["bytes"] / squared["bytes"] - 1) <= 0.01
+        assert seen["jod"] > squared["jod"] and seen["psnr"] < squared["psnr"]
+
+
+def test_the_table_follows_from_the_committed_images(data):
+    """For one crop, on the display of that name; the desktop's images are 8 bits of sRGB."""
+    crop, display = data.crops[1], get_display("standard_fhd")
+    original = data.arrays[f"{crop} original"]
+    for method in ("mse", "jod"):
+        row, decoded = data.rows[crop, "desktop", method], data.arrays[f"{crop} desktop {method}"]
+        error = np.mean(np.square(decoded.astype(float) - original))
+        assert row["psnr"] == pytest.approx(10 * np.log10(255**2 / error), abs=1e-3)
+        jod = cvvdp(decoded[None], original[None], display=display).jod[0]
+        assert row["jod"] == pytest.approx(float(jod), abs=1e-3)
+
+
+def test_figures_show_the_table(data):
+    figure = display_aware.maps(data)
+    lines = [key for key in data.rows if key[0] == data.crops[0] and key[2] in ("jod", "glance")]
+    panels = figure.axes[: 4 * len(lines)]
+    first = panels[3].get_images()[0]
+    crop, display, method = lines[0]
+    change = data.arrays[f"bits {crop} {display} {method}"] - data.arrays[f"bits {crop} {display} mse"]
+    np.testing.assert_allclose(first.get_array()[20, 9], change[16:24, 8:16].mean(), rtol=1e-5)
+    low, high = first.get_clim()
+    assert low == -high and all(axis.get_images()[0].get_clim() == (low, high) for axis in panels[3::4])
+    assert f"{data.rows[lines[0]]['jod']:.2f} JOD" in panels[2].get_xlabel()
+    sheet = display_aware.sheet(data)
+    assert len(sheet.axes) == 3 * len(data.crops)
+    for row, crop in enumerate(data.crops):
+        for axis, method in zip(sheet.axes[3 * row + 1 : 3 * row + 3], ("mse", "jod")):
+            assert f"{data.rows[crop, 'desktop', method]['psnr']:.1f} dB" in axis.get_xlabel()
+            np.testing.assert_array_equal(axis.get_images()[0].get_array(), data.arrays[f"{crop} desktop {method}"])
+
+
+def test_a_table_without_images_is_refused(tmp_path):
+    (tmp_path / "x.csv").write_text(TABLE.read_text())
+    with pytest.raises(ValueError, match="the images of .* are missing"):
+        display_aware.load(tmp_path / "x.csv")
