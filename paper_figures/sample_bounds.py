@@ -28,7 +28,8 @@ TITLES = {
 }
 ESTIMATORS = ("gaussian", "generator", "variational", "particles", "mixture")
 CODECS = {"klt_dither": "KLT, dithered scalars", "scalar_dither": "learned, dithered scalars",
-          "lattice_transform": "learned, dithered lattice"}
+          "lattice_transform": "learned, dithered lattice", "amortized": "pretrained image codec, mosaic",
+          "overfitted": "fitted image codec, mosaic"}
 _TOP = 1.15  # of the largest rate of a codec or of the best upper bound
 
 
