@@ -33,7 +33,8 @@ def test_every_way_is_where_theory_says():
         assert row["gap"] > -3 * row["gap_se"] - 1e-5, where
         if row["method"] in ("transport", "probability flow") and row["parameter"] <= 1:
             assert row["gap"] < 0.05 * row["line"] + 3 * row["gap_se"], where
-        if row["method"] == "posterior sample" and row["parameter"] == 1:
+        # In super-resolution W^2 is nearly D*, and a sample costs 0.8 % more than the line: less than can be told here.
+        if row["method"] == "posterior sample" and row["parameter"] == 1 and row["noise"]:
             assert row["gap"] > 0.1 * row["line"], where
 
 
