@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from rdr.codecs.diffusion.sources import ExactSource
-from theory.closed_form import circle, manifolds, shannon_lower_bound
-from theory.continuous.densities import Density, QuadratureRule, banana
+from theory.bounds.sources import banana as known_banana
+from theory.closed_form import circle, shannon_lower_bound
+from theory.continuous.densities import Density, QuadratureRule
 from theory.continuous.perfect_realism import perfect_realism_curve
 from theory.gaussian import vector as gaussian_vector
 from theory.gaussian import vector_realism
@@ -43,20 +44,55 @@ class _Planar(NamedTuple):
     spacing: float
 
 
-_PLANAR = {"banana": _Planar((0.25, 3.2), 5, 0.22), "mixture": _Planar((0.7, 11.0), 5, 0.11),
-           "swirl": _Planar((3.0, 45.0), 5, 0.085)}
-_LEAST_MASS = 1e-8
+_PLANAR = {"banana": _Planar((0.25, 3.2), 5, 0.33), "mixture": _Planar((0.7, 11.0), 5, 0.18),
+           "swirl": _Planar((3.0, 45.0), 5, 0.12)}
+_LEAST_MASS = 1e-7  # of the largest
 
 
-def mixture_density(source: ExactSource) -> tuple[Density, float]:
-    """A planar mixture of Gaussians on a square grid, and its differential entropy.
+def grid_density(name: str, log_pdf: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarray,
+                 finest: float) -> tuple[Density, float]:
+    """A density of the plane on square grids, and its differential entropy.
 
     Args:
-      source: made by `rdr.codecs.diffusion.sources.mixture`, of dimension 2.
+      name: of the density.
+      log_pdf: points [n, 2] -> natural logarithms of the density.
+      low: [2], corner below which there is no mass.
+      high: [2], corner above which there is none.
+      finest: spacing for the entropy.
 
     Returns:
       The density, whose rule is the trapezoid rule where there is mass, and h(X) in bits.
     """
+    def grid(spacing: float) -> tuple[np.ndarray, np.ndarray]:
+        axes = [np.arange(a, b + spacing, spacing) for a, b in zip(low, high)]
+        points = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
+        return points, log_pdf(points)
+
+    def rule(spacing: float) -> QuadratureRule:
+        points, log_density = grid(spacing)
+        mass = np.exp(log_density - log_density.max())
+        kept = mass > _LEAST_MASS
+        mass = mass[kept] / mass[kept].sum()
+        return QuadratureRule(jnp.asarray(points[kept]), jnp.asarray(mass), jnp.ones(mass.size, bool))
+
+    log_density = grid(finest)[1]
+    entropy = -float(np.sum(np.exp(log_density) * log_density)) * finest**2 / np.log(2)
+    return Density(name, 2, rule), entropy
+
+
+def planar_density(source: ExactSource) -> tuple[Density, float]:
+    """The density of a planar source, and its differential entropy.
+
+    Args:
+      source: the banana, or a mixture made by `rdr.codecs.diffusion.sources.mixture`.
+
+    Returns:
+      As `grid_density`.
+    """
+    if source.name == "banana":
+        reach = 7.0 * np.sqrt(np.diag(source.covariance))
+        return grid_density("banana", lambda points: np.asarray(known_banana().log_density(points)),
+                            source.mean - reach, source.mean + reach, 0.1)
     weights, means, variances = (source.identity[name] for name in ("weights", "means", "variances"))
 
     def log_pdf(points: np.ndarray) -> np.ndarray:
@@ -64,24 +100,9 @@ def mixture_density(source: ExactSource) -> tuple[Density, float]:
         parts = -0.5 * away.sum(-1) - 0.5 * np.log(variances).sum(-1) - np.log(2 * np.pi) + np.log(weights)
         return np.logaddexp.reduce(parts, axis=1)
 
-    def grid(spacing: float) -> tuple[np.ndarray, np.ndarray]:
-        reach = 7.0 * np.sqrt(variances)
-        axes = [np.arange(low, high + spacing, spacing) for low, high in
-                zip((means - reach).min(0), (means + reach).max(0))]
-        points = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
-        return points, log_pdf(points)
-
-    def rule(spacing: float) -> QuadratureRule:
-        points, log_density = grid(spacing)
-        mass = np.exp(log_density) * spacing**2
-        kept = mass > _LEAST_MASS * mass.max() * 10
-        mass = mass[kept] / mass[kept].sum()
-        return QuadratureRule(jnp.asarray(points[kept]), jnp.asarray(mass), jnp.ones(mass.size, bool))
-
-    spacing = float(np.sqrt(variances.min())) / 2.5
-    log_density = grid(spacing)[1]
-    entropy = -float(np.sum(np.exp(log_density) * log_density)) * spacing**2 / np.log(2)
-    return Density(source.name, 2, rule), entropy
+    reach = 7.0 * np.sqrt(variances)
+    return grid_density(source.name, log_pdf, (means - reach).min(0), (means + reach).max(0),
+                        float(np.sqrt(variances.min())) / 2.5)
 
 
 def hermite(distortions: np.ndarray, rates: np.ndarray, slopes: np.ndarray) -> Rate:
@@ -114,7 +135,7 @@ def hermite(distortions: np.ndarray, rates: np.ndarray, slopes: np.ndarray) -> R
 
 def _planar(source: ExactSource) -> SourceBounds:
     how = _PLANAR[source.name]
-    density, entropy = (banana(), manifolds.banana_entropy()) if source.name == "banana" else mixture_density(source)
+    density, entropy = planar_density(source)
     curve = perfect_realism_curve(density, np.geomspace(*how.slopes, how.points), spacing=how.spacing, tolerance=1e-9)
     realistic = hermite(*(np.asarray(part) for part in (curve.distortion, curve.rate, curve.slope)))
     return SourceBounds(realistic, lambda d: shannon_lower_bound.squared_error(d, entropy, dimension=2),

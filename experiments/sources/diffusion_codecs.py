@@ -70,7 +70,8 @@ class Case(NamedTuple):
 
 BOTH, ALL, _THIRD = ("flow", "ancestral"), ("flow", "ancestral", "mean"), 1 / 3
 _GAUSS, _LOW, _HIGH, _BW16 = "gaussian_vector", 0.95, 0.0319, 0.1162  # R(D, 0) is 2.5 and 1.6 bits per number
-_ENDS = (("gaussian_process", 0.2), ("mixture", 0.2), ("circle", 0.1), ("swirl", 0.03), ("banana", 0.3))
+_OTHERS = (("gaussian_process", 0.2, _THIRD), ("mixture", 0.2, _THIRD), ("circle", 0.1, _THIRD), ("swirl", 0.03, 1 / 6),
+           ("banana", 0.3, 1 / 6))
 SMOKE = (Case(_GAUSS, "layered", 0.2, 1, BOTH), Case(_GAUSS, "uniform", 0.2, 4),
          Case("circle", "layered", 0.1, 2, BOTH), Case("mixture", "codebook-2", 0.02, 8, ("chosen",)))
 QUICK = (
@@ -81,17 +82,20 @@ QUICK = (
     *(Case(_GAUSS, name, _LOW, 1) for name in ("layered", "uniform")),
     *(Case(_GAUSS, name, _LOW, 1, share=0.25) for name in ("greedy-8", "greedy-32")),
     *(Case(_GAUSS, f"codebook-{b}", 0.02, k, ("chosen", "flow"), _THIRD) for b, k in ((1, 8), (1, 32), (4, 8))),
-    *(Case(name, channel, end, k, BOTH, _THIRD)
-      for channel, k in (("layered", 1), ("uniform", 8), ("E8", 1)) for name, end in _ENDS),
-    *(Case(name, "codebook-2", end, 12, ("chosen", "flow"), _THIRD)
-      for name, end in (("mixture", 0.02), ("circle", 0.01), ("swirl", 0.003), ("banana", 0.02))),
-    Case(_GAUSS, "layered", 0.2, 8, share=_THIRD),
+    *(Case(name, "layered", end, 1, BOTH, share) for name, end, share in _OTHERS),
+    *(Case(name, "uniform", end, 8, BOTH, share) for name, end, share in _OTHERS[1:3]),
 )
-FULL = (*QUICK, Case("mixture", "layered", 0.2, 4, BOTH), Case(_GAUSS, "E8", 0.2, 4),
-        *(Case(_GAUSS, "layered", end, k, BOTH) for end in (0.05, 0.5, 0.8) for k in (1, 4, 16, 64)),
-        *(Case(_GAUSS, "uniform", end, k, BOTH) for end in (0.05, 0.5, 0.8) for k in (1, 4, 16, 64)),
-        *(Case(_GAUSS, f"greedy-{n}", _LOW, k, share=0.5) for n in (2, 16, 64) for k in (1, 4)),
-        Case(_GAUSS, "greedy-32", _LOW, 2, share=0.25))
+FULL = (
+    *QUICK, *(Case(_GAUSS, "layered", end, k, BOTH) for end in (0.05, 0.5, 0.8) for k in (1, 4, 16, 64)),
+    *(Case(_GAUSS, "uniform", end, k, BOTH) for end in (0.05, 0.5, 0.8) for k in (1, 4, 16, 64)),
+    Case(_GAUSS, "layered", 0.2, 8), Case(_GAUSS, "layered", 0.2, 16), Case(_GAUSS, "E8", 0.2, 4),
+    *(Case(_GAUSS, f"greedy-{n}", _LOW, k, share=0.5) for n in (2, 16, 64) for k in (1, 4)),
+    Case(_GAUSS, "greedy-32", _LOW, 2, share=0.25),
+    *(Case(name, channel, end, k, BOTH) for channel, k in (("layered", 4), ("E8", 1), ("uniform", 4), ("uniform", 16))
+      for name, end, _ in _OTHERS),
+    *(Case(name, "codebook-2", end, 12, ("chosen", "flow"))
+      for name, end in (("mixture", 0.02), ("circle", 0.01), ("swirl", 0.003), ("banana", 0.02))),
+)
 
 
 @dataclasses.dataclass(frozen=True)

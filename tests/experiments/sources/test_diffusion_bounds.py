@@ -4,6 +4,7 @@ import pytest
 from experiments.sources import diffusion_bounds
 from rdr.codecs.diffusion import banana, circle, gaussian_vector, mixture
 from theory.closed_form import circle as circle_theory
+from theory.closed_form import manifolds
 from theory.gaussian.vector_realism import perfect_realism_rate_distortion
 
 VARIANCES = np.array([0.5, 0.2])
@@ -13,7 +14,7 @@ def test_planar_bounds_of_one_gaussian_are_the_closed_forms(monkeypatch):
     coarse = diffusion_bounds._PLANAR["mixture"]._replace(slopes=(1.5, 8.0), points=4, spacing=0.16)
     monkeypatch.setitem(diffusion_bounds._PLANAR, "mixture", coarse)
     source = mixture([1.0], [[0.3, -0.2]], [VARIANCES])
-    density, entropy = diffusion_bounds.mixture_density(source)
+    density, entropy = diffusion_bounds.planar_density(source)
     np.testing.assert_allclose(entropy, 0.5 * np.log2((2 * np.pi * np.e) ** 2 * VARIANCES.prod()), atol=1e-7)
     rule = density.rule(0.2)
     np.testing.assert_allclose(rule.weights @ rule.nodes, [0.3, -0.2], atol=1e-5)
@@ -40,6 +41,10 @@ def test_every_source_has_bounds_and_others_are_refused():
     for source, d in ((gaussian_vector(), 1.0), (circle(), 0.2)):
         bounds = diffusion_bounds.source_bounds(source)
         assert 0 < bounds.plain(d) < bounds.realistic(d) and bounds.realistic_kind == "R(D; 0)"
-    assert banana().name in diffusion_bounds._PLANAR
+    density, entropy = diffusion_bounds.planar_density(banana())
+    np.testing.assert_allclose(entropy, manifolds.banana_entropy(), atol=1e-5)
+    rule = density.rule(0.33)
+    np.testing.assert_allclose(rule.weights @ rule.nodes, banana().mean, atol=1e-4)
+    assert len(rule.weights) < 3000
     with pytest.raises(ValueError, match="bounds are known for"):
         diffusion_bounds.source_bounds(mixture([1.0], [[0.0]], [[1.0]], name="other"))

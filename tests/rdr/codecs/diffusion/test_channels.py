@@ -13,6 +13,7 @@ def test_every_component_gets_noise_of_the_stated_variance(name):
     channel = channels.make_channel(name)
     rng = np.random.default_rng(0)
     scale = channels.channel_scale(channel, 0.3)
+    assert scale == np.float32(0.9**0.5 if name == "uniform" else 0.3**0.5)  # a half-width, or a standard deviation
     params = channels.finalize_step(channel, rng.standard_normal((4096, 4)) * SIZES, scale)
     np.testing.assert_array_equal(params["group"], [0, 1, 1, 2])
     x = rng.standard_normal((1003, 4)) * SIZES  # no multiple of a block

@@ -82,6 +82,30 @@ def test_flow_by_steps_has_the_source_s_distribution(name):
         assert stats.ks_2samp(y @ direction, fresh @ direction).pvalue > 1e-3
 
 
+@pytest.mark.parametrize("name", ["mixture", "swirl"])
+def test_mixture_s_denoiser_agrees_with_a_plain_grid(name):
+    source = ALL[name]
+    weights, means, variances = (source.identity[part] for part in ("weights", "means", "variances"))
+    axis = np.arange(-6.0, 6.0, 0.04)
+    points = np.stack(np.meshgrid(axis, axis, indexing="ij"), -1).reshape(-1, 2)
+    density = sum(w / np.sqrt(v.prod()) * np.exp(-0.5 * (np.square(points - m) / v).sum(1))
+                  for w, m, v in zip(weights, means, variances))
+    rng = np.random.default_rng(9)
+    for t in (0.1, 0.6):
+        for x in process.diffuse(source.sample(rng, 2), t, rng.standard_normal((2, 2))):
+            weight = density * np.exp(-np.square(x - np.sqrt(1 - t) * points).sum(1) / (2 * t))
+            np.testing.assert_allclose(source.denoise(x[None], t)[0], weight @ points / weight.sum(), atol=1e-8)
+
+
+def test_process_s_denoiser_solves_the_normal_equations():
+    source = ALL["gaussian_process"]
+    x = np.random.default_rng(10).standard_normal((3, 6))
+    for t in (0.05, 0.7):
+        given = (1 - t) * source.covariance + t * np.eye(6)
+        expected = np.sqrt(1 - t) * source.covariance @ np.linalg.solve(given, x.T)
+        np.testing.assert_allclose(source.denoise(x, t), expected.T, atol=1e-12)
+
+
 def test_sources_refuse_what_they_are_not():
     for call in (lambda: sources.gaussian_vector((1.0, 0.0)), lambda: sources.gaussian_vector(()),
                  lambda: sources.gaussian_process(1.0), lambda: sources.gaussian_process(0.5, 0),
