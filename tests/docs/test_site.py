@@ -58,6 +58,15 @@ def test_every_committed_figure_is_in_the_gallery_and_every_page_in_the_index(tm
         assert page.stem == "index" or listed.count(page.stem) == 1, page
 
 
+def test_every_committed_figure_has_words_a_command_and_a_cost():
+    sections = re.split(r"^##+ ", (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    for figure in (ROOT / "paper_figures" / "figures").glob("*.png"):
+        found = [section for section in sections if f"figures/{figure.name})" in section]
+        assert len(found) == 1, figure
+        for part in ("Take from it", "Run: `python -m ", "Drawn by `python -m paper_figures.", " Cost: "):
+            assert part in found[0], f"{figure}: the gallery does not say {part!r}"
+
+
 def test_the_bibliography_can_be_read():
     text = (ROOT / "references.bib").read_text(encoding="utf-8")
     keys = re.findall(r"^@\w+\{([^,\s]+),$", text, re.MULTILINE)
