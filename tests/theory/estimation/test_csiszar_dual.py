@@ -86,6 +86,20 @@ def test_the_noisy_circle_is_bounded_within_one_and_a_half_percent():
 
 
 @pytest.mark.stress
+def test_the_noisy_sphere_is_bounded_in_five_dimensions_and_refused_in_ten():
+    """In five there is room for the first boxes alone, whose bound may be e^.25 too large: .25 nats of 5.18."""
+    slope = float(nats_to_bits(5.0))
+    x = known_sources.noisy_sphere_samples(jax.random.key(4), 12_000, 5)
+    point = dual(x[:6000], x[6000:], slopes=[slope], atoms=256, iterations=40)
+    value, truth = float(point.rate[0] + slope * point.distortion[0]), float(known_sources.noisy_sphere_value(5))
+    print(f"noisy sphere in 5 dimensions: {value} of {truth} bits, se {float(point.rate_se[0])}")
+    assert 0.75 * truth < value < truth
+    y = known_sources.noisy_sphere_samples(jax.random.key(4), 400, 10)
+    with pytest.raises(ValueError, match="must have few dimensions"):
+        dual(y[:200], y[200:], slopes=[slope], atoms=32, iterations=10)
+
+
+@pytest.mark.stress
 def test_the_banana_is_bounded_below_its_certified_rate():
     x = known_sources.banana_samples(jax.random.key(5), 40_000)
     slopes = [0.5, 2.0]
