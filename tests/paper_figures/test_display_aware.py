@@ -19,11 +19,21 @@ def data():
 def test_six_crops_have_more_jod_at_equal_bytes(data):
     assert len(data.crops) == 6
     pairs = [(name, display) for name, display, method in data.rows if method == "jod"]
-    assert pairs == [(name, "desktop") for name in data.crops]
+    others = [(data.crops[0], "phone"), (data.crops[0], "television")]
+    assert sorted(pairs) == sorted([*others, *((name, "desktop") for name in data.crops)])
     for name, display in pairs:
         squared, seen = (data.rows[name, display, method] for method in ("mse", "jod"))
         assert abs(seen["bytes"] / squared["bytes"] - 1) <= 0.01
         assert seen["jod"] > squared["jod"] and seen["psnr"] < squared["psnr"]
+
+
+def test_a_fit_for_a_glance_is_the_best_in_a_glance(data):
+    scores = {method: data.rows[data.crops[0], "desktop", method]["jod_glance"] for method in ("mse", "jod", "glance")}
+    assert scores["glance"] > scores["jod"] > scores["mse"]
+    # What is seen less far from the fixated point can only look better.
+    for name, display, method in data.rows:
+        row = data.rows[name, display, method]
+        assert row["jod_glance"] > row["jod"] if name == data.crops[0] else np.isnan(row["jod_glance"])
 
 
 def test_the_table_follows_from_the_committed_images(data):
