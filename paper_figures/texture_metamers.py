@@ -24,7 +24,7 @@ class Data(NamedTuple):
     Attributes:
       header: the table's header lines.
       columns: its columns by name; `sigma` as text.
-      images: `"picture"` and `"picture sigma"` -> [size, size], 0 to 255.
+      images: `"picture"` and `"picture sigma"` -> uint8 [size, size, 1 or 3].
     """
 
     header: dict[str, str]
@@ -69,8 +69,10 @@ def sequence(data: Data) -> Figure:
         name for name in dict.fromkeys(data.columns["picture"]) if "foveated" not in _rows(data, name)["sigma"]
     ]
     count = max(len(_rows(data, name)["sigma"]) for name in textures)
-    figure = plt.figure(figsize=(7.2, 1.55 * len(textures) + 2.4), layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=(1.5 * len(textures), 2.3))
+    side = max(data.images[textures[0]].shape[0] / style.DPI, 1.28)
+    upper_height = (side + 0.25) * len(textures)
+    figure = plt.figure(figsize=((side + 0.1) * (count + 1), upper_height + 2.3), layout="constrained")
+    upper, lower = figure.subfigures(2, 1, height_ratios=(upper_height, 2.3))
     panels = upper.subplots(len(textures), count + 1, squeeze=False)
     for row, name in zip(panels, textures):
         rows = _rows(data, name)
@@ -83,9 +85,9 @@ def sequence(data: Data) -> Figure:
     for number, name in enumerate(textures):
         rows = _rows(data, name)
         place = np.arange(len(rows["sigma"]))
-        style = {"color": COLORS[2 * number], "marker": "os^"[number], "ls": ("-", "--", ":")[number], "label": name}
-        fidelity.plot(place, np.sqrt(rows["fidelity_mse"]), **style)
-        realism.plot(place, rows["realism"] / rows["realism_start"], **style)
+        look = {"color": COLORS[2 * number], "marker": "os^"[number], "ls": ("-", "--", ":")[number], "label": name}
+        fidelity.plot(place, np.sqrt(rows["fidelity_mse"]), **look)
+        realism.plot(place, rows["realism"] / rows["realism_start"], **look)
         fidelity.axhline(np.sqrt(2) * data.images[name].std() / 255, color=COLORS[2 * number], lw=0.8, ls=":")
         for axis in (fidelity, realism):
             axis.set_xticks(place, [_label(s, short=True) for s in rows["sigma"]])
@@ -93,16 +95,16 @@ def sequence(data: Data) -> Figure:
     highest = max(line.get_ydata()[0] for line in fidelity.get_lines()[1::2])
     fidelity.annotate("dotted: two unrelated images of this spread", (0, highest), (0, 3),
                       textcoords="offset points", fontsize=7, color="0.35")
-    fidelity.set(ylabel="RMS difference", title="Fidelity: distance pixel by pixel")
+    fidelity.set(ylabel="RMS difference", title="Fidelity: pixel by pixel")
     fidelity.set_ylim(0, 1.25 * highest)
-    realism.set(ylabel="relative to noise", title="Realism: distance of statistics (σ = ∞)", yscale="log")
+    realism.set(ylabel="relative to noise", title="Realism: statistics (σ = ∞)", yscale="log")
     if len(textures) > 1:
         realism.legend()
     return figure
 
 
 def foveated(data: Data) -> Figure:
-    """A photograph, its match under a foveated sigma map, and their difference.
+    """A photograph and its match under a foveated sigma map, pixel for pixel, with a cross where it is fixated.
 
     Args:
       data: the table and the images.
@@ -118,19 +120,13 @@ def foveated(data: Data) -> Figure:
         raise ValueError("the table has no image with a foveated sigma map")
     name = names[0]
     image, match = data.images[name], data.images[f"{name} foveated"]
-    figure, axes = plt.subplots(1, 3, figsize=(7.2, 2.6), layout="constrained")
+    side = image.shape[0] / style.DPI
+    figure, axes = plt.subplots(1, 2, figsize=(2 * side + 0.2, side + 0.35), layout="constrained")
     _show(axes[0], image, name)
-    _show(axes[1], match, "match, sharpest at +")
-    shown = axes[2].imshow(
-        np.abs(match.astype(float) - image) / 255, cmap="gray_r", vmin=0, vmax=0.5, interpolation="nearest"
-    )
-    axes[2].set_title("absolute difference")
-    axes[2].set(xticks=[], yticks=[])
-    style.remove_frame(axes[2])
-    figure.colorbar(shown, ax=axes[2], shrink=0.8, label="of the range [0, 1]")
-    middle = (image.shape[0] - 1) / 2
-    for axis in axes[:2]:
-        axis.plot(middle, middle, "+", color=COLORS[2], ms=9, mew=1.4)
+    _show(axes[1], match, "match, to be looked at where the cross is")
+    row, column = map(float, data.header["fixation"].split())
+    for axis in axes:
+        axis.plot(column, row, "+", color=COLORS[5], ms=9, mew=1.4)
     return figure
 
 
@@ -153,7 +149,7 @@ def _label(sigma: str, short: bool = False) -> str:
 
 
 def _show(axis, image: np.ndarray, title: str) -> None:
-    axis.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    axis.imshow(np.broadcast_to(image, (*image.shape[:2], 3)), interpolation="nearest")
     axis.set_title(title)
     axis.set(xticks=[], yticks=[])
     style.remove_frame(axis)

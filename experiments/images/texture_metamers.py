@@ -7,15 +7,17 @@
 For each image (a texture, or a photograph with a foveated sigma map) and each sigma, an image that starts as noise
 descends the Wasserstein distortion to the image, on VGG-16 feature maps at several resolutions. At sigma = 0 it
 becomes the image; at sigma = infinity it becomes another image of the same statistics; in between it keeps what is
-larger than sigma and makes up what is smaller. `sequence.csv` says how far each image is from the image
-pixel by pixel (mean squared error: fidelity) and in its statistics (the distortion at sigma = infinity: realism);
-`images.npz` holds the images, NAME_SIGMA.png shows each, and NAME_foveated_sigma.npy and .png are the map of a foveated
-one (white is its largest sigma). A run that was stopped goes on after the last image that it finished.
+larger than sigma and makes up what is smaller. It is found at coarser resolutions first, each of which starts the next
+one. `sequence.csv` says how far each image is from the image pixel by pixel (mean squared error: fidelity) and in its
+statistics (the distortion at sigma = infinity: realism); `images.npz` holds the images, NAME_SIGMA.png shows each, and
+NAME_foveated_sigma.npy and .png are the map of a foveated one (white is its largest sigma). A run that was stopped goes
+on after the last image that it finished.
 
-Images: brick, grass, gravel (extra `textures`, scikit-image), astronaut (a photograph, foveated), `waves` (drawn
-here, needs nothing), or a path to an image file, which is foveated with --sigmas=eccentricity. Features: vgg16 or
-alexnet (extra `perceptual`), or pixels. quick: about ten minutes on 2 cores; full: for a GPU. Expected: fidelity_mse
-rises with sigma, from below a hundredth of the variance at 0, while realism stays below a hundredth of realism_start.
+Images: brick, grass, gravel (extra `textures`, scikit-image; gray), astronaut (a photograph in color, foveated at the
+face), `waves` (drawn here, needs nothing), or a path to an image file, in color, which is foveated with
+--sigmas=eccentricity. Features: vgg16 or alexnet (extra `perceptual`), or pixels. quick: minutes on 2 quiet cores, the
+photograph whole at the pixels per degree of a desktop monitor; full: for a GPU. Expected: fidelity_mse rises with
+sigma, while realism stays below a tenth of realism_start.
 """
 
 import dataclasses
@@ -25,26 +27,44 @@ import math
 import pathlib
 import sys
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
+from experiments.images.metamer_descent import (
+    descend_from_coarse,
+    feature_maps,
+    halved,
+    make_descent,
+    noise_image,
+)
 from rdr import command_line, files
 from rdr.command_line import option
 from rdr.data.image_io import read_image, write_image
 from rdr.evaluation import tables
-from rdr.features import alexnet, vgg, weights
-from rdr.features.multiscale import multiscale
+from rdr.features import vgg
 from rdr.losses.wasserstein_distortion import distance, prepare
 from rdr.losses.wasserstein_distortion.sigma import sigma_from_eccentricity
+from rdr.vision.display import get_display
 
-# Where the square is cut out of a photograph: 0 is at the top or left, 1 at the bottom or right. This is the face.
-PHOTOGRAPHS = {"astronaut": (0.0, 0.375)}
-PIXELS_PER_DEGREE = 8.0
+
+class Photograph(NamedTuple):
+    """A photograph that has a name.
+
+    Attributes:
+      shape: its height and width.
+      fixated: the point that is fixated, as fractions of these; a square that is cut out lies around it.
+    """
+
+    shape: tuple[int, int]
+    fixated: tuple[float, float]
+
+
+PHOTOGRAPHS = {"astronaut": Photograph((512, 512), (0.21, 0.43))}  # the face
+PIXELS_PER_DEGREE = round(get_display("standard_fhd").pixels_per_degree, 2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,18 +73,22 @@ class Config:
 
     pictures: tuple[str, ...] = option(("brick", "astronaut", "gravel", "grass"), "what to match; see above")
     sigmas: tuple[str, ...] = option(
-        ("0", "2", "4", "10", "inf"), 'standard deviations of the pooling windows in pixels, numbers or "inf"; or '
+        ("0", "4", "inf"), 'standard deviations of the pooling windows in pixels, numbers or "inf"; or '
         '"eccentricity", which grow with the distance from the fixated point. The photographs that have a name are '
         'foveated in any case')
     fixation: tuple[float, ...] = option(
-        (), "row and column of the fixated point in pixels of the square; the middle if it is not given")
-    size: int = option(128, "side of the (square, gray) images in pixels")
-    halvings: int = option(2, "how often the resolution of a texture is halved before its center is cut out")
-    photograph_halvings: int = option(1, "the same for photographs")
+        (), "row and column of the fixated point in pixels of the square; if it is not given, the face of a photograph "
+        "that has a name, else the middle")
+    size: int = option(256, "side of the square images in pixels")
+    photograph_size: int = option(512, "the same for photographs that have a name")
+    halvings: int = option(1, "how often the resolution of a texture is halved before its center is cut out")
+    photograph_halvings: int = option(0, "the same for photographs that have a name")
     features: str = option("vgg16", '"vgg16", "alexnet" or "pixels"')
-    blocks: int = option(3, "how many of VGG-16's five blocks are used, each by its last map")
-    scales: int = option(2, "number of resolutions at which the features are computed")
-    steps: int = option(150, "steps of Adam, its step size decayed by a cosine")
+    blocks: tuple[int, ...] = option(
+        (0, 1, 2, 3), "how many of VGG-16's five blocks are used at each resolution of the features, from the finest, "
+        "each by its last map; 0: the first rectifier alone. Other features have as many resolutions")
+    coarser: int = option(2, "coarser resolutions of the image itself that are gone through first")
+    steps: int = option(100, "steps of Adam at each resolution, its step size decayed by a cosine")
     learning_rate: float = option(0.05, "first step size, in units of the images' range [0, 1]")
     pixels_per_degree: float = option(PIXELS_PER_DEGREE, "pixels per degree of the foveated maps")
     seed: int = option(0, "random seed of the noise")
@@ -72,13 +96,22 @@ class Config:
     def __post_init__(self):
         for sigma in self.sigmas:
             _sigma(sigma)
-        if self.fixation and not (len(self.fixation) == 2 and all(0 <= c <= self.size - 1 for c in self.fixation)):
-            raise ValueError(f"fixation must be a row and a column from 0 to {self.size - 1}, got {self.fixation}")
+        last = min(map(self.side, self.pictures), default=self.size) - 1
+        if self.fixation and not (len(self.fixation) == 2 and all(0 <= c <= last for c in self.fixation)):
+            raise ValueError(f"fixation must be a row and a column from 0 to {last}, got {self.fixation}")
+        if not self.blocks or not all(0 <= b <= len(vgg.LAST_OF_EACH_BLOCK) for b in self.blocks):
+            raise ValueError(f"blocks must be numbers from 0 to 5, one for each resolution, got {self.blocks}")
+        if not 0 <= self.coarser <= 8 or any(self.side(name) % 2**self.coarser for name in self.pictures):
+            raise ValueError(f"size must be a multiple of 2^coarser, got {self.size} and {self.coarser}")
         if not 0 < self.pixels_per_degree < math.inf:
             raise ValueError(f"pixels_per_degree must be positive, got {self.pixels_per_degree}")
         foveated = "eccentricity" in self.sigmas or any(name in PHOTOGRAPHS for name in self.pictures)
         if not foveated and (self.fixation or self.pixels_per_degree != PIXELS_PER_DEGREE):
             raise ValueError("fixation and pixels_per_degree are those of a foveated map: give --sigmas=eccentricity")
+
+    def side(self, image: str) -> int:
+        """Pixels of an image's side."""
+        return self.photograph_size if image in PHOTOGRAPHS else self.size
 
 
 def _sigma(text: str) -> float | str:
@@ -96,18 +129,19 @@ def _sigma(text: str) -> float | str:
 
 PRESETS = {
     "smoke": Config(
-        pictures=("waves",), sigmas=("0", "2", "inf"), size=24, halvings=0, features="pixels", scales=1, steps=60
+        pictures=("waves",), sigmas=("0", "2", "inf"), size=24, halvings=0, features="pixels", blocks=(0,), coarser=1,
+        steps=60
     ),
     "quick": Config(),
     "full": Config(
         pictures=("brick", "grass", "gravel", "astronaut"), sigmas=("0", "1", "2", "4", "8", "16", "inf"),
-        size=256, halvings=1, photograph_halvings=0, blocks=5, scales=3, steps=1000,
+        blocks=(5, 5, 5), steps=500,
     ),
 }
 
 
 def load_image(name: str, size: int, halvings: int = 0) -> np.ndarray:
-    """Loads a gray image.
+    """Loads an image.
 
     Args:
       name: brick, grass, gravel, astronaut, waves, or a path to an image file.
@@ -115,7 +149,7 @@ def load_image(name: str, size: int, halvings: int = 0) -> np.ndarray:
       halvings: how often its resolution is halved before.
 
     Returns:
-      [1, size, size, 1], float32, in [0, 1].
+      [1, size, size, channels], float32, in [0, 1]; 3 channels of photographs and files, 1 of others.
 
     Raises:
       ValueError: if there is no such image or it is smaller than `size`; says what to install.
@@ -135,86 +169,39 @@ def load_image(name: str, size: int, halvings: int = 0) -> np.ndarray:
     else:
         pixels = read_image(name, channels=3)
         image = pixels / np.float64(np.iinfo(pixels.dtype).max)
-    if image.ndim == 3:
-        image = image @ np.array([0.299, 0.587, 0.114])  # luma of sRGB values (Rec. 601)
+    image = image[:, :, None] if image.ndim == 2 else image
     for _ in range(halvings):
-        height, width = (n - n % 2 for n in image.shape)
-        image = image[:height, :width].reshape(height // 2, 2, width // 2, 2).mean((1, 3))
-    place = PHOTOGRAPHS.get(name, (0.5, 0.5))
-    top, left = (math.floor((n - size) * f) for n, f in zip(image.shape, place))
+        image = halved(image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2])
+    top, left = _corner(name, image.shape, size)
     if min(top, left) < 0:
-        raise ValueError(f"size must be at most the image's, {name} has {image.shape}, got {size}")
-    return image[top : top + size, left : left + size].astype(np.float32)[None, :, :, None]
+        raise ValueError(f"size must be at most the image's, {name} has {image.shape[:2]}, got {size}")
+    return image[top : top + size, left : left + size].astype(np.float32)[None]
 
 
-def feature_maps(network: str, scales: int, blocks: int = 5) -> Callable[[jax.Array], dict[str, jax.Array]]:
-    """Builds the map from gray images to what the distortion compares.
-
-    Args:
-      network: "vgg16" (average pooling, the last map of each block), "alexnet", or "pixels".
-      scales: number of resolutions.
-      blocks: of VGG-16, that are used.
-
-    Returns:
-      A function from [batch, height, width, 1] to a dict of feature maps, the normalized image among them.
-
-    Raises:
-      ValueError: if there is no such network.
-      FileNotFoundError: if its weights are not installed.
-    """
-    if network == "pixels":
-        return lambda images: multiscale(lambda x: {"pixels": x}, images, num_scales=scales)
-    taps = {
-        "vgg16": (vgg.features, vgg.LAST_OF_EACH_BLOCK[:blocks]),
-        "alexnet": (alexnet.features, ("relu1", "relu2")),
-    }
-    if network not in taps:
-        raise ValueError(f"features must be 'vgg16', 'alexnet' or 'pixels', got {network!r}")
-    call, names = taps[network]
-    params = weights.load_params(network)
-
-    def at_one_scale(images):
-        return call(params, jnp.repeat(images, 3, -1), taps=names, pooling="average")
-
-    def maps(images):
-        return {"pixels": (images - 0.449) / 0.226, **multiscale(at_one_scale, images, num_scales=scales)}
-
-    return maps
+def _corner(name: str, shape: Sequence[int], size: int) -> tuple[int, ...]:
+    """Where a square is cut out: around the middle, or what is fixated, as far as the image's borders allow."""
+    place = PHOTOGRAPHS[name].fixated if name in PHOTOGRAPHS else (0.5, 0.5)
+    return tuple(math.floor(min(max(n * f - size / 2, 0), n - size)) for n, f in zip(shape, place))
 
 
-def make_descent(
-    features: Callable[[jax.Array], dict[str, jax.Array]], *, steps: int, learning_rate: float
-) -> Callable[[jax.Array, jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
-    """Builds the optimizer; one compilation serves every sigma.
+def fixated_point(config: Config, image: str) -> tuple[float, float]:
+    """Finds the point that is fixated.
 
     Args:
-      features: see `feature_maps`.
-      steps: number of steps.
-      learning_rate: of Adam at the beginning, decayed to 0 by a cosine.
+      config: settings.
+      image: name of the image.
 
     Returns:
-      A function of (image [1, n, n, 1], sigma map [n, n], start [1, n, n, 1]) that returns the optimized image,
-      clipped to [0, 1], and the distortion after each step [steps].
+      Row and column, pixels of the square.
     """
-    optimizer = optax.adam(optax.cosine_decay_schedule(learning_rate, steps))
-    measure = jax.jit(lambda photo, sigma: prepare(features(photo), sigma))
-
-    @jax.jit
-    def step(image, state, statistics):
-        value, gradient = jax.value_and_grad(lambda x: distance(statistics, features(x))[0])(image)
-        update, state = optimizer.update(gradient, state)
-        return jnp.clip(image + update, 0, 1), state, value
-
-    def descend(photo, sigma, start):
-        statistics, state, values = measure(photo, sigma), optimizer.init(start), []
-        # Not a lax loop: inside of one, XLA's convolutions on CPU take several times as long.
-        image = start
-        for _ in range(steps):
-            image, state, value = step(image, state, statistics)
-            values.append(value)
-        return image, jnp.stack(values)
-
-    return descend
+    if config.fixation:
+        return config.fixation[0], config.fixation[1]
+    side = config.side(image)
+    if image not in PHOTOGRAPHS:
+        return (side - 1) / 2, (side - 1) / 2
+    photograph = PHOTOGRAPHS[image]
+    shape = [n // 2**config.photograph_halvings for n in photograph.shape]
+    return tuple(f * n - start for f, n, start in zip(photograph.fixated, shape, _corner(image, shape, side)))
 
 
 def sigma_maps(config: Config, image: str) -> dict[float | str, np.ndarray]:
@@ -227,19 +214,19 @@ def sigma_maps(config: Config, image: str) -> dict[float | str, np.ndarray]:
     Returns:
       Label -> [size, size], pixels.
     """
-    shape, maps = (config.size, config.size), {}
+    side, maps = config.side(image), {}
     for sigma in ("eccentricity",) if image in PHOTOGRAPHS else map(_sigma, config.sigmas):
         if sigma == "eccentricity":
-            fixated = config.fixation or ((config.size - 1) / 2,) * 2
-            foveated = sigma_from_eccentricity(shape, fixated, pixels_per_degree=config.pixels_per_degree)
+            foveated = sigma_from_eccentricity((side, side), fixated_point(config, image),
+                                               pixels_per_degree=config.pixels_per_degree)
             maps["foveated"] = np.asarray(foveated, np.float32)
         else:
-            maps[sigma] = np.full(shape, sigma, np.float32)
+            maps[sigma] = np.full((side, side), sigma, np.float32)
     return maps
 
 
 def _eight_bits(image: jax.Array) -> np.ndarray:
-    return np.uint8(np.round(255 * np.asarray(image)[0, :, :, 0]))
+    return np.uint8(np.round(255 * np.asarray(image)[0]))
 
 
 def _write(
@@ -247,10 +234,16 @@ def _write(
 ) -> dict[str, list[Any]]:
     """Writes the table and the images that there are so far; returns the table's columns."""
     columns = {name: [row[name] for row in rows] for name in rows[0]}
+    foveated = next((row["picture"] for row in rows if row["sigma"] == "foveated"), "")
     header = {
         "units": "sigma in pixels; fidelity_mse per pixel of [0, 1]; distortions summed over feature maps",
         "features": config.features,
         "size": config.size,
+        "photograph_size": config.photograph_size,
+        "pixels_per_degree": config.pixels_per_degree,
+        **({"fixation": " ".join(f"{c:g}" for c in fixated_point(config, foveated))} if foveated else {}),
+        "blocks": " ".join(map(str, config.blocks)),
+        "coarser": config.coarser,
         "steps": config.steps,
         "seed": config.seed,
     }
@@ -280,31 +273,29 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list[Any]]:
       The columns of `sequence.csv`.
     """
     began = time.perf_counter()
-    features = feature_maps(config.features, config.scales, config.blocks)
+    features = feature_maps(config.features, config.blocks)
     descend = make_descent(features, steps=config.steps, learning_rate=config.learning_rate)
     realism = jax.jit(lambda a, b: distance(prepare(features(a), math.inf), features(b))[0])
     rows, images = _resume(workdir)
     finished = {(row["picture"], row["sigma"]) for row in rows}
     for picture_number, name in enumerate(config.pictures):
         halvings = config.photograph_halvings if name in PHOTOGRAPHS else config.halvings
-        photo = load_image(name, config.size, halvings)
-        key = jax.random.fold_in(jax.random.key(config.seed), picture_number)
-        # Noise of the image's mean and a realistic spread; the same for every sigma.
-        start = photo.mean() + 0.1 * jax.random.normal(key, photo.shape, jnp.float32)
-        start = jnp.clip(start, 0, 1)
+        photo = load_image(name, config.side(name), halvings)
+        key = jax.random.fold_in(jax.random.key(config.seed), picture_number)  # the same noise for every sigma
         stem = pathlib.Path(name).stem
         images[stem] = _eight_bits(photo)
         for sigma, sigma_map in sigma_maps(config, name).items():
             if (stem, sigma) in finished:
                 continue
-            image, values = descend(photo, sigma_map, start)
+            image, values = descend_from_coarse(descend, photo, sigma_map, key, config.coarser)
             images[f"{stem} {sigma}"] = _eight_bits(image)
-            write_image(workdir / f"{stem}_{sigma}.png", _eight_bits(image)[:, :, None])
+            write_image(workdir / f"{stem}_{sigma}.png", _eight_bits(image))
             if sigma == "foveated":
                 with files.open_atomic(workdir / f"{stem}_foveated_sigma.npy") as stream:
                     np.save(stream, sigma_map)
                 shown = 255 * sigma_map / max(float(sigma_map.max()), 1e-6)
                 write_image(workdir / f"{stem}_foveated_sigma.png", np.uint8(np.round(shown))[:, :, None])
+            noise = noise_image(photo, jax.random.normal(key, photo.shape, jnp.float32))
             rows.append({
                 "picture": stem,
                 "sigma": sigma,
@@ -312,7 +303,7 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list[Any]]:
                 "distortion": float(values[-1]),
                 "fidelity_mse": float(jnp.mean(jnp.square(image - photo))),
                 "realism": float(realism(photo, image)),
-                "realism_start": float(realism(photo, start)),
+                "realism_start": float(realism(photo, noise)),
             })
             print("  ".join(f"{k} {tables.format_value(v)}" for k, v in rows[-1].items()), flush=True)
             _write(config, workdir, rows, images)  # after every image, so that a stopped run goes on from there

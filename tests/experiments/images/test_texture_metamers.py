@@ -63,7 +63,7 @@ def test_a_stopped_run_goes_on_after_the_last_finished_image(finished, tmp_path,
 
     monkeypatch.setattr(texture_metamers, "make_descent", make_descent)
     again = texture_metamers.run(SMOKE, tmp_path)
-    assert descents == [math.inf]
+    assert descents == [math.inf] * 2  # at two resolutions
     assert again["sigma"] == columns["sigma"] and again["fidelity_mse"][:2] == columns["fidelity_mse"][:2]
 
 
@@ -77,11 +77,24 @@ def test_the_figure_draws_a_fresh_run(finished):
         figures.foveated(data)
 
 
-def test_photographs_are_foveated_and_textures_are_not():
-    config = dataclasses.replace(SMOKE, size=33)
+def test_photographs_are_foveated_at_the_face_and_textures_are_not():
+    config = dataclasses.replace(SMOKE, pictures=("astronaut",), photograph_size=32, pixels_per_degree=8.0)
     ((name, sigma),) = texture_metamers.sigma_maps(config, "astronaut").items()
     assert name == "foveated" and sigma[16, 16] == 0 and sigma[0, 0] == sigma.max() > 0
+    assert texture_metamers.fixated_point(config, "astronaut") == pytest.approx((0.21 * 512 - 91, 0.43 * 512 - 204))
+    whole = dataclasses.replace(config, photograph_size=512)
+    assert texture_metamers.fixated_point(whole, "astronaut") == pytest.approx((0.21 * 512, 0.43 * 512))
+    half = dataclasses.replace(config, photograph_size=256, photograph_halvings=1)
+    assert texture_metamers.fixated_point(half, "astronaut") == pytest.approx((0.21 * 256, 0.43 * 256))
     assert all((m == s).all() for s, m in texture_metamers.sigma_maps(config, "waves").items())
+
+
+def test_the_committed_preset_is_at_true_pixels_per_degree():
+    quick = texture_metamers.PRESETS["quick"]
+    assert (quick.size, quick.photograph_size) == (256, 512)
+    # 60 cm from a monitor of 24 inches and 1920 x 1080 pixels.
+    pitch = 24 * 0.0254 / math.hypot(1920, 1080)
+    assert quick.pixels_per_degree == pytest.approx(math.radians(1) * 0.6 / pitch, rel=1e-3)
 
 
 def test_own_images_are_foveated_where_they_are_fixated(tmp_path):
@@ -107,6 +120,7 @@ def test_own_images_are_foveated_where_they_are_fixated(tmp_path):
     ({"pixels_per_degree": 20.0}, "give --sigmas=eccentricity"),
     ({"fixation": (1.0, 2.0)}, "give --sigmas=eccentricity"),
     ({"fixation": (1.0, 99.0), "sigmas": ("eccentricity",)}, "a row and a column from 0 to 23"),
+    ({"size": 25}, "size must be a multiple"), ({"blocks": (6,)}, "blocks must be numbers from 0 to 5"),
     ({"sigmas": ("wide",)}, "sigmas must be numbers of at least 0"), ({"sigmas": ("-1",)}, "sigmas must be numbers"),
 ])  # fmt: skip
 def test_options_that_would_be_ignored_are_refused(change, message):
@@ -120,13 +134,7 @@ def test_pictures_come_from_files_too(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (50, 64, 3), np.uint8)
     image.fromarray(pixels).save(tmp_path / "a.png")
     photo = texture_metamers.load_image(str(tmp_path / "a.png"), 20, halvings=1)
-    luma = pixels / 255 @ [0.299, 0.587, 0.114]
-    half = luma.reshape(25, 2, 32, 2).mean((1, 3))
-    np.testing.assert_allclose(photo[0, :, :, 0], half[2:22, 6:26], atol=1e-6)
+    half = (pixels / 255).reshape(25, 2, 32, 2, 3).mean((1, 3))
+    np.testing.assert_allclose(photo[0], half[2:22, 6:26], atol=1e-6)
     with pytest.raises(ValueError, match="size must be at most the image's"):
         texture_metamers.load_image(str(tmp_path / "a.png"), 60)
-
-
-def test_unknown_features_are_refused_in_words():
-    with pytest.raises(ValueError, match="features must be 'vgg16', 'alexnet' or 'pixels'"):
-        texture_metamers.feature_maps("resnet", 1)
