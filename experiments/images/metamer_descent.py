@@ -1,5 +1,6 @@
 """Images found by descending the Wasserstein distortion to another one, from coarse resolutions to fine ones."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import jax
@@ -54,34 +55,34 @@ def feature_maps(network: str, blocks: Sequence[int]) -> Callable[[jax.Array], d
 
 
 def make_descent(
-    features: Callable[[jax.Array], dict[str, jax.Array]], *, steps: int, learning_rate: float
-) -> Callable[[jax.Array, jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
+    features: Callable[[jax.Array], dict[str, jax.Array]], *, learning_rate: float
+) -> Callable[[jax.Array, jax.Array, jax.Array, int], tuple[jax.Array, jax.Array]]:
     """Builds the optimizer; a compilation for each size serves every sigma.
 
     Args:
       features: see `feature_maps`.
-      steps: number of steps.
       learning_rate: of Adam at the beginning, decayed to 0 by a cosine.
 
     Returns:
-      A function of (image [1, n, n, channels], sigma map [n, n], start like the image) that returns the optimized
-      image, clipped to [0, 1], and the distortion after each step [steps].
+      A function of (image [1, n, n, channels], sigma map [n, n], start like the image, number of steps) that returns
+      the optimized image, clipped to [0, 1], and the distortion before each step [steps].
     """
-    optimizer = optax.adam(optax.cosine_decay_schedule(learning_rate, steps))
+    optimizer = optax.scale_by_adam()
     measure = jax.jit(lambda photo, sigma: prepare(features(photo), sigma))
 
     @jax.jit
-    def step(image, state, statistics):
+    def step(image, state, statistics, rate):
         value, gradient = jax.value_and_grad(lambda x: distance(statistics, features(x))[0])(image)
         update, state = optimizer.update(gradient, state)
-        return jnp.clip(image + update, 0, 1), state, value
+        return jnp.clip(image - rate * update, 0, 1), state, value
 
-    def descend(photo, sigma, start):
+    def descend(photo, sigma, start, steps):
         statistics, state, values = measure(photo, sigma), optimizer.init(start), []
         # Not a lax loop: inside of one, XLA's convolutions on CPU take several times as long.
         image = start
-        for _ in range(steps):
-            image, state, value = step(image, state, statistics)
+        for number in range(steps):
+            rate = learning_rate / 2 * (1 + math.cos(math.pi * number / steps))
+            image, state, value = step(image, state, statistics, rate)
             values.append(value)
         return image, jnp.stack(values)
 
@@ -115,8 +116,8 @@ def halved(image: np.ndarray) -> np.ndarray:
 
 
 def descend_from_coarse(
-    descend: Callable[[jax.Array, jax.Array, jax.Array], tuple[jax.Array, jax.Array]], photo: np.ndarray,
-    sigma: np.ndarray, key: jax.Array, coarser: int,
+    descend: Callable[[jax.Array, jax.Array, jax.Array, int], tuple[jax.Array, jax.Array]], photo: np.ndarray,
+    sigma: np.ndarray, key: jax.Array, *, coarser: int, steps: int,
 ) -> tuple[jax.Array, jax.Array]:
     """Finds an image at coarse resolutions first, each of which starts the next one.
 
@@ -126,9 +127,11 @@ def descend_from_coarse(
       sigma: [n, n], pixels.
       key: of the noise that it starts from, and of the less that is added at each finer resolution.
       coarser: how many coarser resolutions.
+      steps: number of steps at the resolution of `photo`, twice as many at the next coarser one, where a step costs a
+        quarter, and so on.
 
     Returns:
-      The image [1, n, n, channels], and the distortion after each step at the resolution of `photo` [steps].
+      The image [1, n, n, channels], and the distortion before each step at the resolution of `photo` [steps].
     """
     pairs = [(photo[0], sigma)]
     for _ in range(coarser):
@@ -140,5 +143,5 @@ def descend_from_coarse(
             image = noise_image(photo, noise)
         else:
             image = jax.image.resize(image, noise.shape, "linear") + _MORE_NOISE * noise
-        image, values = descend(target[None], widths, jnp.clip(image, 0, 1))
+        image, values = descend(target[None], widths, jnp.clip(image, 0, 1), steps * 2**level)
     return image, values

@@ -71,7 +71,7 @@ PIXELS_PER_DEGREE = round(get_display("standard_fhd").pixels_per_degree, 2)
 class Config:
     """Settings of the experiment; each field says what it is."""
 
-    pictures: tuple[str, ...] = option(("brick", "astronaut", "gravel", "grass"), "what to match; see above")
+    pictures: tuple[str, ...] = option(("astronaut", "brick", "gravel", "grass"), "what to match; see above")
     sigmas: tuple[str, ...] = option(
         ("0", "4", "inf"), 'standard deviations of the pooling windows in pixels, numbers or "inf"; or '
         '"eccentricity", which grow with the distance from the fixated point. The photographs that have a name are '
@@ -88,7 +88,9 @@ class Config:
         (0, 1, 2, 3), "how many of VGG-16's five blocks are used at each resolution of the features, from the finest, "
         "each by its last map; 0: the first rectifier alone. Other features have as many resolutions")
     coarser: int = option(2, "coarser resolutions of the image itself that are gone through first")
-    steps: int = option(100, "steps of Adam at each resolution, its step size decayed by a cosine")
+    steps: int = option(
+        25, "steps of Adam at the finest resolution, twice as many at the next coarser one, and so on; the step size is "
+        "decayed by a cosine at each")
     learning_rate: float = option(0.05, "first step size, in units of the images' range [0, 1]")
     pixels_per_degree: float = option(PIXELS_PER_DEGREE, "pixels per degree of the foveated maps")
     seed: int = option(0, "random seed of the noise")
@@ -274,7 +276,7 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list[Any]]:
     """
     began = time.perf_counter()
     features = feature_maps(config.features, config.blocks)
-    descend = make_descent(features, steps=config.steps, learning_rate=config.learning_rate)
+    descend = make_descent(features, learning_rate=config.learning_rate)
     realism = jax.jit(lambda a, b: distance(prepare(features(a), math.inf), features(b))[0])
     rows, images = _resume(workdir)
     finished = {(row["picture"], row["sigma"]) for row in rows}
@@ -287,7 +289,8 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list[Any]]:
         for sigma, sigma_map in sigma_maps(config, name).items():
             if (stem, sigma) in finished:
                 continue
-            image, values = descend_from_coarse(descend, photo, sigma_map, key, config.coarser)
+            image, values = descend_from_coarse(descend, photo, sigma_map, key, coarser=config.coarser,
+                                                steps=config.steps)
             images[f"{stem} {sigma}"] = _eight_bits(image)
             write_image(workdir / f"{stem}_{sigma}.png", _eight_bits(image))
             if sigma == "foveated":
