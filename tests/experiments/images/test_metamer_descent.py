@@ -28,19 +28,22 @@ def test_coarse_resolutions_start_finer_ones():
     photo = np.random.default_rng(0).random((1, 16, 16, 3), np.float32)
     sigma = np.full((16, 16), 4.0, np.float32)
     sigma[:2, :2] = math.inf
-    calls = []
+    calls, counts = [], []
 
-    def descend(target, widths, start):
+    def descend(target, widths, start, steps):
         calls.append((target, widths, np.asarray(start)))
+        counts.append(steps)
         return jax.numpy.full(target.shape, 0.25 * len(calls)), np.arange(3) + len(calls)
 
-    image, values = metamer_descent.descend_from_coarse(descend, photo, sigma, jax.random.key(0), 2)
+    image, values = metamer_descent.descend_from_coarse(descend, photo, sigma, jax.random.key(0), coarser=2,
+                                                        steps=5)
     assert [target.shape for target, _, _ in calls] == [(1, 4, 4, 3), (1, 8, 8, 3), (1, 16, 16, 3)]
     np.testing.assert_allclose(calls[0][0][0, 1, 2], photo[0, 4:8, 8:12].mean((0, 1)), rtol=1e-5)
     assert [widths[-1, -1] for _, widths, _ in calls] == [1.0, 2.0, 4.0] and math.isinf(calls[1][1][0, 0])
     # Noise of the mean color first; then what the resolution before ended at, with little noise.
     assert abs(calls[0][2] - photo.mean((0, 1, 2))).max() < 0.5 and calls[0][2].std() > 0.05
     assert abs(calls[1][2].mean() - 0.25) < 0.01 and 0.01 < calls[2][2].std() < 0.05
+    assert counts == [20, 10, 5]
     assert values[0] == 3 and float(image[0, 0, 0, 0]) == 0.75
 
 

@@ -55,7 +55,7 @@ def test_a_stopped_run_goes_on_after_the_last_finished_image(finished, tmp_path,
     descents = []
 
     def make_descent(*_, **__):
-        def descend(image, sigma, start):
+        def descend(image, sigma, start, steps):
             descents.append(sigma[0, 0])
             return start, np.zeros(2)
 
