@@ -93,7 +93,7 @@ def sequence(data: Data) -> Figure:
             axis.set_xticks(place, [_label(s, short=True) for s in rows["sigma"]])
             axis.set_xlabel("σ (pixels)")
     highest = max(line.get_ydata()[0] for line in fidelity.get_lines()[1::2])
-    fidelity.annotate("dotted: two unrelated images of this spread", (0, highest), (0, 3),
+    fidelity.annotate("dotted: unrelated images of this spread", (0, highest), (0, 3),
                       textcoords="offset points", fontsize=7, color="0.35")
     fidelity.set(ylabel="RMS difference", title="Fidelity: pixel by pixel")
     fidelity.set_ylim(0, 1.25 * highest)

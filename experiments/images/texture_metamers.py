@@ -15,9 +15,9 @@ on after the last image that it finished.
 
 Images: brick, grass, gravel (extra `textures`, scikit-image; gray), astronaut (a photograph in color, foveated at the
 face), `waves` (drawn here, needs nothing), or a path to an image file, in color, which is foveated with
---sigmas=eccentricity. Features: vgg16 or alexnet (extra `perceptual`), or pixels. quick: minutes on 2 quiet cores, the
-photograph whole at the pixels per degree of a desktop monitor; full: for a GPU. Expected: fidelity_mse rises with
-sigma, while realism stays below a tenth of realism_start.
+--sigmas=eccentricity. Features: vgg16 or alexnet (extra `perceptual`), or pixels. quick: some 10 minutes of CPU
+time, the photograph whole at the pixels per degree of a desktop monitor; full: for a GPU. Expected: fidelity_mse
+rises with sigma, while realism stays below a tenth of realism_start.
 """
 
 import dataclasses
@@ -89,8 +89,8 @@ class Config:
         "each by its last map; 0: the first rectifier alone. Other features have as many resolutions")
     coarser: int = option(2, "coarser resolutions of the image itself that are gone through first")
     steps: int = option(
-        25, "steps of Adam at the finest resolution, twice as many at the next coarser one, and so on; the step size is "
-        "decayed by a cosine at each")
+        25, "steps of Adam at the finest resolution, twice as many at the next coarser one, and so on; the step size "
+        "is decayed by a cosine at each")
     learning_rate: float = option(0.05, "first step size, in units of the images' range [0, 1]")
     pixels_per_degree: float = option(PIXELS_PER_DEGREE, "pixels per degree of the foveated maps")
     seed: int = option(0, "random seed of the noise")
