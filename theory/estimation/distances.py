@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 
 from theory.estimation.intervals import Measured, jackknife, mean
 from theory.estimation.samples import check_samples
+from theory.gaussian.restoration import w2_squared
 from theory.numerics.checks import check_domain
 from theory.numerics.elementwise import squared_distances
 
@@ -232,10 +233,7 @@ def _moments(samples, groups):
 
 def _gelbrich(first, second):
     (mean_x, covariance_x), (mean_y, covariance_y) = first, second
-    values, vectors = jnp.linalg.eigh(covariance_x)
-    root = (vectors * jnp.sqrt(jnp.maximum(values, 0.0))[None]) @ vectors.T
-    cross = jnp.sqrt(jnp.maximum(jnp.linalg.eigvalsh(root @ covariance_y @ root), 0.0)).sum()
-    return jnp.sum((mean_x - mean_y) ** 2) + jnp.trace(covariance_x) + jnp.trace(covariance_y) - 2.0 * cross
+    return jnp.sum((mean_x - mean_y) ** 2) + w2_squared(covariance_x, covariance_y)
 
 
 def _check_equal(x, y, minimum):

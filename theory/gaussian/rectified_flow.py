@@ -73,8 +73,8 @@ def flow_velocity(time: ArrayLike, estimate_covariance: ArrayLike, covariance: A
                   ) -> jax.Array:
     """Velocity E[X - Z_0 | Z_t = z] = V z of the flow from Z_0 = X* + noise N(0, I) to X.
 
-    V = (t (C - S) - (1 - t) noise^2 I) C_t^-1, C_t = S + (1 - t)^2 noise^2 I + t^2 (C - S) the covariance of Z_t = (1
-    - t) Z_0 + t X.
+    V = (t (C - S) - (1 - t) noise^2 I) C_t^-1, where C_t = S + (1 - t)^2 noise^2 I + t^2 (C - S) is the covariance of
+    Z_t = (1 - t) Z_0 + t X.
 
     Args:
       time: t in [0, 1]; any shape.

@@ -20,7 +20,7 @@ from theory.numerics.checks import check_domain
 from theory.numerics.elementwise import broadcast
 from theory.numerics.matrices import aligned, check_covariance, root, symmetric, trace, transpose
 
-_ROUNDING, _RANK = 1e-9, 1e-12  # relative: eigenvalues that are rounding, of added noise and of covariances
+_RANK = 1e-12  # relative: smaller eigenvalues of covariances are 0
 
 
 class Estimate(NamedTuple):
@@ -121,9 +121,8 @@ def w2_squared(covariance: ArrayLike, other: ArrayLike) -> jax.Array:
 def transport(start: ArrayLike, end: ArrayLike) -> Transport:
     """The optimal plan from N(0, S) to N(0, C), where S may be singular.
 
-    The optimal map backwards, T = C^-1/2 (C^1/2 S C^1/2)^1/2 C^-1/2, always exists. Forwards the plan is the
-    conditional distribution of X given T X = z: mean C T S^+ z, covariance C - C T S^+ T C. Where S has full rank
-    this is T^-1 = S^-1/2 (S^1/2 C S^1/2)^1/2 S^-1/2 without noise.
+    With M = C^1/2 S C^1/2 it is z -> C^1/2 (M^+)^1/2 C^1/2 z + N(0, C^1/2 (I - M M^+) C^1/2): the least cost,
+    tr C + tr S - 2 tr M^1/2, with noise in what S leaves out. Where S has full rank this is the optimal map alone.
 
     Args:
       start: S, positive semidefinite; [..., n, n].
@@ -141,14 +140,13 @@ def transport(start: ArrayLike, end: ArrayLike) -> Transport:
     check_covariance("end", end, definite=True)
     s, c = aligned(start, end)
     half = root(c)
-    inverse = jnp.linalg.inv(half)
-    inner = root(symmetric(half @ s @ half))
-    back = inverse @ inner @ inverse
-    matrix = c @ back @ jnp.linalg.pinv(s, rtol=_RANK, hermitian=True)
-    # Its derivative is 0 wherever there are derivatives. Rounding is no noise.
-    values, vectors = jnp.linalg.eigh(jax.lax.stop_gradient(symmetric(c - matrix @ back @ c)))
-    size = jnp.max(jnp.abs(jax.lax.stop_gradient(c)), axis=(-2, -1))[..., None]
-    noise = (vectors * jnp.where(values > _ROUNDING * size, values, 0.0)[..., None, :]) @ transpose(vectors)
+    square = symmetric(half @ s @ half)
+    inner = root(square)
+    matrix = half @ jnp.linalg.pinv(inner, rtol=_RANK**0.5, hermitian=True) @ half
+    # Its derivative is 0 wherever there are derivatives.
+    values, vectors = jnp.linalg.eigh(jax.lax.stop_gradient(square))
+    missing = jax.lax.stop_gradient(half) @ (vectors * (values <= _RANK * values[..., -1:])[..., None, :])
+    noise = missing @ transpose(missing)
     w2sq = jnp.maximum(trace(c) + trace(s) - 2.0 * trace(inner), 0.0)
     return Transport(matrix, noise, w2sq)
 

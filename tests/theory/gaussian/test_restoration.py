@@ -45,7 +45,7 @@ def test_transport_costs_what_the_dual_proves():
     np.testing.assert_allclose(plan.w2sq, dual, rtol=1e-9)
     np.testing.assert_allclose(plan.w2sq, np.trace((t - np.eye(N)) @ S @ (t - np.eye(N)).T), rtol=1e-9)
     np.testing.assert_allclose(restoration.w2_squared(S, COVARIANCE), plan.w2sq, rtol=1e-9)
-    np.testing.assert_allclose(plan.noise_covariance, 0.0, atol=1e-12)
+    np.testing.assert_array_equal(plan.noise_covariance, 0.0)
 
 
 def test_transport_from_a_singular_covariance_draws_what_is_missing():
@@ -59,6 +59,17 @@ def test_transport_from_a_singular_covariance_draws_what_is_missing():
     # W2 from a full covariance nearby, by the other formula.
     near = restoration.w2_squared(start + 1e-9 * np.eye(N), COVARIANCE)
     np.testing.assert_allclose(plan.w2sq, near, rtol=1e-3)
+
+
+def test_transport_from_nothing_and_from_rounding_is_a_draw():
+    nothing = restoration.transport(np.zeros((N, N)), COVARIANCE)
+    np.testing.assert_allclose(nothing.noise_covariance, COVARIANCE, rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(nothing.matrix, 0.0)
+    np.testing.assert_allclose(nothing.w2sq, np.trace(COVARIANCE), rtol=1e-12)
+    start = np.diag([1.0, 1.0, 1.0, 3e-14])  # the last is rounding, for the matrix as for the noise
+    plan = restoration.transport(start, np.diag([4.0, 1.0, 0.25, 1.0]))
+    np.testing.assert_allclose(plan.matrix, np.diag([2.0, 1.0, 0.5, 0.0]), rtol=1e-12)
+    np.testing.assert_allclose(plan.noise_covariance, np.diag([0.0, 0.0, 0.0, 1.0]), rtol=1e-12)
 
 
 @pytest.mark.parametrize("seen", [SEEN, SMALL])

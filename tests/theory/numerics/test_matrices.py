@@ -23,6 +23,8 @@ def test_roots_and_their_derivatives():
 def test_roots_of_singular_matrices_have_no_dust():
     v = np.array([[1.0], [2.0], [3.0]])
     np.testing.assert_allclose(matrices.root(v @ v.T), v @ v.T / np.sqrt(14.0), atol=1e-13)
+    np.testing.assert_array_equal(matrices.root(np.diag([1.0, 1e-16])), np.diag([1.0, 0.0]))
+    np.testing.assert_allclose(matrices.root(np.diag([1.0, 1e-12])), np.diag([1.0, 1e-6]))
 
 
 def test_leading_axes_are_shared():
