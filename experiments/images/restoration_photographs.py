@@ -255,8 +255,8 @@ def add_realism(task: Task, kind: str, params: dict[str, Any], config: Any, mean
     noise, width = (jnp.full((CHUNK,), value, jnp.float32) for value in (task.noise, sigma))
     random = _generator(task, kind, config.seed).standard_normal(mean.shape, np.float32)
     network = params[f"{task.network}_{kind}"]
-    return _in_chunks(jax.jit(lambda m, r: training.realize(config.channels, network, m, noise, width, r)), mean,
-    random)
+    call = jax.jit(lambda m, r: training.realize(config.channels, network, m, noise, width, r))
+    return _in_chunks(call, mean, random)
 
 
 def outputs(task: Task, params: dict[str, Any], config: Any, x: np.ndarray, training_images: np.ndarray

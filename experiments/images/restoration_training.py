@@ -1,11 +1,11 @@
-"""Networks of `experiments.images.restoration`: least squared error, denoisers, flows and networks of perceptual
-losses.
+"""Networks of `experiments.images.restoration`: estimates, denoisers, flows, and networks of perceptual losses.
 
 Images are gray and centered, pixel - 1/2. Two degradations: white noise of deviation s, and means of 4 x 4 pixels. Each
 network is a `rdr.transforms.unet.UNet` with its own objective:
 
     denoiser            x + s n -> E[x | x + s n], for every s up to the largest: least squared error and posterior
-    sampler upscaler            small image -> E[x | small image]
+                        sampler
+    upscaler            small image -> E[x | small image]
     upscaler_denoiser   (E[x | small], x + s n) -> E[x | small, x + s n]: the posterior sampler of super-resolution
     .._flow             z_t = (1 - t) (E[x | y] + a n) + t x -> E[x - z_0 | z_t]: the velocity of a rectified flow
     .._wasserstein      y, noise, sigma -> image of least Wasserstein distortion, one network for all sigma
