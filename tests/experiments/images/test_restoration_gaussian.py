@@ -22,6 +22,15 @@ def test_degradations():
     assert gaussian.make_task(0.1).name == "denoising"
 
 
+def test_denoisers_are_conditional_means():
+    """Oracle: of the joint distribution of x_0 and x_t = sqrt(1 - t) x_0 + sqrt(t) n, a component at a time."""
+    t, values, center = 0.3, np.array([2.0, 0.5]), np.array([[1.0, -1.0]])
+    x = np.array([[0.2, 3.0]])
+    joint = [np.array([[v, np.sqrt(1 - t) * v], [np.sqrt(1 - t) * v, (1 - t) * v + t]]) for v in values]
+    expected = center + [j[0, 1] / j[1, 1] for j in joint] * (x - np.sqrt(1 - t) * center)
+    np.testing.assert_allclose(gaussian._denoiser(center, values)(x, t), expected, rtol=1e-14)
+
+
 @pytest.mark.stress
 def test_every_way_is_where_theory_says():
     rows = gaussian.rows(CONFIG)

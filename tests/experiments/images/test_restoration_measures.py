@@ -48,6 +48,14 @@ def test_the_estimate_lies_on_the_line_and_noise_above_it():
     assert measures.least_error([side(0.5 * MEAN), side(MEAN), side(2 * X)]).errors.sum() == side(MEAN).errors.sum()
     noisy = measures.compare(side(MEAN + 0.2 * np.random.default_rng(1).normal(size=X.shape)), side(MEAN), side(X))
     assert noisy.gap > 10 * noisy.gap_se > 0 and noisy.perception_se > 0
+    gray = measures.compare(side(0.1 * MEAN), side(MEAN), side(X))  # less realistic than the estimate: its error bounds
+    assert gray.perception > at_mean.perception
+    np.testing.assert_allclose(gray.line, at_mean.distortion, rtol=1e-12)
+
+
+def test_folds_of_other_sizes_weigh_by_their_patches():
+    sides = (measures.summarize(images, X, np.maximum(np.arange(48) - 36, 0)) for images in (MEAN, MEAN, X))
+    np.testing.assert_allclose(measures.compare(*sides).distortion, np.mean((X - MEAN) ** 2), rtol=1e-12)
 
 
 def test_the_error_is_that_of_other_draws():

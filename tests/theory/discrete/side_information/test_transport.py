@@ -5,6 +5,7 @@ import itertools
 import jax.numpy as jnp
 import numpy as np
 
+from theory.discrete.side_information import transport as transports
 from theory.discrete.side_information.problem import Options, Problem
 from theory.discrete.side_information.transport import filled, groups_of, task_of, transport
 
@@ -61,3 +62,21 @@ def test_rare_letters_have_rows_and_rare_outputs_a_share():
     np.testing.assert_allclose((p @ answer.channel)[2], 1e-12, rtol=1e-6)
     rows = filled(task(p[:, None], target), np.zeros((3, 3)))
     assert (rows.argmax(1) == COST.argmin(1)).all()
+    left_out = filled(task(np.array([[0.6], [0.3], [0.1]]), target), np.eye(3)[[0, 1, 1]])
+    np.testing.assert_allclose((np.array([0.6, 0.3, 0.1]) @ left_out)[2], 1e-12, rtol=1e-9)
+    barred = np.where(np.arange(3) == 2, np.inf, COST)  # the third symbol may not be used
+    rows = filled(task(p[:, None], np.array([0.7, 0.3, 0.0]), barred), np.zeros((3, 3)))
+    np.testing.assert_array_equal(rows.argmax(1), [0, 1, 1])
+
+
+def test_signs_of_the_rounding_of_a_linear_program_are_dropped(monkeypatch):
+    solve = transports.linprog
+
+    def rounded(*arguments, **options):
+        answer = solve(*arguments, **options)
+        answer.x = np.where(answer.x == 0, -1e-13, answer.x)
+        return answer
+
+    monkeypatch.setattr(transports, "linprog", rounded)
+    answer = transport(task(np.array([[0.5], [0.2], [0.3]]), np.array([0.25, 0.35, 0.4])))
+    assert answer.channel.min() == 0
