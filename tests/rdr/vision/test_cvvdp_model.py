@@ -114,3 +114,29 @@ def test_bands_of_one_image_are_what_is_seen_of_two_where_nothing_masks():
         weights = model._band_weights(3, len(ones))[:, k][:, None, None]
         expected = (band.test - band.reference) * band.sensitivity * gain * weights
         np.testing.assert_allclose(ones[k] - others[k], expected, rtol=0, atol=2e-2 * np.abs(expected).max())
+
+
+def test_gains_multiply_the_sensitivity_of_each_band_place_and_channel(monkeypatch):
+    rng = np.random.default_rng(0)
+    test, reference = (50.0 + rng.normal(size=(3, 4, 4)) for _ in range(2))
+    sides = [-(-4 // 2**k) for k in range(len(model.band_frequencies(4, 4, 40.0)))]
+    gains = [rng.uniform(0.2, 1.0, size=(3, side, side)) for side in sides]
+    original = model.contrast_bands
+
+    def dimmed(*args):
+        return [band._replace(sensitivity=band.sensitivity * gain)
+                for band, gain in zip(original(*args), gains, strict=True)]
+
+    exponent = model._data()["parameters"]["beta"]
+
+    @jax.jit
+    def compared(x, y):
+        found = model.pool_bands(x, y, 40.0, gains), model.difference_map(x, y, 40.0, is_video=False, gains=gains)
+        pooled = [model.norm(model.visible_difference(band), exponent, (-2, -1), average=True)
+                  for band in dimmed(x, y, 40.0)]
+        with monkeypatch.context() as patch:
+            patch.setattr(model, "contrast_bands", dimmed)
+            return found, (jnp.stack(pooled, -1), model.difference_map(x, y, 40.0, is_video=False))
+
+    for one, other in zip(*compared(test, reference), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9)

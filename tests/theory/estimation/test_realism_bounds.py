@@ -77,6 +77,21 @@ def test_from_samples_it_stays_below_the_truth_and_is_close():
     assert (np.diff(np.asarray(found.distortion)) < 0).all()
 
 
+def test_choices_depend_on_training_samples_alone():
+    x, held_out = normalized(200, [1.0]), np.random.default_rng(1).normal(size=(60, 1))
+    held_out[30:] *= 2.0
+    noise = np.random.default_rng(2).normal(size=(60, 2))
+
+    def bound(rows):
+        lines = touching_lines(rows, RATES, 1.0)
+        lines = lines._replace(influence=lines.influence + noise[np.isin(held_out, rows)[:, 0]])
+        return float(realism_bounds.realism_bound([lines], x, rows, [np.eye(1)], rate=0.5, perception=0.05).distortion)
+
+    # A mean of what held-out samples say: else they would choose what they are to test.
+    halves = [bound(held_out[:30]), bound(held_out[30:])]
+    assert bound(held_out) == pytest.approx(np.mean(halves), rel=1e-12) and abs(halves[0] - halves[1]) > 0.01
+
+
 @pytest.mark.parametrize("change, message", [
     ({"rate": -1.0}, "rate must be >= 0"), ({"perception": -1.0}, "perception must be >= 0"),
     ({"projections": [np.eye(2)]}, "projections must have shape"), ({"held_out": np.ones((3, 1))}, "held-out samples")])
