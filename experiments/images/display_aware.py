@@ -9,13 +9,14 @@ glance on that display ("glance"): the eye rests on a point, and sensitivities f
 
 `fits.csv` has a row for each file: bytes, PSNR of its values, JOD of an eye that goes everywhere and of the glance.
 `fits.npz` has originals, what files decode to (as 8 bits of sRGB where they are PQ), bits of latents per pixel ("bits
-..") and where differences are seen, in JOD ("seen .."). `sheet.png` shows all crops, enlarged by a whole factor.
+..") and where differences are seen, in JOD ("seen .."). `sheet1.png` and `sheet4.png` show all crops, as they are and
+enlarged four times.
 
 --images  folder of images, from whose middles crops are cut; default: places of scikit-image's photographs
 --bytes   length of each file; files may be 1 % shorter
 
 Cost: benchmarks/overfitted.md says what a step takes; each display's objective compiles for itself. Expected (quick):
-.16 to .48 JOD more in every crop on the desktop, and .4 to 1.3 dB less PSNR; the first crop has .40 JOD more on the
+.16 to .48 JOD more in every crop on the desktop, and .5 to 1.3 dB less PSNR; the first crop has .40 JOD more on the
 phone, .66 on the television and .33 in the glance.
 """
 
