@@ -65,7 +65,9 @@ def _draw(name: str) -> list[tuple[str, str]]:
         figure = plt.figure(number)
         path = f"{name}-{number}.png"
         photographs = style.fit_pixels(figure, figure.dpi)
-        figure.savefig(path, dpi=figure.dpi, metadata={"Description": style.WHOLE_PIXELS} if photographs else None)
+        # A tight box, which a style may ask for, has borders within pixels.
+        options: dict = {"bbox_inches": figure.bbox_inches, "metadata": {"Description": style.WHOLE_PIXELS}}
+        figure.savefig(path, dpi=figure.dpi, **(options if photographs else {}))
         figures.append((path, figure.get_label()))
     plt.close("all")
     return figures

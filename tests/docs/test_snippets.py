@@ -3,6 +3,7 @@
 import ast
 import pathlib
 
+import matplotlib
 import pytest
 from PIL import Image
 
@@ -44,7 +45,9 @@ def test_figures_are_kept_with_their_labels(tmp_path):
     assert f"![a line](figures/{path})" in snippets.insert(page, outputs, "figures")
 
 
-def test_photographs_are_drawn_pixel_by_pixel(tmp_path):
+@pytest.mark.parametrize("box", ["standard", "tight"])
+def test_photographs_are_drawn_pixel_by_pixel(box, tmp_path, monkeypatch):
+    monkeypatch.setitem(matplotlib.rcParams, "savefig.bbox", box)
     page = ("```python\nimport matplotlib.pyplot as plt\nimport numpy as np\n"
             "plt.subplots(figsize=(2.1, 1.3))[1].imshow(np.zeros((30, 40)))\nNone\n```\n")
     (path, _), = snippets.run_blocks(page, tmp_path)[0].figures
