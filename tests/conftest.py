@@ -12,8 +12,9 @@ os.environ.setdefault("MPLBACKEND", "agg")
 # Most of the suite's time is compiling, which takes two thirds of the time without LLVM's optimizations; what a test
 # holds must be true with and without them (`make stress` has them on).
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-# XLA's own emitters of fused loops compile in half the time that those through MLIR take.
-os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
+# XLA's own emitters of fused loops compile in half the time that those through MLIR take; a program in one piece takes
+# a sixth less to compile than one in the pieces that threads could compile at once: two workers keep two cores busy.
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1")
 # Workers of one session, and the processes that tests start, share what takes long to compile.
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     _cache = tempfile.TemporaryDirectory(prefix="rdr-tests-")

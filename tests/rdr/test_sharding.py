@@ -92,6 +92,7 @@ def test_two_devices_give_what_one_gives():
         assert len(metric.call(None, shard, shard).sharding.device_set) == 2
         assert len(replicate(x, two).sharding.device_set) == 2
     """)
-    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}
+    flags = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=2"
+    environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

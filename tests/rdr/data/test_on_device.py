@@ -85,7 +85,8 @@ batch = next(on_device.batches(images, batch=16, crop=8, seed=3, start=2))
 assert len(batch.addressable_shards) == 8 and batch.addressable_shards[0].data.shape == (2, 8, 8, 3)
 sys.stdout.buffer.write(np.asarray(batch).tobytes())
 """
-    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_PLATFORMS": "cpu"}
+    flags = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+    environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, env=environment, timeout=200)
     assert run.returncode == 0, run.stderr.decode()
     assert run.stdout == take(1, batch=16, start=2)[0].tobytes()

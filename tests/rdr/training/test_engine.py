@@ -23,7 +23,7 @@ TOY = pathlib.Path(__file__).with_name("toy_run.py")
 
 
 def start(directory, *options):
-    environment = {name: value for name, value in os.environ.items() if name not in ("XLA_FLAGS", "JAX_ENABLE_X64")}
+    environment = {name: value for name, value in os.environ.items() if name != "JAX_ENABLE_X64"}
     environment["PYTHONPATH"] = str(ROOT)
     return subprocess.Popen([sys.executable, TOY, str(directory), *options], env=environment,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

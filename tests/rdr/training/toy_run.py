@@ -16,7 +16,7 @@ parser.add_argument("--coordinator", default="")
 parser.add_argument("--num_processes", type=int, default=1)
 parser.add_argument("--process_id", type=int, default=0)
 flags = parser.parse_args()
-os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={flags.devices}"
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={flags.devices}"
 os.environ["JAX_PLATFORMS"] = "cpu"
 
 # The flags decide what JAX sees when it is imported.
