@@ -25,7 +25,9 @@ METHODS = {"transport": ("transport map (DOT)", True), "rectified flow": ("recti
            "wasserstein distortion": ("Wasserstein distortion", True), "lpips": ("LPIPS", False)}
 SOURCES = {"gaussian": "Gaussian patches", "photographs": "photographs"}
 SHOWN = {"original": "original", "observation": "observation", "mean": "least squared error",
-         "transport": "transport map", "rectified flow": "rectified flow", "posterior sample": "posterior sample"}
+         "transport": "transport map", "rectified flow": "rectified flow", "posterior sample": "posterior sample",
+         "wasserstein distortion": "WD, sigma 4", "lpips": "LPIPS"}
+_SHOWN_AT = {"mean": 0.0, "lpips": 0.0, "wasserstein distortion": 4.0}  # parameter of what is shown; 1 of others
 
 
 class Data(NamedTuple):
@@ -152,7 +154,7 @@ def restoration(data: Data) -> Figure:
 
 
 def patches(data: Data) -> Figure:
-    """A row for each patch, with PSNR (of all patches) and the root of perception under each way.
+    """A row for each patch, with PSNR (of all patches) and the root of perception under each way; white where none is.
 
     Args:
       data: of a run.
@@ -160,20 +162,22 @@ def patches(data: Data) -> Figure:
     Returns:
       The figure.
     """
-    rows = []
+    rows, made = [], {name.split("/")[1] for name in data.images}
+    shown = {method: title for method, title in SHOWN.items() if method in made}
     for stem in dict.fromkeys(name.split("/")[0] for name in data.images):
         task, noise = stem.rsplit("_", 1)
         numbers = data.rows("photographs", task, float(noise))
         for i in range(len(data.images[f"{stem}/original"])):
             row = {"original": (data.images[f"{stem}/original"][i], title_of(task, float(noise)))}
-            for method in list(SHOWN)[1:]:
-                at = (numbers["codec"] == method) & (numbers["parameter"] == (method != "mean"))
+            for method in list(shown)[1:]:
+                at = (numbers["codec"] == method) & (numbers["parameter"] == _SHOWN_AT.get(method, 1.0))
                 words = ""
                 if at.any():
                     words = f"{numbers['psnr'][at][0]:.2f} dB, {numbers['perception'][at][0] ** 0.5:.3f}"
-                row[method] = data.images[f"{stem}/{method}"][i], words
+                image = data.images.get(f"{stem}/{method}")  # white where there is no such network
+                row[method] = np.full_like(row["original"][0], 255) if image is None else image[i], words
             rows.append(row)
-    return image_rows.draw(rows, SHOWN, factor=3, words=6.5)
+    return image_rows.draw(rows, shown, factor=3, words=6.5)
 
 
 FIGURES = {"restoration": restoration, "restoration_patches": patches}

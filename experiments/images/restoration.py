@@ -7,7 +7,7 @@ Gaussian patches of 8 x 8 pixels with exact denoisers, and gray patches of 64 x 
 networks that are trained here: the estimate of least squared error, posterior samples (diffusion), the rectified flow
 from the estimate (PMRF), the closed-form transport map of Gaussian patches (DOT) and mixtures of each with the
 estimate; for denoising also the probability flow of the same denoiser; Wasserstein distortion and LPIPS as losses
-(`perceptual_steps`, where weights are installed). Photographs to measure on must not be among those to train on.
+(`perceptual_steps`). Photographs to measure on must not be among those to train on.
 
 `points.csv`: per pixel; perception is W2 squared (Gaussian source) or the Frechet distance of 8 x 8 patches, the line
 is D* + [sqrt(P*) - sqrt(P)]^2, the least distortion at that perception (`experiments.images.restoration_measures`).
@@ -64,6 +64,7 @@ class Config:
     flow_steps: tuple[int, ...] = option(
         (1000, 600), "training steps of flows, and (the second) of the posterior sampler of super-resolution")
     perceptual_steps: int = option(0, "training steps with Wasserstein distortion, and with LPIPS; 0 for neither")
+    perceptual_tasks: tuple[str, ...] = option(TASKS, "those for which they are trained")
     learning_rate: float = option(2e-3, "of Adam")
     flow_noise: tuple[float, ...] = option((0.025, 0.05), "noise with which flows start: denoising, super-resolution")
     sigmas: tuple[float, ...] = option((1.0, 2.0, 4.0, 8.0, 16.0), "of Wasserstein distortion, in pixels")
@@ -74,7 +75,7 @@ class Config:
     seed: int = option(0, "random seed of everything")
 
     def __post_init__(self):
-        for name, known in (("sources", SOURCES), ("tasks", TASKS)):
+        for name, known in (("sources", SOURCES), ("tasks", TASKS), ("perceptual_tasks", TASKS)):
             if not getattr(self, name) or not set(getattr(self, name)) <= set(known):
                 raise ValueError(f"{name} must be among {', '.join(known)}, got {getattr(self, name)}")
         for name in ("noises", "sigmas"):
@@ -179,9 +180,9 @@ def train_networks(config: Config, family: str, patches: np.ndarray, workdir: pa
     """
     params: dict[str, Any] = {}
     for name, (_, _, before) in training.SHAPES.items():
-        if not name.startswith(family):
-            continue
         perceptual, second = name.endswith(PERCEPTUAL), family == "upscaler"
+        if not name.startswith(family) or (perceptual and TASKS[second] not in config.perceptual_tasks):
+            continue
         steps = config.perceptual_steps if perceptual else (
             config.mean_steps if before is None else config.flow_steps)[second]
         if not steps:

@@ -39,11 +39,23 @@ def test_comparison_at_one_perception():
 @pytest.mark.parametrize(("values", "said"), [
     ({"sources": ("nothing",)}, "sources must be among"), ({"noises": ()}, "noises must be positive"),
     ({"mean_steps": (1,)}, "mean_steps must be two"), ({"alphas": (-1.0,)}, "alphas must be in"),
+    ({"perceptual_tasks": ("all",)}, "perceptual_tasks must be among"),
     ({"channels": 0}, "channels must be at least 1"), ({"seed": -1}, "seed must be in"),
 ])
 def test_bad_settings_are_named(values, said):
     with pytest.raises(ValueError, match=said):
         restoration.Config(**values)
+
+
+def test_networks_of_perceptual_losses_are_those_that_are_asked_for(monkeypatch, tmp_path):
+    monkeypatch.setattr(restoration.training, "train", lambda name, settings, patches, others, *, steps, directory: (
+        steps, settings.crop, list(others)))
+    config = restoration.Config(perceptual_steps=7, perceptual_tasks=("super-resolution",))
+    assert set(restoration.train_networks(config, "denoiser", None, tmp_path)) == {"denoiser", "denoiser_flow"}
+    assert restoration.train_networks(config, "upscaler", None, tmp_path) == {
+        "upscaler": (800, 32, []), "upscaler_denoiser": (600, 32, ["upscaler"]), "upscaler_flow": (600, 32, ["upscaler"]),
+        "upscaler_wasserstein": (7, 64, ["upscaler"]), "upscaler_lpips": (7, 64, ["upscaler"])}
+    assert len(restoration.train_networks(restoration.Config(), "upscaler", None, tmp_path)) == 3
 
 
 def test_mistakes_are_one_sentence(capsys, tmp_path):

@@ -96,6 +96,11 @@ def test_beginnings_of_messages_decode_and_damage_is_refused(in_steps):
     for key, decoder in ((None, "ancestral"), (jax.random.key(0), "flow")):
         with pytest.raises(ValueError, match="private_key"):
             codec.decode(message, **given, private_key=key, condition=decoder)
+    parts = progressive.unpack(message)  # forged, each with a checksum of its own
+    for shape, sent_packets in ((x.shape, [*packets, b""]), (x.shape, packets[:1]), ((len(x), 2), packets),
+                                ((3 * len(x),), packets), ((0, 3), packets)):
+        with pytest.raises(ValueError, match="were expected"):
+            codec.decode(progressive.pack(codec.name, parts.fingerprint, shape, sent_packets), **given)
     # A forged packet, too short for its checksum to help.
     forged = progressive.pack(codec.name, progressive.unpack(message).fingerprint, x.shape,
                               [packets[0][:-9], *packets[1:]])
@@ -153,6 +158,20 @@ def test_every_source_comes_back_as_itself():
             assert stats.ks_2samp(y @ direction, fresh @ direction).pvalue > 1e-3
     bits = 8 * len(message) / len(x)
     assert codec.forward(params, x, key=jax.random.key(0))[1].mean() < bits
+
+
+def test_turned_vectors_come_back_turned_and_what_is_decoded_is_made_of_what_came():
+    """A process is sent along its eigenvectors, two steps of a Gaussian vector of its eigenvalues."""
+    process = diffusion.gaussian_process(0.9, 3)
+    codec = diffusion_codec(process, channel="layered", end=0.2, steps=2)
+    params, x, message = sent(codec, process)
+    given = {"params": params, "shared_key": shared_key(0)}
+    noisy, flow, mean = (codec.decode(message, **given, condition=it) for it in ("noisy", None, "mean"))
+    np.testing.assert_array_equal(flow, process.flow(noisy, 0.2))
+    np.testing.assert_array_equal(mean, process.denoise(noisy, 0.2))
+    error = (noisy - np.sqrt(0.8) * x) / np.sqrt(0.2)  # white, and independent of x
+    np.testing.assert_allclose(np.cov(error.T), np.eye(3), atol=4.5 * np.sqrt(2 / COUNT))
+    np.testing.assert_allclose(error.T @ x / COUNT, np.zeros((3, 3)), atol=4.5 / np.sqrt(COUNT))
 
 
 def e8_gap(channel, per_dimension, count):

@@ -22,9 +22,9 @@ def test_information_grows_by_equal_amounts():
     np.testing.assert_allclose(np.diff(information), information[-1] / 7, rtol=1e-10)
 
 
-@pytest.mark.parametrize(("order", "falls"), [(1, 1.8), (2, 3.4)])
+@pytest.mark.parametrize(("order", "falls", "at_most"), [(1, 1.8, 2.4), (2, 3.4, 5.0)])
 @pytest.mark.parametrize("start", [0.3, 1.0])
-def test_flow_converges_to_the_closed_form(order, falls, start):
+def test_flow_converges_to_the_closed_form(order, falls, at_most, start):
     source = sources.gaussian_vector((4.0, 1.0, 0.25))
     x = np.random.default_rng(0).standard_normal((50, 3))
     exact = source.flow(x, start)
@@ -34,7 +34,31 @@ def test_flow_converges_to_the_closed_form(order, falls, start):
         return np.abs(process.probability_flow(source.denoise, x, times, order=order) - exact).max()
 
     first, second, third = error(16), error(32), error(64)
-    assert first / second > falls and second / third > falls
+    assert falls < first / second < at_most and falls < second / third < at_most
+
+
+def test_decoding_times_by_hand():
+    for start, power in ((0.4, 3.0), (1.0, 1.0)):
+        angle = np.arcsin(np.sqrt(start)) * np.array([1.0, 0.75, 0.5, 0.25, 0.0]) ** power
+        np.testing.assert_allclose(process.decoding_times(start, 4, power=power), np.sin(angle) ** 2, atol=1e-15)
+
+
+def test_denoisers_are_not_asked_about_clean_samples_and_noise_is_new_in_every_step():
+    """The last step, to time 0, is what the denoiser says of the sample before; it says nothing at time 0."""
+    def denoise(x, t):
+        assert t > 0.0
+        return 0.5 * x + t
+
+    x = np.ones(3)
+    before = process.flow_step(denoise, x, 0.6, 0.2)
+    np.testing.assert_array_equal(process.probability_flow(denoise, x, (0.6, 0.2, 0.0)), denoise(before, 0.2))
+    steps = []
+    y = process.ancestral(denoise, x, (0.6, 0.4, 0.2, 0.0), lambda step: steps.append(step) or step * np.ones(3))
+    assert steps == [0, 1, 2]
+    a, b, _ = process.bridge(0.6, 0.4)
+    one = a * denoise(x, 0.6) + b * x  # its noise is 0 times 1
+    a, b, variance = process.bridge(0.4, 0.2)
+    np.testing.assert_allclose(y, denoise(a * denoise(one, 0.4) + b * one + np.sqrt(variance), 0.2), rtol=1e-14)
 
 
 def test_ancestral_steps_converge_to_the_posterior():
@@ -61,7 +85,7 @@ def test_ancestral_steps_converge_to_the_posterior():
 
 
 def test_invalid_times_are_refused():
-    for times in ((0.5,), (0.2, 0.5), (1.2, 0.1), (0.5, 0.5), (0.5, np.nan)):
+    for times in ((0.5,), (0.2, 0.5), (1.2, 0.1), (0.5, 0.5), (0.5, np.nan), (0.5, -0.1), (np.inf, 0.5)):
         with pytest.raises(ValueError, match="times must fall"):
             process.probability_flow(lambda x, t: x, np.zeros(1), times)
     with pytest.raises(ValueError, match="order"):
