@@ -53,7 +53,8 @@ def test_networks_of_perceptual_losses_are_those_that_are_asked_for(monkeypatch,
     config = restoration.Config(perceptual_steps=7, perceptual_tasks=("super-resolution",))
     assert set(restoration.train_networks(config, "denoiser", None, tmp_path)) == {"denoiser", "denoiser_flow"}
     assert restoration.train_networks(config, "upscaler", None, tmp_path) == {
-        "upscaler": (800, 32, []), "upscaler_denoiser": (600, 32, ["upscaler"]), "upscaler_flow": (600, 32, ["upscaler"]),
+        "upscaler": (800, 32, []), "upscaler_denoiser": (600, 32, ["upscaler"]),
+        "upscaler_flow": (600, 32, ["upscaler"]),
         "upscaler_wasserstein": (7, 64, ["upscaler"]), "upscaler_lpips": (7, 64, ["upscaler"])}
     assert len(restoration.train_networks(restoration.Config(), "upscaler", None, tmp_path)) == 3
 
