@@ -71,6 +71,29 @@ def keep_only_minima(problem: NormalizedProblem, lossless: jax.Array) -> Normali
     return problem._replace(distortion=_let_absent_letters_go_anywhere(problem.pmf, allowed))
 
 
+def keep_only_couplings(problem: NormalizedProblem) -> tuple[NormalizedProblem, jax.Array]:
+    """Forbids pairs that no channel uses whose output is distributed as the source.
+
+    Where every letter may be kept, mass that leaves a letter must come back to it: x may go to y only if allowed pairs lead from
+    y to x again. A solver that may use other pairs reaches their probability 0 only in the limit.
+
+    Args:
+      problem: the normalized problem, square.
+
+    Returns:
+      The problem, and for each letter the number of those that it leads to where a pair was forbidden, else 0, [n]:
+      that number falls along such pairs alone. Problems in which a letter that occurs may not be kept stay as they are.
+    """
+    occurs = problem.pmf > 0
+    allowed = jnp.isfinite(problem.distortion) & occurs[:, None] & occurs[None]
+    leads = allowed
+    for _ in range((problem.pmf.shape[0] - 1).bit_length()):
+        leads |= leads.astype(jnp.float64) @ leads.astype(jnp.float64) > 0
+    forbidden = allowed & ~leads.T & jnp.all(jnp.diag(allowed) | ~occurs)
+    distortion = jnp.where(forbidden, jnp.inf, problem.distortion)
+    return problem._replace(distortion=distortion), jnp.where(jnp.any(forbidden), leads.sum(1), 0)
+
+
 def _let_absent_letters_go_anywhere(pmf: jax.Array, distortion: jax.Array) -> jax.Array:
     """The distortion with rows of zeros for letters that never occur and may go to no output that is used.
 

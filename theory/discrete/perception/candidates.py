@@ -21,6 +21,8 @@ from theory.numerics.units import bits_to_nats
 # Constraints are solved for with this relative margin, so that the channel meets them in spite of rounding.
 # By convexity slope * D <= 2 R(D / 2) <= 2 H(X), so the margin costs at most 2 H(X) times itself.
 _MARGIN = 2e-11
+# Nats between letters that lead to each other and those beyond, exp(-64) of which no sum of doubles sees.
+_OUT_OF_SIGHT = 64.0
 
 
 class Candidate(NamedTuple):
@@ -129,7 +131,11 @@ def fixed_output(problem: Problem, options: Options, q: jax.Array | None = None)
     limits = limits_of(problem, options)
     p = limits.problem.pmf
     realistic = q is None
-    q = p if q is None else q
+    depth = jnp.zeros_like(p)
+    if q is None:
+        q = p
+        problem_of_couplings, depth = channels.keep_only_couplings(limits.problem)
+        limits = limits._replace(problem=problem_of_couplings)
     point, iterations = interior_point.solve(
         limits.problem,
         perception_blocks.fixed_output_block(q),
@@ -152,8 +158,10 @@ def fixed_output(problem: Problem, options: Options, q: jax.Array | None = None)
     rows = joint.sum(-1, keepdims=True)
     channel = jnp.where(rows > 0, joint / jnp.where(rows > 0, rows, 1.0), q[None])
     plan = jnp.diag(p) if needs_plan(options) and realistic else jnp.zeros((0, 0))
-    return Candidate(channel, plan, jnp.asarray(realistic), point.log_multiplier, point.slope,
-                     jnp.zeros(()), -h, iterations)
+    # What this costs in one marginal it gains in the other; the pairs that were left out then add nothing to responses.
+    log_multiplier = point.log_multiplier - _OUT_OF_SIGHT * depth
+    return Candidate(channel, plan, jnp.asarray(realistic), log_multiplier, point.slope,
+                     jnp.zeros(()), _OUT_OF_SIGHT * depth - h, iterations)
 
 
 def unconstrained(problem: Problem, options: Options) -> Candidate:

@@ -1,8 +1,11 @@
 """Small functions of channels against direct NumPy, and the edges that they exist for."""
 
+import itertools
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.optimize import linprog
 
 from theory.discrete.common import channels
 
@@ -84,3 +87,29 @@ def test_mutual_information_of_a_lossless_channel_is_the_entropy():
     np.testing.assert_allclose(
         channels.mutual_information(jnp.asarray(PMF), jnp.eye(5)), -(PMF * np.log(PMF)).sum(), rtol=1e-14)
     assert channels.mutual_information(jnp.asarray(PMF), jnp.full((5, 2), 0.5)) == 0.0
+
+
+def test_what_no_coupling_uses_is_found_as_linear_programming_finds_it():
+    """Pairs are kept that a channel from the source to itself can use: the largest probability of each, one by one."""
+    rng, dropped = np.random.default_rng(5), 0
+    for n in (2, 3, 5, 5, 5):
+        pmf = rng.dirichlet(np.ones(n))
+        pmf[rng.random(n) < 0.15] = 0.0
+        pmf /= pmf.sum()
+        distortion = np.where(rng.random((n, n)) < 0.6, np.inf, rng.random((n, n)))
+        np.fill_diagonal(distortion, 0.0)
+        found, depth = channels.keep_only_couplings(channels.normalize(jnp.asarray(pmf), jnp.asarray(distortion)))
+        marginals = np.vstack([np.kron(np.eye(n), np.ones(n)), np.kron(np.ones(n), np.eye(n))])
+        allowed = np.isfinite(distortion)
+        for x, y in itertools.product(np.flatnonzero(pmf), np.flatnonzero(pmf)):
+            answer = linprog(-np.eye(n * n)[x * n + y], A_eq=marginals, b_eq=np.concatenate([pmf, pmf]),
+                             bounds=[(0, 1 if a else 0) for a in allowed.ravel()])
+            assert np.isfinite(found.distortion[x, y]) == (answer.fun < -1e-9)
+            if allowed[x, y] and np.isinf(found.distortion[x, y]):
+                dropped += 1
+                assert depth[x] > depth[y]
+            elif allowed[x, y]:
+                assert depth[x] == depth[y]
+    assert dropped > 5
+    swap = channels.normalize(jnp.array([0.5, 0.5]), jnp.array([[np.inf, 0.0], [0.0, 1.0]]))
+    assert np.isfinite(channels.keep_only_couplings(swap)[0].distortion).sum() == 3  # no letter may be kept: unknown

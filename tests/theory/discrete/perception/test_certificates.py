@@ -327,6 +327,22 @@ def test_a_certificate_can_be_recomputed_where_the_distortion_is_unlimited():
         np.testing.assert_allclose(answer.critic, 0.0, atol=1e-15)
 
 
+def test_pairs_that_no_channel_uses_do_not_stop_the_solver():
+    """Fault 4: whoever goes to the letter that goes nowhere else takes its place; Newton's steps died at that boundary.
+
+    The rate is that of saying whether it is the letter, and of the other two alone.
+    """
+    pmf, costs = np.array([0.45, 0.28, 0.27]), np.array([[0.0, 0.12], [0.1, 0.0]])
+    matrix = np.array([[0.0, 0.0175, 0.12], [np.inf, 0.0, np.inf], [0.1, 0.0475, 0.0]])
+    share = 1 - pmf[1]
+    for distortion in (1e-5, 1e-2):
+        answer = assert_no_fault(pmf, matrix, FEW[0], distortion, 0.0)
+        others = rate_distortion_perception(
+            pmf[[0, 2]] / share, costs, distortion=distortion / share, perception=0.0, divergence=FEW[0])
+        entropy = -share * np.log2(share) - pmf[1] * np.log2(pmf[1])
+        assert float(answer.rate) == pytest.approx(entropy + share * float(others.rate), abs=1e-8)
+
+
 @pytest.mark.parametrize("pmf", [[0.5, 0.3, 0.0, 0.2], [0.2, 0.0, 0.0, 0.8]])
 def test_letters_that_never_occur_do_not_stop_the_solver_at_the_smallest_distortion(pmf):
     """Fault 1: the only reproduction of such a letter is used by no other, and the bound that was left had no dual."""
