@@ -74,8 +74,8 @@ def keep_only_minima(problem: NormalizedProblem, lossless: jax.Array) -> Normali
 def keep_only_couplings(problem: NormalizedProblem) -> tuple[NormalizedProblem, jax.Array]:
     """Forbids pairs that no channel uses whose output is distributed as the source.
 
-    Where every letter may be kept, mass that leaves a letter must come back to it: x may go to y only if allowed pairs lead from
-    y to x again. A solver that may use other pairs reaches their probability 0 only in the limit.
+    Where every letter may be kept, mass that leaves a letter must come back to it: x may go to y only if allowed pairs
+    lead from y to x again. A solver that may use other pairs reaches their probability 0 only in the limit.
 
     Args:
       problem: the normalized problem, square.
