@@ -72,7 +72,8 @@ class Config:
     mixture_steps: int = option(50, "its steps")
     hidden: tuple[int, ...] = option((64, 64), "widths of the networks' hidden layers")
     atoms: int = option(96, "of the fits of lower bounds")
-    projections: int = option(12, "most projections, on planes")
+    projections: int = option(12, "most projections")
+    projection_size: int = option(2, "components of a projection, at most 3")
     codecs: tuple[str, ...] = option(CODECS, f"among {', '.join(CODECS)}; image codecs where vectors are images")
     codec_rates: tuple[float, ...] = option((), "where codecs aim; none: four rates of the curve")
     codec_steps: int = option(2000, "training steps of codecs")
@@ -94,6 +95,8 @@ class Config:
             unknown = [word for word in getattr(self, name) if word not in known]
             if unknown:
                 raise ValueError(f"{name} must be among {', '.join(known)}, got {unknown[0]!r}")
+        if self.projection_size not in range(1, curves.MAX_DIMENSION + 1):
+            raise ValueError(f"projection_size must be from 1 to {curves.MAX_DIMENSION}, got {self.projection_size}")
         if not self.estimators:
             raise ValueError("estimators must name at least one")
         if self.max_rate < 0 or not np.isfinite(self.max_rate):
@@ -164,7 +167,8 @@ def make_estimators(config: Config, source: Source, directory: pathlib.Path) -> 
             # Where codecs of photographs are, far out, there is the Gaussian's curve at least.
             reached = np.append(rates, rates[-1] * np.array([2.0, 4.0, 8.0])) if name == "gaussian" else rates
             made[name] = functools.partial(curves.curve, name, samples.vectors, samples.held_out, rate=reached,
-                                           count=config.projections, atoms=config.atoms)
+                                           count=config.projections, atoms=config.atoms,
+                                           size=config.projection_size)
     return made
 
 

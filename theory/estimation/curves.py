@@ -18,6 +18,9 @@ from theory.numerics.units import nats_to_bits
 ESTIMATORS = ("gaussian", "dual", "projections")
 MAX_DIMENSION = 3  # of `dual`, whose branch and bound is for few dimensions
 _MAX_FITTED = 5000  # samples that a dual function is fitted to
+_LEAST_RATE = 0.25  # bits: lower bounds look from there on, if not from lower rates
+_MORE = 2  # lines of a lower bound beyond one for each rate
+_FINER = 8  # points of a lower bound for each rate
 
 
 def gaussian_slopes(training: ArrayLike, rate: ArrayLike) -> tuple[jax.Array, jax.Array]:
@@ -48,15 +51,16 @@ def curve(
       name: "gaussian" (upper), "dual" (lower, up to 3 dimensions) or "projections" (lower: distortion at the rates).
       training: [n, d], in random order; of the lower bounds the first 5000 are used.
       held_out: [m, d], independent of `training`.
-      rate: where to look, bits > 0; [k]. Lower bounds look at as many rates from the least to log2 of the atoms, if
-        that is less than the largest: there is nothing to be seen beyond.
-      size: components of a projection.
+      rate: where to look, bits > 0; [k]. Lower bounds draw k + 2 lines, at rates from the least one, at most 1/4 bit,
+        to log2 of the atoms, if that is less than the largest: there is nothing to be seen beyond.
+      size: components of a projection, at most 3.
       count: most projections, on principal components.
       atoms: of the fits of lower bounds.
       iterations: of those fits.
 
     Returns:
-      `Estimate` of shape [k]; of "gaussian" [k + 1], where the last point is that of rate 0.
+      `Estimate`; of "gaussian" [k + 1], where the last point is that of rate 0; of lower bounds [8 k], since a point on
+      a line that is known costs nothing, and between points the one of less rate holds.
 
     Raises:
       ValueError: if there is no such estimator, samples cannot be used, or there are too many dimensions for the dual.
@@ -68,18 +72,21 @@ def curve(
     if name == "gaussian":
         everything = 2.0 * jnp.sum(jnp.var(training, axis=0))  # more than the trace of the covariance: nothing is sent
         return gaussian(training, held_out, distortion=jnp.append(gaussian_slopes(training, rate)[1], everything))
-    rate = jnp.geomspace(rate.min(), jnp.minimum(rate.max(), max(jnp.log2(atoms), rate.min())), rate.size)
+    most = jnp.minimum(rate.max(), max(jnp.log2(atoms), rate.min()))
+    rate, shown = (jnp.geomspace(jnp.minimum(rate.min(), _LEAST_RATE), most, number)
+                   for number in (rate.size + _MORE, _FINER * rate.size))
     fitted = training[:_MAX_FITTED]
     if name == "dual":
         if training.shape[1] > MAX_DIMENSION:
             raise ValueError(f"dual is for samples of at most {MAX_DIMENSION} dimensions, got {training.shape[1]}: use "
                              "projections")
-        slopes, places = gaussian_slopes(fitted, rate)
+        slopes, places = gaussian_slopes(fitted, rate)[0], gaussian_slopes(fitted, shown)[1]
         return dual(fitted, held_out, slopes=slopes, distortion=places, atoms=atoms, iterations=iterations)
+    check_domain("size", size, minimum=1, maximum=MAX_DIMENSION)
     size = min(size, training.shape[1])
     projections = principal_projections(fitted, size=size)[:count]
     lines = []
     for each in projections:
         slopes, _ = gaussian_slopes(fitted @ each.T, rate)
         lines += projection_lines(fitted, held_out, [each], slopes=slopes, atoms=atoms, iterations=iterations)
-    return projection_bound(lines, rate=rate)
+    return projection_bound(lines, rate=shown)

@@ -63,7 +63,8 @@ def test_settings_out_of_range_are_refused():
     for flags, said in (({"estimators": ("oracle",)}, "estimators must be among"), ({"estimators": ()}, "at least one"),
                         ({"codecs": ("zip",)}, "codecs must be among"), ({"max_rate": -1.0}, "max_rate must be"),
                         ({"held_out": 1}, "held_out at least 2"), ({"codec_rates": (0.0,)}, "codec_rates must be"),
-                        ({"num_points": 0}, "num_points must be"), ({"seed": -1}, "seed must be")):
+                        ({"num_points": 0}, "num_points must be"), ({"projection_size": 4}, "projection_size must be"),
+                        ({"seed": -1}, "seed must be")):
         with pytest.raises(ValueError, match=said):
             sample_bounds.Config(**flags)
 

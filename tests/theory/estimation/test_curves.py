@@ -27,11 +27,16 @@ def test_curves_are_on_their_side_of_the_truth(name, side, loss):
     found = curves.curve(name, TRAINING, HELD_OUT, rate=RATES, atoms=16, iterations=30)
     assert found.kind == {1: "upper", -1: "lower"}[side]
     slopes, _ = curves.gaussian_slopes(TRAINING, RATES)
-    rate, distortion, rate_se, distortion_se = (np.asarray(values)[:2] for values in (
+    count = {"gaussian": 2, "projections": 16}[name]
+    rate, distortion, rate_se, distortion_se = (np.asarray(values)[:count] for values in (
         found.rate, found.distortion, found.rate_se, found.distortion_se))
-    errors = rate_se + np.asarray(slopes) * distortion_se
+    errors = rate_se + np.repeat(slopes, count // 2) * distortion_se
     excess = side * (rate - np.asarray(vector.rate_distortion(distortion, VARIANCES)))
     assert (excess > -4 * errors).all() and (excess < loss).all()
+    if name == "projections":  # two components of three, at low rates too
+        np.testing.assert_allclose(rate, np.geomspace(0.25, 2.0, 16))
+        plane = np.asarray(vector.distortion_rate(0.25, VARIANCES[:2]))
+        assert (np.diff(distortion) < 0).all() and distortion[0] > 0.92 * plane
 
 
 def test_the_last_point_of_a_gaussian_curve_sends_nothing():
@@ -45,9 +50,12 @@ def test_the_last_point_of_a_gaussian_curve_sends_nothing():
 def test_the_dual_is_for_few_dimensions():
     few = curves.curve("dual", TRAINING[:, 1:2], HELD_OUT[:, 1:2], rate=RATES, atoms=16, iterations=30)
     truth = np.asarray(vector.rate_distortion(np.asarray(few.distortion), VARIANCES[1:2]))
+    assert truth.shape == (16,) and truth[0] < 0.3
     assert (np.asarray(few.rate) < truth + 4 * np.asarray(few.rate_se)).all()
     assert (np.asarray(few.rate) > truth - 0.3).all()
     with pytest.raises(ValueError, match="at most 3 dimensions, got 4"):
         curves.curve("dual", np.ones((9, 4)), np.ones((9, 4)), rate=RATES)
     with pytest.raises(ValueError, match="name must be"):
         curves.curve("blahut", TRAINING, HELD_OUT, rate=RATES)
+    with pytest.raises(ValueError, match="size must be"):
+        curves.curve("projections", TRAINING, HELD_OUT, rate=RATES, size=4)
