@@ -24,6 +24,7 @@ MAX_ELEMENTS = 1 << 29  # numbers in all vectors: 2 GiB as float32
 MIN_SAMPLES = 10
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601
 _PATCHES = (2, 64)
+_LEAST_SPREAD, _LARGEST = 1e-12, 1e15
 _HELD_OUT = 5  # one of so many is held out where a source comes in one part
 
 
@@ -242,4 +243,10 @@ def _checked(found: Samples) -> Samples:
                          f"{len(found.held_out)} held out")
     if not np.ptp(found.vectors, axis=0).any():
         raise ValueError(f"samples: all {len(found.vectors)} are equal, there is nothing to code")
+    spread = math.sqrt(float(found.vectors.var(0, dtype=np.float64).sum()))
+    size = max(float(np.abs(part).max()) for part in (found.vectors, found.held_out))
+    if spread < _LEAST_SPREAD or size > _LARGEST:
+        raise ValueError(f"samples: vectors must have a standard deviation of at least {_LEAST_SPREAD:g} and numbers "
+                         f"of at most {_LARGEST:g}, so that squares are within the range of float32, got {spread:.3g} "
+                         f"and {size:.3g}: scale them")
     return found

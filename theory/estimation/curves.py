@@ -53,7 +53,7 @@ def curve(
       held_out: [m, d], independent of `training`.
       rate: where to look, bits > 0; [k]. Lower bounds draw k + 2 lines, at rates from the least one, at most 1/4 bit,
         to log2 of the atoms, if that is less than the largest: there is nothing to be seen beyond.
-      size: components of a projection, at most 3.
+      size: components of a projection, at most 3; the last one has those that are left.
       count: most projections, on principal components.
       atoms: of the fits of lower bounds.
       iterations: of those fits.
@@ -83,10 +83,11 @@ def curve(
         slopes, places = gaussian_slopes(fitted, rate)[0], gaussian_slopes(fitted, shown)[1]
         return dual(fitted, held_out, slopes=slopes, distortion=places, atoms=atoms, iterations=iterations)
     check_domain("size", size, minimum=1, maximum=MAX_DIMENSION)
-    size = min(size, training.shape[1])
-    projections = principal_projections(fitted, size=size)[:count]
+    axes = principal_projections(fitted)
+    size = min(int(size), len(axes))
     lines = []
-    for each in projections:
+    for first in range(0, min(count * size, len(axes)), size):
+        each = jnp.concatenate(axes[first : first + size])
         slopes, _ = gaussian_slopes(fitted @ each.T, rate)
         lines += projection_lines(fitted, held_out, [each], slopes=slopes, atoms=atoms, iterations=iterations)
     return projection_bound(lines, rate=shown)

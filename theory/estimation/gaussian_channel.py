@@ -78,7 +78,9 @@ def _gaussian_channel(training, held_out, budget):
 
 def _spectrum(centered):
     """Eigenvalues and eigenvectors, [d, r] with r = min(n, d), of the covariance of centered samples."""
-    n = centered.shape[0]
+    n, d = centered.shape
+    if n > d:  # the same singular values and vectors, without the n left ones
+        centered = jnp.linalg.qr(centered, mode="r")
     _, values, rows = jnp.linalg.svd(centered, full_matrices=False)
     return values**2 / (n - 1), rows.T
 

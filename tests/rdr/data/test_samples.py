@@ -49,7 +49,8 @@ def test_arrays_are_divided_once_and_for_all(tmp_path):
     (np.array([{}] * 20), "NumPy file"),
     (np.array([[1.0, 2.0]]), "at least 10 are needed, got 1"), (np.full((20, 2), 1e39), "20 of its 20"),
     (np.where(np.arange(40).reshape(20, 2) == 7, np.nan, 1.0), "1 of its 20 samples"),
-    (np.ones((20, 2)), "all 16 are equal"), (np.array(3.0), "real numbers")])
+    (np.ones((20, 2)), "all 16 are equal"), (1e-20 * np.arange(40.0).reshape(20, 2), "1e-12 .* scale them"),
+    (1e16 * np.arange(40.0).reshape(20, 2), "3.9e.17: scale them"), (np.array(3.0), "real numbers")])
 def test_arrays_that_are_no_samples_are_refused(tmp_path, array, message):
     np.save(tmp_path / "x.npy", array)
     with pytest.raises(ValueError, match=f"samples: .*{message}"):
