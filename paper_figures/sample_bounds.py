@@ -67,6 +67,9 @@ def _panel(axes: Axes, data: dict[str, np.ndarray], source: str) -> None:
         x, rate, _ = _rows(data, source, "upper", name)
         if x.size:
             axes.plot(x, rate, color=color, linestyle=line, linewidth=1.0, label=name)
+    x, rate, _ = _rows(data, source, "lower", "known")
+    if x.size:
+        axes.plot(x, rate, color="0.55", linewidth=3.5, zorder=1, label="R(D), proved")
     for (name, label), marker in zip(CODECS.items(), MARKERS):
         x, rate, _ = _rows(data, source, "codec", name)
         if x.size:
@@ -74,7 +77,7 @@ def _panel(axes: Axes, data: dict[str, np.ndarray], source: str) -> None:
     codecs = data["rate_bits"][(data["source"] == source) & (data["kind"] == "codec")]
     axes.set(title=TITLES.get(source, source.replace("_", " ")), xscale="log", xlabel="squared error of a vector",
              ylabel="rate (bits per vector)",
-             ylim=(0, _TOP * max(float(upper[1:].max()), float(codecs.max(initial=0.0)))))
+             xlim=(d[0] / 1.1, 1.1 * d[-1]), ylim=(0, _TOP * max(float(upper.max()), float(codecs.max(initial=0.0)))))
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())

@@ -231,7 +231,7 @@ def add_point(table: dict[str, list], m: operational_rate.Measurement, bounds: e
 
 
 def curve_rows(name: str, bounds: estimate_tables.Table, points: dict[str, list]) -> dict[str, list[Any]]:
-    """All that a figure shows of a source: estimators, the best bounds of both sides on a grid, and codecs.
+    """All that a figure shows of a source: estimators, the best of them on both sides on a grid, and codecs.
 
     Args:
       name: of the source.
@@ -244,10 +244,17 @@ def curve_rows(name: str, bounds: estimate_tables.Table, points: dict[str, list]
     """
     columns = ("estimator", "kind", "rate_bits", "distortion", "rate_se", "distortion_se")
     table = {column: list(bounds[column]) for column in columns}
-    upper = np.array([d for d, kind in zip(bounds["distortion"], bounds["kind"]) if kind == "upper" and d > 0])
-    places = np.geomspace(upper.min(), upper.max(), 60)
+    rows = [row for row, estimator in enumerate(bounds["estimator"]) if estimator != "known"]
+    estimated = {column: [bounds[column][row] for row in rows] for column in bounds}
+    upper = [(d, rate, estimator) for d, rate, estimator, kind in zip(*(estimated[key] for key in (
+        "distortion", "rate_bits", "estimator", "kind"))) if kind == "upper" and d > 0]
+    # The Gaussian's curve goes on to where nothing else is.
+    most = max([rate for _, rate, estimator in upper if estimator != "gaussian"] + list(points.get("rate_bits", [])),
+               default=np.inf)
+    shown = [d for d, rate, _ in upper if rate <= 1.1 * most]
+    places = np.geomspace(min(shown), max(shown), 60)
     for kind, curve in (("upper", estimate_tables.upper_curve), ("lower", estimate_tables.lower_curve)):
-        for d, rate, se in zip(places, *curve(bounds, places)):
+        for d, rate, se in zip(places, *curve(estimated, places)):
             for column, cell in zip(columns, ("best", kind, float(rate), float(d), float(se), 0.0)):
                 table[column].append(cell)
     for codec, rate, d, se in zip(*(points.get(key, []) for key in ("codec", "rate_bits", "distortion", "gap_se"))):

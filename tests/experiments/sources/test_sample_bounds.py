@@ -35,6 +35,13 @@ def test_bounds_hold_the_truth_and_codecs_are_above_it(finished):
     assert (points["gap_se"] > 0).all() and (points["gap_se"] < 0.3).all()
     _, bounds = estimate_tables.read_table(finished / "bounds.csv")
     assert set(bounds["estimator"]) == {"gaussian", "known"} and not estimate_tables.contradictions(bounds)
+    _, curves = read_table(finished / "curves.csv")
+    best = (curves["estimator"] == "best") & (curves["kind"] == "upper")  # of what samples say, where codecs are
+    rate, at = curves["rate_bits"][best], curves["distortion"][best]
+    assert 0.5 * points["rate_bits"].max() < rate.max() <= 1.1 * points["rate_bits"].max()
+    count = bounds["estimator"].count("gaussian")
+    alone = estimate_tables.upper_curve({name: column[:count] for name, column in bounds.items()}, at)
+    np.testing.assert_allclose(rate, alone.rate, rtol=1e-6)
 
 
 def test_a_run_goes_on_from_what_it_has(finished, monkeypatch, capsys):
