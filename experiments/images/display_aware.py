@@ -7,7 +7,9 @@ ColorVideoVDP's quality on a display ("jod"): the first of them on a phone, a de
 dynamic range, on which its light is coded as PQ of 10 bits; the others on `--display`. The first is also fitted for one
 glance on that display ("glance"): the eye rests on a point, and sensitivities fall away from it as castleCSF says.
 
-`fits.csv` has a row for each file: bytes, PSNR of its values, JOD of an eye that goes everywhere and of the glance.
+`fits.csv` has a row for each file: bytes, PSNR of its values, JOD of an eye that goes everywhere and of the glance, and
+the color error: CIEDE2000 between means over 8 x 8 pixels of what is shown on a page, averaged, so that it is of areas.
+With `--more`, `equal.csv` says how many bytes squared error takes for the JOD of each fit for a display.
 `fits.npz` has originals, what files decode to (as 8 bits of sRGB where they are PQ), bits of latents per pixel ("bits
 ..") and where differences are seen, in JOD ("seen .."). `sheet1.png` and `sheet4.png` show all crops, as they are and
 enlarged four times.
@@ -31,6 +33,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from experiments.images.bitstream_cache import Fit, messages
+from experiments.images.display_measures import bytes_of_squared_error, color_error
 from experiments.images.foveated_glance import bit_map
 from rdr import command_line
 from rdr.codecs import overfitted
@@ -60,6 +63,7 @@ DISPLAYS: dict[str, tuple[str, float | None, Signal]] = {
     "television": ("65inch_hdr_pq_1Knit", 46.0, Signal(10, "pq", "bt2020")),
 }
 TOLERANCE = 0.01  # by which files of equal length may be shorter
+_MORE = "mse x"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +74,9 @@ class Config:
     names: tuple[str, ...] = option((), "which of them; empty for all")
     size: int = option(96, "side of the square crops in pixels")
     bytes: int = option(900, "bytes of each file")
-    more: float = option(0.0, "so many times the bytes, for one more fit for squared error of each crop; 0: none")
+    more: tuple[float, ...] = option(
+        (), "so many times the bytes, for one more fit for squared error of each crop and number: how many squared "
+        "error needs for the JOD of the others")
     displays: tuple[str, ...] = option(tuple(DISPLAYS), "displays that the first crop is fitted for",
                                        choices=tuple(DISPLAYS))
     display: str = option("desktop", "the display that the others, and the glance, are fitted for",
@@ -93,8 +99,8 @@ class Config:
             raise ValueError(f"--squared_error must be at least 0, got {self.squared_error}")
         if self.size < 16:
             raise ValueError(f"--size must be at least 16, got {self.size}")
-        if self.more and not 1 < self.more < math.inf:
-            raise ValueError(f"--more must be above 1, or 0, got {self.more}")
+        if not all(1 < factor < math.inf for factor in self.more) or len(set(self.more)) < len(self.more):
+            raise ValueError(f"--more must be different numbers above 1, got {self.more}")
 
 
 PRESETS = {
@@ -210,7 +216,7 @@ class Wanted(NamedTuple):
     Attributes:
       name: the crop's.
       display: of `DISPLAYS`.
-      method: "mse", "jod", "glance", or "mse more" for squared error at more bytes.
+      method: "mse", "jod", "glance", or "mse x1.2" for squared error at 1.2 times the bytes.
     """
 
     name: str
@@ -233,7 +239,7 @@ def wanted(config: Config, names: Sequence[str]) -> list[Wanted]:
         for display in dict.fromkeys((config.display, *config.displays)) if name == names[0] else (config.display,):
             found += [Wanted(name, display, "mse"), Wanted(name, display, "jod")]
             if display == config.display:
-                found += [Wanted(name, display, "mse more")] if config.more else []
+                found += [Wanted(name, display, f"{_MORE}{factor:g}") for factor in config.more]
                 found += [Wanted(name, display, "glance")] if config.fixation and name == names[0] else []
     return found
 
@@ -255,7 +261,7 @@ def make_fit(config: Config, one: Wanted, image: np.ndarray) -> Fit:
       The fit; the same for two displays whose images have the same values, where it is for squared error.
     """
     at = viewed(one.display, config.white)
-    length = round(config.bytes * config.more) if one.method == "mse more" else config.bytes
+    length = round(config.bytes * (float(one.method.removeprefix(_MORE)) if one.method.startswith(_MORE) else 1.0))
     common = overfitted.Options(size=length, size_tolerance=TOLERANCE, signal=at.signal, seed=config.seed,
                                 schedule=overfitted.Schedule(steps=config.steps))
     kind = one.display
@@ -332,11 +338,11 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
         at, message = viewed(one.display, config.white), files[fit.stem]
         decoded = overfitted.decode(message)
         scores, seen = measure(at, fit.image, decoded, point(config) if one.name == next(iter(images)) else None)
+        key, shown = " ".join(one), at.as_srgb(decoded)
         rows.append({**one._asdict(), "bytes": len(message), "bits_per_pixel": 8 * len(message) / config.size**2,
-                     **scores})
-        key = " ".join(one)
+                     **scores, "color_error": color_error(images[one.name], shown)})
         spent = bit_map(message).astype(np.float32)
-        arrays |= {key: at.as_srgb(decoded), f"bits {key}": spent, f"seen {key}": seen.astype(np.float32)}
+        arrays |= {key: shown, f"bits {key}": spent, f"seen {key}": seen.astype(np.float32)}
         print(f"{key:32} {len(message)} bytes  {scores['psnr']:.2f} dB  {scores['jod']:.3f} JOD", flush=True)
     write_arrays(workdir / "fits.npz", arrays, compressed=True)
     sheet = [[arrays[f"{name} original"], *(arrays[f"{name} {config.display} {method}"] for method in ("mse", "jod"))]
@@ -344,12 +350,16 @@ def run(config: Config, workdir: pathlib.Path) -> list[dict[str, Any]]:
     for factor in (1, 4):
         write_sheet(workdir / f"sheet{factor}.png", sheet, factor)
     write_table(workdir / "fits.csv", {column: [row[column] for row in rows] for column in rows[0]}, {
-        "experiment": "display_aware", "units": "bytes of whole files; psnr in dB of coded values; jod of 10",
+        "experiment": "display_aware", "units": "bytes of whole files; psnr in dB of coded values; jod of 10; "
+        "color_error in CIEDE2000",
         "size": config.size, "wanted_bytes": config.bytes, "steps": config.steps, "squared_error": config.squared_error,
         "white": config.white,
         "fixation": " ".join(map(str, config.fixation)), "seed": config.seed,
         **{name: f"{viewed(name, config.white).display.pixels_per_degree:.4g} pixels per degree"
            for name in dict.fromkeys((config.display, *config.displays))}})
+    if equal := bytes_of_squared_error(rows):
+        write_table(workdir / "equal.csv", {column: [row[column] for row in equal] for column in equal[0]}, {
+            "experiment": "display_aware", "units": "bytes of whole files; jod of 10; saved as a share of bytes_mse"})
     write_run_record(workdir, name="experiments.images.display_aware", config=config,
                      duration_seconds=time.time() - started)
     return rows

@@ -52,8 +52,8 @@ def evaluate_images(
         if pair.name in retained and is_current(retained[pair.name], pair, digests[pair.name])
         and (not suite.has_features or feature_path(workdir, pair.name).exists())
     }
-    # Without lines that were cut short, and without those of files that have changed.
-    files.write_text(log, "".join(json.dumps(record) + "\n" for record in finished.values()))
+    if log.exists():  # without lines that were cut short, and without those of files that have changed
+        files.write_text(log, "".join(json.dumps(record) + "\n" for record in finished.values()))
     by_size: dict[tuple[int, int], list[Pair]] = {}
     for pair in pairs:
         if pair.name not in finished:

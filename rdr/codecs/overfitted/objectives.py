@@ -26,6 +26,7 @@ from rdr.losses.wasserstein_distortion.sigma import (
 from rdr.vision import cvvdp_model
 from rdr.vision.display import Display, get_display, show
 from rdr.vision.foveation import as_point, band_gains
+from rdr.vision.pyramid import band_frequencies
 
 OBJECTIVES = ("mse", "ms_ssim", "wd", "wd_mse", "lpips", "jod")
 FEATURES = ("pixels", "steerable", "alexnet", "vgg16", "vdp")
@@ -204,8 +205,12 @@ def _jod(display: Display, fixation: tuple[float, float] | None) -> Objective:
         error = jnp.square(reference - image).mean((1, 2, 3)) * np.float32(255.0**2)
         return cvvdp_model.inner_quality(bands, is_video=False) + weight * error
 
-    return Objective("jod", np.float32(SQUARED_ERROR_WEIGHT_OF_JOD), lambda _, image, sigma: (image, planes(image)),
-                     distance)
+    def prepare(_, image, sigma):
+        _, height, width, _ = image.shape
+        band_frequencies(height, width, display.pixels_per_degree)  # refuses what is too small before a fit begins
+        return image, planes(image)
+
+    return Objective("jod", np.float32(SQUARED_ERROR_WEIGHT_OF_JOD), prepare, distance)
 
 
 @functools.lru_cache(maxsize=16)

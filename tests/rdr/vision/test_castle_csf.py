@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rdr.vision import castle_csf
+from rdr.vision.colorspace import from_rgb
 
 DATA = pathlib.Path(__file__).parent / "data"
 
@@ -99,6 +100,13 @@ def test_arguments_broadcast_and_parameters_have_gradients():
     np.testing.assert_allclose(value, together[1, 1], rtol=1e-5)
     # Sensitivity is a sum of the bands, in quadrature, and the sustained one dominates.
     np.testing.assert_allclose(slopes.achromatic.sustained.sensitivity[0] * 56.4947, value, rtol=0.01)
+
+
+def test_daylight_is_the_white_of_displays():
+    l, m, s = castle_csf.D65_LMS
+    white = np.asarray(from_rgb(np.ones(3), "lms"))
+    assert l + m == pytest.approx(1.0, abs=1e-9)
+    np.testing.assert_allclose(np.array([l, m, s]), white / white[:2].sum(), rtol=0.01)  # rounded otherwise
 
 
 def test_cardinal_directions_change_one_sum_each():

@@ -155,6 +155,23 @@ def test_one_frame_is_an_image():
     assert video.jod.shape == () and video.jod == cvvdp(image, reference, display=CASE.display).jod[0]
 
 
+def test_maps_are_those_of_the_model_s_planes(monkeypatch):
+    """Which weights a map has: an image's those of images, frames those of videos."""
+    seen = []
+
+    def stand_in(test, reference, pixels_per_degree, *, is_video, gains=None):
+        seen.append((test.shape[-3], is_video, gains is not None))
+        return test[..., 0, :, :]
+
+    monkeypatch.setattr(vdp.model, "difference_map", stand_in)
+    images = np.full((2, 5, 6, 3), 0.4, np.float32)  # a size that no other test compiles
+    display = get_display("standard_phone")
+    assert cvvdp_map(images, images, display=display).shape == (2, 5, 6)
+    assert cvvdp_map(images, images, display=display, fixation=(1, 2)).shape == (2, 5, 6)
+    assert cvvdp_video_map(images, images, display=display, frames_per_second=30.0).shape == (2, 5, 6)
+    assert seen == [(3, False, False), (3, False, True), (4, True, False)]
+
+
 @pytest.mark.stress
 def test_maps_of_videos_and_gradients_of_videos():
     case = VIDEOS[2]

@@ -21,6 +21,8 @@ def test_temporal_filters_have_the_published_responses():
         wanted = np.exp(-((grid**beta - peak**beta) ** 2) / sigma) if peak else np.exp(-(grid**beta) / sigma)
         filtered = row[-11:] @ np.exp(-2j * np.pi * np.arange(11)[:, None] * hertz / rate)
         np.testing.assert_allclose(np.abs(filtered), wanted, rtol=1e-9)
+    for rate, length in ((25.0, 9), (60.0, 17)):  # a quarter of a second, an odd number of frames
+        assert np.count_nonzero(model.temporal_matrices(30, rate)[0, -1]) == length
     # Filters see the past alone, and the first frame before the beginning.
     assert np.all(np.triu(matrices, 1) == 0)
     np.testing.assert_allclose(matrices[0].sum(1), 1.0, rtol=1e-9)
@@ -90,6 +92,43 @@ def test_stages_fit_together():
     assert float(image[0] / model.inner_quality(four, is_video=True)) == pytest.approx(0.577918291091919, rel=1e-3)
 
 
+def test_contrast_is_limited_and_relative_to_no_less_than_a_hundredth_of_a_candela():
+    lower = jnp.array([0.002, 0.004, 0.004]).reshape(3, 1, 1)
+    level = jnp.broadcast_to(jnp.array([0.012, 3.004, 30.004]).reshape(3, 1, 1), (3, 2, 2))
+    contrast, adapted = model._contrast(0, 3, level, lower)
+    np.testing.assert_allclose(adapted, 0.01)
+    np.testing.assert_allclose(contrast[:, 0, 0], [1.0, 300.0, 1000.0], rtol=1e-6)
+    np.testing.assert_allclose(model._contrast(1, 3, level, lower)[0][0], 2.0, rtol=1e-6)
+    base, adapted = model._contrast(2, 3, level, None)
+    assert adapted.shape == (1, 1, 1) and float(adapted[0, 0, 0]) == pytest.approx(0.012)
+    np.testing.assert_allclose(base[0], 1.0, rtol=1e-6)
+
+
+def test_maps_add_up_the_bands():
+    """By hand, of the bands' differences: the fourth power over channels, middle bands by half, steps up, the fit."""
+    rng = np.random.default_rng(0)
+    pair = [50.0 + 5.0 * rng.normal(size=(3, 8, 8)) for _ in range(2)]
+
+    @jax.jit
+    def both(x, y):
+        seen = [model.visible_difference(band) for band in model.contrast_bands(x, y, 40.0)]
+        return seen, [model.difference_map(x, y, 40.0, is_video=is_video) for is_video in (True, False)]
+
+    seen, maps = both(*pair)
+    base_weights, e = model._data()["parameters"]["baseband_weight"][:3, None, None], 1e-5
+    for found, factor in zip(maps, (1.0, 0.577918291091919)):
+        layers = []
+        for k, difference in enumerate(seen):
+            weighted = factor * np.asarray(difference) * (base_weights if k == 2 else 1.0)
+            powers = np.sum((weighted + e) ** 4 - e**4, axis=0)
+            layers.append(((powers + e) ** 0.25 - e**0.25) * (0.5 if k == 1 else 1.0))
+        total = np.zeros((2, 2))
+        for layer in reversed(layers):
+            total = np.asarray(model.double(jnp.asarray(total), *layer.shape)) + layer
+        np.testing.assert_allclose(found, JOD_A * total**JOD_EXPONENT, rtol=1e-6)
+    assert len(seen) == 3 and found.min() > 0.1
+
+
 def test_derivatives_keep_the_pyramids_alone():
     planes = jnp.zeros((1, 3, 64, 96), jnp.float32)
     kept = jax.eval_shape(lambda x, y: jax.vjp(lambda z: model.pool_bands(z, y, 40.0), x)[1], planes, planes)
@@ -114,6 +153,9 @@ def test_bands_of_one_image_are_what_is_seen_of_two_where_nothing_masks():
         weights = model._band_weights(3, len(ones))[:, k][:, None, None]
         expected = (band.test - band.reference) * band.sensitivity * gain * weights
         np.testing.assert_allclose(ones[k] - others[k], expected, rtol=0, atol=2e-2 * np.abs(expected).max())
+    base = model.contrast_bands(test, reference, 40.0)[-1]
+    expected = base.reference * base.sensitivity * model._data()["parameters"]["baseband_weight"][:3, None, None]
+    np.testing.assert_allclose(others[-1], expected, rtol=1e-6)
 
 
 def test_gains_multiply_the_sensitivity_of_each_band_place_and_channel(monkeypatch):

@@ -51,6 +51,7 @@ def test_light_of_a_dull_display():
         np.testing.assert_allclose(show(np.zeros((3, 3)), dull._replace(transfer=transfer)), expected)
     np.testing.assert_allclose(show(np.full((3, 3), [42.0, 500, 1]), dull._replace(transfer="linear"))[0], [44, 102, 3])
     np.testing.assert_allclose(show(np.full((3, 3), 0.5081), dull._replace(transfer="pq", exposure=0.5)), 53, rtol=1e-3)
+    np.testing.assert_allclose(show(np.full((3, 3), 60.0), dull._replace(transfer="linear", exposure=0.5)), 32)
     power = dull._replace(transfer="gamma", gamma=2.0)
     np.testing.assert_allclose(show(np.full((3, 3), 0.5), power), 99 / 4 + 3, rtol=1e-5)
     np.testing.assert_allclose(show(np.full((3, 3), 0.5), power._replace(exposure=8.0)), 102)

@@ -42,6 +42,14 @@ def test_values_beyond_the_range_count_as_its_ends():
     np.testing.assert_allclose(pu21_decode(np.array([-5.0, 700.0])), LUMINANCES[[0, -1]], rtol=1e-9)
 
 
+def test_a_metric_s_values_are_those_of_its_variant_and_white():
+    first, second = (np.full((1, 2, 2, 1), y) for y in (3.0, 40.0))
+    for variant in VARIANTS:
+        found = on_pu21(lambda x, y: x - y, variant=variant, white=100.0)(second, first)
+        steps = (pu21_encode(y, variant=variant) for y in (second, first))
+        np.testing.assert_allclose(100 * found, np.subtract(*map(np.asarray, steps)), rtol=1e-6)
+
+
 def test_gradients_are_finite_differences():
     value, slope = jax.jit(jax.vmap(jax.value_and_grad(lambda y: pu21_encode(y))))(jnp.asarray([0.02, 3.0, 900.0]))
     moved = (pu21_encode(np.array([0.02, 3.0, 900.0]) * (1 + 1e-6)) - value) / (np.array([0.02, 3.0, 900.0]) * 1e-6)
