@@ -2,7 +2,7 @@
 
 NumPy's elementwise +, -, *, / and sqrt on float64 are rounded as IEEE 754 says, one by one. Matrix products are not
 (libraries choose the order), nor are `exp` and `log` (processors have their own). What a decoder computes with is
-made of the former.
+made of the former, and of products of matrices whose numbers are so coarse that no order rounds (`product`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ _LOG2_HIGH = float.fromhex("0x1.62e42fee00000p-1")  # 33 bits of ln 2: products 
 _LOG2_LOW = float.fromhex("0x1.a39ef35793c76p-33")
 _TERMS = tuple(1.0 / math.factorial(k) for k in range(13, -1, -1))
 _LEAST = -700.0
+LARGEST = 64.0  # of what `product` takes
 
 
 def exp(x: np.ndarray) -> np.ndarray:
@@ -53,6 +54,29 @@ def transform(x: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     for i in range(1, matrix.shape[0]):
         result = result + x[..., i : i + 1] * matrix[i]
     return result
+
+
+def product(x: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Multiplies rows with a matrix, both rounded so that float64 holds every sum exactly, in whatever order.
+
+    Rows are rounded to multiples of 2^-16 and cut at 2^6 in size, the matrix to multiples of 2^-20: with up to 1024
+    rows of entries up to 1 sums take 52 bits.
+
+    Args:
+      x: float64 [batch, n].
+      matrix: float64 [n, m], n at most 1024, entries at most 1 in size.
+
+    Returns:
+      float64 [batch, m], x @ matrix up to what was rounded.
+
+    Raises:
+      ValueError: if the matrix is too large.
+    """
+    if matrix.shape[0] > 1024 or np.abs(matrix).max() > 1.0:
+        raise ValueError(f"matrix must have at most 1024 rows and entries up to 1, got shape {matrix.shape} and "
+                         f"{np.abs(matrix).max()}")
+    rows = np.rint(np.clip(x, -LARGEST, LARGEST) * 2.0**16)
+    return (rows @ np.rint(matrix * 2.0**20)) * 2.0**-36
 
 
 def total(x: np.ndarray) -> np.ndarray:

@@ -1,8 +1,9 @@
 """One step of a diffusion codec: vectors through a noisy channel, by any of the coders of `rdr.codecs.channel`.
 
 What a step sends differs in size from component to component, and coders want to know that size. Components whose sizes
-are within an eighth of an octave of each other share a coder's tables. Coders of blocks of n numbers take a component
-of n vectors at a time, so that a message of few vectors is filled up with zeros.
+are within an eighth of an octave of each other share a coder's tables. Each group is a stream of its own, with some
+bytes at its end; the layered coders can put all into one. Coders of blocks of n numbers take a component of n vectors
+at a time, so that a message of few vectors is filled up with zeros.
 """
 
 from __future__ import annotations
@@ -14,18 +15,21 @@ import numpy as np
 from scipy.special import ndtr
 
 from rdr.bitstream import container
+from rdr.bitstream.adaptive_coder import StepDecoder, StepEncoder
 from rdr.codecs.channel import base
 from rdr.codecs.channel.base import ChannelCodec
 from rdr.codecs.channel.block import block_channel
 from rdr.codecs.channel.lattice import lattice_channel
-from rdr.codecs.channel.layered import layered_channel
-from rdr.codecs.channel.noises import Source, gaussian_source, uniform_noise
+from rdr.codecs.channel.layered import add_layered, layered_channel, read_layered
+from rdr.codecs.channel.noises import Source, gaussian_noise, gaussian_source, uniform_noise
 from rdr.codecs.channel.selection import RULES
 
 _GROUPS_PER_OCTAVE = 8
+_MAX_SURPLUS = 2048  # bits that a stream's symbols may cost beyond its bytes, as in the layered coder
 _KERNELS, _GRID = 65, 4097
 _TAIL = 1e-3  # of the probability, given to a wide Gaussian
 
+_NOISES = {layered_channel(noise()).name: noise for noise in (gaussian_noise, uniform_noise)}
 CHANNELS = ("layered", "uniform", "E8", "E8-adaptive", "BW16", *(f"{rule}-N" for rule in RULES))
 
 
@@ -107,16 +111,18 @@ def fit_source(offsets: np.ndarray, noise_scale: float) -> Source:
     return cdf
 
 
-def finalize_step(channel: ChannelCodec, offsets: np.ndarray, noise_scale: np.ndarray) -> dict[str, Any]:
+def finalize_step(channel: ChannelCodec, offsets: np.ndarray, noise_scale: np.ndarray, *, one_stream: bool = False
+                  ) -> dict[str, Any]:
     """Makes the tables of a step.
 
     Args:
       channel: from `make_channel`.
       offsets: float64 [samples, dimension], samples of what will be sent.
       noise_scale: from `channel_scale`.
+      one_stream: whether all groups are to share a stream, which only layered coders can.
 
     Returns:
-      A tree of arrays: "group" int32 [dimension] and "tables", one for each group.
+      A tree of arrays: "group" int32 [dimension], "tables", one for each group, and "one_stream" if they share one.
     """
     deviation = np.sqrt(np.maximum(np.mean(np.square(offsets), 0), 1e-12 * float(noise_scale) ** 2))
     _, group = np.unique(np.rint(_GROUPS_PER_OCTAVE * np.log2(deviation)), return_inverse=True)
@@ -126,7 +132,8 @@ def finalize_step(channel: ChannelCodec, offsets: np.ndarray, noise_scale: np.nd
         spread = float(np.sqrt(np.mean(np.square(deviation[group == g]))))
         source = fit_source(part, float(noise_scale)) if channel.dimension == 1 and part.any() else spread
         tables[f"{g:03d}"] = channel.finalize(source, noise_scale=noise_scale)
-    return {"group": group.astype(np.int32), "tables": tables}
+    made = {"group": group.astype(np.int32), "tables": tables}
+    return {**made, "one_stream": np.ones(1, np.int32)} if one_stream and channel.name in _NOISES else made
 
 
 def _blocks(columns: np.ndarray, n: int) -> np.ndarray:
@@ -153,6 +160,12 @@ def encode_step(channel: ChannelCodec, params: Any, x: np.ndarray, noise_scale: 
       A packet.
     """
     group, payloads = np.asarray(params["group"]), []
+    if "one_stream" in params:
+        encoder, noise = StepEncoder(), _NOISES[channel.name]()
+        for g in range(int(group.max()) + 1):
+            add_layered(encoder, params["tables"][f"{g:03d}"], _blocks(x[:, group == g], 1), noise=noise,
+                        noise_scale=noise_scale, shared_key=jax.random.fold_in(key, g))
+        return container.join_payloads(encoder.finish())
     for g in range(int(group.max()) + 1):
         message = channel.encode(params["tables"][f"{g:03d}"], _blocks(x[:, group == g], channel.dimension),
                                  noise_scale=noise_scale, shared_key=jax.random.fold_in(key, g))
@@ -180,10 +193,19 @@ def decode_step(channel: ChannelCodec, params: Any, packet: bytes, shape: tuple[
     """
     group = np.asarray(params["group"])
     groups, payloads = int(group.max()) + 1, container.split_payloads(packet)
-    if len(payloads) % groups:
+    if len(payloads) != 2 if "one_stream" in params else len(payloads) % groups:
         raise ValueError(f"damaged message: {len(payloads)} payloads for {groups} groups of components")
     each, n = len(payloads) // groups, channel.dimension
     y = np.empty(shape, np.float64)
+    if "one_stream" in params:
+        decoder, noise = StepDecoder(*payloads, max_surplus=_MAX_SURPLUS), _NOISES[channel.name]()
+        for g in range(groups):
+            columns = np.flatnonzero(group == g)
+            flat = read_layered(decoder, params["tables"][f"{g:03d}"], (shape[0] * columns.size,), noise=noise,
+                                noise_scale=noise_scale, shared_key=jax.random.fold_in(key, g))
+            y[:, columns] = _columns(flat, (shape[0], columns.size))
+        decoder.finish()
+        return y
     for g in range(groups):
         tables, columns = params["tables"][f"{g:03d}"], np.flatnonzero(group == g)
         count = shape[0] * columns.size

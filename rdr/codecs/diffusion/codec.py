@@ -27,16 +27,19 @@ from rdr.bitstream import container, progressive
 from rdr.codecs.base import Codec, stored_tables
 from rdr.codecs.channel.base import ChannelCodec, check_shared_key
 from rdr.codecs.diffusion import channels, process
-from rdr.codecs.diffusion.arithmetic import transform
+from rdr.codecs.diffusion.arithmetic import product, transform
 from rdr.codecs.diffusion.curves import banana, circle
+from rdr.codecs.diffusion.network_sources import pretrained
 from rdr.codecs.diffusion.sources import ExactSource, gaussian_process, gaussian_vector, swirl
 from rdr.randomness import shared_words
 from rdr.units import nats_to_bits
 
 DECODERS = ("flow", "ancestral", "mean", "noisy")
-SOURCES = {"banana": banana, "circle": circle, "gaussian_process": gaussian_process,
+SOURCES = {"banana": banana, "circle": circle, "fashion_mnist": pretrained, "gaussian_process": gaussian_process,
            "gaussian_vector": gaussian_vector, "swirl": swirl}
 _FIT = 8192  # vectors that tables are made of
+_SMALL = 32  # dimensions up to which sums are made in a fixed order and groups of components are streams of their own
+_DRAWN = 2**20  # of the step's key: numbers that are drawn; groups of components have smaller ones
 
 
 def find_source(source: str | ExactSource) -> ExactSource:
@@ -73,24 +76,27 @@ def shared_normals(key: jax.Array, shape: tuple[int, ...]) -> np.ndarray:
     return np.where(words & 1, size, -size)
 
 
-def check_vectors(x: ArrayLike, dimension: int) -> np.ndarray:
+def check_vectors(x: ArrayLike, dimension: int, *, largest: float = np.inf) -> np.ndarray:
     """Refuses what a codec of vectors cannot send.
 
     Args:
       x: the vectors.
       dimension: of a vector.
+      largest: size of numbers that can be sent.
 
     Returns:
       float64 [batch, dimension].
 
     Raises:
-      ValueError: if the shape does not fit, there is no vector, or a number is not finite.
+      ValueError: if the shape does not fit, there is no vector, or a number is not finite or too large.
     """
     x = np.asarray(x, np.float64)
     if x.ndim != 2 or x.shape[1] != dimension or not len(x):
         raise ValueError(f"x must have shape [batch, {dimension}], batch at least 1, got {x.shape}")
     if not np.isfinite(x).all():
         raise ValueError("x must be finite")
+    if np.abs(x).max() > largest:
+        raise ValueError(f"x must be at most {largest:g} in size, got {np.abs(x).max():g}")
     return x
 
 
@@ -113,6 +119,11 @@ def open_progressive(message: bytes, *, name: str, params: Any, dimension: int, 
     if params is None:
         raise ValueError("this codec's messages do not carry its parameters: give params")
     parts = progressive.unpack(message)
+    (codec, _, there), (own, _, here) = parts.codec.partition("@"), name.partition("@")
+    if codec == own and there != here:
+        raise ValueError(f"the message was written where the denoiser computes as {there or 'float64'!r}, here it "
+                         f"computes as {here or 'float64'!r}: it repeats itself on the same device and software only, "
+                         "so decode it there")
     if parts.codec != name:
         raise ValueError(f"the message was written by codec {parts.codec!r}, not by {name!r}")
     if parts.fingerprint != container.fingerprint(params):
@@ -168,12 +179,12 @@ def _step(source: ExactSource, x: np.ndarray, t: float, s: float) -> tuple[np.nd
 @functools.cache
 def diffusion_codec(source: str | ExactSource = "gaussian_vector", *, channel: str = "layered",
                     times: tuple[float, ...] | None = None, end: float = 0.1, steps: int = 1, decoder: str = "flow",
-                    decode_steps: int = 64) -> Codec:
+                    decode_steps: int = 64, least: float = 0.0) -> Codec:
     """Makes a diffusion codec.
 
     Args:
-      source: with its denoiser: an `ExactSource`, or one of "banana", "circle", "gaussian_process", "gaussian_vector"
-        and "swirl".
+      source: with its denoiser: an `ExactSource`, or one of "banana", "circle", "fashion_mnist" (images of 16 x 16
+        pixels in [0, 1], with a network), "gaussian_process", "gaussian_vector" and "swirl".
       channel: how a step is sent, `rdr.codecs.diffusion.channels.make_channel`: "layered", "E8", "greedy-32", ..; with
         "uniform" the noise of a step is uniform.
       times: of x_t, from 1 down; None for `process.information_times(end, steps)` at the mean variance of the source's
@@ -183,6 +194,10 @@ def diffusion_codec(source: str | ExactSource = "gaussian_vector", *, channel: s
       decoder: what `decode` does if its `condition` is None: "flow", "ancestral", "mean" or "noisy" (the last x_t, as
         it came).
       decode_steps: steps of flows and ancestral sampling that are not known in closed form.
+      least: components whose offsets have less variance than this times the noise's are not sent in a step: both sides
+        draw them, as ancestral sampling does, Gaussian with the variance that x_s has given x_t. A dither pays for
+        every component, however little it tells; here the distribution of x_s given x_t is kept to second moments, and
+        what the component would have told is left out.
 
     Returns:
       The codec. `init(key)` returns what the denoiser is made of, and times; `finalize` makes tables from samples of
@@ -209,7 +224,9 @@ def diffusion_codec(source: str | ExactSource = "gaussian_vector", *, channel: s
     place = "" if model.arithmetic == "float64" else f"@{model.arithmetic}"
     name = f"diffusion-{channel}{place}"
     process.decoding_times(1.0, decode_steps)  # refuses what is no number of steps
-    made = _Functions(model, coder, pairs, name, decoder, decode_steps)
+    if not 0.0 <= least < np.inf:
+        raise ValueError(f"least must be 0 or more and finite, got {least}")
+    made = _Functions(model, coder, pairs, name, decoder, decode_steps, least)
     return Codec(name, made.init, made.forward, made.finalize, made.symbols, made.encode, made.decode)
 
 
@@ -217,9 +234,9 @@ class _Functions:
     """The functions of a codec, with what its factory was given."""
 
     def __init__(self, source: ExactSource, channel: ChannelCodec, pairs: tuple[tuple[float, float], ...], name: str,
-                 decoder: str, decode_steps: int):
+                 decoder: str, decode_steps: int, least: float):
         self.source, self.channel, self.pairs, self.name = source, channel, pairs, name
-        self.decoder, self.decode_steps = decoder, decode_steps
+        self.decoder, self.decode_steps, self.least = decoder, decode_steps, least
 
     def init(self, key: jax.Array | None = None) -> dict[str, Any]:
         del key  # nothing is trained
@@ -237,7 +254,15 @@ class _Functions:
     def _turned(self, x: np.ndarray, *, back: bool = False) -> np.ndarray:
         """Vectors in the coordinates in which they are sent, or back from there."""
         basis = self.source.basis
-        return x if basis is None else transform(x, np.ascontiguousarray(basis.T) if back else basis)
+        if basis is None:
+            return x
+        multiply = transform if len(basis) <= _SMALL else product
+        return multiply(x, np.ascontiguousarray(basis.T) if back else basis)
+
+    def _drawn(self, offsets: np.ndarray, variance: float) -> tuple[np.ndarray, np.ndarray]:
+        """Which components are drawn and not sent, and with which deviations."""
+        power = np.mean(np.square(offsets), 0)
+        return power < self.least * variance, np.sqrt(variance + power)
 
     def finalize(self, params: Any) -> dict[str, Any]:
         rng = np.random.default_rng(0)
@@ -245,24 +270,51 @@ class _Functions:
         noisy, tables = rng.standard_normal(x.shape), {}
         for k, (t, s) in enumerate(self.pairs):
             expected, mean, bridge = _step(self.source, noisy, t, s)
-            offsets, scale = bridge.source * (x - mean), self._scale(t, s)
-            tables[f"{k:05d}"] = channels.finalize_step(self.channel, self._turned(offsets), scale)
-            noisy = expected + offsets + self._turned(float(scale) * self._noise(rng, x.shape), back=True)
+            offsets, scale = self._turned(bridge.source * (x - mean)), self._scale(t, s)
+            drawn, deviations = self._drawn(offsets, bridge.variance)
+            of_step = {} if drawn.all() else channels.finalize_step(
+                self.channel, offsets[:, ~drawn], scale, one_stream=x.shape[1] > _SMALL)
+            if self.least:
+                of_step = {**of_step, "drawn": drawn, "deviations": deviations[drawn]}
+            tables[f"{k:05d}"] = of_step
+            received = offsets + float(scale) * self._noise(rng, x.shape)
+            received[:, drawn] = deviations[drawn] * rng.standard_normal((len(x), int(drawn.sum())))
+            noisy = expected + self._turned(received, back=True)
         return {"identity": params["identity"], "times": params["times"], "tables": tables}
+
+    def _send(self, of_step: Any, offsets: np.ndarray, given: dict[str, Any]) -> bytes:
+        offsets = self._turned(offsets)
+        if "drawn" not in of_step:
+            return channels.encode_step(self.channel, of_step, offsets, **given)
+        sent = ~np.asarray(of_step["drawn"])
+        return channels.encode_step(self.channel, of_step, offsets[:, sent], **given) if sent.any() else b""
+
+    def _receive(self, of_step: Any, packet: bytes, shape: tuple[int, ...], given: dict[str, Any]) -> np.ndarray:
+        """What came through the channel, in the coordinates of vectors."""
+        if "drawn" not in of_step:
+            return self._turned(channels.decode_step(self.channel, of_step, packet, shape, **given), back=True)
+        drawn, received = np.asarray(of_step["drawn"]), np.empty(shape, np.float64)
+        normals = shared_normals(jax.random.fold_in(given["key"], _DRAWN), (shape[0], int(drawn.sum())))
+        received[:, drawn] = np.asarray(of_step["deviations"]) * normals
+        if drawn.all():
+            if packet:
+                raise ValueError("damaged message: a packet of a step that sends nothing is not empty")
+        else:
+            received[:, ~drawn] = channels.decode_step(self.channel, of_step, packet,
+                                                       (shape[0], int((~drawn).sum())), **given)
+        return self._turned(received, back=True)
 
     def _packets(self, params: Any, x: ArrayLike, shared_key: jax.Array | None) -> list[bytes]:
         tables, key = stored_tables(params), check_shared_key(shared_key)
-        x = check_vectors(x, self.source.dimension)
+        x = check_vectors(x, self.source.dimension, largest=self.source.largest)
         noisy, packets = shared_normals(jax.random.fold_in(key, 0), x.shape), []
         for k, (t, s) in enumerate(self.pairs):
             expected, mean, bridge = _step(self.source, noisy, t, s)
             given = {"noise_scale": self._scale(t, s), "key": jax.random.fold_in(key, k + 1)}
             of_step = tables[f"{k:05d}"]
-            offsets = self._turned(bridge.source * (x - mean))
-            packets.append(channels.encode_step(self.channel, of_step, offsets, **given))
+            packets.append(self._send(of_step, bridge.source * (x - mean), given))
             if k + 1 < len(self.pairs):
-                received = channels.decode_step(self.channel, of_step, packets[-1], x.shape, **given)
-                noisy = expected + self._turned(received, back=True)
+                noisy = expected + self._receive(of_step, packets[-1], x.shape, given)
         return packets
 
     def symbols(self, params: Any, x: ArrayLike, shared_key: jax.Array | None = None) -> np.ndarray:
@@ -281,25 +333,26 @@ class _Functions:
         noisy, last = shared_normals(jax.random.fold_in(key, 0), parts.shape), 1.0
         for k, ((t, s), packet) in enumerate(zip(self.pairs, parts.packets)):
             expected, _, _ = _step(self.source, noisy, t, s)
-            received = channels.decode_step(self.channel, tables[f"{k:05d}"], packet, parts.shape, self._scale(t, s),
-                                            jax.random.fold_in(key, k + 1))
-            noisy, last = expected + self._turned(received, back=True), s
+            given = {"noise_scale": self._scale(t, s), "key": jax.random.fold_in(key, k + 1)}
+            noisy, last = expected + self._receive(tables[f"{k:05d}"], packet, parts.shape, given), s
         return finish(self.source, noisy, last, decoder=condition or self.decoder, decode_steps=self.decode_steps,
                       private_key=private_key)
 
     def forward(self, params: Any, x: ArrayLike, *, key: jax.Array) -> tuple[np.ndarray, np.ndarray]:
         del params  # the tables decide about bytes alone
-        x = check_vectors(x, self.source.dimension)
+        x = check_vectors(x, self.source.dimension, largest=self.source.largest)
         rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
         noisy, nats, last = rng.standard_normal(x.shape), np.zeros(len(x)), 1.0
         for t, s in self.pairs:
             expected, mean, bridge = _step(self.source, noisy, t, s)
             offsets, variance = self._turned(bridge.source * (x - mean)), bridge.variance
             noise = np.sqrt(variance) * rng.standard_normal(x.shape)
-            spread = variance + np.mean(np.square(offsets), 0)
-            nats += 0.5 * (np.log(spread / variance) + np.square(offsets + noise) / spread
-                           - np.square(noise) / variance).sum(-1)
-            noisy, last = expected + self._turned(offsets + noise, back=True), s
+            spread, (drawn, deviations) = variance + np.mean(np.square(offsets), 0), self._drawn(offsets, variance)
+            told = (np.log(spread / variance) + np.square(offsets + noise) / spread - np.square(noise) / variance)
+            nats += 0.5 * told[:, ~drawn].sum(-1)
+            received = np.where(drawn, deviations * rng.standard_normal(x.shape) if drawn.any() else 0.0,
+                                offsets + noise)
+            noisy, last = expected + self._turned(received, back=True), s
         private = jax.random.fold_in(key, 1) if self.decoder == "ancestral" else None
         made = finish(self.source, noisy, last, decoder=self.decoder, decode_steps=self.decode_steps,
                       private_key=private)

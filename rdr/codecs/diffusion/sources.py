@@ -38,6 +38,7 @@ class ExactSource:
         the name of the only place where its messages can be decoded, such as a kind of device.
       basis: float64 [dimension, dimension], orthonormal columns in whose coordinates codecs send, where components are
         independent or nearly so; None for those of the vectors. Round Gaussian noise is the same in all of them.
+      largest: size of numbers that its denoiser takes; larger ones are refused.
     """
 
     name: str
@@ -51,6 +52,7 @@ class ExactSource:
     flow: Callable[[np.ndarray, float], np.ndarray] | None
     arithmetic: str = "float64"
     basis: np.ndarray | None = None
+    largest: float = np.inf
 
 
 def _positive(name: str, values: ArrayLike, rank: int) -> np.ndarray:

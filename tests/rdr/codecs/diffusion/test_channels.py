@@ -43,3 +43,22 @@ def test_channels_have_names():
     for name in ("E9", "greedy", "greedy-", "-8"):
         with pytest.raises(ValueError, match="channel must be one of"):
             channels.make_channel(name)
+
+
+@pytest.mark.parametrize("name", ["layered", "uniform"])
+def test_one_stream_is_shorter_and_says_the_same(name):
+    channel = channels.make_channel(name)
+    rng = np.random.default_rng(0)
+    scale = channels.channel_scale(channel, 0.3)
+    fit, x = rng.standard_normal((4096, 4)) * SIZES, rng.standard_normal((100, 4)) * SIZES
+    made = [channels.finalize_step(channel, fit, scale, one_stream=one) for one in (False, True)]
+    packets = [channels.encode_step(channel, params, x, scale, shared_key(1)) for params in made]
+    assert len(packets[1]) < len(packets[0]) - 6  # two of three streams end no more
+    y = [channels.decode_step(channel, params, packet, x.shape, scale, shared_key(1))
+         for params, packet in zip(made, packets)]
+    np.testing.assert_array_equal(y[0], y[1])
+    for broken in (packets[1][:-5], packets[1][:4], packets[1] + packets[1]):
+        with pytest.raises(ValueError, match="damaged message"):
+            channels.decode_step(channel, made[1], broken, x.shape, scale, shared_key(1))
+    lattice = channels.make_channel("E8")
+    assert "one_stream" not in channels.finalize_step(lattice, fit, scale, one_stream=True)
