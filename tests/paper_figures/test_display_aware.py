@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from experiments.images.display_measures import bytes_of_squared_error
 from paper_figures import display_aware
-from paper_figures.tables import DATA
+from paper_figures.tables import DATA, read_table
 from rdr.vision.cvvdp import cvvdp
 from rdr.vision.display import get_display
 
@@ -46,6 +47,19 @@ def test_the_table_follows_from_the_committed_images(data):
         assert row["psnr"] == pytest.approx(10 * np.log10(255**2 / error), abs=1e-3)
         jod = cvvdp(decoded[None], original[None], display=display).jod[0]
         assert row["jod"] == pytest.approx(float(jod), abs=1e-3)
+
+
+def test_bytes_at_equal_quality_follow_from_the_fits(data):
+    columns = read_table(DATA / "display_aware_more.csv")[1]
+    equal = read_table(DATA / "display_aware_equal.csv")[1]
+    rows = [dict(zip(columns, values)) for values in zip(*columns.values())]
+    again = bytes_of_squared_error(rows)
+    assert tuple(equal["name"]) == data.crops == tuple(row["name"] for row in again)
+    for key in ("bytes_mse", "saved"):  # of ten digits
+        np.testing.assert_allclose(equal[key], [row[key] for row in again], rtol=1e-8)
+    # The aim, 15 % fewer bytes, in two crops, and in the last, whose longest fit for squared error is not as good.
+    assert (equal["saved"] > 0.15).sum() == 2 and equal["saved"][:-1].min() > 0
+    assert equal["bytes_mse"][-1] == np.inf and equal["bytes"][-1] / columns["bytes"][-1] < 0.56
 
 
 def test_figures_show_the_table(data):
