@@ -23,7 +23,7 @@ from rdr.bitstream.coder import coder_version
 MAGIC = b"rdr"
 FORMAT_VERSION = 2  # 1 gave rare symbols twice their count
 MAX_ELEMENTS = 2**24
-FREE_ELEMENTS, ELEMENTS_PER_BYTE = 2**18, 2**12
+FREE_ELEMENTS, ELEMENTS_PER_BYTE = 2**18, 2**13
 _FINGERPRINT_BYTES = 8
 
 
@@ -143,7 +143,7 @@ def check_announced(shape: tuple[int, ...], length: int) -> None:
     """Refuses messages that announce far more numbers than so few bytes hold, before work and memory are spent on them.
 
     An entropy coder whose bytes are used up reads on without end, so that a forged message of 60 bytes can ask for
-    anything. Up to 2^18 numbers are allowed anyway, and 2^12 for each byte: rates below 1/512 bit per number of more.
+    anything. Up to 2^18 numbers are allowed anyway, and 2^13 for each byte: rates below 1/1024 bit per number of more.
 
     Args:
       shape: of what is decoded.

@@ -141,10 +141,10 @@ def test_few_bytes_cannot_announce_any_number_of_vectors():
     params = codec.finalize(codec.init(None))
     parts = unpack(codec.encode(params, X))
     for payloads in ((b"", b""), parts.payloads, (bytes(range(1, 41)), b"")):
-        forged = pack(parts._replace(shape=(2**18, 2), payloads=payloads))
-        with pytest.raises(ValueError, match="cannot be trusted with the 524288 numbers"):
+        forged = pack(parts._replace(shape=(2**19, 2), payloads=payloads))
+        with pytest.raises(ValueError, match="cannot be trusted with the 1048576 numbers"):
             codec.decode(forged, params=params)
-    constant = np.full((2**18, 2), -2.0, np.float32)  # the first column of its table, which costs no bytes
+    constant = np.full((2**19, 2), -2.0, np.float32)  # the first column of its table, which costs no bytes
     with pytest.raises(ValueError, match="code fewer at a time"):
         codec.encode(params, constant)
     wide = vector_codec(codec.encode.args[0]._replace(latent_shape=lambda shape: (shape[0], 2**20)))
