@@ -15,7 +15,8 @@ There is no rate: columns in bits are nan, and `gap_distortion` is what distorti
 `equal_perception.csv`: PSNR of the ways at one Frechet distance. A point below its line by more than three standard
 errors fails the run. It resumes.
 
-Cost: smoke two CPU minutes, most of them compiling, quick about 12 CPU minutes. Expected (quick): see
+Cost: smoke two CPU minutes, most of them compiling, quick 10.5 CPU minutes with
+`--perceptual_steps=600 --perceptual_tasks=super-resolution`. Expected (quick): see
 docs/results/restoration.md.
 """
 
