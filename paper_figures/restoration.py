@@ -139,7 +139,8 @@ def restoration(data: Data) -> Figure:
                     continue
                 order = np.argsort(rows["parameter"][chosen], kind="stable")
                 axis.plot(root[chosen][order], 1e3 * rows["distortion"][chosen][order],
-                          linestyle=":" if joined else "none", linewidth=0.7, marker=MARKERS[i], color=COLORS[i], markerfacecolor="white" if i % 2 else None,
+                          linestyle=":" if joined else "none", linewidth=0.7, marker=MARKERS[i],
+                          color=COLORS[i], markerfacecolor="white" if i % 2 else None,
                           label=name, zorder=2 + i)
             axis.set(title=f"{SOURCES[source]}: {title_of(task, noise)}")
             axis.title.set_fontsize(7.5)
