@@ -168,16 +168,30 @@ def lower_curve(table: Table, distortion: Any) -> Curve:
       distortion: D [...].
 
     Returns:
-      Rates and errors [...]; 0 where nothing is known.
+      Rates and errors [...]; 0 where nothing is known. An error of a point's distortion counts as that of its rate as
+      steeply as the lower bound falls there: so much less is known at D, if the point is at D less its error.
     """
     d = np.asarray(distortion, np.float64)
     x, y, x_se, y_se = _points(table, "lower")
     rate, se = np.zeros(d.shape), np.zeros(d.shape)
-    slope = _slopes(table, x)
+    slope = _own_slopes(x, y, _slopes(table, x))
     for here, bits, error in zip(x, y, y_se + slope * x_se):
         better = (here >= d) & (bits > rate)
         rate, se = np.where(better, bits, rate), np.where(better, error, se)
     return Curve(rate, se)
+
+
+def _own_slopes(distortion: np.ndarray, rate: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
+    """How steep a bound is at its points, to the steeper side, bits per unit; `otherwise` where there is one alone."""
+    order = np.argsort(distortion, kind="stable")
+    x, y = distortion[order], np.maximum.accumulate(rate[order][::-1])[::-1]  # what is known at least as far out
+    with np.errstate(divide="ignore", invalid="ignore"):
+        steps = np.where(np.diff(x) > 0, -np.diff(y) / np.diff(x), 0.0)
+    steeper = np.maximum(np.append(steps, 0.0), np.append(0.0, steps))
+    found = otherwise.copy()
+    if x.size > 1:
+        found[order] = steeper
+    return found
 
 
 def _slopes(table: Table, distortion: np.ndarray) -> np.ndarray:

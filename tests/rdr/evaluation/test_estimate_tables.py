@@ -55,6 +55,17 @@ def test_curves_bracket_the_truth_that_their_points_bracket():
     assert estimate_tables.contradictions(table) == []
 
 
+def test_errors_of_a_lower_bound_s_distortion_count_by_its_own_slope():
+    lower = points("l", "lower", D, -0.3, d_se=0.001)
+    table = estimate_tables.joined([points("u", "upper", D, 4.0 * truth(D)), lower])  # five times as steep
+    here = 0.1 * 100 ** (0.5 / 11)
+    at = D[np.searchsorted(D, here)]
+    slope = (truth(at / 100 ** (1 / 11)) - truth(at)) / (at - at / 100 ** (1 / 11))
+    assert estimate_tables.lower_curve(table, here).se == pytest.approx(0.001 * slope, rel=1e-6)
+    single = estimate_tables.joined([points("u", "upper", D, 0.0), points("l", "lower", [0.1], -1.0, d_se=0.001)])
+    assert estimate_tables.lower_curve(single, 0.1).se == pytest.approx(0.001 * 0.5 / np.log(2) / 0.1, rel=0.1)
+
+
 def test_a_lower_bound_above_an_upper_one_is_found_between_points_too():
     upper = points("u", "upper", [0.01, 0.3], 0.0)
 

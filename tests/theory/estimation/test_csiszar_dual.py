@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from theory import continuous
-from theory.estimation import dual, known_sources
+from theory.estimation import csiszar_dual, dual, known_sources
 from theory.estimation.csiszar_dual import dual_lines, evaluate_dual, fit_dual
 from theory.estimation.intervals import coverage, mean
 from theory.gaussian import scalar
@@ -126,3 +126,13 @@ def test_samples_that_are_all_the_same_need_no_rate():
     x = np.full((100, 1), 2.0)
     point = dual(x, x, slopes=[1.0, 3.0], atoms=32, iterations=60)
     assert (np.abs(np.asarray(point.rate)) < 1e-6).all() and (np.asarray(point.distortion) < 1e-12).all()
+
+
+def test_the_line_of_a_distortion_is_chosen_by_training_samples_alone(monkeypatch):
+    influence = jnp.asarray(np.random.default_rng(0).normal(size=(50, 1)) + np.array([1.0, 3.0]))
+    made = csiszar_dual.DualLines(jnp.array([1.0, 2.0]), influence.mean(0), influence, jnp.array([2.0, 1.0]),
+                                  jnp.array([1.0, 0.5]))
+    monkeypatch.setattr(csiszar_dual, "fit_dual", lambda *_, **__: None)
+    monkeypatch.setattr(csiszar_dual, "dual_lines", lambda *_, **__: made)
+    found = csiszar_dual.dual(np.eye(8), np.eye(8), slopes=[1.0, 2.0], distortion=[0.1])
+    np.testing.assert_allclose(found.rate, made.intercept[:1] - 0.1)

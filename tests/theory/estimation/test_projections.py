@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from theory.estimation import known_sources, projections
+from theory.estimation import csiszar_dual, known_sources, projections
 from theory.gaussian import scalar, vector
 
 VARIANCES = np.array([1.0, 0.25, 0.01])
@@ -89,3 +89,18 @@ def test_refuses_lines_of_different_samples(lines):
         projections.projection_bound([], rate=1.0)
     with pytest.raises(ValueError, match="slopes and intercepts must have one shape"):
         projections.density_bound([[1.0]], [[1.0, 2.0]], rate=1.0)
+
+
+def test_lines_are_chosen_by_training_samples_alone():
+    noise = np.random.default_rng(0).normal(size=(50, 1))
+    influence = jnp.asarray(noise - noise.mean() + np.array([1.0, 3.0]))  # held-out samples like the second line
+
+    def made(*expected):
+        return csiszar_dual.DualLines(jnp.array([1.0, 2.0]), influence.mean(0), influence, jnp.array(expected),
+                                      jnp.array([1.0, 0.5]))
+
+    found = projections.projection_bound([made(2.0, 1.0)], rate=[0.5, 1.5])
+    np.testing.assert_allclose(found.distortion, [0.5, -0.5])  # (1 - R) / 1, where the second has (3 - R) / 2
+    assert projections.projection_bound([made(0.4, 0.4)], rate=0.5).distortion == 0  # nothing is hoped for
+    together = projections.independent_bound([made(2.0, 1.0), made(-0.1, -0.1)], distortion=0.1)
+    np.testing.assert_allclose(together.rate, 1.0 - 0.1)
