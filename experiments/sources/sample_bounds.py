@@ -46,6 +46,7 @@ from rdr.evaluation.tables import write_table
 from theory.estimation import curves
 
 CODECS = (*sample_bounds_codecs.CODECS, *sample_bounds_image_codecs.CODECS)
+_FINER = 8  # points of lower bounds for each rate
 ESTIMATORS = ("gaussian", "particles", "mixture", "variational", "generator", "dual", "projections")
 
 
@@ -168,7 +169,7 @@ def make_estimators(config: Config, source: Source, directory: pathlib.Path) -> 
             reached = np.append(rates, rates[-1] * np.array([2.0, 4.0, 8.0])) if name == "gaussian" else rates
             made[name] = functools.partial(curves.curve, name, samples.vectors, samples.held_out, rate=reached,
                                            count=config.projections, atoms=config.atoms,
-                                           size=config.projection_size)
+                                           size=config.projection_size, finer=_FINER)
     return made
 
 

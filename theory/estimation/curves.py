@@ -20,7 +20,6 @@ MAX_DIMENSION = 3  # of `dual`, whose branch and bound is for few dimensions
 _MAX_FITTED = 5000  # samples that a dual function is fitted to
 _LEAST_RATE = 0.25  # bits: lower bounds look from there on, if not from lower rates
 _MORE = 2  # lines of a lower bound beyond one for each rate
-_FINER = 8  # points of a lower bound for each rate
 
 
 def gaussian_slopes(training: ArrayLike, rate: ArrayLike) -> tuple[jax.Array, jax.Array]:
@@ -43,7 +42,7 @@ def gaussian_slopes(training: ArrayLike, rate: ArrayLike) -> tuple[jax.Array, ja
 
 def curve(
     name: str, training: ArrayLike, held_out: ArrayLike, *, rate: ArrayLike, size: int = 2, count: int = 8,
-    atoms: int = 64, iterations: int = 100,
+    atoms: int = 64, iterations: int = 100, finer: int = 1,
 ) -> Estimate:
     """Bounds R(D) at several places by an estimator, at the slopes that a Gaussian of the same covariance has there.
 
@@ -57,16 +56,18 @@ def curve(
       count: most projections, on principal components.
       atoms: of the fits of lower bounds.
       iterations: of those fits.
+      finer: points of a lower bound for each rate: on lines that are known they cost nothing, and between two points
+        the one of less rate holds.
 
     Returns:
-      `Estimate`; of "gaussian" [k + 1], where the last point is that of rate 0; of lower bounds [8 k], since a point on
-      a line that is known costs nothing, and between points the one of less rate holds.
+      `Estimate` of shape [finer k]; of "gaussian" [k + 1], where the last point is that of rate 0.
 
     Raises:
       ValueError: if there is no such estimator, samples cannot be used, or there are too many dimensions for the dual.
     """
     check_choice("name", name, ESTIMATORS)
     check_domain("rate", rate, minimum=0.0, open_minimum=True, finite=True)
+    check_domain("finer", finer, minimum=1, finite=True)
     training, held_out = check_both(training, held_out)
     rate = jnp.atleast_1d(jnp.asarray(rate, jnp.float64))
     if name == "gaussian":
@@ -74,7 +75,7 @@ def curve(
         return gaussian(training, held_out, distortion=jnp.append(gaussian_slopes(training, rate)[1], everything))
     most = jnp.minimum(rate.max(), max(jnp.log2(atoms), rate.min()))
     rate, shown = (jnp.geomspace(jnp.minimum(rate.min(), _LEAST_RATE), most, number)
-                   for number in (rate.size + _MORE, _FINER * rate.size))
+                   for number in (rate.size + _MORE, int(finer) * rate.size))
     fitted = training[:_MAX_FITTED]
     if name == "dual":
         if training.shape[1] > MAX_DIMENSION:
