@@ -37,7 +37,7 @@ from experiments.images.display_measures import bytes_of_squared_error, color_er
 from experiments.images.foveated_glance import bit_map
 from rdr import command_line
 from rdr.codecs import overfitted
-from rdr.codecs.overfitted.objectives import objective
+from rdr.codecs.overfitted.objectives import SQUARED_ERROR_WEIGHT_OF_JOD, objective
 from rdr.codecs.overfitted.signals import SRGB, Signal
 from rdr.command_line import option
 from rdr.data import light
@@ -82,8 +82,8 @@ class Config:
     display: str = option("desktop", "the display that the others, and the glance, are fitted for",
                           choices=tuple(DISPLAYS))
     squared_error: float = option(
-        0.2, "weight of squared error, of 8-bit levels, beside ColorVideoVDP's inner quality, which hardly sees "
-        "hues of large areas; four times that of `rdr encode --objective=jod`")
+        SQUARED_ERROR_WEIGHT_OF_JOD, "weight of squared error, of 8-bit levels, beside ColorVideoVDP's inner quality, "
+        "which hardly sees hues of large areas; the usual one is that of `rdr encode --objective=jod`")
     white: float = option(500.0, "cd/m^2 that a photograph's white has on the television")
     fixation: tuple[float, ...] = option(
         (0.5, 0.5), "row and column of the glance, as fractions of the side; empty for no glance")

@@ -46,7 +46,7 @@ class Config:
 
     objective: str = option(
         "mse", "what is minimized beside the rate; wd (Wasserstein distortion), wd_mse or lpips for realism, jod for "
-        "what people notice on a display (ColorVideoVDP)",
+        "what people notice on a display (ColorVideoVDP, and some squared error, which holds colors)",
         choices=OBJECTIVES, first=True)
     rd_lambda: float = option(
         0.0, f"lambda, bits per pixel for one unit of the objective; larger for better and longer files; with --bpp, "

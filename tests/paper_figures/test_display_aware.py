@@ -6,6 +6,7 @@ import pytest
 from experiments.images.display_measures import bytes_of_squared_error
 from paper_figures import display_aware
 from paper_figures.tables import DATA, read_table
+from rdr.codecs.overfitted.objectives import SQUARED_ERROR_WEIGHT_OF_JOD
 from rdr.vision.cvvdp import cvvdp
 from rdr.vision.display import get_display
 
@@ -60,6 +61,17 @@ def test_bytes_at_equal_quality_follow_from_the_fits(data):
     # The aim, 15 % fewer bytes, in two crops, and in the last, whose longest fit for squared error is not as good.
     assert (equal["saved"] > 0.15).sum() == 2 and equal["saved"][:-1].min() > 0
     assert equal["bytes_mse"][-1] == np.inf and equal["bytes"][-1] / columns["bytes"][-1] < 0.56
+
+
+def test_more_squared_error_holds_colors_of_areas():
+    rows = read_table(DATA / "display_aware_weights.csv")[1]
+    pairs = {}
+    for name, size, weight, color, psnr in zip(*(rows[key] for key in (
+            "name", "wanted_bytes", "squared_error", "color_error", "psnr"))):
+        pairs.setdefault((name, size), {})["mse" if np.isnan(weight) else weight] = color, psnr
+    assert len(pairs) == 4 and SQUARED_ERROR_WEIGHT_OF_JOD == 0.2
+    for found in pairs.values():
+        assert found["mse"][0] < found[0.2][0] < found[0.05][0] and found["mse"][1] > found[0.2][1] > found[0.05][1]
 
 
 def test_figures_show_the_table(data):

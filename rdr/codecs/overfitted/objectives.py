@@ -39,7 +39,7 @@ FeatureMaps = Callable[[jax.Array], dict[str, jax.Array]]
 PIXELS_PER_DEGREE = 40.0
 FOVEATED = ("eccentricity", "acuity")  # sigma by the distance from a fixated point
 SQUARED_ERROR_WEIGHT = 10.0  # in "wd_mse", of values in [0, 1]
-SQUARED_ERROR_WEIGHT_OF_JOD = 0.05  # of squared 8-bit levels
+SQUARED_ERROR_WEIGHT_OF_JOD = 0.2  # of squared 8-bit levels; with .05 hues of short files drift
 # Of bands in units of what is just seen, for the usual lambda: crops of Kodak after JPEG at .64 bits per pixel have a
 # Wasserstein distortion (sigma = 4) of .173 then, and of .174 on AlexNet.
 VDP_SCALE = 1 / 16
@@ -129,9 +129,9 @@ def objective(name: str, *, features: str | FeatureMaps = "alexnet", scales: int
     * "wd": Wasserstein distortion between feature maps.
     * "wd_mse": that plus `squared_error_weight` times the squared error of values in [0, 1].
     * "lpips": LPIPS v0.1 with AlexNet; gray images as gray RGB.
-    * "jod": ColorVideoVDP's inner quality Q on a display, of which 10 - JOD = 0.044 Q^0.93, plus a little of "mse". Q
+    * "jod": ColorVideoVDP's inner quality Q on a display, of which 10 - JOD = 0.044 Q^0.93, plus 0.2 times "mse". Q
       grows as about the square of small differences, so that it trades against the rate as a squared error does; it
-      does not see a factor of all light, which squared error holds.
+      does not see a factor of all light, and hardly the hue of large areas, which squared error holds.
 
     Args:
       name: of `OBJECTIVES`.
