@@ -7,6 +7,7 @@ import os
 import pathlib
 import sys
 import tempfile
+import threading
 
 os.environ.setdefault("MPLBACKEND", "agg")
 # Most of the suite's time is compiling, which takes two thirds of the time without LLVM's optimizations; what a test
@@ -23,10 +24,39 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 import jax
 import pytest
 
+# Python looks for cycles after each 700 new objects otherwise, of which tracing makes millions.
+gc.set_threshold(20_000, 10, 10)
+
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 pytest_plugins = ["tests.image_codec_fixtures"]
+
+
+def _share_contexts(lowerings=50):
+    """JAX makes a context of MLIR for each program, a fifth of the time of a small one: one serves some programs.
+
+    Not for ever, since a context keeps the constants of its programs. It is an internal function of JAX: where it is
+    not found, nothing changes.
+    """
+    try:
+        from jax._src.interpreters import mlir
+
+        make = mlir.make_ir_context
+    except (ImportError, AttributeError):
+        return
+    kept = threading.local()
+
+    def shared():
+        if not getattr(kept, "left", 0):
+            kept.context, kept.left = make(), lowerings
+        kept.left -= 1
+        return kept.context
+
+    mlir.make_ir_context = shared
+
+
+_share_contexts()
 
 # What takes more than a second, most of it compiling: `--fast` leaves it out. Names without parameters, a line each.
 _SLOW = pathlib.Path(__file__).with_name("slow_tests.txt")
@@ -34,6 +64,10 @@ _SLOW = pathlib.Path(__file__).with_name("slow_tests.txt")
 
 def pytest_addoption(parser):
     parser.addoption("--fast", action="store_true", help="leave out the tests that take more than a second")
+
+
+def pytest_collection_finish():
+    gc.freeze()  # modules and what they hold stay: no search for cycles goes through them again
 
 
 def pytest_collection_modifyitems(config, items):

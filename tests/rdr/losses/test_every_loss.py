@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.extend.core import jaxprs_in_params
 
 from rdr.features import weights
 from rdr.losses.color_difference import color_difference
@@ -117,11 +118,6 @@ def compiled(name):
 
 
 @functools.cache
-def forward(name):
-    return functools.partial(jit(LOSSES[name][1]), params(name))
-
-
-@functools.cache
 def double(name):
     """Value and gradient in float64, computed once."""
     return compiled(name)(*((IMAGES, REFERENCE) if name in IMAGE_LOSSES else (SAMPLES, OTHERS)))
@@ -136,13 +132,13 @@ def test_one_number_per_image_in_the_type_of_the_images(name):
 
 
 @by_image_loss
-def test_float32_is_the_same_with_x64_on_and_off_and_near_float64(name):
-    x, y = np.float32(IMAGES), np.float32(REFERENCE)
-    params(name)
+def test_float32_is_the_same_with_x64_on_and_off_and_mapped_it_is_near_float64(name):
+    loss, x, y = LOSSES[name][1], np.float32(IMAGES), np.float32(REFERENCE)
+    weights = params(name)
     with jax.enable_x64(False):
-        off = forward(name)(x, y)
+        off = jit(jax.vmap(lambda p, x, y: loss(p, x[None], y[None])[0], in_axes=(None, 0, 0)))(weights, x, y)
     assert off.dtype == jnp.float32
-    # Float32 sums of up to some thousand terms.
+    # Float32 sums of up to some thousand terms; `vmap` of images is their batch.
     np.testing.assert_allclose(off, double(name)[0], rtol=2e-5)
     # With x64 on, float32 images are computed with in float32 from beginning to end, gradient included: no
     # array of 64-bit numbers occurs (Python's numbers show as f64[], and are cast).
@@ -163,23 +159,33 @@ def test_the_gradient_equals_a_finite_difference(name):
 
 
 @by_image_loss
-def test_an_image_does_not_see_its_batch_and_vmap_is_the_batch(name):
-    loss = LOSSES[name][1]
-    one = jit(jax.vmap(lambda p, x, y: loss(p, x[None], y[None])[0], in_axes=(None, 0, 0)))
-    mapped = one(params(name), IMAGES[::-1], REFERENCE[::-1])
-    np.testing.assert_allclose(mapped[::-1], double(name)[0], rtol=1e-10)
+def test_an_image_does_not_see_its_batch(name):
+    other = np.stack([np.zeros_like(IMAGES[0]), IMAGES[1]])
+    beside, gradient = compiled(name)(other, REFERENCE)
+    np.testing.assert_allclose(beside[1], double(name)[0][1], rtol=1e-10)
+    np.testing.assert_allclose(gradient[1], double(name)[1][1], rtol=1e-8, atol=1e-12)
+
+
+def equations(jaxpr):
+    """Every equation of a program, those of the programs within it included."""
+    for equation in jaxpr.eqns:
+        yield equation
+        for inner in jaxprs_in_params(equation.params):
+            yield from equations(inner)
 
 
 @by_image_loss
 def test_bfloat16_is_computed_in_float32(name):
-    x, y = (jnp.asarray(z, jnp.bfloat16) for z in (IMAGES, REFERENCE))
-    value = forward(name)(x, y)
-    assert value.dtype == jnp.float32
-    exact, _ = compiled(name)(np.asarray(x, np.float64), np.asarray(y, np.float64))
-    # Only the input is rounded, not what is computed from it.
-    np.testing.assert_allclose(value, exact, rtol=2e-5)
-    gradient, _ = jax.eval_shape(jax.grad(total(name), argnums=1, has_aux=True), params(name), x, y)
-    assert gradient.dtype == jnp.bfloat16 and gradient.shape == x.shape
+    shape = jax.ShapeDtypeStruct(IMAGES.shape, jnp.bfloat16)
+    program = jax.make_jaxpr(jax.value_and_grad(total(name), argnums=1, has_aux=True))(params(name), shape, shape)
+    (_, value), gradient = jax.tree.unflatten(jax.tree.structure(((0, 0), 0)), program.out_avals)
+    assert value.dtype == jnp.float32 and gradient.dtype == jnp.bfloat16 and gradient.shape == shape.shape
+    # The images are cast, and their gradient at the end; all that is computed is computed in float32, whose values are
+    # held above.
+    half = [e for e in equations(program.jaxpr)
+            if any(v.aval.dtype == jnp.bfloat16 for v in (*e.invars, *e.outvars)) and not {*jaxprs_in_params(e.params)}]
+    assert {e.primitive.name for e in half} == {"convert_element_type"}
+    assert sum(e.outvars[0].aval.dtype == jnp.bfloat16 for e in half) == 1
 
 
 @by_image_loss
