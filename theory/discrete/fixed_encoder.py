@@ -11,7 +11,7 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from theory.discrete import decoder_cuts, decoder_program
-from theory.discrete.common import channels
+from theory.discrete.common import marginals
 from theory.discrete.common.gradients import with_gradient, without_gradient
 from theory.discrete.decoder_bounds import (
     BestDecoder,
@@ -161,7 +161,7 @@ def _perfect(task: Task, options: Options) -> BestDecoder:
     point, steps = decoder_program.solve(
         scaled.cost, scaled.rows, scaled.allowed, blocks.fixed_output_block(p), None, gauge=True,
         tolerance=0.1 * task.tolerance, max_iterations=options.max_iterations)
-    joint = channels.match_marginals(point.joint, scaled.rows, p)
+    joint = marginals.match_marginals(point.joint, scaled.rows, p)
     total = joint.sum(1, keepdims=True)
     decoder = jnp.where(total > 0, joint / jnp.where(total > 0, total, 1.0), p[None])
     h = jnp.where(scaled.allowed, point.critic, 0.0)

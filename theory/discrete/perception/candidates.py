@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from theory.discrete.classical import solver as classical
-from theory.discrete.common import channels
+from theory.discrete.common import channels, marginals
 from theory.discrete.perception import blocks as perception_blocks
 from theory.discrete.perception import interior_point
 from theory.discrete.perception.divergences import TRANSPORT
@@ -153,7 +153,7 @@ def fixed_output(problem: Problem, options: Options, q: jax.Array | None = None)
     # A rank-one correction would use forbidden pairs.
     joint = lax.cond(
         jnp.any(jnp.isinf(limits.problem.distortion) & (p > 0)[:, None] & (q > 0)[None]),
-        channels.match_marginals_on_support, channels.match_marginals, p[:, None] * channel, p, q)
+        marginals.match_marginals_on_support, marginals.match_marginals, p[:, None] * channel, p, q)
     # Rounding of a joint pmf is large beside a rare letter's row: its row is made to sum to one by itself.
     rows = joint.sum(-1, keepdims=True)
     channel = jnp.where(rows > 0, joint / jnp.where(rows > 0, rows, 1.0), q[None])

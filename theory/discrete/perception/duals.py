@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from theory.discrete.common import channels
+from theory.discrete.common import channels, marginals
 from theory.discrete.common.channels import NormalizedProblem
 from theory.discrete.perception import blocks as perception_blocks
 from theory.discrete.perception import divergences, power_divergence
@@ -133,7 +133,7 @@ def _bind_transport(p: jax.Array, options: Options, costs: jax.Array, points: ja
 
 def _coupling_cost(plan, p, q, cost):
     """The cost of a coupling of p and q next to a plan whose marginals are nearly those."""
-    return channels.mean_distortion(jnp.ones_like(p), channels.match_marginals(plan, p, q), cost)
+    return channels.mean_distortion(jnp.ones_like(p), marginals.match_marginals(plan, p, q), cost)
 
 
 def _steepest(p, h, cost):

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from theory.discrete.common import channels
+from theory.discrete.common import channels, marginals
 from theory.discrete.common.programs import Programs
 from theory.discrete.perception import candidates as making
 from theory.discrete.perception import divergences, feasibility, solver
@@ -145,7 +145,7 @@ def _join_linear_program(
     pmf = problem.pmf / problem.pmf.sum()
     channel = jnp.asarray(least.channel)
     if realistic:
-        joint = channels.match_marginals_on_support(pmf[:, None] * channel, pmf, pmf)
+        joint = marginals.match_marginals_on_support(pmf[:, None] * channel, pmf, pmf)
         rows = joint.sum(-1, keepdims=True)
         channel = jnp.where(rows > 0, joint / jnp.where(rows > 0, rows, 1.0), pmf[None])
     candidate = candidate._replace(channel=channel, realistic=jnp.asarray(realistic))

@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import linprog
 from scipy.special import rel_entr
 
-from theory.discrete.common import channels
+from theory.discrete.common import channels, marginals
 from theory.discrete.perception import duals as perception_duals
 from theory.discrete.perception.problem import Options
 from theory.discrete.perception.rdp import transport_costs
@@ -65,7 +65,7 @@ def test_at_perfect_realism_no_channel_with_the_sources_marginal_is_below():
     rng = np.random.default_rng(1)
     problem = channels.normalize(jnp.asarray(PMF), jnp.asarray(MATRIX))
     for _ in range(30):
-        joint = np.asarray(channels.match_marginals(
+        joint = np.asarray(marginals.match_marginals(
             jnp.asarray(rng.dirichlet(np.ones(N * N)).reshape(N, N) + np.diag(PMF)) / 2, problem.pmf, problem.pmf))
         rate = rel_entr(joint, np.outer(PMF, PMF)).sum()
         target = (joint * np.asarray(problem.distortion)).sum()
