@@ -12,12 +12,13 @@ dithers and lattices (DiffC), with the probability flow (F), a posterior sample 
 a decoder, and codebooks (DDCM). Beside them principal components with dithered scalars, with and without realism.
 
 `points.csv`: a row for each codec and decoder; bits per image, squared error of an image, perception is the Frechet
-distance of pixels to images that were not coded, `perception_null` that of the originals. Bounds: upper ones are the
-Gaussian channel, a mixture of Gaussians and the ideals of the denoisers (`diffusion_codecs_measures`), the lower one
-projections. `bounds.csv` has their points, `points.npz` images. A point below the lower bound by more than three
-standard errors fails the run. It resumes.
+distance of pixels to images that were not coded, `perception_null` that of the originals, `feature_frechet` that of
+the network's last hidden layer. Bounds: upper ones are the Gaussian channel, a mixture of Gaussians and the ideals of
+the denoisers (`diffusion_codecs_measures`), the lower one projections. `bounds.csv` has their points, `points.npz`
+images. A point below the lower bound by more than three standard errors fails the run. It resumes.
 
-Cost: smoke a minute of CPU time, quick see docs/results/diffusion_codecs.md; training of the network 20 CPU minutes.
+Cost: smoke a minute of CPU time, quick 6.5 CPU minutes, training of the network (`--network=`) 5.4 more. Expected:
+docs/results/diffusion_codecs.md.
 """
 
 import dataclasses
@@ -140,21 +141,21 @@ def _seconds() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_utime
 
 
-def measure(config: Config, case: Case, source: ExactSource, samples: Samples, keep: dict[str, np.ndarray]
-            ) -> list[dict[str, Any]]:
+def measure(config: Config, case: Case, sources: dict[str, ExactSource], samples: Samples,
+            keep: dict[str, np.ndarray]) -> list[dict[str, Any]]:
     """Sends held-out images with one codec.
 
     Args:
       config: settings.
       case: which codec.
-      source: with its denoiser.
+      sources: by name of denoiser.
       samples: the images.
       keep: where the first decoded images go, by label and decoder.
 
     Returns:
       For each decoder: bytes of messages, squared errors of images, realism, and CPU seconds for 1,000 images.
     """
-    codec = make_codec(case, source, config.decode_steps)
+    codec = make_codec(case, sources[case.denoiser], config.decode_steps)
     params = codec.finalize(codec.init(jax.random.key(0)))
     key = jax.random.fold_in(shared_key(config.seed), np.uint32(zlib.crc32(case.label().encode())))
     sizes, heads, spent = [], [], {"encode": 0.0, **dict.fromkeys(case.decoders, 0.0)}
@@ -177,7 +178,7 @@ def measure(config: Config, case: Case, source: ExactSource, samples: Samples, k
         keep[f"{case.label()}/{name}"] = y[:SHOWN]
         rows.append({
             "decoder": name, "bytes": sizes, "head_bytes": heads, "errors": np.square(x - y).sum(1).tolist(),
-            **measures.realism(y, samples.vectors, seed=config.seed)._asdict(),
+            **measures.realism(y, samples.vectors, sources["network"].identity, seed=config.seed)._asdict(),
             "encode_seconds": 1000.0 * spent["encode"] / len(x), "decode_seconds": 1000.0 * spent[name] / len(x)})
     return rows
 
@@ -202,12 +203,14 @@ def originals(config: Config, samples: Samples) -> np.ndarray:
     return samples.held_out[:count].astype(np.float64)
 
 
-def reference_rows(config: Config, samples: Samples, keep: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+def reference_rows(config: Config, samples: Samples, identity: Any, keep: dict[str, np.ndarray]
+                   ) -> list[dict[str, Any]]:
     """Principal components with dithered scalars, the images of all messages in one.
 
     Args:
       config: settings.
       samples: the images.
+      identity: of the network whose features measure realism.
       keep: where the first decoded images go.
 
     Returns:
@@ -220,7 +223,7 @@ def reference_rows(config: Config, samples: Samples, keep: dict[str, np.ndarray]
             keep[f"klt-{aim:g}/{decoder}"] = y[:SHOWN]
             rows.append({"channel": "klt", "aim": aim, "decoder": decoder, "rate": found.rate,
                          "bits": found.bits.tolist(), "errors": np.square(x - y).sum(1).tolist(),
-                         **measures.realism(y, samples.vectors, seed=config.seed)._asdict()})
+                         **measures.realism(y, samples.vectors, identity, seed=config.seed)._asdict()})
     return rows
 
 
@@ -263,15 +266,17 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
     tables.write_table(workdir / "bounds.csv", bounds, {
         "experiment": "image_diffusion_codecs", "seed": config.seed, "source": samples.name,
         "units": "rates: bits per image; distortion: squared error of an image"})
-    null = measures.realism(x, samples.vectors, seed=config.seed)
+    seen = sources["network"].identity
+    null = measures.realism(x, samples.vectors, seen, seed=config.seed)
     table: dict[str, list] = {}
-    rows, sheet = _kept(workdir / "cases" / "klt.json", lambda keep: reference_rows(config, samples, keep))
+    rows, sheet = _kept(workdir / "cases" / "klt.json", lambda keep: reference_rows(
+        config, samples, seen, keep))
     sheet["originals"] = x[:SHOWN]
     for row in rows:
         add_row(table, config, samples, bounds, None, row, null)
     for case in tqdm(CASES[config.cases], desc="codecs", unit="codec"):
         rows, images = _kept(workdir / "cases" / f"{case.label()}.json", lambda keep, case=case: measure(
-            config, case, sources[case.denoiser], samples, keep))
+            config, case, sources, samples, keep))
         sheet |= images
         for row in rows:
             add_row(table, config, samples, bounds, case, row, null)

@@ -43,13 +43,15 @@ SMOKE = (Case("uniform", 0.5, 2, decoders=_ALL), Case("E8", 0.5), Case("codebook
 QUICK = (
     *(Case("uniform", noise, decoders=_ALL) for noise in _NOISES),
     *(Case("uniform", noise, denoiser="linear") for noise in _NOISES[::2]),
-    *(Case("uniform", noise, k) for k in (2, 4) for noise in _NOISES[1:4]), Case("uniform", 0.35, 8),
-    *(Case("uniform", 0.35, k, least) for k, least in ((1, 0.0), (1, 1.0), (4, 1.0))),
-    *(Case(channel, noise) for channel in ("layered", "E8") for noise in _NOISES[1:4:2]),
-    *(Case("codebook-4", 0.3, k) for k in (8, 24)),
+    *(Case("uniform", noise, k) for k in (2, 4) for noise in _NOISES[1:4]),
+    *(Case("uniform", 0.35, least=least) for least in (0.0, 1.0)),
+    *(Case(channel, 0.35) for channel in ("layered", "E8")), Case("codebook-4", 0.3, 8),
 )
 CASES = {"smoke": SMOKE, "quick": QUICK, "full": (
-    *QUICK, *(Case(channel, noise, k, decoders=_ALL) for channel in ("layered", "E8") for k in (2, 4, 8)
+    *QUICK, *(Case("uniform", 0.35, k, least) for k, least in ((8, 0.25), (2, 0.0), (2, 1.0), (4, 1.0))),
+    *(Case(channel, noise) for channel in ("layered", "E8") for noise in (1.0, 0.6, 0.2, 0.12)),
+    Case("codebook-4", 0.3, 24),
+    *(Case(channel, noise, k, decoders=_ALL) for channel in ("layered", "E8") for k in (2, 4, 8)
               for noise in _NOISES), *(Case("uniform", 0.06, k, decoders=_ALL) for k in (1, 2, 4)))}
 
 
@@ -112,7 +114,8 @@ def add_row(table: dict[str, list], config: Any, samples: Samples, bounds: dict[
         "noise": result["aim"] if case is None else case.noise, "least": float("nan") if case is None else case.least,
         "rate_se": rate_se, "distortion_se": d_se, "psnr": -10.0 * float(np.log10(d / samples.dimension)),
         "header_bits": header, "perception_null": null.frechet, "sliced_w2": result["sliced"],
-        "sliced_w2_null": null.sliced, "encode_seconds": result.get("encode_seconds", float("nan")),
+        "sliced_w2_null": null.sliced, "feature_frechet": result["features"], "feature_frechet_null": null.features,
+        "encode_seconds": result.get("encode_seconds", float("nan")),
         "decode_seconds": result.get("decode_seconds", float("nan"))}
     for name, cell in row.items():
         table.setdefault(name, []).append(cell)

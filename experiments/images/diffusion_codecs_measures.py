@@ -11,7 +11,7 @@ coder costs.
 """
 
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -20,6 +20,7 @@ import numpy as np
 from experiments.sources import sample_bounds, sample_realism_codecs
 from experiments.sources.sample_bounds_codecs import principal_axes
 from experiments.sources.sample_bounds_sources import Source
+from rdr.codecs.diffusion import network
 from rdr.codecs.diffusion.process import Denoiser
 from rdr.codecs.vectors import water_filling
 from rdr.data.samples import Samples
@@ -29,6 +30,7 @@ from rdr.metrics.moments import moments
 from rdr.metrics.pyramid_sliced import sliced_distance
 from rdr.randomness import shared_key
 
+_FEATURE_NOISE, _FEATURE_IMAGES = 0.1, 20_000
 LARGEST_NOISE = 30.0  # deviation from which integrals start: there e is the variance, and R(v) = e / (2 v ln 2)
 
 
@@ -54,10 +56,12 @@ class Realism(NamedTuple):
     Attributes:
       frechet: Frechet distance of pixels, at most W2 squared.
       sliced: W2 squared of projections, mean over directions.
+      features: Frechet distance of the network's last hidden layer.
     """
 
     frechet: float
     sliced: float
+    features: float
 
 
 def ideal(denoise: Denoiser, x: np.ndarray, *, least: float, points: int, seed: int) -> Ideal:
@@ -87,22 +91,47 @@ def ideal(denoise: Denoiser, x: np.ndarray, *, least: float, points: int, seed: 
     return Ideal(deviations, bits.mean(1), errors.mean(1), bits.std(1) / np.sqrt(len(x)))
 
 
-def realism(y: np.ndarray, reference: np.ndarray, *, seed: int) -> Realism:
+def features(identity: Mapping[str, Any], x: np.ndarray) -> np.ndarray:
+    """What the denoiser's last hidden layer makes of images, taken for noisy ones with deviation .1.
+
+    Second moments of pixels are those of the source as soon as every component has its variance; these features see
+    what a network had to know of images to denoise them.
+
+    Args:
+      identity: of a source of `rdr.codecs.diffusion.network_sources.network_source` with a network.
+      x: [n, dimension].
+
+    Returns:
+      [n, width].
+    """
+    t = _FEATURE_NOISE**2 / (1.0 + _FEATURE_NOISE**2)
+    mean, axes, lam = (np.asarray(identity[name], np.float64) for name in ("mean", "axes", "variances"))
+    weights = {name: np.asarray(value, np.float64) for name, value in identity["network"].items()}
+    root = np.sqrt(1.0 - t)
+    u = root * np.sqrt(lam) / ((1.0 - t) * lam + t) * (root * (np.asarray(x, np.float64) - mean) @ axes)
+    return network.hidden(weights, u, network.levels(np.float64(t)), clip=np.clip)
+
+
+def realism(y: np.ndarray, reference: np.ndarray, identity: Mapping[str, Any], *, seed: int) -> Realism:
     """Measures how decoded images are distributed.
 
     Args:
       y: [n, dimension].
       reference: images that are not the originals of these, at least as many.
+      identity: of the network of `features`.
       seed: of directions.
 
     Returns:
       The distances.
     """
-    left, right = moments(np.asarray(y, np.float64)), moments(np.asarray(reference, np.float64))
-    frechet = gaussian_frechet(left.mean, left.covariance, right.mean, right.covariance)
+    def frechet(y: np.ndarray, reference: np.ndarray) -> float:
+        left, right = moments(np.asarray(y, np.float64)), moments(np.asarray(reference, np.float64))
+        return float(gaussian_frechet(left.mean, left.covariance, right.mean, right.covariance))
+
     sliced, _ = sliced_distance(np.asarray(y, np.float64), np.asarray(reference[: len(y)], np.float64),
                                 key=jax.random.key(seed), seed=seed, num_projections=64)
-    return Realism(float(frechet), float(sliced))
+    seen = (features(identity, part) for part in (y, reference[:_FEATURE_IMAGES]))
+    return Realism(frechet(y, reference), float(sliced), frechet(*seen))
 
 
 def equal_times(variances: np.ndarray, end: float, steps: int) -> tuple[float, ...]:

@@ -112,11 +112,11 @@ def _swish(x: Any, clip: Callable) -> Any:
     return x * clip(x * (1.0 / 6.0) + 0.5, 0.0, 1.0)
 
 
-def correction(weights: Weights, u: Any, level: Any, *, snap: Callable = lambda x: x, clip: Callable = jnp.clip) -> Any:
-    """The network F.
+def hidden(weights: Weights, u: Any, level: Any, *, snap: Callable = lambda x: x, clip: Callable = jnp.clip) -> Any:
+    """The last hidden layer of the network.
 
     h = u A + l B + b; in every block h += s(g (h' C + l D + c)) E with h' = s(h), g = 1 + l G, l the levels, and
-    s(x) = x max(0, min(1, x / 6 + 1/2)); F = s(h) O.
+    s(x) = x max(0, min(1, x / 6 + 1/2)); the layer is s(h).
 
     Args:
       weights: from `init`.
@@ -126,7 +126,7 @@ def correction(weights: Weights, u: Any, level: Any, *, snap: Callable = lambda 
       clip: `clip` of the arrays' library.
 
     Returns:
-      [batch, dimension].
+      [batch, width].
     """
     level = level if level.ndim == 2 else level[None]
     h = snap(u @ weights["input"] + level @ weights["input_level"] + weights["input_bias"][None])
@@ -135,7 +135,22 @@ def correction(weights: Weights, u: Any, level: Any, *, snap: Callable = lambda 
         y = snap(_swish(h, clip)) @ weights["first"][i] + bias
         y = snap(_swish(snap(y), clip) * (1.0 + level @ weights["gate"][i]))
         h = h + snap(y @ weights["second"][i])
-    return snap(_swish(snap(h), clip)) @ weights["output"]
+    return snap(_swish(snap(h), clip))
+
+
+def correction(weights: Weights, u: Any, level: Any, **how: Any) -> Any:
+    """The network F: the last hidden layer times a matrix.
+
+    Args:
+      weights: from `init`.
+      u: the Gaussian's estimate in units of sqrt(lam), [batch, dimension].
+      level: from `levels`, [batch, 8] or [8].
+      **how: `snap` and `clip` of `hidden`.
+
+    Returns:
+      [batch, dimension].
+    """
+    return hidden(weights, u, level, **how) @ weights["output"]
 
 
 def relative_error(model: Mapping[str, Any], weights: Weights, z: jax.Array, t: jax.Array, noise: jax.Array

@@ -222,7 +222,7 @@ def pretrained(name: str = "fashion_mnist") -> ExactSource:
       name: "fashion_mnist": images of 16 x 16 pixels in [0, 1], means of those of Fashion-MNIST.
 
     Returns:
-      The source; codecs' tables are made of samples that the network draws, which takes half a minute. Give
+      The source; codecs' tables are made of samples that the network draws, which takes 40 CPU seconds. Give
       `load_network` real samples to be faster, and a little better.
 
     Raises:

@@ -22,8 +22,10 @@ def test_a_codec_s_rows_are_of_real_messages(samples):
     config = diffusion_codecs.Config(vectors=200, messages=2, decode_steps=3)
     source = network_sources.network_source(network.statistics(samples.vectors), None, samples=samples.vectors)
     keep = {}
-    rows = diffusion_codecs.measure(config, Case("uniform", 0.1, decoders=("mean", "flow", "ancestral")), source,
-                                    samples, keep)
+    weights = network.round_weights(network.init(jax.random.key(0), 36, width=8, blocks=1))
+    sources = {"linear": source, "network": network_sources.network_source(source.identity, weights)}
+    case = Case("uniform", 0.1, decoders=("mean", "flow", "ancestral"), denoiser="linear")
+    rows = diffusion_codecs.measure(config, case, sources, samples, keep)
     x = diffusion_codecs.originals(config, samples)
     assert [row["decoder"] for row in rows] == ["mean", "flow", "ancestral"]
     mean, flow, ancestral = (np.mean(row["errors"]) for row in rows)

@@ -1,5 +1,6 @@
 """Measures against closed forms of a Gaussian source."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -36,12 +37,31 @@ def test_times_share_the_information_out_equally():
     assert measures.equal_times(LAM, 0.3, 1) == (1.0, 0.3)
 
 
-def test_realism_is_of_distributions(vectors):
-    same = measures.realism(vectors[:2000], vectors[2000:], seed=0)
-    shrunk = measures.realism(0.5 * vectors[:2000], vectors[2000:], seed=0)
+@pytest.fixture(scope="module")
+def identity(vectors):
+    weights = network.init(jax.random.key(0), 4, width=12, blocks=1)
+    return {**network.statistics(vectors), "network": network.round_weights(weights)}
+
+
+def test_realism_is_of_distributions(vectors, identity):
+    same = measures.realism(vectors[:2000], vectors[2000:], identity, seed=0)
+    shrunk = measures.realism(0.5 * vectors[:2000], vectors[2000:], identity, seed=0)
+    assert shrunk.features > 20 * same.features
     assert same.frechet < 0.01 and same.sliced < 0.01
     np.testing.assert_allclose(shrunk.frechet, LAM.sum() / 4, rtol=0.06)  # deviations halved
     assert shrunk.sliced > 10 * same.sliced
+
+
+def test_features_are_the_last_layer_before_the_output(vectors, identity):
+    found = measures.features(identity, vectors[:5])
+    t = 0.01 / 1.01
+    lam = identity["variances"].astype(np.float64)
+    z = np.sqrt(1 - t) * (vectors[:5] - identity["mean"]) @ identity["axes"].astype(np.float64)
+    u = np.sqrt((1 - t) * lam) / ((1 - t) * lam + t) * z
+    weights = {name: value.astype(np.float64) for name, value in identity["network"].items()}
+    weights["output"] = np.eye(12)[:, :4]
+    np.testing.assert_allclose(found[:, :4], network.exact_correction(weights, u, t), atol=2e-3)
+    assert found.shape == (5, 12) and found.std() > 0.05
 
 
 def test_the_linear_codec_gives_components_their_variance_back(vectors):

@@ -49,9 +49,11 @@ def test_no_order_of_sums_changes_a_bit(made):
              "input_bias": weights["input_bias"][order], "first": weights["first"][:, order],
              "first_level": weights["first_level"], "first_bias": weights["first_bias"], "gate": weights["gate"],
              "second": weights["second"][:, :, order], "output": weights["output"][order]}
-    denoise, other = network.exact_denoiser(model, weights), network.exact_denoiser(model, moved)
+    wide, other = ({name: value.astype(np.float64) for name, value in w.items()} for w in (weights, moved))
+    u = np.random.default_rng(5).standard_normal((40, 12))
+    np.testing.assert_array_equal(network.exact_correction(wide, u, 0.2), network.exact_correction(other, u, 0.2))
+    denoise = network.exact_denoiser(model, weights)
     expected = denoise(x, 0.2)
-    np.testing.assert_array_equal(expected, other(x, 0.2))
     np.testing.assert_array_equal(expected, np.concatenate([denoise(one[None], 0.2) for one in x]))
     # A product in floating point is not like that.
     a, b = np.random.default_rng(4).standard_normal((2, 40, 24))
