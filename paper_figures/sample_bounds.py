@@ -30,6 +30,7 @@ ESTIMATORS = ("gaussian", "generator", "variational", "particles", "mixture")
 CODECS = {"klt_dither": "KLT, dithered scalars", "scalar_dither": "learned, dithered scalars",
           "lattice_transform": "learned, dithered lattice", "amortized": "pretrained image codec, mosaic",
           "overfitted": "fitted image codec, mosaic"}
+_NARROW = 0.1  # bits: brackets of R(D) that are drawn as a line
 _TOP = 1.15  # of the largest rate of a codec or of the best upper bound
 
 
@@ -66,10 +67,14 @@ def _panel(axes: Axes, data: dict[str, np.ndarray], source: str) -> None:
     for name, color, line in zip(ESTIMATORS, COLORS[1:], LINES[2:] + LINES[1:]):
         x, rate, _ = _rows(data, source, "upper", name)
         if x.size:
-            axes.plot(x, rate, color=color, linestyle=line, linewidth=1.0, label=name)
-    x, rate, _ = _rows(data, source, "lower", "known")
+            fine = np.geomspace(x[0], x[-1], 300)  # between points chords are bounds, which bend here
+            axes.plot(fine, np.interp(fine, x, rate), color=color, linestyle=line, linewidth=1.0, label=name)
+    x, low, _ = _rows(data, source, "lower", "known")
+    places, high, _ = _rows(data, source, "upper", "known")
+    high = high[np.isin(places, x)]
     if x.size:
-        axes.plot(x, rate, color="0.55", linewidth=3.5, zorder=1, label="R(D), proved")
+        narrow = high - low < _NARROW
+        axes.plot(x[narrow], 0.5 * (low + high)[narrow], color="0.55", linewidth=3.5, zorder=1, label="R(D), proved")
     for (name, label), marker in zip(CODECS.items(), MARKERS):
         x, rate, _ = _rows(data, source, "codec", name)
         if x.size:
@@ -93,7 +98,7 @@ def make_figure(data: dict[str, np.ndarray]) -> Figure:
       The figure.
     """
     sources = list(dict.fromkeys(data["source"].tolist()))
-    across = min(3, len(sources))
+    across = 2 if len(sources) == 4 else min(3, len(sources))
     down = math.ceil(len(sources) / across)
     figure, grid = plt.subplots(down, across, figsize=(3.3 * across, 2.9 * down + 0.5), layout="constrained",
                                 squeeze=False)
