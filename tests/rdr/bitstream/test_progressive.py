@@ -28,6 +28,9 @@ def test_damage_is_refused():
         changed[place] ^= 0x10
         with pytest.raises(ValueError, match=r"message|format|coded"):
             progressive.unpack(bytes(changed))
+    assert progressive.unpack(MESSAGE, max_elements=21).shape == (7, 3)
+    with pytest.raises(ValueError, match="message"):
+        progressive.unpack(MESSAGE, max_elements=20)
     with pytest.raises(ValueError, match="left over"):
         progressive.unpack(MESSAGE + b"x")
     with pytest.raises(ValueError, match="at most"):
