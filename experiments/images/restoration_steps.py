@@ -16,7 +16,8 @@ Gaussian, here with the covariance of 8 x 8 patches of the photographs (`exact_s
 gray levels in [0, 1]. `gain_db`: how much more PSNR the rectified flow from the same network's estimate has, at the
 least Frechet distance that both reach when they are mixed with the estimate; 25 steps.
 
-Cost: smoke a CPU minute; quick 7 CPU minutes for 6,000 steps of training and 25 and 100 of sampling. Expected (quick): see docs/results/restoration.md. It resumes.
+Cost: smoke a CPU minute; quick 7 CPU minutes for 6,000 steps of training and 25 and 100
+of sampling. Expected (quick): see docs/results/restoration.md. It resumes.
 """
 
 import dataclasses
