@@ -72,3 +72,10 @@ def test_one_in_twenty_at_most_exceeds_the_truth():
 def test_refuses(fitted, arguments, message):
     with pytest.raises(ValueError, match=message):
         certificate(*fitted, **arguments)
+
+
+def test_between_corners_of_the_lattice_there_may_be_more():
+    """All samples in the middle between two corners: the largest c is 1 there, and exp(-0.01) at the corners."""
+    points = np.full((50_000, 1), 0.25)
+    bound = confident_dual._within((np.zeros(1), np.ones(1)), points, np.zeros(50_000), 0.16, 1.0, 0.05)
+    assert 1.0 <= bound < 1.001
