@@ -121,6 +121,7 @@ def test_makings_that_are_refused(options, message):
     (np.zeros((2, 2, 3), np.uint8), "standard_hdr_linear", {}, "must be floating-point cd/m.2"),
     (np.zeros((2, 2, 3), np.int32), "standard_4k", {}, "uint8 or uint16"),
     (np.full((2, 2, 3), 1024, np.uint16), "standard_4k", {"bits": 10}, "must not exceed 1023, got 1024"),
+    (np.full((2, 2, 3), 2**15, np.uint16), "standard_4k", {"bits": 15}, "must not exceed 32767, got 32768"),
     (np.zeros((2, 2, 3), np.uint8), "standard_4k", {"bits": 10}, "bits must be from 1 to 8"),
     (RAMP, "standard_4k", {"bits": 10}, "bits are of integers"), (RAMP[..., :2], "standard_4k", {}, "1 or 3 channels"),
     (RAMP, "standard_4k", {"space": "lab"}, "space must be one of"),
