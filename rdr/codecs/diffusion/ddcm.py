@@ -96,7 +96,8 @@ class _Functions:
 
     def symbols(self, params: Any, x: ArrayLike, shared_key: jax.Array | None = None) -> np.ndarray:
         self._check(params)
-        x, key = diffusion.check_vectors(x, self.source.dimension), check_shared_key(shared_key)
+        x = diffusion.check_vectors(x, self.source.dimension, largest=self.source.largest)
+        key = check_shared_key(shared_key)
         chosen = np.empty((len(x), len(self.pairs)), np.int32)
 
         def choose(k: int, codebook: np.ndarray, mean: np.ndarray) -> np.ndarray:

@@ -177,6 +177,9 @@ def test_what_does_not_fit_is_refused():
     params = codec.finalize(codec.init())
     with pytest.raises(ValueError, match="at most 32 in size"):
         codec.encode(params, np.full((1, DIMENSION), 255.0), shared_key=shared_key(0))
+    ddcm = codecs.get("ddcm", source=source, bits=1, steps=1)
+    with pytest.raises(ValueError, match="at most 32 in size"):
+        ddcm.encode(ddcm.init(), np.full((1, DIMENSION), 255.0), shared_key=shared_key(0))
     with pytest.raises(ValueError, match="least must be"):
         diffusion_codec(source, least=-1.0)
 
