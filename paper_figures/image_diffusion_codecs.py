@@ -22,10 +22,12 @@ from paper_figures.tables import read_table
 _NEEDED = {"codec", "channel", "denoiser", "decoder", "steps", "noise", "least", "rate_bits", "distortion",
            "perception", "feature_frechet", "feature_frechet_null", "dimension", "psnr"}
 USUAL = 0.25  # `least` of the series
+TRANSFORMS = ("klt", "trained")  # channels without diffusion: decoders "mean" and "realistic"
 # Name -> channel, denoiser, steps.
 SERIES = {"KLT, dithered scalars": ("klt", "linear", 1), "1 step, linear denoiser": ("uniform", "linear", 1),
           "1 step, network": ("uniform", "network", 1), "2 steps, network": ("uniform", "network", 2),
-          "4 steps, network": ("uniform", "network", 4)}
+          "4 steps, network": ("uniform", "network", 4),
+          "trained transforms, dithered scalars": ("trained", "none", 1)}
 BOUNDS = {"gaussian": "Gaussian, upper", "mixture": "mixture of Gaussians, upper",
           "ideal of the network denoiser": "ideal of the network, upper"}
 
@@ -56,7 +58,7 @@ class Data(NamedTuple):
         channel, denoiser, steps = SERIES[name]
         c = self.columns
         chosen = ((c["channel"] == channel) & (c["denoiser"] == denoiser) & (c["steps"] == steps)
-                  & (c["decoder"] == decoder) & ((c["least"] == USUAL) | (channel == "klt")))
+                  & (c["decoder"] == decoder) & ((c["least"] == USUAL) | (channel in TRANSFORMS)))
         at = np.flatnonzero(chosen)
         at = at[np.argsort(c["rate_bits"][at], kind="stable")]
         return {key: column[at] for key, column in c.items()}
@@ -85,9 +87,9 @@ def load(path: pathlib.Path) -> Data:
 
 
 def _draw(axis: Axes, data: Data, decoders: tuple[str, str], column: str) -> None:
-    """All series of a panel: of the diffusion codecs the second decoder, of the linear codec the first."""
+    """All series of a panel: of the diffusion codecs the second decoder, of transform codecs the first."""
     for i, name in enumerate(SERIES):
-        rows = data.series(name, decoders[0] if i == 0 else decoders[1])
+        rows = data.series(name, decoders[SERIES[name][0] not in TRANSFORMS])
         axis.plot(rows["rate_bits"], rows[column], linestyle=LINES[i], marker=MARKERS[i], color=COLORS[i],
                   markerfacecolor="white" if i % 2 else None, label=name, zorder=3 + i)
 
@@ -143,6 +145,8 @@ def sheet_rows(data: Data) -> list[tuple[str, str, dict[str, np.ndarray]]]:
     for aim in (18.0, 75.0):
         for name, decoder, words in (("KLT, dithered scalars", "mean", "KLT, least error"),
                                      ("KLT, dithered scalars", "realistic", "KLT, realistic"),
+                                     ("trained transforms, dithered scalars", "mean", "trained, least error"),
+                                     ("trained transforms, dithered scalars", "realistic", "trained, realistic"),
                                      ("1 step, network", "mean", "UQDM-mean"), ("1 step, network", "flow", "UQDM-F"),
                                      ("1 step, network", "ancestral", "UQDM-A")):
             found = data.series(name, decoder)
@@ -150,7 +154,7 @@ def sheet_rows(data: Data) -> list[tuple[str, str, dict[str, np.ndarray]]]:
                 continue
             at = int(np.argmin(np.abs(np.log(found["rate_bits"] / aim))))
             row = {key: column[at : at + 1] for key, column in found.items()}
-            label = f"klt-{row['noise'][0]:g}/{decoder}" if row["channel"][0] == "klt" else (
+            label = f"{row['channel'][0]}-{row['noise'][0]:g}/{decoder}" if row["channel"][0] in TRANSFORMS else (
                 f"{row['denoiser'][0]}-{row['channel'][0]}-{row['noise'][0]:g}-{int(row['steps'][0])}-"
                 f"{row['least'][0]:g}/{decoder}")
             rows.append((label, f"{words}: {row['rate_bits'][0]:.1f} bits, error {row['distortion'][0]:.2f}, "

@@ -9,7 +9,8 @@ scikit-learn's digits. The denoiser is the network that comes with the package (
 file, or one that is trained here (empty); "linear" is the denoiser of the Gaussian with the same moments: what the
 network adds is what lies between the two. Codecs are those of `rdr.codecs.diffusion`: uniform noise (UQDM), layered
 dithers and lattices (DiffC), with the probability flow (F), a posterior sample (A) or the denoiser's output (mean) for
-a decoder, and codebooks (DDCM). Beside them principal components with dithered scalars, with and without realism.
+a decoder, and codebooks (DDCM). Beside them principal components with dithered scalars and trained transforms around
+dithered scalars (`diffusion_codecs_trained`), with and without realism.
 
 `points.csv`: a row for each codec and decoder; bits per image, squared error of an image, perception is the Frechet
 distance of pixels to images that were not coded, `perception_null` that of the originals, `feature_frechet` that of
@@ -17,7 +18,7 @@ the network's last hidden layer. Bounds: upper ones are the Gaussian channel, a 
 the denoisers (`diffusion_codecs_measures`), the lower one projections. `bounds.csv` has their points, `points.npz`
 images. A point below the lower bound by more than three standard errors fails the run. It resumes.
 
-Cost: smoke a minute of CPU time, quick 6.5 CPU minutes, training of the network (`--network=`) 5.4 more. Expected:
+Cost: smoke a minute of CPU time, quick 9 CPU minutes, training of the network (`--network=`) 5.4 more. Expected:
 docs/results/diffusion_codecs.md.
 """
 
@@ -36,6 +37,7 @@ import numpy as np
 from tqdm import tqdm
 
 from experiments.images import diffusion_codecs_measures as measures
+from experiments.images import diffusion_codecs_trained as trained
 from experiments.images import diffusion_codecs_training as training
 from experiments.images.diffusion_codecs_cases import CASES, Case, add_row, make_codec
 from rdr import command_line, files
@@ -71,6 +73,10 @@ class Config:
     fraction: int = option(9, "binary digits of weights behind the point")
     ideal_points: int = option(40, "of the integral of the denoisers' ideals")
     rates: tuple[float, ...] = option((5.0, 10.0, 20.0, 40.0, 80.0, 160.0), "bits that the linear codec aims at")
+    codec_rates: tuple[float, ...] = option((15.0, 33.0, 70.0), "bits that the trained codec aims at")
+    codec_steps: int = option(2500, "of its training")
+    codec_batch: int = option(128, "images of a step of it")
+    codec_hidden: tuple[int, ...] = option((256,), "widths of its transforms' hidden layers")
     fitted: int = option(4000, "images that estimators of bounds are fitted to")
     components: int = option(8, "of the mixture of Gaussians")
     mixture_steps: int = option(20, "of the mixture of Gaussians")
@@ -79,12 +85,15 @@ class Config:
     def __post_init__(self):
         for name, least in (("side", 4), ("vectors", 32), ("messages", 2), ("decode_steps", 1), ("width", 1),
                             ("blocks", 1), ("steps", 1), ("batch", 1), ("ideal_points", 4), ("fitted", 16),
-                            ("components", 1), ("mixture_steps", 1)):
+                            ("components", 1), ("mixture_steps", 1), ("codec_steps", 1), ("codec_batch", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
-        for name, values in (("learning_rate", (self.learning_rate,)), ("rates", self.rates)):
+        for name, values in (("learning_rate", (self.learning_rate,)), ("rates", self.rates),
+                             ("codec_rates", self.codec_rates)):
             if not values or not all(0.0 < value < np.inf for value in values):
                 raise ValueError(f"{name} must be positive and finite, got {getattr(self, name)}")
+        if not all(width >= 1 for width in self.codec_hidden):
+            raise ValueError(f"codec_hidden must be at least 1, got {self.codec_hidden}")
         if not 1 <= self.fraction <= network.FRACTION:
             raise ValueError(f"fraction must be from 1 to {network.FRACTION}, got {self.fraction}")
         if not 0 <= self.seed < 2**32:
@@ -93,10 +102,12 @@ class Config:
 
 PRESETS = {
     "smoke": Config(data="digits", network="", side=8, cases="smoke", vectors=64, messages=2, decode_steps=4, width=32,
-                    blocks=1, steps=200, batch=64, ideal_points=12, rates=(10.0, 40.0), fitted=400, components=2,
-                    mixture_steps=3),
+                    blocks=1, steps=200, batch=64, ideal_points=12, rates=(10.0, 40.0), codec_rates=(10.0, 40.0),
+                    codec_steps=200, codec_batch=64, codec_hidden=(16,), fitted=400, components=2, mixture_steps=3),
     "quick": Config(),
-    "full": Config(cases="full", network="", width=512, steps=100_000, learning_rate=1e-3, messages=8, decode_steps=32),
+    "full": Config(cases="full", network="", width=512, steps=100_000, learning_rate=1e-3, messages=8, decode_steps=32,
+                   codec_rates=(7.0, 15.0, 33.0, 70.0, 130.0), codec_steps=20_000, codec_batch=256,
+                   codec_hidden=(512,)),
 }
 
 
@@ -272,7 +283,12 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
     rows, sheet = _kept(workdir / "cases" / "klt.json", lambda keep: reference_rows(
         config, samples, seen, keep))
     sheet["originals"] = x[:SHOWN]
-    for row in rows:
+    others, images = _kept(workdir / "cases" / "trained.json", lambda keep: trained.rows(
+        samples, x, seen, keep, rates=config.codec_rates, steps=config.codec_steps, hidden=config.codec_hidden,
+        batch=config.codec_batch, messages=config.messages, shown=SHOWN, seed=config.seed,
+        directory=workdir / "trained"))
+    sheet |= images
+    for row in rows + others:
         add_row(table, config, samples, bounds, None, row, null)
     for case in tqdm(CASES[config.cases], desc="codecs", unit="codec"):
         rows, images = _kept(workdir / "cases" / f"{case.label()}.json", lambda keep, case=case: measure(

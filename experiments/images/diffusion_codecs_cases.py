@@ -83,16 +83,19 @@ def add_row(table: dict[str, list], config: Any, samples: Samples, bounds: dict[
       config: settings of the experiment.
       samples: the source.
       bounds: rows of estimators.
-      case: of a diffusion codec; None for the linear one.
+      case: of a diffusion codec; None for the linear and the trained one.
       result: what was measured.
       null: realism of the originals.
     """
     errors = np.array(result["errors"])
     d, d_se = float(errors.mean()), float(errors.std(ddof=1) / np.sqrt(errors.size))
     if case is None:
-        bits = np.array(result["bits"])
-        rate, rate_se, header = result["rate"], float(bits.std(ddof=1) / np.sqrt(bits.size)), float("nan")
-        codec = "KLT dither" + (" realistic" if result["decoder"] == "realistic" else "")
+        header, is_trained = float("nan"), result["channel"] == "trained"
+        bits = 8.0 * np.array(result["bytes"]) / config.vectors if is_trained else np.array(result["bits"])
+        rate = float(bits.mean()) if is_trained else result["rate"]
+        rate_se = float(bits.std(ddof=1) / np.sqrt(bits.size))
+        codec = ("trained" if is_trained else "KLT") + " dither" + (
+            " realistic" if result["decoder"] == "realistic" else "")
     else:
         bits = 8.0 * np.array(result["bytes"]) / config.vectors
         rate, rate_se = float(bits.mean()), float(bits.std(ddof=1) / np.sqrt(bits.size))
@@ -109,7 +112,8 @@ def add_row(table: dict[str, list], config: Any, samples: Samples, bounds: dict[
         "rate_bits": rate, "distortion": d, "perception": result["frechet"], "bound_kind": "R(D) from samples",
         "bound_lower_bits": float(lower.rate[1]), "bound_upper_bits": float(upper.rate[1]),
         "gap_bits": rate - float(upper.rate[1]), "gap_se": float(error), "seed": config.seed,
-        "channel": "klt" if case is None else case.channel, "denoiser": "linear" if case is None else case.denoiser,
+        "channel": result["channel"] if case is None else case.channel,
+        "denoiser": {"klt": "linear", "trained": "none"}[result["channel"]] if case is None else case.denoiser,
         "decoder": result["decoder"], "steps": 1 if case is None else case.steps,
         "noise": result["aim"] if case is None else case.noise, "least": float("nan") if case is None else case.least,
         "rate_se": rate_se, "distortion_se": d_se, "psnr": -10.0 * float(np.log10(d / samples.dimension)),

@@ -67,6 +67,7 @@ def test_networks_are_found_trained_or_refused(samples, tmp_path):
     ({"vectors": 3}, "vectors must be at least 32"), ({"rates": ()}, "rates must be positive"),
     ({"fraction": 13}, "fraction must be from 1 to 12"), ({"seed": -1}, "seed must be in"),
     ({"learning_rate": 0.0}, "learning_rate must be positive"),
+    ({"codec_rates": (0.0,)}, "codec_rates must be positive"), ({"codec_hidden": (0,)}, "codec_hidden must be"),
 ])
 def test_bad_settings_are_named(values, said):
     with pytest.raises(ValueError, match=said):
