@@ -118,5 +118,4 @@ def test_crops_of_a_folder_come_from_the_middle(tmp_path):
 def test_files_fitted_for_a_display_look_better_there(tmp_path):
     config = dataclasses.replace(SMOKE, size=48, bytes=400, steps=200)
     squared, seen = experiment.run(config, tmp_path)
-    # Short files of few steps end up to a tenth below their size: one that is shorter and better is better still.
-    assert seen["jod"] > squared["jod"] and 0.9 < seen["bytes"] / squared["bytes"] < 1.02
+    assert seen["jod"] > squared["jod"] and 0.98 < seen["bytes"] / squared["bytes"] < 1.02

@@ -158,6 +158,15 @@ def test_the_gradient_equals_a_finite_difference(name):
     np.testing.assert_allclose(slope / scale, (ahead - behind) / (2 * h) / scale, atol=2e-5)
 
 
+@pytest.mark.stress  # the suite holds it in float32, in a test above
+@by_image_loss
+def test_vmap_is_the_batch_in_float64(name):
+    loss = LOSSES[name][1]
+    one = jit(jax.vmap(lambda p, x, y: loss(p, x[None], y[None])[0], in_axes=(None, 0, 0)))
+    mapped = one(params(name), IMAGES[::-1], REFERENCE[::-1])
+    np.testing.assert_allclose(mapped[::-1], double(name)[0], rtol=1e-10)
+
+
 @by_image_loss
 def test_an_image_does_not_see_its_batch(name):
     other = np.stack([np.zeros_like(IMAGES[0]), IMAGES[1]])

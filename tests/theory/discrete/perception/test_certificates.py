@@ -342,6 +342,13 @@ def test_pairs_that_no_channel_uses_do_not_stop_the_solver():
         entropy = -share * np.log2(share) - pmf[1] * np.log2(pmf[1])
         assert float(answer.rate) == pytest.approx(entropy + share * float(others.rate), abs=1e-8)
 
+    def rate(p):
+        return rate_distortion_perception(p, matrix, distortion=1e-2, perception=0.0, divergence=FEW[0]).rate
+
+    toward = np.array([-0.6, 1.0, -0.4])
+    slope = (float(rate(pmf + 1e-4 * toward)) - float(rate(pmf - 1e-4 * toward))) / 2e-4
+    assert float(jax.jvp(rate, (pmf,), (toward,))[1]) == pytest.approx(slope, abs=1e-3)
+
 
 @pytest.mark.parametrize("pmf", [[0.5, 0.3, 0.0, 0.2], [0.2, 0.0, 0.0, 0.8]])
 def test_letters_that_never_occur_do_not_stop_the_solver_at_the_smallest_distortion(pmf):
