@@ -40,6 +40,7 @@ from experiments.images import diffusion_codecs_measures as measures
 from experiments.images import diffusion_codecs_trained as trained
 from experiments.images import diffusion_codecs_training as training
 from experiments.images.diffusion_codecs_cases import CASES, Case, add_row, make_codec
+from experiments.sources import harness
 from rdr import command_line, files
 from rdr.bitstream import progressive
 from rdr.codecs.diffusion import network, network_sources
@@ -299,18 +300,10 @@ def run(config: Config, workdir: pathlib.Path) -> dict[str, list]:
     files.write_arrays(workdir / "points.npz", {
         name: np.rint(255.0 * np.clip(y, 0.0, 1.0)).astype(np.uint8).reshape(-1, *samples.shape)
         for name, y in sheet.items()}, compressed=True)
-    tables.write_points(workdir / "points.csv", table, {
-        "experiment": "image_diffusion_codecs", "seed": config.seed,
-        "units": "rates: bits per image; distortion: squared error of it; perception: Frechet distance of pixels"})
-    tables.write_run_record(workdir, name="experiments.images.diffusion_codecs", config=config,
-                            duration_seconds=time.monotonic() - started)
-    print(tables.render({name: table[name] for name in (
-        "codec", "steps", "noise", "least", "rate_bits", "distortion", "perception", "bound_upper_bits", "gap_bits",
-        "gap_se")}, 3))
-    wrong = tables.violations(table)
-    if wrong:
-        raise ValueError(f"rows {wrong} of {workdir / 'points.csv'} lie below their bound by more than 3 standard "
-                         "errors: a codec that beats a bound is a mistake until explained")
+    harness.write(
+        workdir, "diffusion_codecs", config, PRESETS, table, started=started, folder="images", digits=3,
+        shown=("steps", "noise", "least", "bound_upper_bits"),
+        units="rates: bits per image; distortion: squared error of it; perception: Frechet distance of pixels")
     return table
 
 

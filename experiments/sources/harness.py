@@ -272,7 +272,8 @@ def add_row(table: dict[str, list], m: operational_rate.Measurement, *, source: 
 
 
 def write(workdir: pathlib.Path, name: str, config: Any, presets: Mapping[str, Any], table: dict[str, list], *,
-          units: str, started: float, shown: tuple[str, ...] = (), digits: int = 4, **header: Any) -> None:
+          units: str, started: float, shown: tuple[str, ...] = (), digits: int = 4, folder: str = "sources",
+          **header: Any) -> None:
     """Writes `points.csv`, `summary.txt` and `run.json`, and fails the run if a point beats its bound.
 
     Args:
@@ -285,6 +286,7 @@ def write(workdir: pathlib.Path, name: str, config: Any, presets: Mapping[str, A
       started: `time.monotonic()` at the beginning.
       shown: extra columns for the summary.
       digits: of numbers in the summary, after the decimal point.
+      folder: of `experiments` that it is in.
       **header: further header lines.
 
     Raises:
@@ -296,7 +298,7 @@ def write(workdir: pathlib.Path, name: str, config: Any, presets: Mapping[str, A
     columns = ("codec", "shared", "rate_bits", "distortion", "perception", "bound_lower_bits", "gap_bits", "gap_se")
     text = tables.render({column: table[column] for column in (*columns, *shown)}, digits)
     files.write_text(workdir / "summary.txt", text + "\n")
-    tables.write_run_record(workdir, name=f"experiments.sources.{name}", config=config,
+    tables.write_run_record(workdir, name=f"experiments.{folder}.{name}", config=config,
                             duration_seconds=time.monotonic() - started)
     wrong = tables.violations(table)
     if wrong:
