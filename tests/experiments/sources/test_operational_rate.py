@@ -5,6 +5,8 @@ from scipy import stats
 from experiments.sources import operational_rate
 from theory import gaussian
 
+SAMPLES = 5000  # of each of 200 runs
+
 
 @pytest.mark.parametrize("samples, expected", [
     (np.full(1000, 0.3), 1 + 0.09),  # a point mass: E(Z - 0.3)^2
@@ -55,7 +57,7 @@ def test_the_bias_at_perfect_realism_falls_like_one_over_n():
 def ideal_measurement(seed):
     """A Gaussian test channel in place of a codec: D = 0.3 + 0.05, P known, bits with the right mean and spread."""
     rng = np.random.default_rng(seed)
-    n = 20_000
+    n = SAMPLES
     x, w = rng.standard_normal((2, n))
     y = 0.7 * x + np.sqrt(0.21) * w
     bits = 1.0 + 0.3 * rng.standard_normal(n) + 0.2 * x
@@ -80,7 +82,7 @@ def test_the_error_of_the_gap_knows_how_perception_goes_with_the_rate():
     """
     def one(seed):
         rng = np.random.default_rng(seed)
-        y = 0.3 + 0.8 * rng.standard_normal(20_000)
+        y = 0.3 + 0.8 * rng.standard_normal(SAMPLES)
         distance, influence = operational_rate.normal_w2_squared(y)
         bits = 1.0 + 4.0 * (y**2 - (y - 0.3) ** 2 / 0.8)
         m = operational_rate.Measurement(0, bits.mean(), bits.mean(), 1.0, distance, bits, np.zeros_like(y), influence)
@@ -90,5 +92,5 @@ def test_the_error_of_the_gap_knows_how_perception_goes_with_the_rate():
     gaps, errors = np.array([f[1] for f in found]), np.array([f[2] for f in found])
     assert 1 - 5 / np.sqrt(400) < gaps.std() / errors.mean() < 1 + 5 / np.sqrt(400)
     _, m = one(0)
-    flipped, dropped = ((m.bits + sign * m.influence).std() / np.sqrt(20_000) for sign in (5.0, 0.0))
+    flipped, dropped = ((m.bits + sign * m.influence).std() / np.sqrt(SAMPLES) for sign in (5.0, 0.0))
     assert min(abs(gaps.std() / flipped - 1), abs(gaps.std() / dropped - 1)) > 5 / np.sqrt(400)  # the test has power

@@ -7,6 +7,8 @@ from scipy import special, stats
 from rdr.entropy_models.location_scale import FAMILIES, interval_bits, mixture_bits, soft_rounded_upper
 from rdr.quantize.scalar import soft_round
 
+# One program in place of one for each operation.
+jit_bits = jax.jit(interval_bits, static_argnames="family")
 DISTRIBUTIONS = {"gaussian": stats.norm, "laplace": stats.laplace, "logistic": stats.logistic}
 
 
@@ -26,7 +28,7 @@ def test_bits_are_those_of_float64_far_into_the_tails(family):
     scale = np.array([0.3, 1.0, 7.0, 256.0], np.float32)[:, None]
     upper = (scale * np.linspace(-30, 30, 121, dtype=np.float32)).round(2).astype(np.float32) + np.float32(0.5)
     upper = np.minimum(np.maximum(upper, -3e3), 3e3)
-    bits = np.asarray(interval_bits(jnp.asarray(upper), 0.25, jnp.asarray(scale), family=family))
+    bits = np.asarray(jit_bits(jnp.asarray(upper), 0.25, jnp.asarray(scale), family=family))
     expected = exact_bits(family, upper, 1.0, 0.25, np.float64(scale))
     assert bits.dtype == np.float32 and np.isfinite(bits).all() and bits.max() > 30
     np.testing.assert_allclose(bits, expected, rtol=3e-6)  # standardizing in float32 costs 3 roundings, squared 6
@@ -36,7 +38,7 @@ def test_bits_are_those_of_float64_far_into_the_tails(family):
 def test_bins_add_up_to_one(family):
     k = np.arange(-4000, 4001, dtype=np.float32)
     scale = np.array([0.11, 1.0, 40.0], np.float32)[:, None]
-    bits = np.asarray(interval_bits(k + np.float32(0.5), 0.3, scale, family=family), np.float64)
+    bits = np.asarray(jit_bits(k + np.float32(0.5), 0.3, scale, family=family), np.float64)
     np.testing.assert_allclose(np.exp2(-bits).sum(-1), 1.0, atol=1e-5)
 
 
@@ -44,11 +46,12 @@ def test_bins_add_up_to_one(family):
 def test_gradients_are_those_of_differences_on_every_branch(family):
     """Oracle: central differences in float64 of the float64 oracle."""
     upper = np.array([-40.0, -3.0, 0.1, 0.5, 0.9, 2.0, 35.0])
-    for scale in (0.4, 3.0, 50.0):
-        def total(u, m, s):
-            return interval_bits(u, m, s, family=family).sum()
 
-        slopes = jax.jit(jax.vmap(jax.grad(total, argnums=(0, 1, 2))))
+    def total(u, m, s):
+        return interval_bits(u, m, s, family=family).sum()
+
+    slopes = jax.jit(jax.vmap(jax.grad(total, argnums=(0, 1, 2))))
+    for scale in (0.4, 3.0, 50.0):
         found = slopes(jnp.asarray(upper), jnp.full(7, 0.2), jnp.full(7, scale))
         h = 1e-5 * scale
         expected = [
@@ -63,7 +66,7 @@ def test_a_mixture_is_the_sum_of_its_parts():
     """Oracle: probabilities added in float64; and far out, where the widest component alone counts."""
     logits, location, scale = np.array([0.0, 1.0, -1.0]), np.array([-2.0, 0.0, 3.0]), np.array([0.5, 1.0, 4.0])
     upper = np.array([-60.0, -1.5, 0.5, 90.0])
-    bits = mixture_bits(upper, logits, location, scale, family="logistic", width=2.0)
+    bits = jax.jit(lambda u: mixture_bits(u, logits, location, scale, family="logistic", width=2.0))(upper)
     parts = np.exp2(-exact_bits("logistic", upper[:, None], 2.0, location, scale))
     np.testing.assert_allclose(bits, -np.log2((parts * special.softmax(logits)).sum(-1)), rtol=1e-9)
 
@@ -76,7 +79,8 @@ def test_soft_rounded_bits_are_the_density_of_soft_rounding_with_noise():
     edges = np.linspace(-3, 3, 25)
     found = np.histogram(c, edges)[0] / n
     nodes = edges[:-1, None] + (edges[1] - edges[0]) * (np.arange(40) + 0.5) / 40
-    density = np.exp2(-np.asarray(interval_bits(soft_rounded_upper(nodes, t), 0.1, 0.8, family="laplace")))
+    density = np.exp2(-np.asarray(jax.jit(
+        lambda x: interval_bits(soft_rounded_upper(x, t), 0.1, 0.8, family="laplace"))(nodes)))
     expected = density.mean(-1) * (edges[1] - edges[0])
     assert (np.abs(found - expected) < 5 * np.sqrt(expected / n) + 1e-4).all()
 

@@ -17,6 +17,9 @@ def random_params(recorder, network):
     return LPIPSParams(layers, tuple(map(jnp.asarray, recorder.random_heads(network))))
 
 
+distance = jax.jit(lpips, static_argnames="network")
+
+
 @pytest.mark.parametrize("network", ["alexnet", "vgg16"])
 @pytest.mark.parametrize("kind", ["random", "imagenet"])
 def test_lpips_equals_the_authors_package(network, kind, recorder, recorded, recorded_pair, request):
@@ -27,7 +30,7 @@ def test_lpips_equals_the_authors_package(network, kind, recorder, recorded, rec
         params = random_params(recorder, network)
     x, y = recorded_pair(65, 83, seed=6)
     # Recorded in float64; float32 sums of up to 4,608 products leave a relative 1e-6 or so.
-    got = jax.jit(lambda x, y: lpips(params, x, y, network=network))(np.float32(x), np.float32(y))
+    got = distance(params, np.float32(x), np.float32(y), network=network)
     assert got.dtype == np.float32
     np.testing.assert_allclose(got[0], recorded[f"lpips {network} {kind} 65x83 seed 6"], rtol=1e-5)
 
@@ -36,10 +39,10 @@ def test_maps_that_vanish_have_a_finite_gradient():
     maps, reference = np.zeros((1, 2, 2, 3)), np.ones((1, 2, 2, 3))
     heads = (np.array([1.0, 2.0, 3.0]),)
 
-    def distance(x):
+    def to_reference(x):
         return module.unit_distance((x,), (jnp.asarray(reference),), heads)[0]
 
-    value, gradient = jax.value_and_grad(distance)(jnp.asarray(maps))
+    value, gradient = jax.jit(jax.value_and_grad(to_reference))(jnp.asarray(maps))
     # The unit vector of ones is 1/sqrt(3) each way: (1 + 2 + 3) / 3. An all-zero map stays zero.
     np.testing.assert_allclose(value, 2.0, rtol=1e-9)
     assert np.isfinite(gradient).all()

@@ -32,8 +32,7 @@ def lies_below(rates, bound):
 
 
 @pytest.mark.parametrize("name", [
-    pytest.param(name, marks=[pytest.mark.stress] if name in ("E8-adaptive", "greedy", "gprs", "poisson") else [])
-    for name in CASES])
+    name if name in ("layered", "E8") else pytest.param(name, marks=pytest.mark.stress) for name in CASES])
 def test_no_rate_lies_below_the_functional_information(name):
     make, information, functional = CASES[name]
     codec, scale = make(), (2.0 ** (2.0 * information) - 1.0) ** -0.5

@@ -149,7 +149,7 @@ sys.stdout.buffer.write(y.tobytes())
 """
 
 
-@pytest.mark.parametrize("x64", [True, False])
+@pytest.mark.parametrize("x64", [pytest.param(True, marks=pytest.mark.stress), False])  # here it is on
 def test_another_process_decodes(x64):
     x = np.random.default_rng(6).standard_normal(1000)
     y, message = transmit(x, scale=0.5, seed=11)

@@ -14,6 +14,11 @@ from rdr.randomness import shared_integers, shared_key
 KINDS = {"A2": 0, "E8": 0, "E8-dither": 64, "BW16-dither": 256, "trellis-8": 0, "trellis-8-dither": 64}
 
 
+# One of each kind: a lattice, with and without dither, and a trellis.
+FEW = [kind if kind in ("E8", "E8-dither", "trellis-8-dither") else pytest.param(kind, marks=pytest.mark.stress)
+       for kind in KINDS]
+
+
 @functools.cache
 def prepared(kind: str, rate: float = 1.5):
     """Quantizer, codec, finalized parameters, samples and the keys that it needs."""
@@ -25,6 +30,7 @@ def prepared(kind: str, rate: float = 1.5):
         quantizer, codec = lattice_quantizer(name), lattice_codec(name, dither_levels=levels)
         shape = (16_000 // quantizer.dimension, quantizer.dimension)
     x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    codec = codec._replace(forward=jax.jit(codec.forward))  # dozens of programs otherwise
     params = fit(codec, gaussian_params(quantizer, step_for_rate(quantizer, rate)), x, key=jax.random.key(1))
     return quantizer, codec, codec.finalize(params), x, {"shared_key": shared_key(5)} if levels else {}
 
@@ -39,7 +45,7 @@ def positions(kind: str, params, x, shared) -> np.ndarray:
     return np.exp(float(params["log_step"])) * k * quantizer.scale
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FEW)
 def test_bytes_decode_to_what_the_symbols_say(kind):
     _, codec, params, x, shared = prepared(kind)
     message = codec.encode(params, x, **shared)
@@ -54,7 +60,7 @@ def test_bytes_decode_to_what_the_symbols_say(kind):
         assert abs(np.square(real).mean() / np.square(x).mean() - 1) < 5 * np.sqrt(2 / x.size)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FEW)
 def test_size_is_the_code_length_of_the_distribution_and_near_the_estimate(kind):
     quantizer, codec, params, x, shared = prepared(kind)
     message = codec.encode(params, x, **shared)
@@ -71,7 +77,8 @@ def test_size_is_the_code_length_of_the_distribution_and_near_the_estimate(kind)
     assert abs(bits.mean() - float(estimate.mean())) < error + 0.01 * bits.mean()
 
 
-@pytest.mark.parametrize("kind", ["E8-dither", "BW16-dither", "trellis-8-dither"])
+@pytest.mark.parametrize("kind", [
+    "E8-dither", pytest.param("BW16-dither", marks=pytest.mark.stress), "trellis-8-dither"])
 def test_dithered_noise_has_the_cell_s_power_and_nothing_to_do_with_the_source(kind):
     quantizer, _, params, _, shared = prepared(kind)
     for scale in (0.0, 3.0):  # a constant source, and a wide one
@@ -86,8 +93,9 @@ def test_dithered_noise_has_the_cell_s_power_and_nothing_to_do_with_the_source(k
             assert abs(np.corrcoef(error.ravel(), x.ravel())[0, 1]) < 5 / np.sqrt(x.size)
 
 
-@pytest.mark.parametrize("kind, most", [("E8", 0.151), ("E8-dither", 0.151), ("trellis-8", 0.084),
-                                        ("trellis-8-dither", 0.084)])
+@pytest.mark.parametrize("kind, most", [
+    pytest.param("E8", 0.151, marks=pytest.mark.stress), ("E8-dither", 0.151),
+    pytest.param("trellis-8", 0.084, marks=pytest.mark.stress), ("trellis-8-dither", 0.084)])
 def test_excess_over_the_gaussian_bounds(kind, most):
     """Oracle: R(D) = (1/2) log2(1/D), and -(1/2) log2(1 - (1 - D/2)^2) at the source's power; payload bytes.
 
@@ -135,7 +143,7 @@ def test_gradients_flow_through_the_estimate(kind):
         y, bits = codec.forward(p, x, key=jax.random.key(0), realism=0.3)
         return jnp.mean(bits) + 10 * jnp.mean(jnp.square(y - x))
 
-    gradient, to_x = jax.grad(loss, argnums=(0, 1))(trained, jnp.asarray(x[:10]))
+    gradient, to_x = jax.jit(jax.grad(loss, argnums=(0, 1)))(trained, jnp.asarray(x[:10]))
     assert all(np.isfinite(leaf) and abs(leaf) > 1e-6 for leaf in jax.tree.leaves(gradient))
     assert np.isfinite(to_x).all() and np.abs(to_x).max() > 0
 
@@ -153,7 +161,9 @@ def test_symbols_are_the_same_without_jit_without_x64_and_in_parts(kind):
     np.testing.assert_array_equal(plain.symbols(plain_params, x[:3]), k[:3])
 
 
-@pytest.mark.parametrize("kind", ["E8", "E8-dither", "trellis-8", "trellis-8-dither"])
+@pytest.mark.parametrize("kind", [
+    pytest.param("E8", marks=pytest.mark.stress), "E8-dither",
+    pytest.param("trellis-8", marks=pytest.mark.stress), "trellis-8-dither"])
 def test_edges_round_trip(kind):
     quantizer, codec, params, _, shared = prepared(kind)
     n = quantizer.dimension or 12

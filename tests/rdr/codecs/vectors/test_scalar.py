@@ -19,6 +19,7 @@ OPTIONS = {"plain": {}, "private": {"private_noise": True}, "dithered": {"dither
 def prepared(kind: str):
     """A codec with random (not trained) parameters that give a few symbols, and the keys that it needs."""
     codec = scalar_codec(hidden=(6, 6), **OPTIONS[kind])
+    codec = codec._replace(forward=jax.jit(codec.forward, static_argnames="spread"))  # dozens of programs otherwise
     params = codec.init(jax.random.key(0))
     leaves, structure = jax.tree.flatten(params)
     keys = jax.random.split(jax.random.key(1), len(leaves))
@@ -139,7 +140,7 @@ def test_bits_are_per_element_of_the_batch_and_gradients_flow():
         return jnp.mean(bits) + jnp.mean(jnp.square(y - x))
 
     network = {name: params[name] for name in ("analysis", "synthesis", "prior")}
-    gradient = jax.grad(loss)(network, jnp.float32(0.3))
+    gradient = jax.jit(jax.grad(loss))(network, jnp.float32(0.3))
     assert all(np.isfinite(leaf).all() and np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(gradient))
     # Soft rounding at a low temperature approaches hard rounding.
     noiseless = codec.forward(network, x, key=jax.random.key(2))[1].mean()

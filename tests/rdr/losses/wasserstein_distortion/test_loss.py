@@ -15,6 +15,8 @@ SHAPE = (2, 13, 10, 2)
 A, B = RNG.normal(size=SHAPE), 0.3 + 1.5 * RNG.normal(size=SHAPE)
 SIGMA = np.where(RNG.random(SHAPE[:3]) < 0.1, np.inf, RNG.exponential(2.0, SHAPE[:3]))
 SIGMA[:, 3, 4] = 0
+# Each sigma is a program: levels of the pyramid, and the whole map.
+EACH_KIND = [pytest.param(0.0, marks=pytest.mark.stress), 1.5, pytest.param(4.0, marks=pytest.mark.stress), np.inf]
 
 
 @functools.partial(jax.jit, static_argnums=2)
@@ -137,7 +139,7 @@ def test_gradients_match_finite_differences():
     np.testing.assert_allclose(slope, (ends[0] - ends[1]) / (2 * step), rtol=1e-6)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.stress)])
 def test_constant_images_score_their_squared_difference_at_every_sigma(dtype):
     flat = np.full((1, 13, 10, 1), 0.5, dtype)
     other = flat + dtype(0.1)
@@ -167,7 +169,7 @@ def test_levels_of_zero_weight_are_not_computed():
     assert levels(np.inf) == [6]  # 64 pixels: levels 0 to 5, then the whole map
 
 
-@pytest.mark.parametrize("sigma", [0.0, 1.5, 4.0, np.inf])
+@pytest.mark.parametrize("sigma", EACH_KIND)
 def test_symmetric_and_zero_for_equal_images(sigma):
     np.testing.assert_allclose(constant_sigma(A, B, sigma), constant_sigma(B, A, sigma), rtol=1e-12)
     # The two sides are compiled apart: sums may differ by a rounding error, whose square this is.
@@ -202,7 +204,8 @@ def texture(seed):
     return noise * np.pad(np.ones((40, 40)), 28)
 
 
-@pytest.mark.parametrize("sigma", [1.0, 1.9, 3.0])
+@pytest.mark.parametrize("sigma", [
+    pytest.param(1.0, marks=pytest.mark.stress), 1.9, pytest.param(3.0, marks=pytest.mark.stress)])
 def test_shifting_both_images_by_any_number_of_pixels_changes_next_to_nothing(sigma):
     def line(at):
         image = np.zeros((96, 96))
@@ -222,10 +225,11 @@ def test_the_sigma_map_is_aligned_with_the_statistics():
     # half does its square count in full. A map shifted by one pixel would move the boundary.
     sigma = np.where(np.arange(16) < 8, 0.0, np.inf) * np.ones((16, 1))
     base = RNG.normal(size=(1, 16, 16, 1))
+    compare = jax.jit(lambda a, b: wasserstein_distortion(a, b, sigma))
     for column in range(16):
         other = base.copy()
         other[0, 5, column, 0] += 1
-        value = float(jax.jit(lambda a, b: wasserstein_distortion(a, b, sigma))(base, other)[0])
+        value = float(compare(base, other)[0])
         moments = (1 / 256) ** 2 + (base.std() - other.std()) ** 2
         np.testing.assert_allclose(value, (1 / 256 if column < 8 else 0) + moments / 2, rtol=1e-12)
 
@@ -257,7 +261,7 @@ def test_gaussian_fields_go_from_fidelity_to_the_distance_of_their_marginals():
     assert means == sorted(means, reverse=True)
 
 
-@pytest.mark.parametrize("sigma", [0.0, 1.5, 4.0, np.inf])
+@pytest.mark.parametrize("sigma", EACH_KIND)
 def test_a_mean_of_ten_thousand_standard_deviations_costs_float32_no_accuracy(sigma):
     a, b = (np.float32(1e4 + x[:1]) for x in (A, B))
     exact = constant_sigma(a.astype(np.float64), b.astype(np.float64), sigma)
@@ -345,8 +349,8 @@ def test_low_precision_maps_are_summed_in_float32(dtype, x64):
 
 
 def test_batch_entries_do_not_see_each_other_and_vmap_agrees():
-    alone = traced_sigma(A[1:], B[1:], SIGMA[1:])
-    np.testing.assert_allclose(traced_sigma(A, B, SIGMA)[1:], alone, rtol=1e-12)
+    beside = [np.stack([other[0], x[1]]) for x, other in ((A, B), (B, 2 * A), (SIGMA, np.ones_like(SIGMA)))]
+    np.testing.assert_allclose(traced_sigma(A, B, SIGMA)[1], traced_sigma(*beside)[1], rtol=1e-12)
     mapped = jax.jit(jax.vmap(lambda a, b, s: wasserstein_distortion(a[None], b[None], s)[0]))(A, B, SIGMA)
     np.testing.assert_allclose(mapped, traced_sigma(A, B, SIGMA), rtol=1e-12)
 
