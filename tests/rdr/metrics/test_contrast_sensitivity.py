@@ -39,7 +39,7 @@ def test_one_grating_scores_its_contrast_times_the_sensitivity(axis):
     mean = 2.0 + 198.0 * 0.4
     contrast = 0.02 * 198.0 * 0.4 / mean
     expected = contrast / np.sqrt(2) * barten(u, mean, 48 * 64 / 30.0**2)
-    found = jax.jit(contrast_sensitivity_error, static_argnames="display")(images, reference, display=display)
+    found = ERROR(images, reference, display=display)
     np.testing.assert_allclose(found, [expected], rtol=1e-9)
 
 
@@ -109,11 +109,11 @@ def test_a_change_of_brightness_counts_as_half_a_cycle_and_hue_alone_is_not_seen
     display = Display()
     mean = 0.1 + 99.9 * 0.3
     expected = 99.9 * 0.03 / mean * barten(60 / (2 * 30), mean, 600 / 3600.0)
-    found = contrast_sensitivity_error(np.full((1, 20, 30, 3), srgb(0.33)), reference)
+    found = ERROR(np.full((1, 20, 30, 3), srgb(0.33)), reference, display=display)
     np.testing.assert_allclose(found, [expected], rtol=1e-9)
     # Red up, green down, by the inverse of their luminances.
     tinted = np.array([0.3 + 0.05 / 0.2126, 0.3 - 0.05 / 0.7152, 0.3])
-    assert contrast_sensitivity_error(np.broadcast_to(srgb(tinted), reference.shape), reference, display=display) < 1e-9
+    assert ERROR(np.broadcast_to(srgb(tinted), reference.shape), reference, display=display) < 1e-9
 
 
 def test_sensitivity_peaks_at_a_few_cycles_and_falls_in_the_dark():
@@ -139,7 +139,7 @@ def test_farther_away_fine_noise_is_seen_less():
     rng = np.random.default_rng(0)
     reference = np.full((1, 32, 32, 3), 0.5, np.float32)
     noisy = reference + np.float32(0.02) * rng.choice([-1, 1], (1, 32, 32, 1)).astype(np.float32)
-    near, far = (contrast_sensitivity_error(noisy, reference, display=Display(pixels_per_degree=p)) for p in (20, 80))
+    near, far = (ERROR(noisy, reference, display=Display(pixels_per_degree=p)) for p in (20, 80))
     assert near.dtype == np.float32 and far < near
 
 

@@ -60,14 +60,20 @@ def test_gradients_of_wide_kernels_are_those_of_the_plain_convolution(size, stri
         return lax.conv_general_dilated(x, kernel, (stride, stride), [(reach, reach)] * 2,
                                         dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
-    values, pull = jax.vjp(lambda x, kernel: convolve(x, kernel, stride=stride), x, kernel)
-    wanted, pull_plain = jax.vjp(plain, x, kernel)
+    gradient = jnp.asarray(rng.standard_normal(jax.eval_shape(plain, x, kernel).shape))
+
+    @jax.jit
+    def both(x, kernel):
+        values, pull = jax.vjp(lambda x, kernel: convolve(x, kernel, stride=stride), x, kernel)
+        wanted, pull_plain = jax.vjp(plain, x, kernel)
+        return values, wanted, pull(gradient), pull_plain(gradient)
+
+    values, wanted, gradients, plain_gradients = both(x, kernel)
     np.testing.assert_array_equal(values, wanted)
-    gradient = jnp.asarray(rng.standard_normal(values.shape))
-    for found, want in zip(pull(gradient), pull_plain(gradient)):
+    for found, want in zip(gradients, plain_gradients):
         np.testing.assert_allclose(found, want, rtol=1e-12, atol=1e-12)  # float64: another order of 100 terms
-    assert jax.vjp(lambda k: convolve(x.astype(jnp.bfloat16), k, stride=stride), kernel.astype(jnp.bfloat16))[1](
-        gradient.astype(jnp.bfloat16))[0].dtype == jnp.bfloat16
+    assert jax.eval_shape(lambda k: jax.vjp(lambda k: convolve(x.astype(jnp.bfloat16), k, stride=stride), k)[1](
+        gradient.astype(jnp.bfloat16))[0], kernel.astype(jnp.bfloat16)).dtype == jnp.bfloat16
 
 
 def test_depth_becomes_space_row_by_row():
@@ -85,8 +91,8 @@ def test_a_layer_keeps_the_variance_of_its_input_and_its_dtype(scale, side):
     layer = Convolution(32, scale=scale)
     x = jax.random.normal(jax.random.key(0), (8, 8, 8, 32), jnp.float32)
     params = layer.init(jax.random.key(1), x)
-    y = layer.apply(params, x)
+    y = jax.jit(layer.apply)(params, x)
     assert y.shape == (8, side, side, 32) and y.dtype == jnp.float32
-    assert layer.apply(params, x.astype(jnp.bfloat16)).dtype == jnp.bfloat16
+    assert jax.eval_shape(layer.apply, params, x.astype(jnp.bfloat16)).dtype == jnp.bfloat16
     inner = y[:, side // 4 : -side // 4, side // 4 : -side // 4]
     assert 0.6 < float(jnp.var(inner)) < 1.6  # the borders see zeros; kernels are random

@@ -17,7 +17,7 @@ from tests import vision_pairs
 from tests.vision_pairs import IMAGES, KINDS, VIDEOS, Case, pair
 
 TOLERANCE = 2e-5  # JOD; the recorded numbers have six digits behind the point, both compute in float32
-QUICK = ("standard_4k", (96, 128)), ("standard_hdr_pq", (9, 31)), ("standard_4k", (9, 31))
+QUICK = ("standard_4k", (96, 128)), ("standard_4k", (9, 31))  # what other displays show, a test below holds
 
 
 @functools.cache

@@ -18,7 +18,7 @@ from rdr.randomness import shared_key
 SCALE = 12.0**-0.5
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["scales", "means"])
+@pytest.fixture(scope="module", params=[pytest.param(False, marks=pytest.mark.stress), True], ids=["scales", "means"])
 def case(request, oracle):
     model = layered_model(channels=3, latents=4, means=request.param)
     params = oracle.draw_parameters(model._replace(name=model.name.removesuffix("-layered")))
@@ -65,7 +65,7 @@ def test_estimated_latents_have_the_same_noise(case):
     for key in (jax.random.key(1), None):
         y_hat, bits = model.bits(params, y, key)
         assert stats.kstest(np.asarray(y_hat).ravel() / SCALE, "norm").pvalue > 1e-3 and np.all(np.asarray(bits) > 0)
-    gradient = jax.grad(lambda y: model.bits(params, y, jax.random.key(1))[1].sum())(y + 1.0)
+    gradient = jax.jit(jax.grad(lambda y: model.bits(params, y, jax.random.key(1))[1].sum()))(y + 1.0)
     assert np.isfinite(gradient).all() and np.any(gradient != 0)
 
 

@@ -40,11 +40,13 @@ def test_pictures_come_back(message):
     assert _psnr(decoded, _image()) > flat + 6
 
 
+@pytest.mark.stress  # interrupted fits below, and those of tiles, are second ones of the same seed
 def test_same_seed_makes_the_same_file(message):
     assert overfitted.encode(_image(), FAST) == message
 
 
-@pytest.mark.parametrize("interrupted", [2, 7])  # in the fit, and while a size is sought
+# In the fit, as tiles are interrupted in test_tiling.py, and while a size is sought.
+@pytest.mark.parametrize("interrupted", [pytest.param(2, marks=pytest.mark.stress), 7])
 def test_interrupted_fits_end_in_the_same_file(message, sized, interrupted, tmp_path, monkeypatch):
     options, expected = (FAST, message) if interrupted < 5 else (FAST._replace(size=SIZE), sized)
     from rdr.training import loop
@@ -94,6 +96,7 @@ def test_sizes_are_met(message, sized):
     assert sized != message
 
 
+@pytest.mark.stress  # batches: test_tiling.py; noise and gray: test_golden.py; sigma: test_objectives.py
 def test_batches_of_gray_noisy_pictures_have_files_of_their_own():
     # Maps of sigma that ask for different levels of pooling: of a flat image for none.
     options = FAST._replace(noise_levels=2, objective="wd_mse", features="pixels", sigma="intrinsic",
@@ -118,7 +121,7 @@ def test_sizes_that_weights_alone_exceed_give_the_shortest_file(monkeypatch):
 @pytest.mark.parametrize("kind", ["flat", pytest.param("two values", marks=pytest.mark.stress)])
 def test_blank_pictures_are_never_longer_with_a_size_than_without(kind):
     """Fault 13: a flat image of 285 bytes had 514 with a size, for which lambda had run away."""
-    flat = np.full((16, 12, 3), 200, np.uint8)
+    flat = np.full((10, 14, 3), 200, np.uint8)  # of the other images' shape: the same programs
     if kind == "two values":
         flat[:, ::5] = 201
     options = FAST._replace(rd_lambda=None)

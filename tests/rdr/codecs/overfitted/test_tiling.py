@@ -276,7 +276,7 @@ def test_flipped_bytes_and_cuts_are_refused(message):
 def test_forged_messages_with_right_checksums_are_refused_or_decoded(message):
     # Whoever can write checksums can write anything: a clear error or some image of the right size, never a crash.
     parts, rng, refused = container.unpack(message), np.random.default_rng(1), 0
-    for trial in range(120):
+    for trial in range(60):
         payloads = [bytearray(payload) for payload in parts.payloads]
         which = payloads[0 if trial % 10 == 0 else rng.integers(1, 5)]
         if trial % 3 == 0 and which is not payloads[0]:  # inside of a tile, its own checksum made good
@@ -292,7 +292,7 @@ def test_forged_messages_with_right_checksums_are_refused_or_decoded(message):
             assert overfitted.decode(forged).shape == (20, 27, 3)
         except ValueError:
             refused += 1
-    assert refused > 80
+    assert refused > 40
 
 
 @pytest.mark.parametrize(("change", "words"), [
