@@ -23,6 +23,9 @@ from theory.numerics.units import bits_to_nats
 _MARGIN = 2e-11
 # Nats between letters that lead to each other and those beyond, exp(-64) of which no sum of doubles sees.
 _OUT_OF_SIGHT = 64.0
+# Solutions at given slopes on the way to a distortion: residual in nats, Newton steps, slopes that are looked at (of
+# normalized distortion), and the ratio of two between which it is found.
+_ROUGH, _FEW_STEPS, _SLOPES, _CLOSE = 1e-6, 60, (1e-3, 1e13), 1.02
 
 
 class Candidate(NamedTuple):
@@ -117,13 +120,17 @@ def constrained(
                      point.perception_multiplier, by_source, iterations)
 
 
-def fixed_output(problem: Problem, options: Options, q: jax.Array | None = None) -> Candidate:
+def fixed_output(
+    problem: Problem, options: Options, q: jax.Array | None = None, *, continued: bool = False
+) -> Candidate:
     """Solves with a given output pmf; that of the source is perfect realism.
 
     Args:
       problem: the problem; its perception is not looked at.
       options: its options.
       q: the output pmf, [n]; the source's when None.
+      continued: whether the distortion is approached through solutions at given slopes, each of which starts at the
+        one before: for small distortions, whose slopes Newton's method does not reach from far away.
 
     Returns:
       The interior-point method's answer, its marginals corrected.
@@ -136,19 +143,9 @@ def fixed_output(problem: Problem, options: Options, q: jax.Array | None = None)
         q = p
         problem_of_couplings, depth = channels.keep_only_couplings(limits.problem)
         limits = limits._replace(problem=problem_of_couplings)
-    point, iterations = interior_point.solve(
-        limits.problem,
-        perception_blocks.fixed_output_block(q),
-        slope=limits.slope,
-        perception_multiplier=jnp.ones(()),
-        target=limits.target * (1.0 - _MARGIN),
-        perception_budget=jnp.zeros(()),
-        fixed_slope=options.fixed_slope,
-        fixed_multiplier=True,
-        tolerance=0.1 * bits_to_nats(problem.tolerance),
-        max_iterations=options.max_iterations,
-        gauge=True,
-    )
+    slope, nu = _nearby_slope(limits, q) if continued else (limits.slope, None)
+    point, iterations = _newton(limits, q, slope, nu, options.fixed_slope, 0.1 * bits_to_nats(problem.tolerance),
+                                options.max_iterations)
     channel, h = _channel_of(limits, point, q)
     # A rank-one correction would use forbidden pairs.
     joint = lax.cond(
@@ -162,6 +159,52 @@ def fixed_output(problem: Problem, options: Options, q: jax.Array | None = None)
     log_multiplier = point.log_multiplier - _OUT_OF_SIGHT * depth
     return Candidate(channel, plan, jnp.asarray(realistic), log_multiplier, point.slope,
                      jnp.zeros(()), _OUT_OF_SIGHT * depth - h, iterations)
+
+
+def _newton(
+    limits: Limits, q: jax.Array, slope: jax.Array, log_multiplier: jax.Array | None, fixed_slope: bool,
+    tolerance: jax.Array | float, max_iterations: int,
+) -> tuple[interior_point.Point, jax.Array]:
+    """The interior-point method with a given output pmf."""
+    return interior_point.solve(
+        limits.problem, perception_blocks.fixed_output_block(q), slope=slope, perception_multiplier=jnp.ones(()),
+        target=limits.target * (1.0 - _MARGIN), perception_budget=jnp.zeros(()), fixed_slope=fixed_slope,
+        fixed_multiplier=True, tolerance=tolerance, max_iterations=max_iterations, gauge=True,
+        log_multiplier=log_multiplier)  # fmt: skip
+
+
+class _Nearby(NamedTuple):
+    """A slope, the multiplier that was found there, and slopes with too much and with little enough distortion."""
+
+    slope: jax.Array
+    log_multiplier: jax.Array
+    low: jax.Array
+    high: jax.Array
+
+
+def _nearby_slope(limits: Limits, q: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """A slope within 2 % of the one whose distortion is the target, and its multiplier.
+
+    As the slope grows, nu / s converges (to the potentials of optimal transport): from one slope to the next, nu is
+    multiplied by their ratio.
+    """
+    p, distortion = limits.problem.pmf, interior_point.finite_part(limits.problem.distortion)
+
+    def step(state: _Nearby) -> _Nearby:
+        point, _ = _newton(limits, q, state.slope, state.log_multiplier, True, _ROUGH, _FEW_STEPS)
+        posterior, _ = interior_point.posteriors(limits.problem, point.log_multiplier, state.slope)
+        meets = q @ (posterior * distortion).sum(0) <= limits.target
+        low = jnp.where(meets, state.low, state.slope)
+        high = jnp.where(meets, state.slope, state.high)
+        slope = jnp.where(jnp.isinf(high), 2.0 * low, jnp.where(low > 0, jnp.sqrt(low * high), 0.25 * high))
+        return _Nearby(slope, point.log_multiplier * slope / state.slope, low, high)
+
+    def apart(state: _Nearby):
+        return (state.high > _CLOSE * state.low) & (state.slope > _SLOPES[0]) & (state.slope < _SLOPES[1])
+
+    zero = jnp.zeros(())
+    last = lax.while_loop(apart, step, _Nearby(limits.slope, jnp.zeros_like(p), zero, jnp.asarray(jnp.inf)))
+    return last.slope, last.log_multiplier
 
 
 def unconstrained(problem: Problem, options: Options) -> Candidate:

@@ -9,7 +9,7 @@ transport of the source to itself, to which "tv", "w1" and "w2sq" add the output
 a solver's dual points at a large slope; g is then the largest that f allows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import partial
 from typing import NamedTuple
 
@@ -136,7 +136,7 @@ def least_distortion(problem: Problem, options: Options) -> LeastDistortion:
 
 
 def is_impossible(
-    problem: Problem, options: Options, *, dual_points: Sequence[tuple[jax.Array, jax.Array]] = ()
+    problem: Problem, options: Options, *, dual_points: Iterable[tuple[jax.Array, jax.Array]] = ()
 ) -> bool:
     """Whether a proof is found that no channel meets the distortion and the perception.
 

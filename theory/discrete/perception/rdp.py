@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,6 +20,9 @@ from theory.discrete.perception.problem import Options, Problem, limits_of, pad
 from theory.discrete.perception.solver import RateDistortionPerception
 from theory.numerics.checks import check_choice, check_domain, is_concrete
 from theory.numerics.units import bits_to_nats, nats_to_bits
+
+
+_LARGE_SLOPES = (1e2, 1e3, 1e4, 1e6)  # nats per unit of normalized distortion
 
 
 def rate_distortion_perception(
@@ -169,14 +174,31 @@ def refuse_if_impossible(problem: Problem, options: Options, result: RateDistort
     Raises:
       ValueError: if there is a proof.
     """
-    scale = limits_of(problem, options).problem.scale
-    dual = (bits_to_nats(result.multiplier), bits_to_nats(result.slope) * scale)
     # No channel needs more than the entropy of the source.
     beyond = float(result.rate_lower) > entropy_bits(problem.pmf) * (1 + 1e-6) + 1e-6
-    if beyond or feasibility.is_impossible(problem, options, dual_points=[dual]):
+    if (beyond or feasibility.is_impossible(problem, options, dual_points=[_normalized_point(problem, options, result)])
+            or feasibility.is_impossible(problem, options, dual_points=_points_of_large_slopes(problem, options))):
         raise ValueError(
             f"distortion and perception: no channel has E[d] <= {float(problem.distortion_or_slope):g} and "
             f"divergence <= {float(problem.perception_or_slope):g}")
+
+
+def _points_of_large_slopes(problem: Problem, options: Options) -> Iterator[tuple[jax.Array, jax.Array]]:
+    """Dual points (nu, s) at slopes whose optimum is within H(X) / s of the least distortion."""
+    if regime_of(problem.perception_or_slope, options) != "constrained":
+        return
+    scale = limits_of(problem, options).problem.scale
+    for slope in _LARGE_SLOPES:
+        at = problem._replace(distortion_or_slope=nats_to_bits(slope) / scale)
+        yield _normalized_point(
+            problem, options, search.solve(at, options._replace(fixed_slope=True), "constrained"))
+
+
+def _normalized_point(problem: Problem, options: Options, result: RateDistortionPerception):
+    """The dual point (nu, s) of a result as the solver has it: in nats, of distortions less their rows' minima."""
+    normalized = limits_of(problem, options).problem
+    shift = jnp.where(normalized.offset > 0, result.slope * normalized.offset, 0.0)
+    return bits_to_nats(result.multiplier - shift), bits_to_nats(result.slope) * normalized.scale
 
 
 def entropy_bits(pmf: ArrayLike) -> float:

@@ -23,6 +23,7 @@ from theory.discrete.perception.problem import Options, Problem, limits_of
 from theory.discrete.perception.solver import RateDistortionPerception
 
 _TILTS = 4
+_LOOSER = (10.0, 100.0)  # tolerances of further attempts, relative
 _programs = Programs()
 
 
@@ -30,6 +31,12 @@ _programs = Programs()
 @partial(jax.jit, static_argnames="options")
 def _perfect(problem: Problem, options: Options) -> Candidate:
     return making.fixed_output(problem, options)
+
+
+@_programs.compiled
+@partial(jax.jit, static_argnames="options")
+def _perfect_continued(problem: Problem, options: Options) -> Candidate:
+    return making.fixed_output(problem, options, continued=True)
 
 
 @_programs.compiled
@@ -119,6 +126,10 @@ def solve(problem: Problem, options: Options, regime: str) -> RateDistortionPerc
             candidate = make(*_shared(problem, options))
             result = _certified(problem, options, candidate, regime)
             if regime == "perfect" and not result.converged and not options.fixed_slope:
+                candidate = _perfect_continued(*_shared(problem, options))
+                again = _certified(problem, options, candidate, regime)
+                result = _merge(result, again, float(problem.tolerance))
+            if regime == "perfect" and not result.converged and not options.fixed_slope:
                 result = _join_linear_program(problem, options, candidate, result, regime)
             return result
         unknown = jnp.asarray(jnp.nan)
@@ -163,18 +174,28 @@ def _shared(problem: Problem, options: Options) -> tuple[Problem, Options]:
 def _search(
     problem: Problem, options: Options, result: RateDistortionPerception, first: Candidate
 ) -> RateDistortionPerception:
-    tolerance = float(problem.tolerance)
+    tolerance, unknown = float(problem.tolerance), jnp.asarray(jnp.nan)
     plain = _shared(problem, options)
 
     def join(result, candidate):
         return _merge(result, _certified(problem, options, candidate, "constrained"), tolerance)
 
+    # Near its end Newton's method may lose by rounding what it had: where it stops earlier, its point can be better.
+    for looser in _LOOSER:
+        again, _ = _attempt(problem._replace(tolerance=looser * problem.tolerance), options, unknown, unknown)
+        result = _merge(result, again, tolerance)
+        if result.converged:
+            return result
     perfect, classical = _perfect(*plain), _classical(*plain)
     for candidate in (perfect, classical, first):
         result = join(result, candidate)
         if result.converged:
             return result
-    nearest, tilt = perfect, _tilted(problem, options, perfect)
+    nearest = _perfect_continued(*plain)
+    result = join(result, nearest)
+    if result.converged:
+        return result
+    tilt = _tilted(problem, options, nearest)
     if separable_of(options, problem.transport) is not None:
         for _ in range(_TILTS):
             nearest = _at_output(*plain, tilt.output)

@@ -77,7 +77,8 @@ def extended_conjugate(name, p, critic, cost):
     }
     value, change, end = conjugates[name]
     top = critic[live].max() if name == "kl" else critic.max()
-    low = top - (end if np.isfinite(end) else top - critic[live].min())
+    # Beyond the least and the largest critic all changes have one sign; critics of tiny budgets lie close together.
+    low = np.maximum(critic[live].min(), top - end)
     high = top
     with np.errstate(all="ignore"):
         for _ in range(90):
@@ -310,6 +311,40 @@ def test_ordinary_sources_that_did_not_converge():
         for perception in (1e-12, 1e-3, 0.05):
             assert_no_fault(pmf / pmf.sum(), matrix, "w2sq", share * (pmf @ matrix).min(), perception)
     assert_no_fault([0.7, 0.3], HAMMING, "tv", 0.1, 1e-18)
+
+
+@pytest.mark.parametrize("perception", [0.0, 1e-300])
+def test_small_distortions_are_reached_from_far_away(perception):
+    """Fault 4: a slope of thousands, and multipliers that the first steps had sent the wrong way for 500 more."""
+    x = np.array([0.0, 0.66, 0.72, 2.24])
+    pmf, matrix = np.array([0.067, 0.134, 0.76, 0.039]), (x[:, None] - x) ** 2
+    for distortion in (1e-3, 1e-8, 1e-13):
+        answer = assert_no_fault(pmf, matrix, FEW[0], distortion, perception)
+        # Of the entropy hardly more is saved than by exchanging the two letters that are close.
+        entropy = -(pmf * np.log2(pmf)).sum()
+        share = distortion / matrix[1, 2]
+        most = 2 * (-share * np.log2(share) + share * np.log2(np.e))
+        assert entropy - most <= float(answer.rate) <= entropy + 1e-12
+
+
+def test_steps_past_the_resolution_do_not_spoil_what_was_found():
+    """Fault 4: at the gap asked for Newton's method went on, and ended with 1e-7 bit more."""
+    pmf, x = np.array([0.372, 0.19, 0.211, 0.227]), np.array([-1.321, -0.167, 1.602, 1.613])
+    matrix = np.array([[0.0, 0.465, 0.21, 0.952], [0.14, 0.0, 0.055, 0.23], [0.166, 0.093, 0.0, 0.079],
+                       [0.167, 0.237, 0.87, 0.0]])
+    for perception in (1e-7, 1e-6, 2e-6):
+        answer = rate_distortion_perception(
+            pmf, matrix, distortion=0.1164, perception=perception, divergence=FEW[2], points=x)
+        assert faults_of(pmf, matrix, answer, FEW[2], 0.1164, perception, x) == [] and bool(answer.converged)
+
+
+def test_what_no_channel_meets_is_refused_where_realism_is_no_linear_program():
+    """Fault 3: the answer was NaN, without a proof; a dual point at a large slope is one."""
+    pmf = np.array([0.267, 0.16, 0.573])
+    matrix = np.array([[0.015, 0.222, 0.337], [0.427, 0.767, 0.967], [0.096, 0.478, 0.798]])
+    with pytest.raises(ValueError, match="no channel has E"):
+        rate_distortion_perception(pmf, matrix, distortion=0.17, perception=0.91, divergence="reverse_kl")
+    assert_no_fault(pmf, matrix, "reverse_kl", 0.2, 0.91)
 
 
 def test_a_certificate_can_be_recomputed_where_the_distortion_is_unlimited():
