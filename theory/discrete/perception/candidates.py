@@ -163,7 +163,7 @@ def fixed_output(
 
 def _newton(
     limits: Limits, q: jax.Array, slope: jax.Array, log_multiplier: jax.Array | None, fixed_slope: bool,
-    tolerance: jax.Array | float, max_iterations: int,
+    tolerance: jax.Array, max_iterations: int,
 ) -> tuple[interior_point.Point, jax.Array]:
     """The interior-point method with a given output pmf."""
     return interior_point.solve(
@@ -191,7 +191,7 @@ def _nearby_slope(limits: Limits, q: jax.Array) -> tuple[jax.Array, jax.Array]:
     p, distortion = limits.problem.pmf, interior_point.finite_part(limits.problem.distortion)
 
     def step(state: _Nearby) -> _Nearby:
-        point, _ = _newton(limits, q, state.slope, state.log_multiplier, True, _ROUGH, _FEW_STEPS)
+        point, _ = _newton(limits, q, state.slope, state.log_multiplier, True, jnp.asarray(_ROUGH), _FEW_STEPS)
         posterior, _ = interior_point.posteriors(limits.problem, point.log_multiplier, state.slope)
         meets = q @ (posterior * distortion).sum(0) <= limits.target
         low = jnp.where(meets, state.low, state.slope)

@@ -21,7 +21,6 @@ from theory.discrete.classical.interior_point import largest_step
 from theory.discrete.common.channels import NormalizedProblem, finite_part
 from theory.discrete.perception.blocks import Block, PairState
 
-
 _CURVATURE_ERROR = 4e-15  # relative; what sums of posteriors lose to rounding
 
 
@@ -185,7 +184,7 @@ def _newton_matrix(method: Method, point: Point, here: Measures) -> Factorizatio
     block = method.block.eliminate(point.block, h, t, jnp.zeros_like(point.block.primal))
     # d(Sq)/d nu and d(Sq)/d s at fixed q.
     bend = (S * (mean[None] - method.distortion)) @ q
-    # Beside letters that lead to themselves alone the difference is rounding, by which steps would be thousands of nats.
+    # Beside letters that lead to themselves alone the difference is rounding, which would ask for thousands of nats.
     known = 1.0 + _CURVATURE_ERROR
     curvature = jnp.diag(known * here.row) + S @ (block.compliance - jnp.diag(q)) @ S.T
     if method.gauge:

@@ -21,7 +21,6 @@ from theory.discrete.perception.solver import RateDistortionPerception
 from theory.numerics.checks import check_choice, check_domain, is_concrete
 from theory.numerics.units import bits_to_nats, nats_to_bits
 
-
 _LARGE_SLOPES = (1e2, 1e3, 1e4, 1e6)  # nats per unit of normalized distortion
 
 
