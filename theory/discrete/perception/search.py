@@ -180,15 +180,15 @@ def _search(
     def join(result, candidate):
         return _merge(result, _certified(problem, options, candidate, "constrained"), tolerance)
 
+    perfect, classical = _perfect(*plain), _classical(*plain)
+    for candidate in (perfect, classical, first):
+        result = join(result, candidate)
+        if result.converged:
+            return result
     # Near its end Newton's method may lose by rounding what it had: where it stops earlier, its point can be better.
     for looser in _LOOSER:
         again, _ = _attempt(problem._replace(tolerance=looser * problem.tolerance), options, unknown, unknown)
         result = _merge(result, again, tolerance)
-        if result.converged:
-            return result
-    perfect, classical = _perfect(*plain), _classical(*plain)
-    for candidate in (perfect, classical, first):
-        result = join(result, candidate)
         if result.converged:
             return result
     nearest = _perfect_continued(*plain)
