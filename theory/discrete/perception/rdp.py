@@ -21,7 +21,7 @@ from theory.discrete.perception.solver import RateDistortionPerception
 from theory.numerics.checks import check_choice, check_domain, is_concrete
 from theory.numerics.units import bits_to_nats, nats_to_bits
 
-_LARGE_SLOPES = (1e2, 1e3, 1e4, 1e6)  # nats per unit of normalized distortion
+_LARGE_SLOPES = (1e2, 3e2, 1e3, 1e4, 1e6)  # nats per unit of normalized distortion
 
 
 def rate_distortion_perception(
@@ -183,14 +183,20 @@ def refuse_if_impossible(problem: Problem, options: Options, result: RateDistort
 
 
 def _points_of_large_slopes(problem: Problem, options: Options) -> Iterator[tuple[jax.Array, jax.Array]]:
-    """Dual points (nu, s) at slopes whose optimum is within H(X) / s of the least distortion."""
+    """Dual points (nu, s) at slopes whose optimum is within H(X) / s of the least distortion, and their differences.
+
+    Of nu = s f + c + o(1) as s grows, the difference at two slopes has no c.
+    """
     if regime_of(problem.perception_or_slope, options) != "constrained":
         return
-    scale = limits_of(problem, options).problem.scale
+    scale, before = limits_of(problem, options).problem.scale, None
     for slope in _LARGE_SLOPES:
         at = problem._replace(distortion_or_slope=nats_to_bits(slope) / scale)
-        yield _normalized_point(
-            problem, options, search.solve(at, options._replace(fixed_slope=True), "constrained"))
+        point = _normalized_point(problem, options, search.solve(at, options._replace(fixed_slope=True), "constrained"))
+        yield point
+        if before is not None:
+            yield point[0] - before[0], point[1] - before[1]
+        before = point
 
 
 def _normalized_point(problem: Problem, options: Options, result: RateDistortionPerception):
