@@ -10,6 +10,7 @@ TINY = circle_and_ramp.Config(circle_cells=(3,), ramp_cells=(4,), points=48, sta
                               samples=20_000, seed=1)
 
 
+@pytest.mark.stress  # the sawbridge has this training in the suite; test_manifold_codecs.py has all three sources
 def test_trained_codecs_lie_on_the_hulls_vertices(tmp_path):
     """Oracle: N equal cells; 3 % on D and four standard errors of about 1 %."""
     circle_and_ramp.run(TINY, command_line.open_workdir(tmp_path, TINY))
