@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from theory.numerics.checks import check_pmf
+from theory.numerics.elementwise import one_program
 from theory.numerics.units import nats_to_bits
 
 
@@ -38,7 +39,12 @@ def channel_simulation_divergence(target: ArrayLike, proposal: ArrayLike) -> jax
     """
     check_pmf("target", target)
     check_pmf("proposal", proposal)
-    q, p = jnp.broadcast_arrays(jnp.asarray(target, jnp.float64), jnp.asarray(proposal, jnp.float64))
+    return _divergence(jnp.asarray(target, jnp.float64), jnp.asarray(proposal, jnp.float64))
+
+
+@one_program
+def _divergence(target, proposal):
+    q, p = jnp.broadcast_arrays(target, proposal)
     possible = p > 0
     ratio = jnp.where(possible, q / jnp.where(possible, p, 1.0), 0.0)
     order = jnp.argsort(-ratio, axis=-1)
@@ -68,9 +74,14 @@ def functional_information(joint: ArrayLike) -> jax.Array:
     """
     joint = jnp.asarray(joint, jnp.float64)
     check_pmf("joint", joint.reshape(*joint.shape[:-2], -1))
+    return _information(joint)
+
+
+@one_program
+def _information(joint):
     p_x, p_y = jnp.sum(joint, axis=-1), jnp.sum(joint, axis=-2)
     occupied = p_y > 0
     # An output that never occurs gets P_X itself, of divergence 0.
     given_y = jnp.where(occupied[..., None, :], joint / jnp.where(occupied, p_y, 1.0)[..., None, :], p_x[..., :, None])
-    divergences = channel_simulation_divergence(jnp.swapaxes(given_y, -1, -2), p_x[..., None, :])
+    divergences = _divergence(jnp.swapaxes(given_y, -1, -2), p_x[..., None, :])
     return jnp.sum(p_y * divergences, axis=-1)

@@ -144,7 +144,7 @@ def from_pdf(
             _refuse_mass(name, spacing, (nodes, weights), references)
         inside = (nodes >= low) & (nodes <= high)
         return QuadratureRule(
-            jnp.asarray(nodes)[:, None], jnp.asarray(weights / weights.sum()), jnp.asarray(inside)
+            jnp.asarray(nodes[:, None]), jnp.asarray(weights / weights.sum()), jnp.asarray(inside)
         )
 
     def panels(number: int, order: int) -> Panels:
@@ -339,7 +339,7 @@ def from_points(name: str, points: ArrayLike, pmf: ArrayLike) -> Density:
         raise ValueError(f"points must have shape [n] or [n, 2] and pmf [n], got {points.shape} and {np.shape(pmf)}")
     pmf = normalized_pmf("pmf", pmf)
     check_domain("points", points, finite=True)
-    fixed = QuadratureRule(jnp.asarray(points), jnp.asarray(pmf), jnp.ones(len(pmf), bool))
+    fixed = QuadratureRule(jnp.asarray(points), jnp.asarray(pmf), jnp.asarray(np.ones(len(pmf), bool)))
     return Density(name, points.shape[1], lambda spacing: fixed)
 
 
@@ -371,7 +371,8 @@ def from_grid(name: str, points: ArrayLike, values: ArrayLike) -> Density:
         weights = values[chosen] * np.where((chosen == chosen[0]) | (chosen == chosen[-1]), 0.5, 1.0)
         chosen, weights = chosen[weights > 0], weights[weights > 0]
         return QuadratureRule(
-            jnp.asarray(points[chosen])[:, None], jnp.asarray(weights / weights.sum()), jnp.ones(chosen.size, bool)
+            jnp.asarray(points[chosen][:, None]), jnp.asarray(weights / weights.sum()),
+            jnp.asarray(np.ones(chosen.size, bool)),
         )
 
     return Density(name, 1, rule)

@@ -165,9 +165,15 @@ def perfect_realism_curve(
     for factor in (4.0, 2.0, 1.0):
         rule = density.rule(factor * spacing)
         keep = np.asarray(rule.core)
-        nodes = jnp.asarray(np.asarray(rule.nodes)[keep])
-        pmf = jnp.asarray(np.asarray(rule.weights)[keep])
-        levels.append(_sinkhorn(squared_distances(nodes, nodes), pmf / pmf.sum(), nats, iterations, tolerance))
+        nodes, mass = np.asarray(rule.nodes)[keep], np.asarray(rule.weights)[keep]
+        cost = squared_distances(nodes, nodes)
+        levels.append(_sinkhorn(cost, jnp.asarray(mass / mass.sum()), nats, iterations, tolerance))
+    return _extrapolated(levels, nats, jnp.asarray(slopes))
+
+
+@jax.jit
+def _extrapolated(levels, nats: jax.Array, slopes: jax.Array) -> PerfectRealism:
+    """The finest of three levels, with what the three say of the limit."""
     rate, lower, distortion, count = levels[-1]
     extrapolated_rate, _ = _richardson(*(level[0] for level in levels))
     extrapolated_distortion, _ = _richardson(*(level[2] for level in levels))
@@ -177,7 +183,7 @@ def perfect_realism_curve(
         rate=nats_to_bits(rate),
         rate_lower=nats_to_bits(lower),
         distortion=distortion,
-        slope=jnp.asarray(slopes),
+        slope=slopes,
         extrapolated_rate=nats_to_bits(extrapolated_rate),
         extrapolated_distortion=extrapolated_distortion,
         discretization_error=nats_to_bits(jnp.abs(limit - intercepts[-1]) + doubt),
@@ -202,4 +208,4 @@ def perfect_realism(density: Density, *, slope: float, **options) -> PerfectReal
     if np.ndim(slope) != 0:
         raise ValueError(f"slope must be one number, got shape {np.shape(slope)}")
     curve = perfect_realism_curve(density, np.asarray([slope], np.float64), **options)
-    return jax.tree.map(lambda field: field[0], curve)
+    return jax.tree.map(lambda field: jnp.asarray(np.asarray(field)[0]), curve)

@@ -52,7 +52,7 @@ def _first_atoms(nodes: np.ndarray, unit: float, max_atoms: int) -> jax.Array:
     spacing = 0.7 * unit
     if nodes.shape[1] == 1:
         number = min(max(math.ceil(extent[0] / spacing), 8), max_atoms)
-        return jnp.zeros((number, 1))  # the solver lays them out for each slope
+        return jnp.asarray(np.zeros((number, 1)))  # the solver lays them out for each slope
     while True:
         # Occupied cells of a lattice, each represented by the mean of the nodes in it.
         keys = np.floor((nodes - nodes.min(axis=0)) / spacing).astype(np.int64)
@@ -92,7 +92,7 @@ def _prepare(density: Density, largest: float, quality: Quality) -> _Prepared:
     mass = np.asarray(rule.weights)[np.asarray(rule.core)]
     if quality.tail_mass > 0 and line:
         core, mass, fine = _trimmed(core, mass, fine, quality.tail_mass)
-    rule = QuadratureRule(jnp.asarray(core), jnp.asarray(mass / mass.sum()), jnp.ones(len(core), bool))
+    rule = QuadratureRule(jnp.asarray(core), jnp.asarray(mass / mass.sum()), jnp.asarray(np.ones(len(core), bool)))
     start = _first_atoms(core, quality.spacing * unit, quality.max_atoms or (320 if line else 400))
     extent = (core.max(axis=0) - core.min(axis=0)) / unit
 
@@ -177,7 +177,7 @@ def rate_distortion_curve(
     for slope in slopes:
         points.append(prepared.solve(slope, chosen.tolerance))
         _tell(progress, points, len(slopes))
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *points)
+    return jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *points)
 
 
 def _quality(name: str, tolerance, max_atoms, rounds, steps) -> Quality:
@@ -243,7 +243,7 @@ def rate_distortion(
         curve = rate_distortion_curve(
             density, np.asarray([slope], np.float64), quality=quality, tolerance=tolerance, max_atoms=max_atoms,
             rounds=rounds, steps=steps, progress=progress)
-        return jax.tree.map(lambda field: field[0], curve)
+        return jax.tree.map(lambda field: jnp.asarray(np.asarray(field)[0]), curve)
     return _at_distortion(
         density, float(distortion), _quality(quality, tolerance, max_atoms, rounds, steps), progress)
 

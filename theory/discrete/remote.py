@@ -18,6 +18,7 @@ from theory.discrete.perception.power_divergence import PowerDivergence
 from theory.discrete.side_information import asking
 from theory.discrete.side_information.solver import SideInformationRate
 from theory.numerics.checks import check_pmf, is_concrete
+from theory.numerics.elementwise import one_program
 from theory.numerics.units import nats_to_bits
 
 
@@ -39,6 +40,11 @@ def reduced_distortion(joint_pmf: ArrayLike, distortion_matrix: ArrayLike) -> ja
     Reference: [dobrushin1962information, wolf1970transmission] Dobrushin and Tsybakov 1962; Wolf and Ziv 1970.
     """
     joint, matrix = asking.check_joint("joint_pmf", joint_pmf, distortion_matrix)
+    return _reduced(joint, matrix)
+
+
+@one_program
+def _reduced(joint: jax.Array, matrix: jax.Array) -> jax.Array:
     total = joint.sum(0)
     posterior = joint / jnp.where(total > 0, total, 1.0)[None]
     occurs = (posterior > 0)[:, :, None]

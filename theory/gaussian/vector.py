@@ -15,10 +15,11 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
-from theory.numerics.checks import check_domain, is_concrete
+from theory.numerics.checks import all_concrete, check_domain, is_concrete
 from theory.numerics.elementwise import broadcast
 from theory.numerics.units import bits_to_nats, nats_to_bits
 
@@ -212,16 +213,25 @@ def broadcast_arguments(
     if eigenvalues.ndim == 0 or eigenvalues.shape[-1] == 0:
         raise ValueError(f"eigenvalues must have shape [..., n] with n >= 1, got {eigenvalues.shape}")
     if weights is None:
-        weights = jnp.ones_like(eigenvalues)
+        weights = np.ones(eigenvalues.shape)
     check_domain("weights", weights, minimum=0.0, finite=True)
     budget, weights = jnp.asarray(budget, jnp.float64), jnp.asarray(weights, jnp.float64)
     n = eigenvalues.shape[-1]
     if weights.ndim == 0 or weights.shape[-1] != n:
         raise ValueError(f"weights must have shape [..., {n}] like eigenvalues, got {weights.shape}")
     batch = jnp.broadcast_shapes(budget.shape, eigenvalues.shape[:-1], weights.shape[:-1])
-    shape = (*batch, n)
-    budget = jnp.broadcast_to(budget, batch)
-    eigenvalues, weights = jnp.broadcast_to(eigenvalues, shape), jnp.broadcast_to(weights, shape)
+    if all_concrete(budget, eigenvalues, weights):  # checked above; NumPy needs no program for each shape
+        budget, eigenvalues, weights = (
+            jnp.asarray(np.broadcast_to(np.asarray(array), shape))
+            for array, shape in ((budget, batch), (eigenvalues, (*batch, n)), (weights, (*batch, n))))
+        return budget, eigenvalues, weights
+    return _nan_outside(
+        jnp.broadcast_to(budget, batch), jnp.broadcast_to(eigenvalues, (*batch, n)),
+        jnp.broadcast_to(weights, (*batch, n)))
+
+
+@jax.jit
+def _nan_outside(budget: jax.Array, eigenvalues: jax.Array, weights: jax.Array):
     admissible = (eigenvalues >= 0) & (eigenvalues < jnp.inf) & (weights >= 0) & (weights < jnp.inf)
     return (
         jnp.where(jnp.all(admissible, -1), budget, jnp.nan),

@@ -26,6 +26,18 @@ def is_concrete(value: ArrayLike | Sequence[float]) -> bool:
     return not isinstance(value, jax.core.Tracer)
 
 
+def all_concrete(*values: ArrayLike | Sequence[float] | None) -> bool:
+    """Says whether the values of all arguments can be inspected, those in lists and other trees too.
+
+    Args:
+      *values: arrays, numbers, tracers, trees of them, or None.
+
+    Returns:
+      True where nothing is traced.
+    """
+    return all(is_concrete(leaf) for leaf in jax.tree.leaves(values))
+
+
 def check_precision() -> None:
     """Refuses to compute in 32-bit numbers.
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
+
+from theory.numerics.checks import all_concrete
 
 
 def broadcast(*values: ArrayLike) -> list[jax.Array]:
@@ -18,12 +23,34 @@ def broadcast(*values: ArrayLike) -> list[jax.Array]:
     Returns:
       Arrays of the common shape.
     """
+    if all_concrete(*values):  # without a program for each shape
+        known = [np.asarray(value, np.float64) for value in values]
+        shape = jnp.broadcast_shapes(*(array.shape for array in known))
+        return [jnp.asarray(np.broadcast_to(array, shape)) for array in known]
     arrays = [jnp.asarray(value, jnp.float64) for value in values]
     shape = jnp.broadcast_shapes(*(array.shape for array in arrays))
     return [jnp.broadcast_to(array, shape) for array in arrays]
 
 
-def squared_distances(x: jax.Array, y: jax.Array) -> jax.Array:
+def one_program(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compiles a function of arrays for where nothing is traced, in place of a program for each of its operations.
+
+    Args:
+      function: of arrays and trees of them alone.
+
+    Returns:
+      The same function; inside of a trace it becomes part of what is traced, as before.
+    """
+    compiled = jax.jit(function)
+
+    @functools.wraps(function)
+    def call(*values):
+        return compiled(*values) if all_concrete(*values) else function(*values)
+
+    return call
+
+
+def squared_distances(x: jax.Array | np.ndarray, y: jax.Array | np.ndarray) -> jax.Array:
     """Computes |x_i - y_j|^2 between two sets of points.
 
     Args:

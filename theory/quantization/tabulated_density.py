@@ -17,7 +17,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from theory.numerics.checks import check_domain, check_pmf
-from theory.numerics.elementwise import broadcast
+from theory.numerics.elementwise import broadcast, one_program
 from theory.numerics.units import nats_to_bits
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
@@ -86,22 +86,42 @@ def tabulate_density(pdf: Callable[[jax.Array], jax.Array], edges: ArrayLike) ->
     if edges.ndim != 1 or edges.shape[0] < 2:
         raise ValueError(f"edges must have shape [panels + 1] with panels >= 1, got shape {edges.shape}")
     check_domain("edges", edges, finite=True)
-    check_domain("the differences of edges", jnp.diff(edges), minimum=0.0, open_minimum=True)
+    differences, nodes = _panels(edges)
+    check_domain("the differences of edges", differences, minimum=0.0, open_minimum=True)
+    values = jnp.asarray(pdf(nodes), jnp.float64)
+    check_domain("pdf", values, minimum=0.0, finite=True)
+    density, mass = _tabulated(edges, values)
+    check_domain("the integral of pdf over edges", mass, minimum=1 - 1e-6, maximum=1 + 1e-6)
+    return density
+
+
+def _nodes(edges):
+    """Half widths of panels, and Gauss nodes, [panels, nodes]."""
     half = jnp.diff(edges) / 2
     center = (edges[1:] + edges[:-1]) / 2
-    nodes = center[:, None] + half[:, None] * _NODES[None, :]
-    values = jnp.asarray(pdf(nodes.ravel()), jnp.float64).reshape(nodes.shape)
-    check_domain("pdf", values, minimum=0.0, finite=True)
+    return half, center[:, None] + half[:, None] * _NODES[None, :]
+
+
+@one_program
+def _panels(edges):
+    """Widths of panels, and Gauss nodes in one row."""
+    return jnp.diff(edges), _nodes(edges)[1].ravel()
+
+
+@one_program
+def _tabulated(edges, values):
+    """The density from its values at the nodes, normalized, and the mass that it had."""
+    half, nodes = _nodes(edges)
+    values = values.reshape(nodes.shape)
     weights = half[:, None] * _WEIGHTS[None, :]
     mass = jnp.sum(weights * values)
-    check_domain("the integral of pdf over edges", mass, minimum=1 - 1e-6, maximum=1 + 1e-6)
     values = values / mass
     mean = jnp.sum(weights * values * nodes)
     moments = jnp.stack([jnp.sum(weights * values * (nodes - mean) ** k, axis=1) for k in range(3)], axis=1)
     zero = jnp.zeros((1, 3))
     below = jnp.concatenate([zero, jnp.cumsum(moments, axis=0)])
     above = jnp.concatenate([jnp.cumsum(moments[::-1], axis=0)[::-1], zero])
-    return ScalarDensity(edges, _antiderivatives(values @ _TO_MONOMIALS), below, above, mean, below[-1, 2])
+    return ScalarDensity(edges, _antiderivatives(values @ _TO_MONOMIALS), below, above, mean, below[-1, 2]), mass
 
 
 def tabulate_density_from_cdf(cdf: Callable[[jax.Array], jax.Array], edges: ArrayLike) -> ScalarDensity:
@@ -158,13 +178,22 @@ def gaussian_mixture_density(
     check_pmf("weights", shares)
     check_domain("means", centers, finite=True)
     check_domain("variances", spreads, minimum=0.0, open_minimum=True, finite=True)
-    weight, mean, std = shares[None, :], centers[None, :], jnp.sqrt(spreads)[None, :]
+    low, high = _ends(centers, spreads)
+    return tabulate_density(lambda x: _mixture(x, shares, centers, spreads), jnp.linspace(low, high, panels + 1))
 
-    def pdf(x):
-        z = (x[:, None] - mean) / std
-        return jnp.sum(weight * jnp.exp(-0.5 * z**2) / (std * np.sqrt(2 * np.pi)), axis=1)
 
-    return tabulate_density(pdf, jnp.linspace(jnp.min(mean - 9 * std), jnp.max(mean + 9 * std), panels + 1))
+@one_program
+def _ends(means, variances):
+    """Nine standard deviations outside of the outermost components."""
+    return jnp.min(means - 9 * jnp.sqrt(variances)), jnp.max(means + 9 * jnp.sqrt(variances))
+
+
+@one_program
+def _mixture(x, weights, means, variances):
+    """The pdf of a mixture of Gaussians at points [n]."""
+    weight, mean, std = weights[None, :], means[None, :], jnp.sqrt(variances)[None, :]
+    z = (x[:, None] - mean) / std
+    return jnp.sum(weight * jnp.exp(-0.5 * z**2) / (std * np.sqrt(2 * np.pi)), axis=1)
 
 
 def laplace_density(scale: float = 1.0, *, panels: int = 512) -> ScalarDensity:
@@ -234,7 +263,11 @@ def pdf(density: ScalarDensity, points: ArrayLike) -> jax.Array:
     Returns:
       The density at `points`, same shape; zero outside of the support.
     """
-    points = jnp.asarray(points, jnp.float64)
+    return _pdf(density, jnp.asarray(points, jnp.float64))
+
+
+@one_program
+def _pdf(density, points):
     _, _, _, values = _evaluate(density, points)
     outside = (points < density.edges[0]) | (points > density.edges[-1])
     return jnp.where(outside, 0.0, values[..., 0])
@@ -252,7 +285,11 @@ def tail_moments(density: ScalarDensity, points: ArrayLike) -> tuple[jax.Array, 
       [*points.shape, 3]. Neither is formed as a difference from the total, so both keep their
       relative accuracy far out in the tails.
     """
-    points = jnp.asarray(points, jnp.float64)
+    return _tail_moments(density, jnp.asarray(points, jnp.float64))
+
+
+@one_program
+def _tail_moments(density, points):
     index, half, center, values = _evaluate(density, points)
     local = [half * values[..., k + 1] for k in range(3)]
     shift = center - density.mean
@@ -283,6 +320,7 @@ def interval_moments(density: ScalarDensity, low: ArrayLike, high: ArrayLike) ->
     return difference_of_tails(density, tail_moments(density, low), tail_moments(density, high), low, high)
 
 
+@one_program
 def difference_of_tails(density, tails_low, tails_high, low, high):
     """The moments of intervals from the `tail_moments` of their ends, by the difference that cancels least.
 

@@ -27,6 +27,7 @@ def test_uniform_source_is_bracketed_around_recorded_optima():
     assert (joined.lower <= joined.upper).all() and (joined.lower >= alone.lower).all()
 
 
+@pytest.mark.stress
 def test_gaussian_bracket_holds_the_closed_form():
     slopes = np.array([1.0, 2.0]) / LN2
     source = sources.gaussian(0.5, 2.0)

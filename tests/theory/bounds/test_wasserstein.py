@@ -9,7 +9,8 @@ from theory import wasserstein_distortion as wd
 from theory.bounds.wasserstein import squared_error_or_fresh_noise
 
 D = np.array([1e-3, 0.003, 0.005, 0.01])  # always four points: one shape is one compilation
-CASES = [("tiles", 16), ("tiles", 1), ("gaussian", 0.0), ("gaussian", 2.0), ("pyramid", 2)]
+CASES = [("tiles", 16), ("gaussian", 0.0), ("gaussian", 2.0), ("pyramid", 2),
+         pytest.param("tiles", 1, marks=pytest.mark.stress)]
 
 
 @pytest.mark.parametrize(("windows", "size"), CASES)
@@ -42,8 +43,8 @@ def test_realism_without_common_randomness_costs_half_the_distortion():
         free = bounds.wasserstein_bounds_of("tiles", 16, loss=loss)
         realistic = bounds.wasserstein_bounds_of("tiles", 16, loss=loss, perception="w2sq", shared="nothing")
         for a, b in zip(free, realistic):
-            np.testing.assert_allclose(a.rate(0.02), b.rate(0.04, 0.0), rtol=1e-12)
-            assert np.isnan(b.rate(0.04, 0.1))
+            np.testing.assert_allclose(a.rate(D), b.rate(2 * D, 0.0), rtol=1e-12)
+            assert np.isnan(b.rate(2 * D, 0.1)).all()
     lower = bounds.wasserstein_bounds_of("gaussian", 2.0, perception="w2sq", shared="nothing")
     np.testing.assert_allclose(lower[0].rate(D), wd.white_field_rate(D / 2, 2.0), rtol=1e-12)
 

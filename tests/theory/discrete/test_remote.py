@@ -30,8 +30,8 @@ def test_a_coin_seen_through_noise():
     """Hamming: d' = b + (1 - 2b) d, so R(D) = 1 - h((D - b) / (1 - 2b)); with its gradient by D."""
     b, distortion = 0.1, 0.26
     joint = np.array([[1 - b, b], [b, 1 - b]]) / 2
-    value, slope = jax.value_and_grad(
-        lambda d: discrete.remote_rate_distortion(joint, 1.0 - np.eye(2), distortion=d).rate)(distortion)
+    value, slope = jax.jit(jax.value_and_grad(
+        lambda d: discrete.remote_rate_distortion(joint, 1.0 - np.eye(2), distortion=d).rate))(distortion)
     d = (distortion - b) / (1 - 2 * b)
     np.testing.assert_allclose(value, 1 + d * np.log2(d) + (1 - d) * np.log2(1 - d), atol=1e-9)
     np.testing.assert_allclose(slope, np.log2(d / (1 - d)) / (1 - 2 * b), rtol=1e-6)
@@ -92,7 +92,7 @@ def test_the_rate_at_perfect_realism_moves_with_the_law_that_is_asked_for():
 
     numeric = (rate(law + step * move) - rate(law - step * move)) / (2 * step)
     # Rates are off by up to their gap of 1e-8, so differences by 1e-3.
-    np.testing.assert_allclose(jax.grad(rate)(law) @ move, numeric, rtol=1e-6, atol=1e-3)
+    np.testing.assert_allclose(jax.jit(jax.grad(rate))(law) @ move, numeric, rtol=1e-6, atol=1e-3)
     assert abs(numeric) > 0.1
 
 

@@ -54,12 +54,12 @@ def test_inverse_scaling_and_derivatives():
     rate = absolute_error.gaussian_rate_distortion(d, 4.0)
     np.testing.assert_allclose(rate, absolute_error.gaussian_rate_distortion(d / 2), rtol=1e-12)
     np.testing.assert_allclose(absolute_error.gaussian_distortion_rate(rate, 4.0), d, rtol=1e-11)
-    slope = jax.vmap(jax.grad(absolute_error.gaussian_rate_distortion), (0, None))(d, 4.0)
+    slope = jax.jit(jax.vmap(jax.grad(absolute_error.gaussian_rate_distortion), (0, None)))(d, 4.0)
     h = 1e-5
     difference = (np.asarray(absolute_error.gaussian_rate_distortion(d + h, 4.0))
                   - np.asarray(absolute_error.gaussian_rate_distortion(d - h, 4.0))) / (2 * h)
     np.testing.assert_allclose(slope, difference, rtol=1e-6)
-    inverse = jax.vmap(jax.grad(absolute_error.gaussian_distortion_rate), (0, None))(rate, 4.0)
+    inverse = jax.jit(jax.vmap(jax.grad(absolute_error.gaussian_distortion_rate), (0, None)))(rate, 4.0)
     np.testing.assert_allclose(inverse * slope, 1.0, rtol=1e-8)
 
 
@@ -72,7 +72,7 @@ def test_edges_and_refusals():
     just_below = float(rate[4])
     # Slope at zero rate: the hazard rate at 0, sqrt(2 / pi) nats.
     assert just_below == pytest.approx(largest**2 * 1e-8 / np.log(2), rel=1e-4)
-    at_zero, slope = jax.value_and_grad(absolute_error.gaussian_distortion_rate)(0.0)
+    at_zero, slope = jax.jit(jax.value_and_grad(absolute_error.gaussian_distortion_rate))(0.0)
     assert float(at_zero) == pytest.approx(largest, rel=1e-15)
     assert float(slope) == pytest.approx(-np.log(2) / largest, rel=1e-14)
     # By the variance, where the rate is infinite or zero.

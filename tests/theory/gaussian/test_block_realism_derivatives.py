@@ -7,16 +7,14 @@ from theory.gaussian.vector_block_realism import block_realism, block_realism_ra
 
 GRADIENT_OF = (np.array([1.0, 0.7, 2.0, 0.5, 3.0]), np.array([0.4, 0.0, np.inf, 0.8, 0.3]),
                np.array([0.05, 0.3, 0.02, 9.0, 0.0]))
+by_all = jax.jit(jax.grad(lambda *x: block_realism(*x).upper.sum(), argnums=(0, 1, 2, 3)))
 
 
 def test_derivatives_are_those_of_differences():
     """By rate, randomness, perception and eigenvalues: where P binds, nothing shared, all shared, P idle, and P = 0."""
     lam = np.tile([4.0, 1.0, 0.25, 0.01], (5, 1))
     arguments = [*GRADIENT_OF, lam]
-    def value(*x):
-        return block_realism(*x).upper
-
-    gradients = jax.jit(jax.grad(lambda *x: value(*x).sum(), argnums=(0, 1, 2, 3)))(*arguments)
+    gradients = by_all(*arguments)
     assert np.isneginf(gradients[2][4]) and gradients[2][3] == 0
     assert (gradients[0] < 0).all() and gradients[1][2] == 0
     for argument in range(4):
@@ -29,10 +27,10 @@ def test_derivatives_are_those_of_differences():
             for sign in (1, -1):
                 moved = [x.copy() for x in arguments]
                 moved[argument][row] = old + sign * step
-                ends.append(value(*moved)[row])
+                ends.append(block_realism(*moved).upper[row])
             by_hand = (ends[0] - ends[1]) / 2
             np.testing.assert_allclose((gradients[argument][row] * step).sum(), by_hand, rtol=1e-4, atol=1e-10)
-    edge = jax.grad(lambda r, c: block_realism(r, c, 0.1, [2.0, 1.0, 0.5, 0.1]).upper, argnums=(0, 1))
+    edge = jax.jit(jax.grad(lambda r, c: block_realism(r, c, 0.1, [2.0, 1.0, 0.5, 0.1]).upper, argnums=(0, 1)))
     assert np.isneginf(edge(0.0, 1.0)[0]) and edge(0.0, 1.0)[1] == 0
     near = (block_realism(1e-6, 0.0, 0.1, [2.0, 1.0, 0.5, 0.1]).upper - block_realism(
         0.0, 0.0, 0.1, [2.0, 1.0, 0.5, 0.1]).upper) / 1e-6
@@ -42,8 +40,8 @@ def test_derivatives_are_those_of_differences():
 def test_derivatives_of_the_rate_invert_those_of_the_distortion():
     lam = np.tile([4.0, 1.0, 0.25, 0.01], (5, 1))
     at = block_realism(*GRADIENT_OF, lam)
-    forward = jax.grad(lambda *x: block_realism(*x).upper.sum(), argnums=(0, 1, 2, 3))(*GRADIENT_OF, lam)
-    back = jax.grad(lambda *x: block_realism_rate(*x).upper.sum(), argnums=(0, 1, 2, 3))(
+    forward = by_all(*GRADIENT_OF, lam)
+    back = jax.jit(jax.grad(lambda *x: block_realism_rate(*x).upper.sum(), argnums=(0, 1, 2, 3)))(
         at.upper, *GRADIENT_OF[1:], lam)
     np.testing.assert_allclose(back[0], 1 / forward[0], rtol=1e-5)
     for there, here in zip(back[1:], forward[1:]):

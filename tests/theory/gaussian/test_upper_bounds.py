@@ -96,17 +96,17 @@ def test_gradients(divergence):
     def distortion(r, p, v):
         return upper.gaussian_distortion_upper_bound(r, p, v, divergence=divergence)
 
+    by_rate, by_distortion = (jax.jit(jax.grad(f, argnums=(0, 1, 2))) for f in (rate, distortion))
     for f in (rate, distortion):
-        gradient = jax.jit(jax.grad(f, argnums=(0, 1, 2)))
+        gradient = by_rate if f is rate else by_distortion
         for point in [(0.5, 0.02, 1.0), (0.3, 0.7, 1.5)]:
             for i in range(3):
                 up, down = ([v + s * (i == j) for j, v in enumerate(point)] for s in (1e-6, -1e-6))
                 np.testing.assert_allclose(gradient(*point)[i], (f(*up) - f(*down)) / 2e-6, rtol=1e-6, atol=1e-8)
         assert gradient(0.5, 0.0, 1.0)[1] == -np.inf
-    gradient = jax.grad(rate, argnums=(0, 1, 2))
     assert rate(0.0, 0.1, 1.0) == np.inf and rate(2.5, 0.0, 1.0) == 0.0
-    assert (np.array(gradient(2.5, 0.0, 1.0)) == 0).all()
-    assert jax.grad(distortion)(0.0, 0.1, 1.0) == -np.inf
+    assert (np.array(by_rate(2.5, 0.0, 1.0)) == 0).all()
+    assert by_distortion(0.0, 0.1, 1.0)[0] == -np.inf
 
 
 def test_arguments_outside_their_domain_are_refused_or_nan():

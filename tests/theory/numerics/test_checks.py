@@ -67,3 +67,8 @@ def test_32_bit_mode_is_refused_with_what_to_do():
     with jax.enable_x64(False), pytest.raises(ValueError, match="jax_enable_x64 must be on"):
         checks.check_pmf("pmf", [1.0])
     checks.check_domain("x", 1.0)
+
+
+def test_what_is_in_lists_and_trees_may_be_traced_too():
+    assert checks.all_concrete(1.0, None, [np.ones(2), jnp.ones(3)], "w2sq")
+    assert not jax.jit(lambda x: jnp.asarray(checks.all_concrete(1.0, [x])))(2.0)

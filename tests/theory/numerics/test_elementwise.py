@@ -10,6 +10,28 @@ def test_broadcasting_across_ranks():
     assert a.shape == b.shape == (3, 2) and a.dtype == b.dtype == jnp.float64
 
 
+def test_known_values_are_broadcast_as_traced_ones_are():
+    values = [[1.0], [2.0]], np.float32(3.0), np.arange(4)
+    known, traced = elementwise.broadcast(*values), jax.jit(elementwise.broadcast)(*map(np.asarray, values))
+    for a, b in zip(known, traced, strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert a.shape == b.shape == (2, 4) and a.dtype == b.dtype == jnp.float64
+    mixed = jax.grad(lambda x: elementwise.broadcast(x, values[2])[0].sum())(1.0)
+    assert mixed == 4.0
+
+
+def test_one_program_counts_once_for_each_shape_and_is_part_of_a_trace():
+    calls = []
+
+    @elementwise.one_program
+    def norm(x, y):
+        calls.append(x.shape)
+        return jnp.sqrt(x**2 + y**2)
+
+    assert [float(norm(x, 4.0)) for x in (3.0, 0.0)] == [5.0, 4.0] and calls == [()]
+    assert float(jax.grad(norm)(3.0, 4.0)) == 0.6 and len(calls) == 2
+
+
 def test_nan_only_where_invalid():
     np.testing.assert_array_equal(elementwise.nan_unless(jnp.array([True, False]), jnp.ones(2)), [1.0, np.nan])
 
@@ -22,7 +44,7 @@ def test_roots_and_their_derivatives_by_target_and_parameter():
 
     targets = jnp.array([0.1, 1.0, 7.0])
     np.testing.assert_allclose(root(targets, 2.0), 2.0 / targets, rtol=1e-14)
-    by_target, by_a = jax.jacrev(root, (0, 1))(targets, 2.0)
+    by_target, by_a = jax.jit(jax.jacrev(root, (0, 1)))(targets, 2.0)
     np.testing.assert_allclose(jnp.diag(by_target), -2.0 / targets**2, rtol=1e-13)
     np.testing.assert_allclose(by_a, 1 / targets, rtol=1e-13)
     # No root between the ends: the nearer end.

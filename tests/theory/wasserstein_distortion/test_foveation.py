@@ -16,7 +16,9 @@ TABLE = {  # slope: bits and D / D0 at theta .1, at theta .01
 }
 
 
-@pytest.mark.parametrize("slope", TABLE)
+# Each slope has as many orders as it needs: a program of its own.
+@pytest.mark.parametrize("slope", [
+    s if s in (0.05, 0.1) else pytest.param(s, marks=pytest.mark.stress) for s in TABLE])
 def test_octaves_have_the_tabulated_values(slope):
     point = wd.octave_water_filling(slope, np.array([0.1, 0.01]))
     expected = np.array(TABLE[slope]).reshape(2, 2)
@@ -44,7 +46,7 @@ def test_gains_are_the_mellin_transform_of_bessel_functions(slope):
             np.testing.assert_allclose(gains[order, k], np.hypot(real, imaginary), atol=1e-10)
 
 
-@pytest.mark.parametrize("slope", [0.2, 0.5])
+@pytest.mark.parametrize("slope", [pytest.param(0.2, marks=pytest.mark.stress), 0.5])
 def test_gains_have_the_windows_energy(slope):
     """sum_l int |alpha_l(s)|^2 ds / 2 pi = 1 / (2 c^2)."""
     orders = int(6 / slope) + 4
@@ -67,17 +69,25 @@ def test_water_filling_is_that_of_a_fine_grid_of_gains():
     np.testing.assert_allclose([point.bits, point.relative_distortion], [bits, distortion], rtol=1e-5)
 
 
-def test_small_slopes_tend_to_the_local_formula():
+def beyond_the_local_formula(slope, bits, relative_distortion):
+    """Relative errors of the local formula for bits and distortion at theta = .1."""
     level = np.log(10.0)
-    errors = []
-    for slope in (0.1, 0.05, 0.03):
-        point = wd.octave_water_filling(slope, 0.1)
-        local = level**2 / (8 * slope**2)
-        errors.append([abs(point.bits / local - 1), abs(point.relative_distortion / (0.1 * (1 + level)) - 1)])
-    errors = np.array(errors)
+    local = level**2 / (8 * slope**2)
+    return np.array([abs(bits / local - 1), abs(relative_distortion / (0.1 * (1 + level)) - 1)])
+
+
+def test_small_slopes_tend_to_the_local_formula():
+    # The table's values are those that the function was found to have, above.
+    errors = [beyond_the_local_formula(slope, *TABLE[slope][:2]) for slope in (0.1, 0.05)]
     # Relative errors go with slope^2.
     np.testing.assert_allclose(errors[0] / errors[1], 4.0, rtol=0.05)
-    assert (errors[2] < 1e-3).all()
+    assert (errors[1] < 3e-3).all()
+
+
+@pytest.mark.stress
+def test_a_smaller_slope_still_is_nearer_to_the_local_formula():
+    point = wd.octave_water_filling(0.03, 0.1)
+    assert (beyond_the_local_formula(0.03, point.bits, point.relative_distortion) < 1e-3).all()
 
 
 def test_bits_fall_with_slope_and_level_and_have_derivatives():

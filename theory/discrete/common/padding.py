@@ -8,6 +8,9 @@ from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+
+from theory.numerics.checks import all_concrete
 
 _SIZES = (4, 8, 16, 32, 64)
 _STEP = 32
@@ -42,8 +45,10 @@ def pad_source(pmf: jax.Array, distortion_matrix: jax.Array) -> tuple[jax.Array,
     """
     n, m = distortion_matrix.shape
     rows, columns = padded_size(n) - n, padded_size(m) - m
-    matrix = jnp.pad(distortion_matrix, ((0, rows), (0, 0)))
-    return jnp.pad(pmf, (0, rows)), jnp.pad(matrix, ((0, 0), (0, columns)), constant_values=jnp.inf)
+    # What is known NumPy pads, without programs for each size.
+    pad = np.pad if all_concrete(pmf, distortion_matrix) else jnp.pad
+    matrix = pad(pad(distortion_matrix, ((0, rows), (0, 0))), ((0, 0), (0, columns)), constant_values=np.inf)
+    return jnp.asarray(pad(pmf, (0, rows))), jnp.asarray(matrix)
 
 
 def unpad(result: _Tree, inputs: tuple[str, ...], outputs: tuple[str, ...], n: int, m: int) -> _Tree:
@@ -59,7 +64,11 @@ def unpad(result: _Tree, inputs: tuple[str, ...], outputs: tuple[str, ...], n: i
     Returns:
       The result with fields of shapes [..., n, m], [..., n] and [..., m].
     """
-    fields = {name: getattr(result, name)[..., :n, :m] for name in ("channel",)}
-    fields |= {name: getattr(result, name)[..., :n] for name in inputs}
-    fields |= {name: getattr(result, name)[..., :m] for name in outputs}
-    return result._replace(**fields)
+    ends = {"channel": (n, m)} | dict.fromkeys(inputs, (n,)) | dict.fromkeys(outputs, (m,))
+    return result._replace(**{name: _first(getattr(result, name), shape) for name, shape in ends.items()})
+
+
+def _first(array: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """The first letters along the last axes."""
+    where = (..., *map(slice, shape))
+    return jnp.asarray(np.asarray(array)[where]) if all_concrete(array) else array[where]

@@ -21,7 +21,7 @@ from scipy.optimize import linprog
 
 from theory.discrete.perception.divergences import TRANSPORT, Divergence
 from theory.discrete.perception.duals import Perception, best_multiplier, bind_divergence
-from theory.discrete.perception.problem import Options, Problem, limits_of
+from theory.discrete.perception.problem import Options, Problem, known_limits_of, limits_of
 
 # A bound must exceed D by this share of a typical distortion: linear programs are solved to about 1e-9 of it.
 _MARGIN = 1e-9
@@ -109,7 +109,7 @@ def least_distortion(problem: Problem, options: Options) -> LeastDistortion:
     Returns:
       The bound, its proof and the program's channel.
     """
-    limits = limits_of(problem, options)
+    limits = known_limits_of(problem, options)
     p, d = (np.asarray(x) for x in (limits.problem.pmf, limits.problem.distortion))
     perception = bind_divergence(limits.problem, options, problem.transport)
     cost = np.asarray(problem.transport[0] / perception.scale) if options.divergence in TRANSPORT else None
@@ -148,7 +148,7 @@ def is_impossible(
     Returns:
       True only with a proof.
     """
-    limits = limits_of(problem, options)
+    limits = known_limits_of(problem, options)
     if not limits.reachable:
         return True
     needed = float(limits.needed)

@@ -4,10 +4,12 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from theory.discrete.common import channels, padding
 from theory.discrete.common.channels import NormalizedProblem
 from theory.discrete.perception.divergences import Divergence
+from theory.numerics.checks import all_concrete
 from theory.numerics.units import bits_to_nats
 
 
@@ -88,9 +90,10 @@ def pad(problem: Problem, options: Options) -> Problem:
     transport = problem.transport
     if len(transport) == 2:
         cost, points = transport
-        cost = jnp.pad(cost, ((0, more), (0, more)), constant_values=jnp.inf)
-        # At the end of the line, where quantiles that rounding leaves over go.
-        transport = (cost, jnp.concatenate([points, jnp.full(more, points.max())]))
+        pad = np.pad if all_concrete(cost, points) else jnp.pad
+        # Points at the end of the line, where quantiles that rounding leaves over go.
+        transport = (jnp.asarray(pad(cost, ((0, more), (0, more)), constant_values=np.inf)),
+                     jnp.asarray(pad(points, (0, more), constant_values=points.max())))
     return problem._replace(pmf=pmf, distortion_matrix=matrix, transport=transport)
 
 
@@ -115,6 +118,10 @@ def limits_of(problem: Problem, options: Options) -> Limits:
     target = jnp.minimum(target, 2.0 * channels.finite_part(normalized.distortion).max() + 1.0)
     needed = jnp.where(lossless, 0.0, target)
     return Limits(normalized, target, needed, lossless, reachable, 2.0 * jnp.ones(()))
+
+
+# For where values are looked at: one program in place of one for each operation.
+known_limits_of = jax.jit(limits_of, static_argnames="options")
 
 
 def usable_outputs(problem: NormalizedProblem) -> jax.Array:

@@ -16,7 +16,7 @@ from theory.discrete.common.gradients import with_gradient, without_gradient
 from theory.discrete.perception import divergences, feasibility, power_divergence, search, solver
 from theory.discrete.perception.divergences import Divergence
 from theory.discrete.perception.power_divergence import PowerDivergence
-from theory.discrete.perception.problem import Options, Problem, limits_of, pad
+from theory.discrete.perception.problem import Options, Problem, known_limits_of, pad
 from theory.discrete.perception.solver import RateDistortionPerception
 from theory.numerics.checks import check_choice, check_domain, is_concrete
 from theory.numerics.units import bits_to_nats, nats_to_bits
@@ -189,7 +189,7 @@ def _points_of_large_slopes(problem: Problem, options: Options) -> Iterator[tupl
     """
     if regime_of(problem.perception_or_slope, options) != "constrained":
         return
-    scale, before = limits_of(problem, options).problem.scale, None
+    scale, before = known_limits_of(problem, options).problem.scale, None
     for slope in _LARGE_SLOPES:
         at = problem._replace(distortion_or_slope=nats_to_bits(slope) / scale)
         point = _normalized_point(problem, options, search.solve(at, options._replace(fixed_slope=True), "constrained"))
@@ -201,7 +201,7 @@ def _points_of_large_slopes(problem: Problem, options: Options) -> Iterator[tupl
 
 def _normalized_point(problem: Problem, options: Options, result: RateDistortionPerception):
     """The dual point (nu, s) of a result as the solver has it: in nats, of distortions less their rows' minima."""
-    normalized = limits_of(problem, options).problem
+    normalized = known_limits_of(problem, options).problem
     shift = jnp.where(normalized.offset > 0, result.slope * normalized.offset, 0.0)
     return bits_to_nats(result.multiplier - shift), bits_to_nats(result.slope) * normalized.scale
 
@@ -280,13 +280,14 @@ def transport_costs(
             raise ValueError(f"transport_cost must have shape [{n}, {n}], got {cost.shape}")
         if is_concrete(cost) and np.diagonal(np.asarray(cost)).any():
             raise ValueError("transport_cost must be zero on the diagonal")
-        return (cost, jnp.arange(float(n))), False
-    positions = jnp.arange(float(n)) if points is None else jnp.asarray(points, jnp.float64)
+        return (cost, jnp.asarray(np.arange(float(n)))), False
+    positions = jnp.asarray(np.arange(float(n)) if points is None else points, jnp.float64)
     check_domain("points", positions, finite=True)
     if positions.shape != (n,):
         raise ValueError(f"points must have shape [{n}], got {positions.shape}")
-    distance = jnp.abs(positions[:, None] - positions[None])
-    return (distance if divergence == "w1" else distance**2, positions), True
+    known = np.asarray(positions) if is_concrete(positions) else positions
+    distance = abs(known[:, None] - known[None])
+    return (jnp.asarray(distance if divergence == "w1" else distance**2), positions), True
 
 
 def differentiable(problem: Problem, options: Options, regime: str) -> RateDistortionPerception:

@@ -113,8 +113,9 @@ def test_four_uniform_letters():
 
 # A hundred points from -8 to 8; values in nats that two programs agree on, to the digits given.
 @pytest.mark.parametrize("density, distortion, nats, digits", [
-    ("gauss", 0.5, 0.34657359, 5e-9), ("gauss", 0.25, 0.69314718, 5e-9), ("gauss", 0.1, 1.15129255, 5e-9),
-    ("laplace", 0.25, 1.352614351, 5e-10),
+    ("gauss", 0.1, 1.15129255, 5e-9), ("laplace", 0.25, 1.352614351, 5e-10),
+    *(pytest.param(*case, marks=pytest.mark.stress) for case in (
+        ("gauss", 0.5, 0.34657359, 5e-9), ("gauss", 0.25, 0.69314718, 5e-9))),
 ])
 def test_recorded_values_on_a_grid(density, distortion, nats, digits):
     x = np.linspace(-8.0, 8.0, 100)
@@ -135,9 +136,9 @@ def test_erasure_distortion_is_infinite_somewhere():
 
 
 @pytest.mark.parametrize("n, m", [
-    (2, 2), (2, 40), (40, 40),
+    (2, 2), (2, 40),
     *(pytest.param(*sizes, marks=pytest.mark.stress)
-      for sizes in ((40, 2), (300, 300), (2, 300), (300, 2), (117, 211))),
+      for sizes in ((40, 40), (40, 2), (300, 300), (2, 300), (300, 2), (117, 211))),
 ])
 def test_random_sources_are_certified(n, m):
     rng = np.random.default_rng(n + m)
@@ -208,7 +209,8 @@ def test_a_shift_of_a_row_shifts_the_distortion():
     np.testing.assert_allclose(moved.rate, plain.rate, atol=2e-9)
 
 
-@pytest.mark.parametrize("rate", [*(pytest.param(r, marks=pytest.mark.stress) for r in (0.1, 1.0)), 5.0])
+@pytest.mark.stress
+@pytest.mark.parametrize("rate", [0.1, 1.0, 5.0])
 def test_gaussian_grid_of_a_thousand_points(rate):
     # Blahut-Arimoto is still 7e-5 bit off here after ten thousand iterations.
     x = np.linspace(-8.0, 8.0, 1000)

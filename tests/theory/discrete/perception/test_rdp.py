@@ -336,8 +336,6 @@ def test_gradient_is_that_of_finite_differences(name, perception):
     ({"divergence": "w1", "transport_cost": np.ones((2, 2))}, "zero on the diagonal"),
     ({"divergence": "w1", "transport_cost": np.ones((2, 3))}, "transport_cost must have shape"),
     ({"distortion_matrix": np.ones((2, 3))}, "distortion_matrix must have shape"),
-    ({"distortion_matrix": np.array([[1.0, 0.0], [0.0, 1.0]]), "pmf": [0.9, 0.1], "distortion": 0.1,
-      "perception": 0.0}, "no channel"),
 ])
 def test_bad_input_is_refused_in_words(change, said):
     arguments = {"pmf": [0.75, 0.25], "distortion_matrix": 1.0 - np.eye(2), "distortion": 0.1, "perception": 0.05,
