@@ -30,11 +30,13 @@ def test_derivatives_are_those_of_differences():
                 ends.append(block_realism(*moved).upper[row])
             by_hand = (ends[0] - ends[1]) / 2
             np.testing.assert_allclose((gradients[argument][row] * step).sum(), by_hand, rtol=1e-4, atol=1e-10)
-    edge = jax.jit(jax.grad(lambda r, c: block_realism(r, c, 0.1, [2.0, 1.0, 0.5, 0.1]).upper, argnums=(0, 1)))
-    assert np.isneginf(edge(0.0, 1.0)[0]) and edge(0.0, 1.0)[1] == 0
-    near = (block_realism(1e-6, 0.0, 0.1, [2.0, 1.0, 0.5, 0.1]).upper - block_realism(
-        0.0, 0.0, 0.1, [2.0, 1.0, 0.5, 0.1]).upper) / 1e-6
-    np.testing.assert_allclose(edge(0.0, 0.0)[0], near, rtol=1e-3)
+    # At R = 0: with something shared, with nothing; and next to it. Five rows, as above: the same programs.
+    rate, shared, level = np.array([0.0, 0.0, 1e-6, 1.0, 1.0]), np.array([1.0, 0.0, 0.0, 1.0, 1.0]), np.full(5, 0.1)
+    edge = rate, shared, level, np.tile([2.0, 1.0, 0.5, 0.1], (5, 1))
+    by_rate, by_shared = by_all(*edge)[:2]
+    assert np.isneginf(by_rate[0]) and by_shared[0] == 0
+    upper = block_realism(*edge).upper
+    np.testing.assert_allclose(by_rate[1], (upper[2] - upper[1]) / 1e-6, rtol=1e-3)
 
 
 def test_derivatives_of_the_rate_invert_those_of_the_distortion():
