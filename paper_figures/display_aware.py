@@ -1,4 +1,5 @@
-"""One image for three displays: where its bits go, and six crops fitted for squared error and for a display.
+"""One image for three displays: where its bits go, and six crops fitted for squared error and for a display, whole and
+where ColorVideoVDP says that the two differ most.
 
     python -m paper_figures.display_aware [--table=paper_figures/data/display_aware.csv] [--out=runs/figures]
 
@@ -14,11 +15,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.patches import Rectangle
 
 from paper_figures import drawing, style
 from paper_figures.tables import read_table
 
 FACTOR = 3  # by which crops of the sheet are enlarged
+WINDOW, CLOSER = 32, 6  # side in pixels of what is looked at closely, and by how much that is enlarged
 BLOCK = 8  # pixels: a latent of a coarse resolution stands for as many, and single ones of the finest hide the rest
 
 
@@ -28,7 +31,8 @@ class Data(NamedTuple):
     Attributes:
       header: the table's header lines.
       rows: (crop, display, method) -> the row's numbers by column.
-      arrays: "crop original", "crop display method" (uint8 [size, size, 3]) and "bits crop display method".
+      arrays: "crop original", "crop display method" (uint8 [size, size, 3]), "bits crop display method" and, of fits on
+        the desktop monitor, "seen crop display method": ColorVideoVDP's map of differences to the original, JOD.
     """
 
     header: dict[str, str]
@@ -141,6 +145,56 @@ def sheet(data: Data) -> Figure:
     return figure
 
 
+def telling_windows(data: Data, crop: str, display: str) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Finds where the two fits of a crop differ most in what ColorVideoVDP sees of their errors.
+
+    Args:
+      data: what `load` returned.
+      crop: its name.
+      display: the display.
+
+    Returns:
+      Row and column of the first pixel of two windows of `WINDOW` pixels each way: the one in which the fit for the
+      display gains most over that for squared error, in the mean of the maps, and the one in which it gains least.
+    """
+    before, after = (data.arrays[f"seen {crop} {display} {method}"].astype(float) for method in ("mse", "jod"))
+    gain = np.lib.stride_tricks.sliding_window_view(before - after, (WINDOW, WINDOW)).mean((2, 3))
+    best, worst = (np.unravel_index(index, gain.shape) for index in (gain.argmax(), gain.argmin()))
+    return (int(best[0]), int(best[1])), (int(worst[0]), int(worst[1]))
+
+
+def closer(data: Data) -> Figure:
+    """Draws two windows of each crop: where the fit for the display gains most, and where it gains least or loses.
+
+    Args:
+      data: what `load` returned.
+
+    Returns:
+      The figure.
+    """
+    pairs = {crop: next(d for c, d, m in data.rows if (c, m) == (crop, "jod")) for crop in data.crops}
+    side = CLOSER * WINDOW / style.DPI
+    figure, axes = plt.subplots(len(pairs), 7, figsize=(7 * (side + 0.06), len(pairs) * (side + 0.19) + 0.3),
+                                layout="constrained", squeeze=False)
+    for line, (crop, display) in zip(axes, pairs.items()):
+        _show(line[0], data.arrays[f"{crop} original"], crop)
+        for panels, (row, column), stroke in zip((line[1:4], line[4:]), telling_windows(data, crop, display),
+                                                 ("-", ":")):
+            for color, width in (("white", 2.6), ("black", 1.2)):
+                line[0].add_patch(Rectangle((column - 0.5, row - 0.5), WINDOW, WINDOW, fill=False, color=color,
+                                            lw=width, ls=stroke if color == "black" else "-"))
+            for axis, method in zip(panels, ("original", "mse", "jod")):
+                key = f"{crop} original" if method == "original" else f"{crop} {display} {method}"
+                window = np.s_[row : row + WINDOW, column : column + WINDOW]
+                seen = None if method == "original" else data.arrays[f"seen {key}"][window].astype(float).mean()
+                _show(axis, data.arrays[key][window], "" if seen is None else f"{seen:.2f} JOD of errors")
+    for axis, title in zip(axes[0], ("whole crop", *2 * ("original", "for squared error", "for the display"))):
+        axis.set_title(title, fontsize=7)
+    axes[0, 2].set_title("solid frame: the display's fit gains most\n\nfor squared error", fontsize=7)
+    axes[0, 5].set_title("dotted frame: it gains least, or loses\n\nfor squared error", fontsize=7)
+    return figure
+
+
 def _words(row: dict[str, float], score: str) -> str:
     return f"{row['bytes']:.0f} bytes, {row['psnr']:.1f} dB, {row[score]:.2f} JOD"
 
@@ -153,7 +207,7 @@ def _show(axis: Axes, image: np.ndarray, words: str, **options) -> AxesImage:
     return shown
 
 
-FIGURES = {"display_aware": maps, "display_aware_sheet": sheet}
+FIGURES = {"display_aware": maps, "display_aware_sheet": sheet, "display_aware_closer": closer}
 
 
 def main(argv: list[str] | None = None) -> int:

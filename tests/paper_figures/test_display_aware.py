@@ -93,6 +93,23 @@ def test_figures_show_the_table(data):
             np.testing.assert_array_equal(axis.get_images()[0].get_array(), data.arrays[f"{crop} desktop {method}"])
 
 
+def test_a_closer_look_is_where_the_maps_differ_most_and_least(data):
+    side = display_aware.WINDOW
+    for crop in data.crops[::3]:
+        gain = np.subtract(*(data.arrays[f"seen {crop} desktop {method}"].astype(float) for method in ("mse", "jod")))
+        sums = {(i, j): gain[i : i + side, j : j + side].sum() for i in range(65) for j in range(65)}
+        best, worst = display_aware.telling_windows(data, crop, "desktop")
+        assert sums[best] == pytest.approx(max(sums.values())) and sums[worst] == pytest.approx(min(sums.values()))
+        assert gain.shape == (96, 96) and sums[best] > 0 > sums[worst] - 1e-9
+    figure = display_aware.closer(data)
+    assert len(figure.axes) == 7 * len(data.crops)
+    row, column = display_aware.telling_windows(data, data.crops[1], "desktop")[1]
+    panel, seen = figure.axes[7 + 6], data.arrays[f"seen {data.crops[1]} desktop jod"].astype(float)
+    np.testing.assert_array_equal(panel.get_images()[0].get_array(), data.arrays[f"{data.crops[1]} desktop jod"][
+        row : row + side, column : column + side])
+    assert panel.get_xlabel() == f"{seen[row : row + side, column : column + side].mean():.2f} JOD of errors"
+
+
 def test_a_table_without_images_is_refused(tmp_path):
     (tmp_path / "x.csv").write_text(TABLE.read_text())
     with pytest.raises(ValueError, match="the images of .* are missing"):
