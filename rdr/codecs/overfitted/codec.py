@@ -27,7 +27,7 @@ from rdr.codecs.overfitted.options import (
     with_display,
 )
 from rdr.codecs.overfitted.pretrained_init import starting_weights
-from rdr.codecs.overfitted.target_size import TYPICAL_WEIGHT_BYTES, estimate_weight_bytes, latent_budget
+from rdr.codecs.overfitted.target_size import estimate_weight_bytes, first_latent_budget
 from rdr.training import checkpoint_owner
 
 
@@ -96,7 +96,7 @@ def _make_fit(images: list[np.ndarray], options: Options, seeds: Sequence[int], 
     goal = chosen_objective(options)
     noise_seeds = tuple(seed if arch.noise_levels else None for seed in seeds)
     bits = 8 / (arch.height * arch.width)
-    target_bpp = 0.0 if options.size is None else bits * latent_budget(options.size, TYPICAL_WEIGHT_BYTES)
+    target_bpp = 0.0 if options.size is None else bits * first_latent_budget(options.size)
     data = make_data(arch, goal, options, images, noise_seeds, sigmas, target_bpp)
     return Fit(arch, goal, options, data, noise_seeds, label or goal.name)
 

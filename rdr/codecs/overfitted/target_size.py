@@ -19,12 +19,17 @@ WEIGHED_AFTER = (0.5, 0.8)  # parts of the fit after which it is seen what weigh
 MAX_CORRECTIONS = 6  # short fits of the latents alone, for files that come out too short or too long
 CORRECTION = Schedule(steps=60, held_fraction=0.0, latent_rate=1e-3, weight_rate=0.0, held_weight_rate=0.0,
                       temperatures=(0.1, 0.1), noise=(0.15, 0.15))
+# With rounding that is nearly hard, latents that are zero have next to no gradient and stay zero, whatever lambda is:
+# files become shorter that way, but hardly longer. To become longer they begin as a fit does.
+LENGTHENING = CORRECTION._replace(latent_rate=1e-2, temperatures=(0.3, 0.1), noise=(0.2, 0.15))
+FAR_TOO_SHORT = 0.3  # log of bytes that lack, from which on all of that is done; less for less
 # How many times more bits of weights weigh than bits of latents: one after the other, where weights take more than half
 # of a file that is too long.
 WEIGHT_RATE_MULTIPLIERS = (1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 MIXED = 1.05  # two files whose lengths have at most this ratio are mixed, instead of more corrections
 MIXTURES = 8  # that are tried
-TYPICAL_WEIGHT_BYTES = 600  # what weights and headers will take, before it is known
+# What weights and headers will take, before it is known: of small files a part, since they keep the pretrained weights.
+MOST_WEIGHT_BYTES, HEADER_BYTES, WEIGHT_SHARE = 600, 60, 0.25
 
 
 def latent_budget(size: float, taken: int) -> float:
@@ -40,6 +45,39 @@ def latent_budget(size: float, taken: int) -> float:
     return max(size - taken, size / 4)
 
 
+def first_latent_budget(size: float) -> float:
+    """Divides a size before anything is fitted.
+
+    Args:
+      size: bytes of the file.
+
+    Returns:
+      Bytes for the latents.
+    """
+    return latent_budget(size, min(MOST_WEIGHT_BYTES, HEADER_BYTES + round(WEIGHT_SHARE * size)))
+
+
+def correction_schedule(lacking: float, last: float) -> tuple[Schedule, float]:
+    """Chooses how a correction begins.
+
+    Args:
+      lacking: log of wanted over present bytes of latents; negative for those that shall become fewer.
+      last: what this returned for the last correction, if that made less than half of what lacked then; or 0.
+
+    Returns:
+      The schedule, between `CORRECTION` and `LENGTHENING`, and how far it is between them, in [0, 1].
+    """
+    part = min(max(lacking / FAR_TOO_SHORT, 2 * last, 0.0), 1.0) if lacking > 0 else 0.0
+
+    def between(name: str) -> tuple[float, float]:
+        first, final = (a + part * (b - a) for a, b in zip(getattr(CORRECTION, name), getattr(LENGTHENING, name)))
+        return first, final
+
+    schedule = CORRECTION._replace(temperatures=between("temperatures"), noise=between("noise"),
+                                   latent_rate=CORRECTION.latent_rate ** (1 - part) * LENGTHENING.latent_rate ** part)
+    return schedule, part
+
+
 def _size_of(fit: Fit) -> int:
     if fit.options.size is None:
         raise ValueError("size must be given to be met")
@@ -47,7 +85,10 @@ def _size_of(fit: Fit) -> int:
 
 
 def estimate_weight_bytes(fit: Fit, states: Sequence[training.State], directory: pathlib.Path) -> Fit:
-    """Does the first parts of a fit and sees after each how long weights are.
+    """Does the part of a fit in which latents move, sees on the way how long weights are, and steers lambda.
+
+    Half of the way weights are still changing and take more than at the end: what they leave is the mean of what is
+    seen and of what was guessed before. Once latents are held no lambda makes them longer or shorter: it stays.
 
     Args:
       fit: with a size.
@@ -55,26 +96,34 @@ def estimate_weight_bytes(fit: Fit, states: Sequence[training.State], directory:
       directory: of the fit's checkpoints and of what was found.
 
     Returns:
-      The fit with what that leaves for the latents.
+      The fit, in whose last part lambda stays.
     """
-    size, steps_in_all = _size_of(fit), fit.options.schedule.steps
-    chunk = chunk_of(steps_in_all)
+    size, schedule = _size_of(fit), fit.options.schedule
+    chunk = chunk_of(schedule.steps)
+
+    def go_on(part: float) -> list[training.State]:
+        steps = min(chunk * max(1, round(part * schedule.steps / chunk)), schedule.steps)
+        return run_steps(fit, states, directory / "fit", steps=steps)
+
     for part in WEIGHED_AFTER:
         record = directory / f"latent_bytes_{round(100 * part)}.json"
         if not record.exists():
-            steps = min(chunk * max(1, round(part * steps_in_all / chunk)), steps_in_all)
             budgets = []
-            for state, one, seed in zip(run_steps(fit, states, directory / "fit", steps=steps), fit.data, fit.seeds):
+            for state, one, seed in zip(go_on(part), fit.data, fit.seeds):
                 written = format.write(quantize_fit(fit.arch, state, one, fit.goal.distance, seed,
                                                     signal=fit.options.signal))
                 # Half of the tolerance less, so that small errors do not make it too long.
                 taken = len(written.message) - written.latent_bytes
-                budgets.append(latent_budget(size * (1 - fit.options.size_tolerance / 2), taken))
+                budget = latent_budget(size * (1 - fit.options.size_tolerance / 2), taken)
+                if part == WEIGHED_AFTER[0]:
+                    budget = (budget + float(one.target_bpp) * fit.pixels / 8) / 2
+                budgets.append(budget)
             files.write_text(record, json.dumps(budgets))
         budgets = json.loads(record.read_text(encoding="utf-8"))
         fit = fit._replace(data=tuple(one._replace(target_bpp=jnp.float32(8 * budget / fit.pixels))
                                       for one, budget in zip(fit.data, budgets)))
-    return fit
+    go_on(1 - schedule.held_fraction)
+    return fit._replace(data=tuple(one._replace(target_bpp=jnp.float32(0.0)) for one in fit.data))
 
 
 def write_file(fit: Fit, state: training.State, directory: pathlib.Path) -> bytes:
@@ -133,7 +182,7 @@ def match_target_size(fit: Fit, state: training.State, description: format.Descr
     messages, fitted, least = [], state.rate.log_lambda, size * (1 - fit.options.size_tolerance)
     tried = [(description.latents, len(written.message))]
     chunk = chunk_of(fit.options.schedule.steps)
-    correction = CORRECTION._replace(steps=chunk * max(1, round(CORRECTION.steps / chunk)))  # the same program
+    steps, part = chunk * max(1, round(CORRECTION.steps / chunk)), 0.0  # the same program
     gain, longer = 1.5, None  # change of log lambda for one of log bytes: doubled while files stay on the same side
     for attempt in range(attempts):
         length, now = len(written.message), written.latent_bytes
@@ -141,17 +190,20 @@ def match_target_size(fit: Fit, state: training.State, description: format.Descr
             break  # it is met, or weights and headers alone are too long, or mixing will meet it
         target_bytes = max(size * (1 - fit.options.size_tolerance / 2) - (length - now), now * 0.2)
         gain = 2 * gain if longer == (now > target_bytes) else 1.5
-        longer = now > target_bytes
-        log_lambda = state.rate.log_lambda + jnp.float32(gain * math.log(target_bytes / max(now, 1)))
+        longer, lacking = now > target_bytes, math.log(target_bytes / max(now, 1))
+        schedule, part = correction_schedule(lacking, part)
+        log_lambda = state.rate.log_lambda + jnp.float32(gain * lacking)
         log_lambda = jnp.clip(log_lambda, fitted - rate_control.MAX_LOG_LAMBDA_SHIFT,
                               fitted + rate_control.MAX_LOG_LAMBDA_SHIFT)
         rate = state.rate._replace(log_lambda=log_lambda, initial_log_lambda=log_lambda)
         target_bpp = jnp.float32(8 * target_bytes / fit.pixels)
         [state] = run_steps(fit._replace(data=(data._replace(target_bpp=target_bpp),)),
                             [state._replace(weights=exact, rate=rate)], directory / f"correction{attempt}",
-                            schedule=correction, label=f"{fit.label}, to size")
+                            schedule=schedule._replace(steps=steps), label=f"{fit.label}, to size")
         latents = coded_latents(state)
         written = format.write(description._replace(latents=latents))
+        made = math.log(max(written.latent_bytes, 1) / max(now, 1))
+        part = part if made < lacking / 2 else 0.0
         messages.append(written.message)
         tried.append((latents, len(written.message)))
         if not patient and size < len(written.message) > 0.99 * length:

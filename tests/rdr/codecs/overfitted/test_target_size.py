@@ -55,3 +55,21 @@ def test_a_longer_and_a_shorter_file_are_mixed_to_the_size(make_description):
 def test_corrections_end_where_mixing_will_do(lengths, near):
     """Of a size of 98 bytes."""
     assert target_size._are_near([(None, length) for length in lengths], 98) == near
+
+
+@pytest.mark.parametrize(("size", "left"), [(861, 586), (164, 63), (100, 25), (2400, 1800), (20_000, 19_400)])
+def test_small_files_are_not_taken_to_be_all_weights(size, left):
+    """With 600 bytes for weights the latents of 861 bytes had 261 for half of the fit, and stayed at 430 in all."""
+    assert target_size.first_latent_budget(size) == left
+
+
+def test_files_that_are_too_short_begin_soft_and_softer_where_that_was_not_enough():
+    begin, end = target_size.CORRECTION, target_size.LENGTHENING
+    assert target_size.correction_schedule(-0.5, 1.0) == (begin, 0.0)
+    far, part = target_size.correction_schedule(target_size.FAR_TOO_SHORT, 0.0)
+    assert part == 1 and far == end
+    near, part = target_size.correction_schedule(0.1 * target_size.FAR_TOO_SHORT, 0.0)
+    assert part == pytest.approx(0.1) and begin.latent_rate < near.latent_rate < 0.2 * end.latent_rate
+    assert begin.temperatures[0] < near.temperatures[0] < end.temperatures[0] and near.noise[1] == begin.noise[1]
+    again, part = target_size.correction_schedule(0.1 * target_size.FAR_TOO_SHORT, part)
+    assert part == pytest.approx(0.2) and again.latent_rate > near.latent_rate
