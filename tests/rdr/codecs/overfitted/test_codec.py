@@ -7,7 +7,7 @@ from rdr.bitstream import container
 from rdr.codecs import overfitted
 from rdr.codecs.overfitted import codec, training
 
-SIZE = 140
+SIZE = 110
 # The options and the image's size are those of test_tiling.py, the programs therefore, too. Most of the time of so
 # short fits is writing checkpoints: of 150 steps, five.
 FAST = overfitted.Options(schedule=overfitted.Schedule(steps=150), rd_lambda=0.02, noise_levels=1)
