@@ -13,8 +13,10 @@ import pytest
 from PIL import Image
 
 ROOT = pathlib.Path(__file__).parents[3]
-# Says when Python itself has started, which no command can make quieter.
-_START = "import sys; from rdr.cli.main import main; print('started', flush=True); sys.exit(main(sys.argv))"
+# Says when Python itself has started, which no command can make quieter. A shell in the background, which may have
+# started the tests, ignores interruptions, and so would the command.
+_START = ("import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+          "from rdr.cli.main import main; print('started', flush=True); sys.exit(main(sys.argv))")
 _FIT = ("--steps=60", "--rd_lambda=0.1")
 
 
