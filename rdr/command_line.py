@@ -18,6 +18,7 @@ and every field of `Config` is a flag beside `--preset` and `--workdir`. Only `m
 The exit status is 0, 1 if it could not be done, 2 if the call was wrong, 130 after Ctrl-C.
 """
 
+import _thread
 import argparse
 import contextlib
 import dataclasses
@@ -28,6 +29,7 @@ import pathlib
 import shutil
 import sys
 import tempfile
+import threading
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -290,7 +292,8 @@ def run_safely(
       after Ctrl-C.
     """
     try:
-        status = call()
+        with _no_lost_interruption():
+            status = call()
     except BrokenPipeError:  # whoever reads standard output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -301,6 +304,26 @@ def run_safely(
         print(f"interrupted: {interrupted() if callable(interrupted) else interrupted}", file=sys.stderr)
         return 130
     return status if isinstance(status, int) else 0
+
+
+@contextlib.contextmanager
+def _no_lost_interruption():
+    """Lets Ctrl-C come again where Python ignores it: in what Python calls by itself, as JAX when it looks for cycles."""
+    before = sys.unraisablehook
+
+    def again(lost: Any) -> None:
+        if issubclass(lost.exc_type, KeyboardInterrupt):
+            timer = threading.Timer(0.05, _thread.interrupt_main)  # at once it would be lost once more
+            timer.daemon = True
+            timer.start()
+        else:
+            before(lost)
+
+    sys.unraisablehook = again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def _sentence(error: BaseException) -> str:

@@ -2,8 +2,11 @@
 
 import configparser
 import dataclasses
+import gc
 import json
 import pathlib
+import sys
+import time
 from collections.abc import Mapping
 
 import pytest
@@ -203,6 +206,23 @@ def test_refusals_become_sentences(error, status, said, capsys):
         raise error
 
     assert command_line.run_safely(call) == status and capsys.readouterr().err == said
+
+
+def test_an_interruption_that_python_ignores_comes_again(capsys):
+    """One within JAX's callback of the search for cycles was a traceback, and the command went on to its end."""
+    def lose(*_):
+        gc.callbacks.remove(lose)
+        raise KeyboardInterrupt
+
+    def call():
+        gc.callbacks.append(lose)
+        gc.collect()
+        for _ in range(500):
+            time.sleep(0.01)
+
+    before = sys.unraisablehook
+    assert command_line.run_safely(call) == 130 and sys.unraisablehook is before
+    assert capsys.readouterr().err == "interrupted: the same command resumes from what was saved\n"
 
 
 def test_too_little_memory_is_a_sentence(capsys):

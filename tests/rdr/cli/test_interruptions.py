@@ -112,7 +112,8 @@ def test_interruptions_at_twenty_moments_are_one_sentence(name, inputs, tmp_path
         time.sleep(seconds * moment / 20)
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=600)
-        assert process.returncode in (0, 130), (moment, error)
+        # While Python ends, after the command's last word, the system ends it, for which shells say 130, too.
+        assert process.returncode in (0, 130, -signal.SIGINT), (moment, error)
         assert "Traceback" not in error, (moment, error)
         if process.returncode == 130:
             interrupted += 1
