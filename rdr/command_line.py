@@ -308,7 +308,7 @@ def run_safely(
 
 @contextlib.contextmanager
 def _no_lost_interruption():
-    """Lets Ctrl-C come again where Python ignores it: in what Python calls by itself, as JAX when it looks for cycles."""
+    """Lets Ctrl-C come again where Python ignores it: in what it calls by itself, as JAX as it looks for cycles."""
     before = sys.unraisablehook
 
     def again(lost: Any) -> None:
