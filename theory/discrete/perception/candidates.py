@@ -129,8 +129,8 @@ def fixed_output(
       problem: the problem; its perception is not looked at.
       options: its options.
       q: the output pmf, [n]; the source's when None.
-      continued: whether the distortion is approached through solutions at given slopes, each of which starts at the
-        one before: for small distortions, whose slopes Newton's method does not reach from far away.
+      continued: whether the distortion, or a given slope, is approached through solutions at smaller slopes, each of
+        which starts at the one before: for large slopes, which Newton's method does not reach from far away.
 
     Returns:
       The interior-point method's answer, its marginals corrected.
@@ -143,7 +143,9 @@ def fixed_output(
         q = p
         problem_of_couplings, depth = channels.keep_only_couplings(limits.problem)
         limits = limits._replace(problem=problem_of_couplings)
-    slope, nu = _nearby_slope(limits, q) if continued else (limits.slope, None)
+    slope, nu = limits.slope, None
+    if continued:
+        slope, nu = _up_to_slope(limits, q) if options.fixed_slope else _nearby_slope(limits, q)
     point, iterations = _newton(limits, q, slope, nu, options.fixed_slope, 0.1 * bits_to_nats(problem.tolerance),
                                 options.max_iterations)
     channel, h = _channel_of(limits, point, q)
@@ -173,6 +175,26 @@ def _newton(
         log_multiplier=log_multiplier)  # fmt: skip
 
 
+def _at_slope(limits: Limits, q: jax.Array, slope: jax.Array, log_multiplier: jax.Array) -> jax.Array:
+    """The multiplier at a given slope, roughly, from that at another one.
+
+    As the slope grows, nu / s converges (to the potentials of optimal transport): from one slope to the next, nu is
+    multiplied by their ratio.
+    """
+    return _newton(limits, q, slope, log_multiplier, True, jnp.asarray(_ROUGH), _FEW_STEPS)[0].log_multiplier
+
+
+def _up_to_slope(limits: Limits, q: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The given slope, and a multiplier to start with that was doubled with the slope, solution by solution."""
+    def step(state: tuple[jax.Array, jax.Array]):
+        slope, nu = state
+        after = jnp.minimum(2.0 * slope, limits.slope)
+        return after, _at_slope(limits, q, slope, nu) * after / slope
+
+    first = jnp.minimum(2.0, limits.slope)
+    return lax.while_loop(lambda state: state[0] < limits.slope, step, (first, jnp.zeros_like(q)))
+
+
 class _Nearby(NamedTuple):
     """A slope, the multiplier that was found there, and slopes with too much and with little enough distortion."""
 
@@ -183,21 +205,17 @@ class _Nearby(NamedTuple):
 
 
 def _nearby_slope(limits: Limits, q: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """A slope within 2 % of the one whose distortion is the target, and its multiplier.
-
-    As the slope grows, nu / s converges (to the potentials of optimal transport): from one slope to the next, nu is
-    multiplied by their ratio.
-    """
+    """A slope within 2 % of the one whose distortion is the target, and its multiplier."""
     p, distortion = limits.problem.pmf, interior_point.finite_part(limits.problem.distortion)
 
     def step(state: _Nearby) -> _Nearby:
-        point, _ = _newton(limits, q, state.slope, state.log_multiplier, True, jnp.asarray(_ROUGH), _FEW_STEPS)
-        posterior, _ = interior_point.posteriors(limits.problem, point.log_multiplier, state.slope)
+        nu = _at_slope(limits, q, state.slope, state.log_multiplier)
+        posterior, _ = interior_point.posteriors(limits.problem, nu, state.slope)
         meets = q @ (posterior * distortion).sum(0) <= limits.target
         low = jnp.where(meets, state.low, state.slope)
         high = jnp.where(meets, state.slope, state.high)
         slope = jnp.where(jnp.isinf(high), 2.0 * low, jnp.where(low > 0, jnp.sqrt(low * high), 0.25 * high))
-        return _Nearby(slope, point.log_multiplier * slope / state.slope, low, high)
+        return _Nearby(slope, nu * slope / state.slope, low, high)
 
     def apart(state: _Nearby):
         return (state.high > _CLOSE * state.low) & (state.slope > _SLOPES[0]) & (state.slope < _SLOPES[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import jax
@@ -100,7 +101,7 @@ def rate_distortion_perception(
     problem = Problem(pmf, distortion_matrix, asked, limit, transport, jnp.asarray(tolerance, jnp.float64))
     padded, regime = pad(problem, options), regime_of(level, options)
     if all(is_concrete(leaf) for leaf in jax.tree.leaves(problem)):
-        result = search.solve(padded, options, regime)
+        result = _without_charges(search.solve(padded, options, regime), options)
         if np.isnan(result.rate) and slope is None and perception_slope is None:
             refuse_if_impossible(padded, options, result)
     else:
@@ -175,8 +176,8 @@ def refuse_if_impossible(problem: Problem, options: Options, result: RateDistort
     """
     # No channel needs more than the entropy of the source.
     beyond = float(result.rate_lower) > entropy_bits(problem.pmf) * (1 + 1e-6) + 1e-6
-    if (beyond or feasibility.is_impossible(problem, options, dual_points=[_normalized_point(problem, options, result)])
-            or feasibility.is_impossible(problem, options, dual_points=_points_of_large_slopes(problem, options))):
+    points = itertools.chain([_normalized_point(problem, options, result)], _points_of_large_slopes(problem, options))
+    if beyond or feasibility.is_impossible(problem, options, dual_points=points):
         raise ValueError(
             f"distortion and perception: no channel has E[d] <= {float(problem.distortion_or_slope):g} and "
             f"divergence <= {float(problem.perception_or_slope):g}")
@@ -204,6 +205,14 @@ def _normalized_point(problem: Problem, options: Options, result: RateDistortion
     normalized = known_limits_of(problem, options).problem
     shift = jnp.where(normalized.offset > 0, result.slope * normalized.offset, 0.0)
     return bits_to_nats(result.multiplier - shift), bits_to_nats(result.slope) * normalized.scale
+
+
+def _without_charges(result: RateDistortionPerception, options: Options) -> RateDistortionPerception:
+    """Rates are no less than 0; at a given slope or multiplier nothing bounds a rate where no channel was found."""
+    lower = jnp.maximum(result.rate_lower, 0.0)
+    if options.fixed_slope or options.fixed_multiplier:
+        lower = jnp.where(jnp.isfinite(result.rate), lower, jnp.nan)
+    return result._replace(rate_lower=lower)
 
 
 def entropy_bits(pmf: ArrayLike) -> float:
@@ -311,6 +320,7 @@ def differentiable(problem: Problem, options: Options, regime: str) -> RateDisto
         "any": solver.solve_traced,
     }[regime]
     result, by_source = solve(constants, options)
+    result = _without_charges(result, options)
     if options.fixed_slope or options.fixed_multiplier:
         return result
     joint = (constants.pmf / constants.pmf.sum())[:, None] * result.channel

@@ -97,12 +97,25 @@ def _tilted(problem: Problem, options: Options, candidate: Candidate) -> _Tilt:
     return _Tilt(t, jnp.maximum(p + share * change, 0.0))
 
 
-def _merge(a: RateDistortionPerception, b: RateDistortionPerception, tolerance: float) -> RateDistortionPerception:
-    """The better channel and the better dual point of two results."""
-    upper = a if not np.isfinite(b.rate) or a.rate <= b.rate else b
-    lower = a if np.isnan(b.rate_lower) or a.rate_lower >= b.rate_lower else b
-    consistent = not np.isfinite(upper.rate) or lower.rate_lower <= upper.rate + 1e-12 * (1.0 + upper.rate)
-    bound = jnp.minimum(lower.rate_lower, upper.rate) if np.isfinite(upper.rate) else lower.rate_lower
+def _charged(result: RateDistortionPerception, options: Options) -> float:
+    """What a given slope charges for the distortion of a result's channel, bits: the bound of its rate lacks it."""
+    if not options.fixed_slope or not np.isfinite(result.rate):
+        return 0.0
+    return float(result.slope * result.distortion)
+
+
+def _merge(
+    a: RateDistortionPerception, b: RateDistortionPerception, options: Options, tolerance: float
+) -> RateDistortionPerception:
+    """The better channel and the better dual point of two results; at a given slope by rate plus slope times D."""
+    of_a, of_b = _charged(a, options), _charged(b, options)
+    upper, charged = (a, of_a) if not np.isfinite(b.rate) or a.rate + of_a <= b.rate + of_b else (b, of_b)
+    lower, before = (a, of_a) if np.isnan(b.rate_lower) or a.rate_lower + of_a >= b.rate_lower + of_b else (b, of_b)
+    proved = lower.rate_lower
+    if lower is not upper and options.fixed_slope:  # of the other channel's distortion, rounded outwards
+        proved = proved + before - charged - 8 * np.finfo(float).eps * (before + charged)
+    consistent = not np.isfinite(upper.rate) or proved <= upper.rate + 1e-12 * (1.0 + upper.rate + charged)
+    bound = jnp.minimum(proved, upper.rate) if np.isfinite(upper.rate) else proved
     bound = bound if consistent else jnp.asarray(jnp.nan)
     return upper._replace(
         rate_lower=bound, slope=lower.slope, perception_slope=lower.perception_slope, multiplier=lower.multiplier,
@@ -125,10 +138,10 @@ def solve(problem: Problem, options: Options, regime: str) -> RateDistortionPerc
             make = _perfect if regime == "perfect" else _classical
             candidate = make(*_shared(problem, options))
             result = _certified(problem, options, candidate, regime)
-            if regime == "perfect" and not result.converged and not options.fixed_slope:
+            if regime == "perfect" and not result.converged:
                 candidate = _perfect_continued(*_shared(problem, options))
                 again = _certified(problem, options, candidate, regime)
-                result = _merge(result, again, float(problem.tolerance))
+                result = _merge(result, again, options, float(problem.tolerance))
             if regime == "perfect" and not result.converged and not options.fixed_slope:
                 result = _join_linear_program(problem, options, candidate, result, regime)
             return result
@@ -160,7 +173,7 @@ def _join_linear_program(
         rows = joint.sum(-1, keepdims=True)
         channel = jnp.where(rows > 0, joint / jnp.where(rows > 0, rows, 1.0), pmf[None])
     candidate = candidate._replace(channel=channel, realistic=jnp.asarray(realistic))
-    return _merge(result, _certified(problem, options, candidate, regime), float(problem.tolerance))
+    return _merge(result, _certified(problem, options, candidate, regime), options, float(problem.tolerance))
 
 
 def _shared(problem: Problem, options: Options) -> tuple[Problem, Options]:
@@ -178,7 +191,7 @@ def _search(
     plain = _shared(problem, options)
 
     def join(result, candidate):
-        return _merge(result, _certified(problem, options, candidate, "constrained"), tolerance)
+        return _merge(result, _certified(problem, options, candidate, "constrained"), options, tolerance)
 
     perfect, classical = _perfect(*plain), _classical(*plain)
     for candidate in (perfect, classical, first):
@@ -188,7 +201,7 @@ def _search(
     # Near its end Newton's method may lose by rounding what it had: where it stops earlier, its point can be better.
     for looser in _LOOSER:
         again, _ = _attempt(problem._replace(tolerance=looser * problem.tolerance), options, unknown, unknown)
-        result = _merge(result, again, tolerance)
+        result = _merge(result, again, options, tolerance)
         if result.converged:
             return result
     nearest = _perfect_continued(*plain)
@@ -205,7 +218,7 @@ def _search(
             tilt = _tilted(problem, options, nearest)
     for start in ((nearest.slope, tilt.multiplier), (classical.slope, 0.1 * tilt.multiplier)):
         again, candidate = _attempt(problem, options, *start)
-        result = join(_merge(result, again, tolerance), candidate)
+        result = join(_merge(result, again, options, tolerance), candidate)
         if result.converged:
             return result
     return result

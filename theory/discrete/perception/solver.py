@@ -134,7 +134,8 @@ def certify(
       search: whether multipliers of perception are searched for where the candidate's own prove less.
 
     Returns:
-      The result, and dR/dp along the simplex up to a constant, bits, [n].
+      The result, and dR/dp along the simplex up to a constant, bits, [n]. At a given slope or multiplier `rate_lower`
+      may be negative: what they charge for the channel is subtracted, and two results are compared with it added.
     """
     limits = limits_of(problem, options)
     perception = bind_divergence(limits.problem, options, problem.transport)
@@ -157,7 +158,9 @@ def certify(
     proved = jax.vmap(lambda point: _prove(point, limits, perception, asked, regime, search))(points)
     which = jnp.argmax(jnp.where(jnp.isnan(proved.value), -jnp.inf, proved.value))
     dual = jax.tree.map(lambda leaf: leaf[which], proved)
-    lower = jnp.maximum(dual.value - _penalty(best, asked), 0.0)
+    lower = dual.value - _penalty(best, asked)
+    if not (options.fixed_slope or options.fixed_multiplier):
+        lower = jnp.maximum(lower, 0.0)
     return _report(problem, options, limits, perception, regime, best, channel, dual, lower, candidates.iterations)
 
 

@@ -171,6 +171,23 @@ def test_what_no_channel_meets_is_refused_where_realism_is_no_linear_program():
     assert_no_fault(pmf, matrix, "reverse_kl", 0.2, 0.91)
 
 
+def test_bounds_of_different_channels_at_a_given_slope_are_not_mixed():
+    """Fault 1: after too few steps the bound of one channel's rate was taken for another's; converged was true."""
+    rng, slope, perception = np.random.default_rng(7), 3.4, 1.2e-4
+    for _ in range(4):
+        pmf, matrix = rng.dirichlet(np.ones(3)), rng.random((3, 3)) * (1 - np.eye(3))
+        early, found = (rate_distortion_perception(
+            pmf, matrix, slope=slope, perception=perception, divergence=FEW[1], max_iterations=steps)
+            for steps in (1, 500))
+        least = float(found.rate) + slope * float(found.distortion)
+        assert bool(found.converged)
+        # What the bound says is of the rate at the channel's own distortion, where that is not below 0.
+        proved = float(early.rate_lower) + slope * float(early.distortion)
+        assert proved <= least + 1e-9 or float(early.rate_lower) == 0.0
+        assert float(early.rate) + slope * float(early.distortion) >= least - 1e-8
+        assert bool(early.converged) == (float(early.rate) + slope * float(early.distortion) - least <= 1e-8)
+
+
 def test_a_certificate_can_be_recomputed_where_the_distortion_is_unlimited():
     """Fault 8: at D = inf multipliers are 0, and terms with a multiplier of 0 count as 0."""
     matrix = np.array([[0.0, 1.0, np.inf], [1.0, 0.0, 1.0], [np.inf, 1.0, 0.5]])

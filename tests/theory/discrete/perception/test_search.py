@@ -34,9 +34,9 @@ def test_the_best_channel_and_the_best_dual_point_are_joined():
     good = search.solve(problem, options, "constrained")
     loose = good._replace(rate=good.rate + 0.1, rate_lower=good.rate_lower - 0.2, slope=jnp.asarray(7.0))
     for pair in ((good, loose), (loose, good)):
-        joined = search._merge(*pair, 1e-8)
+        joined = search._merge(*pair, options, 1e-8)
         assert float(joined.rate) == float(good.rate) and float(joined.rate_lower) == float(good.rate_lower)
         assert float(joined.slope) == float(good.slope) and bool(joined.converged)
     # Bounds that cross say that one of them is wrong: nothing is claimed of the lower one.
-    crossed = search._merge(good, loose._replace(rate_lower=good.rate + 0.1), 1e-8)
+    crossed = search._merge(good, loose._replace(rate_lower=good.rate + 0.1), options, 1e-8)
     assert np.isnan(crossed.rate_lower) and not bool(crossed.converged)
