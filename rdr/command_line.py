@@ -309,13 +309,13 @@ def run_safely(
 @contextlib.contextmanager
 def _no_lost_interruption():
     """Lets Ctrl-C come again where Python ignores it: in what it calls by itself, as JAX as it looks for cycles."""
-    before = sys.unraisablehook
+    before, timers = sys.unraisablehook, []
 
     def again(lost: Any) -> None:
         if issubclass(lost.exc_type, KeyboardInterrupt):
-            timer = threading.Timer(0.05, _thread.interrupt_main)  # at once it would be lost once more
-            timer.daemon = True
-            timer.start()
+            timers.append(threading.Timer(0.05, _thread.interrupt_main))  # at once it would be lost once more
+            timers[-1].daemon = True
+            timers[-1].start()
         else:
             before(lost)
 
@@ -324,6 +324,8 @@ def _no_lost_interruption():
         yield
     finally:
         sys.unraisablehook = before
+        for timer in timers:  # what has ended cannot be interrupted
+            timer.cancel()
 
 
 def _sentence(error: BaseException) -> str:

@@ -5,6 +5,7 @@ import dataclasses
 import gc
 import json
 import pathlib
+import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -214,14 +215,20 @@ def test_an_interruption_that_python_ignores_comes_again(capsys):
         gc.callbacks.remove(lose)
         raise KeyboardInterrupt
 
-    def call():
+    def call(naps=500):
         gc.callbacks.append(lose)
         gc.collect()
-        for _ in range(500):
+        for _ in range(naps):
             time.sleep(0.01)
 
     before = sys.unraisablehook
-    assert command_line.run_safely(call) == 130 and sys.unraisablehook is before
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background ignores interruptions
+    try:
+        assert command_line.run_safely(lambda: call(naps=0)) == 0
+        time.sleep(0.1)  # it does not come after the command's end
+        assert command_line.run_safely(call) == 130 and sys.unraisablehook is before
+    finally:
+        signal.signal(signal.SIGINT, handler)
     assert capsys.readouterr().err == "interrupted: the same command resumes from what was saved\n"
 
 
