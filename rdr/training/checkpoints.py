@@ -1,10 +1,14 @@
 """Checkpoints of a training state: written whole or not at all, restored to the bit, the newest that is whole."""
 
+import contextlib
 import errno
 import logging
 import os
 import pathlib
+import signal
 import sys
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -33,11 +37,12 @@ class Checkpoints:
         """
         self.directory = pathlib.Path(directory).resolve()
         options = ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=False)
-        self._manager = ocp.CheckpointManager(self.directory, options=options,
-                                              item_handlers=ocp.StandardCheckpointHandler())
+        with _uninterrupted():
+            self._manager = ocp.CheckpointManager(self.directory, options=options,
+                                                  item_handlers=ocp.StandardCheckpointHandler())
 
     def save(self, step: int, state: Any) -> None:
-        """Saves a state; returns when it is on disk.
+        """Saves a state; returns when it is on disk. Ctrl-C waits for it.
 
         Args:
           step: how many steps the state has seen.
@@ -49,8 +54,9 @@ class Checkpoints:
         level = logging.getLogger("absl").level
         logging.getLogger("absl").setLevel(logging.CRITICAL)  # orbax's threads write pages about a full disk
         try:
-            self._manager.save(step, args=ocp.args.StandardSave(_by_name(state)))
-            self._manager.wait_until_finished()
+            with _uninterrupted():
+                self._manager.save(step, args=ocp.args.StandardSave(_by_name(state)))
+                self._manager.wait_until_finished()
         except ValueError as error:
             for status, number in _STORE_ERRORS.items():
                 if str(error).startswith(status):
@@ -78,7 +84,8 @@ class Checkpoints:
         expected, damaged = _by_name(template), {}
         for step in sorted(self._manager.all_steps(), reverse=True):
             try:
-                state = self._read(step, expected)
+                with _uninterrupted():
+                    state = self._read(step, expected)
             except _OtherStructureError as error:
                 raise ValueError(f"{error}: remove the directory to start over") from None
             except Exception as error:
@@ -119,7 +126,25 @@ class Checkpoints:
 
     def close(self) -> None:
         """Releases the directory."""
-        self._manager.close()
+        with _uninterrupted():
+            self._manager.close()
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Holds Ctrl-C back while orbax's threads work: in their midst, Python's end makes them write tracebacks."""
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler) or threading.current_thread() is not threading.main_thread():  # it does not come here
+        yield
+        return
+    came = []
+    signal.signal(signal.SIGINT, lambda number, frame: came.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if came:
+            handler(*came[0])
 
 
 class _OtherStructureError(Exception):

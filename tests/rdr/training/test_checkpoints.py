@@ -1,4 +1,6 @@
+import os
 import shutil
+import signal
 from typing import NamedTuple
 
 import jax
@@ -45,6 +47,26 @@ def test_another_structure_is_refused(tmp_path, template):
     checkpoints.save(1, STATE)
     with pytest.raises(ValueError, match="the checkpoint of step 1"):
         checkpoints.restore(template)
+
+
+def test_ctrl_c_waits_for_what_is_being_saved(tmp_path, monkeypatch):
+    """Threads of the store that still worked wrote a traceback at Python's end."""
+    checkpoints = Checkpoints(tmp_path)
+    save = checkpoints._manager.save
+
+    def interrupted(*args, **kwargs):
+        os.kill(os.getpid(), signal.SIGINT)
+        return save(*args, **kwargs)
+
+    monkeypatch.setattr(checkpoints._manager, "save", interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background ignores interruptions
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            checkpoints.save(1, STATE)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert Checkpoints(tmp_path).restore(STATE)[0] == 1
 
 
 def test_damage_is_refused(tmp_path):
