@@ -132,7 +132,7 @@ def sheet(data: Data) -> Figure:
     Returns:
       The figure.
     """
-    pairs = {crop: next(d for c, d, m in data.rows if (c, m) == (crop, "jod")) for crop in data.crops}
+    pairs = _displays(data)
     side = FACTOR * data.arrays[f"{data.crops[0]} original"].shape[0] / style.DPI
     figure, axes = plt.subplots(len(pairs), 3, figsize=(3 * (side + 0.09), len(pairs) * (side + 0.25) + 0.2),
                                 layout="constrained", squeeze=False)
@@ -172,7 +172,7 @@ def closer(data: Data) -> Figure:
     Returns:
       The figure.
     """
-    pairs = {crop: next(d for c, d, m in data.rows if (c, m) == (crop, "jod")) for crop in data.crops}
+    pairs = _displays(data)
     side = CLOSER * WINDOW / style.DPI
     figure, axes = plt.subplots(len(pairs), 7, figsize=(7 * (side + 0.06), len(pairs) * (side + 0.19) + 0.3),
                                 layout="constrained", squeeze=False)
@@ -193,6 +193,11 @@ def closer(data: Data) -> Figure:
     axes[0, 2].set_title("solid frame: the display's fit gains most\n\nfor squared error", fontsize=7)
     axes[0, 5].set_title("dotted frame: it gains least, or loses\n\nfor squared error", fontsize=7)
     return figure
+
+
+def _displays(data: Data) -> dict[str, str]:
+    """The first display that each crop was fitted for."""
+    return {crop: next(d for c, d, m in data.rows if (c, m) == (crop, "jod")) for crop in data.crops}
 
 
 def _words(row: dict[str, float], score: str) -> str:
