@@ -222,7 +222,7 @@ def test_an_interruption_that_python_ignores_comes_again(capsys):
             time.sleep(0.01)
 
     before = sys.unraisablehook
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background ignores interruptions
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # background shells ignore it
     try:
         assert command_line.run_safely(lambda: call(naps=0)) == 0
         time.sleep(0.1)  # it does not come after the command's end

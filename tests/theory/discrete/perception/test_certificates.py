@@ -270,3 +270,35 @@ def test_twenty_thousand_instances(first):
     for kind in ("false certificates", "false refusals", "unconverged ordinary"):
         assert [found for count in counts for found in count[kind]] == []
     assert sum(len(count["unconverged"]) for count in counts) <= 4  # of 4,200
+
+
+@pytest.mark.stress
+def test_no_channel_undercuts_what_is_proved_at_a_given_slope():
+    """Rate plus slope times D of channels found at given D, beside the bound of the answer at the slope."""
+    rng, unconverged, solved = np.random.default_rng(11), [], 0
+    for index in range(300):
+        pmf, matrix, distortion, perception, name, x, _ = random_instance(rng, (3, 5, 8), NAMES)
+        points = {"points": x} if name in ("w1", "w2sq") else {}
+        # What a slope charges has a resolution of its own: costs of 1e6 times a slope of 1e4 have none of 1e-8 bit.
+        slope = 10.0 ** rng.uniform(-2, 4) / (matrix[np.isfinite(matrix)].max() or 1.0)
+        with np.errstate(invalid="ignore"):
+            answer = rate_distortion_perception(
+                pmf, matrix, slope=slope, perception=perception, divergence=name, **points)
+        if not np.isfinite(answer.rate):
+            assert np.isnan(answer.rate_lower) and not bool(answer.converged)
+            continue
+        solved += 1
+        label, reached = (index, len(pmf), name, slope, perception), float(answer.distortion)
+        if float(answer.rate_lower) > 0:  # a bound of 0 is no more than that rates are not negative
+            proved = float(answer.rate_lower) + slope * reached
+            for target in (distortion, 0.5 * reached, reached, 1.2 * reached, 2.0 * reached):
+                try:
+                    other = rate_distortion_perception(
+                        pmf, matrix, distortion=target, perception=perception, divergence=name, **points)
+                except ValueError:
+                    continue
+                least = float(other.rate) + slope * float(other.distortion)
+                assert not least < proved - 1e-12 * (1.0 + proved), (label, target)
+        if not bool(answer.converged):
+            unconverged.append((*label, float(answer.gap)))
+    assert solved > 200 and len(unconverged) <= 9
