@@ -11,13 +11,15 @@ def read(path):
     return list(csv.DictReader(line for line in path.read_text().splitlines() if line[0] != "#"))
 
 
-def test_a_folder_of_small_images(tmp_path, capsys, rdr, small_image):
+def test_a_folder_of_small_images(tmp_path, capsys, rdr, small_image, without_fits):
     images = tmp_path / "images"
     images.mkdir()
     for index in range(2):
         Image.fromarray(small_image[index : index + 1, :1]).save(images / f"{index}.png")
     words = ("evaluate", images, f"--workdir={tmp_path / 'out'}", "--steps=3")
-    assert rdr(*words) == 0
+    with without_fits() as asked:
+        assert rdr(*words) == 0
+    assert [options.schedule.steps for _, options in asked] == [3, 3]
     sizes = [len((tmp_path / "out" / "messages" / f"{index}.rdr").read_bytes()) for index in range(2)]
     assert [(row["image"], int(row["bytes"]), float(row["bits_per_pixel"])) for row in
             read(tmp_path / "out" / "images.csv")] == [(str(i), s, 8.0 * s) for i, s in enumerate(sizes)]

@@ -119,17 +119,18 @@ def test_refusals_say_why(message, words, decode_in_node):
 
 
 def test_messages_that_announce_too_much_are_refused_unless_allowed(decode_in_node):
-    arch = Architecture(40_000, 1, levels=1)  # many lines to decode, one number each
+    # Many lines to decode, one number each; of networks as small as they can be, whose weights take few bytes.
+    arch = Architecture(10_400, 1, levels=1, entropy_width=1, synthesis_width=1, refinement_width=1)
     weights = {name: np.zeros(shape, np.int64) for name, shape in shapes(arch).items()}
     weights["pixel_out_bias"][:], weights["entropy_out_bias"][1] = 3, -48  # zeros cost next to nothing
-    latent = np.zeros((40_000, 1), np.int32)
+    latent = np.zeros((10_400, 1), np.int32)
     latent[0, 0] = 1  # so that it is coded
     message = format.write(format.Description(arch, dict.fromkeys(weights, 3), weights, [latent], None)).message
     assert len(message) < 2000 and _in_python(message) is None
     [found] = decode_in_node([message])
     assert "allow it with max_pixels" in found["error"]
-    _check(decode_in_node([message], max_pixels=40_000), [_in_python(message, max_elements=120_000)])
-    _check(decode_in_node([message], max_pixels=39_999), [None])
+    _check(decode_in_node([message], max_pixels=10_400), [_in_python(message, max_elements=31_200)])
+    _check(decode_in_node([message], max_pixels=10_399), [None])
 
 
 def test_color_profiles_are_given_back_and_what_is_not_one_is_refused(decode_in_node):
