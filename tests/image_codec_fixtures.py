@@ -44,7 +44,7 @@ def unfitted(monkeypatch):
 
     asked = []
 
-    def encode(image, options, *, directory=None):
+    def encode(image, options, *, directory=None, tile=None):
         asked.append(options)
         arch, rng = codec.architecture(codec.as_image(image).shape, options), np.random.default_rng(len(asked))
         weights = {name: exact_inference.quantize_weights(w, 6) for name, w in pretrained_weights(arch).items()}

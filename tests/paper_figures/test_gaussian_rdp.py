@@ -40,7 +40,7 @@ def nearest(table, rate):
     return {name: column[i] for name, column in table.items()}
 
 
-@pytest.mark.parametrize("rate", [*(pytest.param(rate, marks=pytest.mark.stress) for rate in (0.5, 1.0)), 2.0, 3.0])
+@pytest.mark.parametrize("rate", [*(pytest.param(rate, marks=pytest.mark.stress) for rate in (0.5, 1.0, 3.0)), 2.0])
 def test_deterministic_codecs_are_optimal_scalar_quantizers(data, rate):
     row = nearest(rows(data, "deterministic"), rate)
     optimum = float(entropy_coded_rate_distortion(gaussian_density(), row["distortion"]).lower)

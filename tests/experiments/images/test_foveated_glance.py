@@ -30,14 +30,16 @@ def test_scale_of_a_spectrum_is_found():
     assert experiment.spectrum_scale(gray) == pytest.approx(0.3, rel=0.1)
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    workdir = tmp_path_factory.mktemp("finished")
-    experiment.run(TINY, command_line.open_workdir(workdir, TINY))
-    return workdir
-
-
-def test_bits_of_octaves_are_those_of_the_latents(finished):
+@pytest.mark.parametrize("fitted", [False, pytest.param(True, marks=pytest.mark.stress)])
+def test_bits_of_octaves_are_those_of_the_latents(fitted, tmp_path, request):
+    asked = [] if fitted else request.getfixturevalue("unfitted")
+    finished = command_line.open_workdir(tmp_path, TINY)
+    experiment.run(TINY, finished)
+    if not fitted:
+        (options,) = asked
+        assert (options.objective, options.features, options.rd_lambda) == ("wd", "pixels", 300.0)
+        r = experiment.eccentricity(TINY.size, (0.25, 0.5))
+        np.testing.assert_allclose(options.sigma, TINY.slope * (r + TINY.offset), rtol=1e-6)
     header, octaves = read_table(finished / "octaves.csv")
     _, glance = read_table(finished / "glance.csv")
     assert octaves["latent_bits"].sum() == pytest.approx(glance["latent_bits"].sum(), rel=1e-6)

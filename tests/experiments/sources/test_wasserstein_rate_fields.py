@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from experiments.sources import wasserstein_rate_fields as fields
-from theory import wasserstein_distortion as theory
 
 
 def test_hartley_transform_is_orthonormal_and_its_own_inverse():
@@ -43,7 +42,6 @@ def test_two_field_function(dimension, side, sigma, level, distortion, rate):
 def test_converse_on_a_torus_is_that_of_the_plane():
     where = fields.setting("white", 512, 2, 4.0)
     rate, slope, above = fields.water_filling_rate((where.means,), 0.001642571070)
-    assert rate == pytest.approx(float(theory.white_field_rate(0.001642571070, 4.0)), rel=2e-3)
     assert rate == pytest.approx(0.009510778741, rel=2e-3)
     assert slope == pytest.approx(-1 / (2 * math.log(2) * 0.1), rel=2e-3)
     assert above / 512**2 == pytest.approx(math.log(10) / (4 * math.pi * 16), rel=0.02)

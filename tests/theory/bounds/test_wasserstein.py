@@ -31,7 +31,7 @@ def test_the_asymptote_is_listed_and_is_no_bound():
     found = bounds.wasserstein_bounds_of("gaussian", 4.0)
     asymptote = found[-1]
     assert asymptote.kind == "asymptotic"
-    np.testing.assert_allclose(asymptote.rate(0.003), wd.asymptotic_white_field_rate(0.003, 4.0), rtol=1e-12)
+    np.testing.assert_allclose(asymptote.rate(D), wd.asymptotic_white_field_rate(D, 4.0), rtol=1e-12)
     with_it, without = bounds.interval(found, D), bounds.interval(found[:-1], D)
     np.testing.assert_array_equal(with_it, without)
     np.testing.assert_allclose(with_it.lower, wd.white_field_rate(D, 4.0), rtol=1e-12)

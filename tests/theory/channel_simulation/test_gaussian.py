@@ -62,7 +62,7 @@ def test_blocks_have_the_known_values(dimension, expected):
     np.testing.assert_allclose(cs.gaussian_functional_information(information, dimension), expected, atol=6e-8, rtol=0)
 
 
-@pytest.mark.parametrize("dimension", [2, 3, 8])
+@pytest.mark.parametrize("dimension", [2, pytest.param(3, marks=pytest.mark.stress), 8])
 def test_blocks_agree_with_the_averaged_divergence(dimension):
     # Second route: E_Y D_CS(P_{X|Y} || P_X), superlevel sets of the ratio being balls around y, with scipy's
     # noncentral chi-square for their masses and w(h) integrated over h.

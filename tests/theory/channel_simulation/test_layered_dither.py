@@ -67,7 +67,7 @@ def test_gaussian_pairs_agree_with_the_closed_integral():
 def test_the_entropy_of_k_is_the_rate_for_heavy_tails():
     # Oracle: draw layers and dithers, and average the entropy of k given them.
     rng = np.random.default_rng(0)
-    n, scale = 20_000, 0.5
+    n, scale = 5_000, 0.5
     half = scale * np.sqrt(3 * stats.f(3, 4).rvs(n, random_state=rng))  # A^2 / 3 ~ F(3, nu) for Student-t noise
     u = rng.uniform(-0.5, 0.5, n)
     reach = np.ceil(20 / half / 2).astype(int)

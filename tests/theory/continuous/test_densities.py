@@ -27,11 +27,12 @@ MOMENTS = {
 @pytest.mark.parametrize("name", DENSITIES)
 def test_rule_has_the_density_s_moments(name):
     rule = DENSITIES[name]().rule(0.5)
+    nodes, weights = np.asarray(rule.nodes), np.asarray(rule.weights)
     mean, variance = MOMENTS[name]
-    found = rule.weights @ rule.nodes
-    np.testing.assert_allclose(rule.weights.sum(), 1.0, rtol=1e-12)
+    found = weights @ nodes
+    np.testing.assert_allclose(weights.sum(), 1.0, rtol=1e-12)
     np.testing.assert_allclose(found, mean, atol=1e-10)
-    np.testing.assert_allclose(jnp.sum(rule.weights[:, None] * (rule.nodes - found[None]) ** 2), variance, rtol=1e-10)
+    np.testing.assert_allclose((weights[:, None] * (nodes - found) ** 2).sum(), variance, rtol=1e-10)
 
 
 @pytest.mark.parametrize("name", DENSITIES)
@@ -39,8 +40,8 @@ def test_rule_resolves_a_kernel_of_unit_width(name):
     # log of a sum of two kernels exp(-s|x-y|^2), sqrt(s) = 2 = 1/spacing, as the solver integrates it.
     def integral(spacing):
         rule = DENSITIES[name]().rule(spacing)
-        squares = [jnp.sum((rule.nodes - shift) ** 2, axis=-1) for shift in (0.0, 0.3)]
-        return rule.weights @ jnp.logaddexp(-4.0 * squares[0], -4.0 * squares[1])
+        squares = [np.sum((np.asarray(rule.nodes) - shift) ** 2, axis=-1) for shift in (0.0, 0.3)]
+        return np.asarray(rule.weights) @ np.logaddexp(-4.0 * squares[0], -4.0 * squares[1])
 
     np.testing.assert_allclose(integral(0.5), integral(0.2), rtol=1e-10)
 
@@ -48,7 +49,7 @@ def test_rule_resolves_a_kernel_of_unit_width(name):
 @pytest.mark.parametrize(("name", "mass"), [("laplace", 1e-11), ("mixture", 1e-11), ("plane", 1e-7), ("banana", 1e-6)])
 def test_core_misses_at_most_the_stated_tail(name, mass):
     rule = DENSITIES[name]().rule(0.25)
-    missed = float(jnp.sum(jnp.where(rule.core, 0.0, rule.weights)))
+    missed = np.asarray(rule.weights)[~np.asarray(rule.core)].sum()
     # The trapezoid rule cannot resolve the edge of the core better than one layer of nodes.
     assert 0.0 < missed < 1.6 * mass
 

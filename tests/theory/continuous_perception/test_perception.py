@@ -24,7 +24,8 @@ def solve(density, distortion, perception, divergence, **options):
     return found
 
 
-@pytest.mark.parametrize(("divergence", "gap"), [("kl", 0.003), ("w2sq", 0.013)])
+@pytest.mark.parametrize(("divergence", "gap"), [
+    ("kl", 0.003), pytest.param("w2sq", 0.013, marks=pytest.mark.stress)])
 def test_a_gaussian_s_closed_form_lies_within(divergence, gap):
     distortion, perception = np.array([0.3, 0.3, 0.6]), np.array([1e-3, 1e-2, 2e-3])
     found = solve(NORMAL, distortion, perception, divergence)

@@ -74,6 +74,7 @@ def test_more_common_randomness_needs_less_rate(results):
     assert lagrangian[0] > lagrangian[1] + 0.01 > lagrangian[2] + 0.02
 
 
+@pytest.mark.stress  # programs of their own; the doubled rate-distortion function is the oracle for three letters
 def test_two_letters_without_seed_match_a_scan_over_binary_codes():
     # C = 0, +-1 equally likely: E[X|U] = m U, posterior sampling, D = 2 (1 - m^2), R = 1 - H((1 + m) / 2).
     points = np.array([-1.0, 1.0])

@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import pytest
 
 from theory.gaussian.vector_block_realism import block_realism, block_realism_rate
 
@@ -39,6 +40,7 @@ def test_derivatives_are_those_of_differences():
     np.testing.assert_allclose(by_rate[1], (upper[2] - upper[1]) / 1e-6, rtol=1e-3)
 
 
+@pytest.mark.stress  # a large program; those of the distortion are held to differences above
 def test_derivatives_of_the_rate_invert_those_of_the_distortion():
     lam = np.tile([4.0, 1.0, 0.25, 0.01], (5, 1))
     at = block_realism(*GRADIENT_OF, lam)

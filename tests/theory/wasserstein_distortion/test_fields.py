@@ -60,7 +60,7 @@ def test_closed_forms_agree_with_quadrature_of_the_sampled_window(dimension):
         np.testing.assert_allclose(rate, point.rate, rtol=tolerance)
 
 
-@pytest.mark.parametrize("sigma", [0.3, 0.7, 1.0, 1.6])
+@pytest.mark.parametrize("sigma", [0.7, 1.6, *(pytest.param(s, marks=pytest.mark.stress) for s in (0.3, 1.0))])
 @pytest.mark.parametrize("dimension", [1, 2])
 def test_it_is_reverse_water_filling_of_the_windows_taps(sigma, dimension):
     """Oracle: the spectrum on a periodic grid, whose kink costs a few parts in 10^6."""
@@ -87,7 +87,7 @@ def test_a_single_pixel_is_the_rate_distortion_function_and_a_wide_window_costs_
     np.testing.assert_array_equal(_white_rate(np.array([0.0, 0.005]), 4.0, 2), [np.inf, 0.0])
 
 
-@pytest.mark.parametrize("dimension", [1, 2])
+@pytest.mark.parametrize("dimension", [pytest.param(1, marks=pytest.mark.stress), 2])
 def test_it_falls_with_distortion_and_sigma_and_is_convex(dimension):
     distortion = np.geomspace(1e-7, 1.0, 24)
     rates = _white_rate(distortion, np.array([0.0, 0.4, 0.99, 1.01, 3.0, 12.0])[:, None], dimension)

@@ -116,14 +116,14 @@ def test_a_line_too_and_level_0_is_the_rate_distortion_function():
         np.testing.assert_allclose(
             wd.pyramid_field_rate(distortion, 0, dimension=dimension),
             process.rate_distortion(distortion, np.ones(2)), rtol=1e-12)
-    np.testing.assert_array_equal(wd.pyramid_field_rate(np.array([0.0, 1.0]), 2), [np.inf, 0.0])
+    np.testing.assert_array_equal(wd.pyramid_field_rate(np.array([0.0, 1.0]), 3), [np.inf, 0.0])
 
 
 def test_the_rate_saturates_at_one_degree_of_freedom_per_window():
     """Between theta and theta / 4 a window costs one bit more."""
-    peak = float(pyramid._peak(2, 2))
-    point = wd.pyramid_field_water_filling(peak * np.array([1e-16, 2.5e-17]), 2)
-    assert 0.95 < (point.rate[1] - point.rate[0]) * 4 < 1.0
+    peak = float(pyramid._peak(3, 2))
+    point = wd.pyramid_field_water_filling(peak * np.array([1e-16, 2.5e-17]), 3)
+    assert 0.95 < (point.rate[1] - point.rate[0]) * 16 < 1.0
 
 
 SIXTEEN = {  # sigma: tr M, D at theta = .1 lam_1, bits per image

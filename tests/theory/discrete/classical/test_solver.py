@@ -113,9 +113,9 @@ def test_four_uniform_letters():
 
 # A hundred points from -8 to 8; values in nats that two programs agree on, to the digits given.
 @pytest.mark.parametrize("density, distortion, nats, digits", [
-    ("gauss", 0.1, 1.15129255, 5e-9), ("laplace", 0.25, 1.352614351, 5e-10),
+    ("gauss", 0.1, 1.15129255, 5e-9),
     *(pytest.param(*case, marks=pytest.mark.stress) for case in (
-        ("gauss", 0.5, 0.34657359, 5e-9), ("gauss", 0.25, 0.69314718, 5e-9))),
+        ("laplace", 0.25, 1.352614351, 5e-10), ("gauss", 0.5, 0.34657359, 5e-9), ("gauss", 0.25, 0.69314718, 5e-9))),
 ])
 def test_recorded_values_on_a_grid(density, distortion, nats, digits):
     x = np.linspace(-8.0, 8.0, 100)
@@ -150,7 +150,7 @@ def test_random_sources_are_certified(n, m):
         assert_certified(pmf, matrix, rate_distortion(pmf, matrix, distortion=target), distortion=target)
 
 
-@pytest.mark.parametrize("slope", [1e-3, 1.0, 1e3, 1e6])
+@pytest.mark.parametrize("slope", [1e-3, 1e6, *(pytest.param(s, marks=pytest.mark.stress) for s in (1.0, 1e3))])
 def test_extreme_slopes(slope):
     rng = np.random.default_rng(3)
     pmf, matrix = rng.dirichlet(np.ones(40)), rng.random((40, 40))

@@ -205,7 +205,7 @@ def test_one_letter_has_nothing_to_say(name):
         np.testing.assert_allclose(answer.distortion, 0.3, rtol=1e-14)
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", [n if n == "kl" else pytest.param(n, marks=pytest.mark.stress) for n in VALUES])
 def test_the_bound_holds_for_whatever_a_generic_solver_finds(name):
     rng = np.random.default_rng(0)
     n = 5  # the programs of the others'
@@ -292,9 +292,9 @@ def test_infinite_distortion_is_never_used():
 
 
 @pytest.mark.parametrize("name, perception", [
-    ("kl", 0.01), ("kl", 0.0),
+    ("kl", 0.01),
     *(pytest.param(*case, marks=pytest.mark.stress) for case in (
-        ("w2sq", 0.0), ("w2sq", 0.01), ("tv", 0.01), ("js", 0.01), ("tv", 0.0), ("js", 0.0)))])
+        ("kl", 0.0), ("w2sq", 0.0), ("w2sq", 0.01), ("tv", 0.01), ("js", 0.01), ("tv", 0.0), ("js", 0.0)))])
 def test_gradient_is_that_of_finite_differences(name, perception):
     rng = np.random.default_rng(2)
     along, around = rng.standard_normal(5), rng.standard_normal((5, 5)) * (1.0 - np.eye(5))

@@ -46,6 +46,8 @@ def test_joint_realism_is_that_of_pairs(example, perception):
     other = discrete.rate_distortion_perception(
         pmf, wide, distortion=distortion, perception=perception, divergence="kl")
     known = entropy(joint.sum(0))
+    problem = [x[None] for x in (joint, d, np.asarray(distortion), np.asarray(perception))]
+    assert families.solve("conditional", *problem)[0].rate[0] + 1e-6 < result.rate
     assert result.converged and result.channel.shape == (3, 2, 3) and result.multiplier.shape == (3, 2)
     assert other.rate_lower - known - 1e-12 <= result.rate and result.rate_lower <= other.rate - known + 1e-12
     q = np.einsum("xy,xyz->zy", joint, np.asarray(result.channel))
@@ -55,6 +57,7 @@ def test_joint_realism_is_that_of_pairs(example, perception):
         assert rel_entr(q, joint).sum() / np.log(2) <= perception * (1 + 1e-12)
 
 
+@pytest.mark.stress  # three programs for 500 problems
 def test_order_of_the_notions(example):
     """Nothing <= marginal <= joint realism, and both ends <= the decoder alone."""
     joint, d, distortion = example

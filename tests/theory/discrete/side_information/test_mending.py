@@ -93,7 +93,8 @@ def solve(family, seed, perception):
 
 
 @pytest.mark.parametrize("family, seeds", [
-    ("remote", (4, 6, 12, 17, 30, 47, 52)), ("both ends", (1, 4, 7, 20, 26, 33, 46, 53))])
+    ("remote", (4, 6)), ("both ends", (1, 4)), *(pytest.param(*case, marks=pytest.mark.stress) for case in (
+        ("remote", (12, 17, 30, 47, 52)), ("both ends", (7, 20, 26, 33, 46, 53))))])
 def test_perfect_realism_of_awkward_sources(family, seeds):
     """None of these had a channel, or its bracket was wider than .001 bit, before easier forms were tried."""
     for seed in seeds:
@@ -101,7 +102,9 @@ def test_perfect_realism_of_awkward_sources(family, seeds):
         assert result.converged or result.gap < 1e-7
 
 
-@pytest.mark.parametrize("family, seeds", [("remote", (106, 124)), ("both ends", (8, 38, 82))])
+@pytest.mark.parametrize("family, seeds", [
+    ("remote", (106,)), ("both ends", (8,)), *(pytest.param(*case, marks=pytest.mark.stress) for case in (
+        ("remote", (124,)), ("both ends", (38, 82))))])
 def test_next_to_the_least_distortion(family, seeds):
     """No channel was found: signs of a linear program's rounding, or its channel was not tried itself."""
     for seed in seeds:

@@ -24,7 +24,9 @@ def core(family, joint, d):
     return pairs, np.repeat(d, 2, axis=0), outputs
 
 
-@pytest.fixture(scope="module", params=list(families.FAMILIES))
+# Each is a program of its own; test_conditional.py and ../test_remote.py hold the other two against other solvers.
+@pytest.fixture(scope="module", params=["wyner_ziv", "conditional_marginal", *(
+    pytest.param(name, marks=pytest.mark.stress) for name in ("conditional", "remote"))])
 def solved(request):
     problem, rates, exact = families.recorded(request.param)
     return request.param, problem, rates, exact, *families.solve(request.param, *problem)
