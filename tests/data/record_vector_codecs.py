@@ -21,9 +21,9 @@ def parameters(kind):
     """Seeded parameters of a small codec, without tables, and the generator that made them."""
     make, names, options, _ = KINDS[kind]
     codec, rng = make(*names, **options), np.random.default_rng(len(kind))
-    leaves, structure = jax.tree.flatten(codec.init(jax.random.key(0)))
+    leaves, structure = jax.tree.flatten(jax.jit(codec.init)(jax.random.key(0)))
     size = 1.0 if kind == "codebook" else 0.15
-    leaves = [np.asarray(leaf + size * rng.standard_normal(np.shape(leaf)), np.float32) for leaf in leaves]
+    leaves = [np.asarray(np.asarray(leaf) + size * rng.standard_normal(np.shape(leaf)), np.float32) for leaf in leaves]
     return codec, jax.tree.unflatten(structure, leaves), rng
 
 

@@ -55,7 +55,7 @@ def test_unknown_networks_are_refused():
 
 
 def test_parameters_of_another_network_are_refused():
-    params = LPIPSParams(weights.random_params("vgg16", jax.random.key(0)), ())
+    params = LPIPSParams({name: {} for name, _ in weights.architecture("vgg16").layers}, ())
     x = np.zeros((1, 64, 64, 3))
     with pytest.raises(ValueError, match="params must hold this network's layer conv1 .* got conv1_1, conv1_2"):
         jax.eval_shape(lambda: lpips(params, x, x, network="alexnet"))

@@ -1,11 +1,13 @@
 """Encoding and decoding images."""
 
+import jax
 import numpy as np
 import pytest
 
 from rdr.bitstream import container
 from rdr.codecs import overfitted
 from rdr.codecs.overfitted import codec, training
+from rdr.metrics.psnr import image_psnr
 
 SIZE = 110
 # The options and the image's size are those of test_tiling.py, the programs therefore, too. Most of the time of so
@@ -24,8 +26,24 @@ def _psnr(a, b):
 
 
 @pytest.fixture(scope="module")
-def message():
-    return overfitted.encode(_image(), FAST)
+def fitted():
+    """A message, and the fit and the states that it was made of."""
+    seen, run = [], codec.run_steps
+
+    def record(fit, *args, **options):
+        seen.append((fit, run(fit, *args, **options)))
+        return seen[-1][1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(codec, "run_steps", record)
+        made = overfitted.encode(_image(), FAST)
+    [(fit, states)] = seen
+    return made, fit, states
+
+
+@pytest.fixture(scope="module")
+def message(fitted):
+    return fitted[0]
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +132,7 @@ def test_batches_of_gray_noisy_pictures_have_files_of_their_own():
         assert overfitted.describe(message)["seed"] == 0
 
 
+@pytest.mark.stress  # test_target_size.py: what is tried, and that the shortest is taken
 def test_sizes_that_weights_alone_exceed_give_the_shortest_file(monkeypatch):
     monkeypatch.setattr(overfitted.options, "MIN_SIZE", 1)
     flat = np.full((10, 14, 3), 128, np.uint8)  # of the other images' shape: the same programs
@@ -134,6 +153,16 @@ def test_blank_pictures_are_never_longer_with_a_size_than_without(kind):
     assert len(overfitted.encode(flat, options._replace(size=120))) <= max(free, 120)
 
 
+@pytest.mark.parametrize("change", [-4.0, pytest.param(1.0, marks=pytest.mark.stress)])
+def test_psnrs_are_met_and_worse_files_are_shorter(message, change):
+    usual = image_psnr(_image(), overfitted.decode(message))
+    made = overfitted.encode(_image(), FAST._replace(rd_lambda=None, psnr=usual + change))
+    # So short a fit goes on getting better while its PSNR is sought: a shorter file may be better, too.
+    assert usual + change <= image_psnr(_image(), overfitted.decode(made)) < usual + change + 3.0
+    assert change > 0 or len(made) < len(message)
+
+
+@pytest.mark.stress  # a size of which a blank image cannot make use: above
 def test_sizes_beyond_what_a_picture_can_use_are_no_error(message):
     made = overfitted.encode(_image(), FAST._replace(size=2 * len(message)))  # lambda is held back
     assert len(message) <= len(made) <= 2 * len(message)
@@ -172,8 +201,17 @@ def test_a_fit_for_a_loss_of_ones_own(message):
     assert made != message and _psnr(overfitted.decode(made), _image()) > 15
 
 
-def test_deep_images_come_back_with_their_bits(message, tmp_path):
+def test_deep_images_come_back_with_their_bits(fitted, tmp_path, monkeypatch):
     """The fit is that of the same values of 8 bits, to the last number; what is decoded has more bits."""
+    message, shallow_fit, states = fitted
+
+    def as_before(fit, start, directory):
+        assert fit.options == shallow_fit.options._replace(signal=fit.options.signal)
+        jax.tree.map(np.testing.assert_array_equal, fit.data, shallow_fit.data)
+        directory.mkdir()
+        return states
+
+    monkeypatch.setattr(codec, "run_steps", as_before)
     deep = _image().astype(np.uint16) * 257
     options = FAST._replace(signal=overfitted.Signal(10, "pq", "bt2020"))
     found = overfitted.encode(deep, options, directory=tmp_path)

@@ -56,7 +56,7 @@ def test_mixed_objective_adds_squared_error():
              objective("wd_mse", features="pixels", squared_error_weight=30.0),
              objective("wd_mse", features="pixels", squared_error_weight=0.0))
     plain, mixed, more, none = jax.jit(lambda image, other: [
-        goal.distance(None, goal.prepare(None, image, 4.0), other) for goal in goals])(IMAGE, other)
+        goal.distance(None, goal.prepare(None, image, 1.0), other) for goal in goals])(IMAGE, other)
     np.testing.assert_allclose([mixed - plain, more - plain], [[0.1], [0.3]], rtol=1e-3)
     assert none == plain
 
@@ -74,10 +74,9 @@ def test_jod_is_inner_quality_on_the_display():
     target = goal.prepare(goal.params, image, None)
     distance = jax.jit(jax.value_and_grad(lambda x: goal.distance(goal.params, target, x)[0]))
     value, slope = distance(other)
-    for factor, shown in ((1, np.clip(other, 0, 1)), (3, np.repeat(np.clip(other, 0, 1), 3, -1))):
-        seen = jax.jit(lambda x, y: cvvdp(x, y, display="standard_phone"))(shown, np.repeat(image, factor, -1))
-        error = 0.2 * np.mean((255 * (shown - image)) ** 2)
-        np.testing.assert_allclose(value, seen.inner[0] + error, rtol=1e-4)
+    shown = np.clip(other, 0, 1)  # three equal channels are the same: tests/rdr/vision/test_cvvdp.py
+    seen = jax.jit(lambda x, y: cvvdp(x, y, display="standard_phone"))(shown, image)
+    np.testing.assert_allclose(value, seen.inner[0] + 0.2 * np.mean((255 * (shown - image)) ** 2), rtol=1e-4)
     assert slope[0, 2, 3, 0] > 0 > slope[0, 4, 5, 0]
     value, slope = distance(image)
     assert value == 0 and np.isfinite(slope).all()
@@ -134,7 +133,8 @@ def test_features_may_be_a_function():
     goal = objective("wd", features=twice)
     assert goal is objective("wd", features=twice) and goal.needs_sigma
     other = IMAGE + 0.1
-    found = goal.distance(goal.params, goal.prepare(goal.params, IMAGE, 0.0), other)
+    found = jax.jit(lambda image, other: goal.distance(goal.params, goal.prepare(goal.params, image, 0.0), other))(
+        IMAGE, other)
     np.testing.assert_allclose(found, 4 * np.mean((other - IMAGE) ** 2), rtol=1e-5)
 
 

@@ -12,8 +12,7 @@ from rdr.codecs.overfitted import codec, format, tiling
 from rdr.codecs.overfitted.objectives import sigma_map
 from rdr.vision import get_display
 
-# The options and the tiles' size are those of test_codec.py, the programs therefore, too. Most of the time of so short
-# fits is writing checkpoints: of 150 steps, five.
+# Most of the time of so short fits is writing checkpoints: of 150 steps, five.
 OPTIONS = overfitted.Options(schedule=overfitted.Schedule(steps=150), rd_lambda=0.02, noise_levels=1)
 PLACES = [(slice(0, 10), slice(0, 14)), (slice(0, 10), slice(13, 27)),
           (slice(10, 20), slice(0, 14)), (slice(10, 20), slice(13, 27))]  # fmt: skip
@@ -26,13 +25,26 @@ def _image(height=20, width=27, channels=3):
 
 
 @pytest.fixture(scope="module")
-def message():
-    return overfitted.encode(_image(), OPTIONS, tile=16)
+def fitted():
+    """Two tiles that were fitted side by side."""
+    return overfitted.encode(_image(10), OPTIONS, tile=16)
+
+
+@pytest.fixture(scope="module")
+def message(make_description):
+    """Four tiles, of random contents."""
+    with pytest.MonkeyPatch.context() as patch:
+        _without_fits(patch, make_description)
+        return overfitted.encode(_image(), OPTIONS, tile=16)
 
 
 @pytest.fixture
 def unfitted(monkeypatch, make_description):
     """Tiles have random contents, and are not fitted; returned are the calls."""
+    return _without_fits(monkeypatch, make_description)
+
+
+def _without_fits(patch, make_description):
     calls = []
 
     def encode_batch(images, options, **others):
@@ -43,7 +55,7 @@ def unfitted(monkeypatch, make_description):
                 for seed in others["seeds"])
         return [format.write(one).message for one in made]
 
-    monkeypatch.setattr(codec, "encode_batch", encode_batch)
+    patch.setattr(codec, "encode_batch", encode_batch)
     return calls
 
 
@@ -95,11 +107,14 @@ def test_tiles_make_up_the_picture(message):
         assert overfitted.describe(tile)["width"] == 14
         expected[place] = codec.decode(tile)
     np.testing.assert_array_equal(decoded, expected)
-    flat = np.square(_image() - _image().mean()).mean()
-    assert np.square(decoded.astype(float) - _image()).mean() < flat / 4
 
 
-def test_two_encodings_are_the_same_bytes_though_one_was_interrupted(message, tmp_path, monkeypatch):
+def test_tiles_that_are_fitted_side_by_side_look_like_the_picture(fitted):
+    image, decoded = _image(10), overfitted.decode(fitted)
+    assert np.square(decoded.astype(float) - image).mean() < np.square(image - image.mean()).mean() / 4
+
+
+def test_two_encodings_are_the_same_bytes_though_one_was_interrupted(fitted, tmp_path, monkeypatch):
     from rdr.training import loop
 
     save = loop.Checkpoints.save
@@ -110,11 +125,11 @@ def test_two_encodings_are_the_same_bytes_though_one_was_interrupted(message, tm
 
     monkeypatch.setattr(loop.Checkpoints, "save", fail)
     with pytest.raises(KeyboardInterrupt):
-        overfitted.encode(_image(), OPTIONS, tile=16, directory=tmp_path)
-    assert list((tmp_path / "tiles_0_3" / "fit").iterdir())
+        overfitted.encode(_image(10), OPTIONS, tile=16, directory=tmp_path)
+    assert list((tmp_path / "tiles_0_1" / "fit").iterdir())
     monkeypatch.setattr(loop.Checkpoints, "save", save)
-    assert overfitted.encode(_image(), OPTIONS, tile=16, directory=tmp_path) == message
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["fit_of.json", "tiles_0_3.rdr"]
+    assert overfitted.encode(_image(10), OPTIONS, tile=16, directory=tmp_path) == fitted
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fit_of.json", "tiles_0_1.rdr"]
 
 
 def test_finished_groups_are_not_fitted_again(unfitted, tmp_path, monkeypatch):

@@ -63,7 +63,7 @@ def test_rates_of_rounded_latents_are_reported_where_a_rate_is_given(fit):
     """Fault 21: the bar said the bits of latents alone, half of a small file's."""
     arch, state, update, data = fit
     empty = [jnp.zeros(shape, jnp.float32) for shape in arch.latent_shapes]
-    rate = float(network.bits(state.weights, empty).sum() / 30)
+    rate = float(jax.jit(network.bits)(state.weights, empty).sum() / 30)
     state = state._replace(rate=state.rate._replace(log_rate=jnp.float32(np.log(rate))))
     late, metrics = update(state, jnp.int32(rate_control.WARMUP_STEPS), data._replace(target_bpp=jnp.float32(50.0)))
     weights = sum(w.size * np.log2(1 + 2 * np.e * np.abs(w).mean() * 2.0 ** (6 if name[0] in "pr" else 5))

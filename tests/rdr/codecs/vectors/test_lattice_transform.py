@@ -18,12 +18,11 @@ LEVELS = {"plain": 0, "dithered": 64}
 def prepared(kind):
     """A codec of three components through eight latents, with parameters away from their start."""
     codec = lattice_transform_codec("E8", dimension=3, hidden=(5,), dither_levels=LEVELS[kind])
-    params = codec.init(jax.random.key(0))
-    leaves, structure = jax.tree.flatten(params)
-    keys = jax.random.split(jax.random.key(1), len(leaves))
-    params = jax.tree.unflatten(structure, [leaf + 0.15 * jax.random.normal(key, leaf.shape, leaf.dtype)
-                                            for leaf, key in zip(leaves, keys)])
-    params["latent"]["log_step"] = jnp.float32(-0.5)
+    codec = codec._replace(init=jax.jit(codec.init), forward=jax.jit(codec.forward))  # dozens of programs otherwise
+    noise = functools.partial(np.random.default_rng(1).standard_normal, dtype=np.float32)
+    params = jax.tree.map(lambda leaf: np.asarray(leaf) + np.float32(0.15) * noise(leaf.shape),
+                          codec.init(jax.random.key(0)))
+    params["latent"]["log_step"] = np.float32(-0.5)
     return codec, codec.finalize(params), {"shared_key": shared_key(3)} if LEVELS[kind] else {}
 
 

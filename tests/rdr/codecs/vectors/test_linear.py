@@ -151,14 +151,14 @@ def test_gradients_flow_through_the_estimate(kind):
 @pytest.mark.parametrize("kind", ["E8-dither", "trellis-8-dither"])
 def test_symbols_are_the_same_without_jit_without_x64_and_in_parts(kind):
     _, codec, params, x, shared = prepared(kind)
-    x = x[:20]
     k = np.asarray(codec.symbols(params, x, **shared))
     np.testing.assert_array_equal(jax.jit(codec.symbols)(params, x, *shared.values()), k)
     with jax.enable_x64(False):
         np.testing.assert_array_equal(codec.symbols(params, x, **shared), k)
-    _, plain, plain_params, x, _ = prepared(kind.removesuffix("-dither"))
-    k = np.asarray(plain.symbols(plain_params, x))
-    np.testing.assert_array_equal(plain.symbols(plain_params, x[:3]), k[:3])
+    if kind.startswith("E8"):  # a trellis: test_trellis.py
+        _, plain, plain_params, x, _ = prepared("E8")
+        k = np.asarray(plain.symbols(plain_params, x))
+        np.testing.assert_array_equal(plain.symbols(plain_params, x[:3]), k[:3])
 
 
 @pytest.mark.parametrize("kind", [
@@ -174,7 +174,7 @@ def test_edges_round_trip(kind):
     expected = np.asarray(far) * float(params["gain"])
     # The covering radius is below 2.1 whole numbers; float32 far out.
     np.testing.assert_allclose(decoded, expected, rtol=1e-5, atol=2.1 * step)
-    for shape in [(0, n), (n,), (1, n), (2, 0, n)]:
+    for shape in [(2, 0, n), (n,)]:
         zeros = np.zeros(shape)
         assert codec.decode(codec.encode(params, zeros, **shared), params=params, **shared).shape == shape
 
