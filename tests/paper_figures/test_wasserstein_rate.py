@@ -29,7 +29,10 @@ def test_no_committed_codec_beats_its_converse(data):
     for dimension, sigma in ((1, 8.0), (2, 4.0)):
         rows = wasserstein_rate.chosen(columns, family="two fields", source="white", dimension=dimension, sigma=sigma)
         assert len(rows["codec"]) == 4
-        expected = theory.white_field_rate(rows["distortion"], sigma, dimension=dimension)
+        level = np.geomspace(2e-3, 0.999, 200)  # those of the figure: its programs, read between levels
+        point = theory.white_field_water_filling(level, sigma, dimension=dimension)
+        assert point.distortion[0] < rows["distortion"].min() and rows["distortion"].max() < point.distortion[-1]
+        expected = np.interp(rows["distortion"], point.distortion, point.rate)
         np.testing.assert_allclose(rows["bound_lower_bits"], expected, rtol=0.02)
 
 
@@ -71,7 +74,10 @@ def test_realism_without_common_randomness_costs_3_db(data):
         assert real.sum() == 3 and (gap > 0).all() and gap.max() < 0.27  # above R(D/2) by what rounding loses
 
 
-def test_figures_show_the_tables(data):
+@pytest.mark.parametrize("stand_in", [True, pytest.param(False, marks=pytest.mark.stress)])
+def test_figures_show_the_tables(data, stand_in, monkeypatch):
+    if stand_in:  # each slope is programs of its own; theory/wasserstein_distortion/test_foveation.py has their values
+        monkeypatch.setattr(theory, "bits_per_octave", lambda c, level: 0.65878 * math.log10(level) ** 2 / c**2)
     figure = wasserstein_rate.rate_figure(data)
     drawn = np.concatenate([line.get_ydata() for axis in figure.axes for line in axis.lines])
     for family in ("tiles", "two fields"):
@@ -84,6 +90,10 @@ def test_figures_show_the_tables(data):
     assert np.isin(data.octaves["latent_bits"][kept], drawn).all()
     curve = figure.axes[0].lines[0]
     assert np.interp(0.1, curve.get_xdata(), curve.get_ydata()) == pytest.approx(65.878, rel=0.02)
+    if stand_in:
+        for line, level in zip(figure.axes[0].lines[::2], (0.1, 0.01)):
+            expected = [theory.bits_per_octave(c, level) for c in line.get_xdata()]
+            np.testing.assert_allclose(line.get_ydata(), expected, rtol=1e-12)
     figure = wasserstein_rate.realism_figure(data)
     least, realistic = figure.axes[0].lines[:2]
     np.testing.assert_allclose(realistic.get_xdata(), 2 * least.get_xdata())

@@ -15,9 +15,9 @@ TINY = banana.Config(target_rates=(3.0,), dithered_rates=(3.0,), realism_ratios=
 
 
 @pytest.fixture(scope="module", params=[
-    ("factorised", "codebook"), pytest.param(banana.FAMILIES, marks=pytest.mark.stress)], ids=["two", "all"])
+    ("factorised",), pytest.param(banana.FAMILIES, marks=pytest.mark.stress)], ids=["one", "all"])
 def finished(request, tmp_path_factory):
-    """A run; each family is a program of its own and takes ten seconds, so that all are under `stress`."""
+    """A run; each family is a program of its own: all are under `stress`; test_sawbridge.py trains codebooks."""
     workdir = tmp_path_factory.mktemp("banana")
     # A solved point of the banana: beta = 1 nat, certified to 0.011 bit; solving it takes a minute.
     slope = 1.0 / np.log(2.0)
@@ -44,8 +44,8 @@ def test_every_family_is_held_against_the_bracket(finished):
     step2 = 6.0 / (2.0**3.0 / (3.0 * np.log(2.0)) * np.log(2.0))
     principal = [families.index(family) for family in ("factorised", "scalar") if family in families]
     np.testing.assert_allclose(table["distortion"][principal], step2 / 6, rtol=0.15)
-    # The codebook has left the mean, where the error is 10.87.
-    assert table["distortion"][families.index("codebook")] < 3.0
+    if "codebook" in families:  # it has left the mean, where the error is 10.87
+        assert table["distortion"][families.index("codebook")] < 3.0
 
 
 def test_the_cells_of_a_figure_are_saved(finished):

@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -12,28 +13,43 @@ import jax
 import numpy as np
 import pytest
 
-from experiments.sources import gaussian_rdp
+from experiments.sources import gaussian_rdp, harness
 from paper_figures.tables import read_table
 from rdr import command_line
 from rdr.evaluation import tables
 from theory import gaussian
+from theory.quantization.tabulated_density import gaussian_density
 
 ROOT = pathlib.Path(__file__).parents[3]
+FAMILIES = gaussian_rdp.FAMILIES
 TINY = gaussian_rdp.Config(target_rates=(1.5,), realism_ratios=(0.0, 4.0), deterministic_ratios=(0.0,), dither_levels=8,
                            hidden=6, steps=6, chunk=2, batch=64, samples=20_000, seed=3)
 FLAGS = [f"--{k}={','.join(map(str, v)) if isinstance(v, tuple) else v}" for k, v in dataclasses.asdict(TINY).items()]
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+@pytest.fixture(scope="module", autouse=True)
+def few_panels():
+    """A quarter of the panels resolves two bits, and the search for quantizers takes their square in time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gaussian_rdp, "gaussian_density", functools.partial(gaussian_density, panels=128))
+        yield
+
+
+# Each family is programs of its own; test_laplace.py has codecs without any randomness in the suite.
+@pytest.fixture(scope="module", params=[("private", "dithered"), pytest.param(FAMILIES, marks=pytest.mark.stress)],
+                ids=["two", "all"])
+def finished(request, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("finished")
-    gaussian_rdp.run(TINY, command_line.open_workdir(workdir, TINY))
-    return workdir
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gaussian_rdp, "FAMILIES", request.param)
+        gaussian_rdp.run(TINY, command_line.open_workdir(workdir, TINY))
+        yield workdir
 
 
 def test_every_row_is_consistent_with_its_bound(finished):
     header, table = read_table(finished / "points.csv")
-    assert list(table["codec"]) == ["deterministic", "private", "private", "dithered", "dithered"]
+    codecs = [family for family in gaussian_rdp.FAMILIES for _ in gaussian_rdp.weights(TINY, family)[0]]
+    assert list(table["codec"]) == codecs and codecs[-4:] == ["private", "private", "dithered", "dithered"]
     assert "bits" in header["units"] and float(header["perception_bias"].split()[0]) < 1e-3
     none = table["codec"] != "dithered"
     bound = np.where(none, gaussian.conditional_rate_distortion_perception(table["distortion"], table["perception"]),
@@ -50,6 +66,7 @@ def test_every_row_is_consistent_with_its_bound(finished):
 
 
 @pytest.mark.stress
+@pytest.mark.parametrize("finished", [FAMILIES], indirect=True, ids=["all"])
 def test_a_killed_run_resumes_and_ends_in_the_same_table_in_another_process(finished, tmp_path):
     command = [sys.executable, "-m", "experiments.sources.gaussian_rdp", f"--workdir={tmp_path}", *FLAGS]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -70,7 +87,8 @@ def test_a_point_below_its_bound_fails_the_run(finished, tmp_path, monkeypatch, 
     raised = gaussian.rate_distortion_perception
     monkeypatch.setattr(gaussian, "rate_distortion_perception", lambda d, p, *a, **k: raised(d, p, *a, **k) + 20.0)
     shutil.copytree(finished / "training", tmp_path / "training")
-    with pytest.raises(ValueError, match=r"rows \[3, 4\].* lie below their bound"):
+    first = len(read_table(finished / "points.csv")[1]["codec"]) - 2
+    with pytest.raises(ValueError, match=rf"rows \[{first}, {first + 1}\].* lie below their bound"):
         gaussian_rdp.run(TINY, tmp_path)
 
 
@@ -106,7 +124,7 @@ def test_the_encoders_weight_is_that_of_the_best_decoder():
     for ratio in (0.0, 1.0, 4.0):
         least = np.min(weight * (g + (np.sqrt(g) - root) ** 2) + ratio * weight * root**2)
         deterministic, private, dithered = (
-            gaussian_rdp.encoder_weights(family, weight, ratio * weight) for family in gaussian_rdp.FAMILIES)
+            gaussian_rdp.encoder_weights(family, weight, ratio * weight) for family in FAMILIES)
         np.testing.assert_allclose(private * g, least, rtol=1e-9)
         np.testing.assert_allclose(deterministic * g, weight * g + ratio * weight * g, rtol=1e-12)
         assert dithered == weight
@@ -120,18 +138,24 @@ def test_parameters_are_float32_and_so_is_what_they_compute(finished, tmp_path):
         assert {str(leaf.dtype) for leaf in jax.tree.leaves(params)} == {"float32"}
         codec = gaussian_rdp.make_codec(TINY, family)
         one = jax.tree.map(lambda leaf: leaf[0], params)
-        y, bits = codec.forward(one, np.zeros((2, 1), np.float32), key=jax.random.key(0))
+        y, bits = jax.eval_shape(codec.forward, one, np.zeros((2, 1), np.float32), key=jax.random.key(0))
         assert y.dtype == bits.dtype == np.float32
 
 
-def test_the_analysis_rests_under_hard_rounding_and_realism_is_trained(tmp_path):
+def test_the_analysis_rests_under_hard_rounding_and_realism_is_trained(tmp_path, monkeypatch):
     """With every step hard, the analysis stays where it started; the decoder moves by the weight of realism."""
     config = dataclasses.replace(TINY, realism_ratios=(0.0, 50.0), hard_fraction=1.0)
-    one = gaussian_rdp.train_family(dataclasses.replace(config, steps=1), "private", tmp_path / "one")
+    train, start = harness.train_grid, {}
+
+    def from_start(schedule, params, *grid, **options):
+        start.update(jax.tree.map(np.array, params))
+        return train(schedule, params, *grid, **options)
+
+    monkeypatch.setattr(harness, "train_grid", from_start)
     six = gaussian_rdp.train_family(config, "private", tmp_path / "six")
-    for before, after in zip(jax.tree.leaves(one["analysis"]), jax.tree.leaves(six["analysis"])):
+    for before, after in zip(jax.tree.leaves(start["analysis"]), jax.tree.leaves(six["analysis"])):
         np.testing.assert_array_equal(before, after)
-    moved = jax.tree.map(lambda before, after: np.abs(before - after).max(), one["synthesis"], six["synthesis"])
+    moved = jax.tree.map(lambda before, after: np.abs(before - after).max(), start["synthesis"], six["synthesis"])
     assert max(jax.tree.leaves(moved)) > 1e-3
     # Realism can only be bought with noise: its weight drives the decoder's use of the private noise.
     first = np.asarray(six["synthesis"]["Dense_0"]["kernel"])

@@ -12,15 +12,19 @@ TINY = laplace.Config(target_rates=(1.5,), hidden=4, codewords=9, steps=600, chu
                       slopes=(1.6,), atoms=(40,), tolerance=1e-3, seed=1)
 
 
-def test_trained_codecs_lie_between_the_bound_and_little_more_than_the_best_quantizer(tmp_path):
+# Each family is programs of its own; test_banana.py trains a codebook, test_gaussian_rdp.py with a dither.
+@pytest.mark.parametrize("families", [("scalar",), pytest.param(laplace.FAMILIES, marks=pytest.mark.stress)],
+                         ids=["one", "all"])
+def test_trained_codecs_lie_between_the_bound_and_little_more_than_the_best_quantizer(families, tmp_path, monkeypatch):
     # Solved points: unit variance at beta = 2 and 4, rates in nats, certified to 0.003 bit; stretched to variance 2.
     d, low, high = (np.array(v) for v in ((0.2474154, 0.1247076), (0.6264625, 0.9690778), (0.6284910, 0.9691993)))
     slope = np.array([1.0, 2.0]) / np.log(2.0)
     np.savez(tmp_path / "bracket.npz", slope=slope, intercept=low / np.log(2.0) + slope * 2 * d, distortion=2 * d,
              rate=high / np.log(2.0))
+    monkeypatch.setattr(laplace, "FAMILIES", families)
     laplace.run(TINY, command_line.open_workdir(tmp_path, TINY))
     _, table = read_table(tmp_path / "points.csv")
-    assert list(table["codec"]) == list(laplace.FAMILIES) and tables.violations(table) == []
+    assert list(table["codec"]) == list(families) and tables.violations(table) == []
     shannon = np.asarray(squared_error(table["distortion"], np.log2(2 * np.e), dimension=1))
     assert (table["bound_lower_bits"] >= shannon - 1e-9).all()
     assert (table["bound_upper_bits"] >= table["bound_lower_bits"]).all()

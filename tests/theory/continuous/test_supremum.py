@@ -56,7 +56,7 @@ def test_no_point_exceeds_the_bound_and_the_margin_is_small(dimension, cells, ma
     assert found.upper - found.lower < margin * found.upper
 
 
-@pytest.mark.parametrize("cells", [4, 7, 30])
+@pytest.mark.parametrize("cells", [4, 30, pytest.param(7, marks=pytest.mark.stress)])
 def test_bound_holds_on_coarse_cells(cells):
     nodes, log_ratio, s, box = problem(1, 4.0, seed=3)
     y = np.linspace(-6.0, 6.0, 20_001)[:, None]

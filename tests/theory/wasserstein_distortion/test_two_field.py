@@ -19,7 +19,7 @@ def test_white_fields_have_the_tabulated_values():
     np.testing.assert_allclose(plane.rate, [0.000861857813, 0.014157355929, 0.065495969008], atol=1e-12)
 
 
-@pytest.mark.parametrize("dimension", [1, 2])
+@pytest.mark.parametrize("dimension", [pytest.param(1, marks=pytest.mark.stress), 2])
 def test_rates_invert_levels_and_agree_with_a_periodic_grid(dimension):
     point = wd.asymptotic_white_field_water_filling(LEVELS, 4.0, dimension=dimension)
     np.testing.assert_allclose(
