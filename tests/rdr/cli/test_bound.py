@@ -1,12 +1,14 @@
 """Oracles: closed forms for Bernoulli sources with Hamming distortion; what the command writes and refuses."""
 
 import json
+import types
 
 import numpy as np
 import pytest
 
 from paper_figures.tables import read_table
 from rdr.cli import bound
+from theory import discrete
 
 
 def write(path, rows):
@@ -106,7 +108,7 @@ def test_bad_input_is_refused_in_one_sentence(tmp_path, capsys, rows, options, m
 def test_infeasible_pairs_are_refused(tmp_path, capsys):
     pmf = write(tmp_path / "pmf.csv", [[0.75, 0.25]])
     cost = write(tmp_path / "d.csv", [[1, 0], [0, 1]])
-    assert call(tmp_path, pmf=pmf, distortion=cost, divergence="tv", perceptions="0", distortions="0.3") == 1
+    assert call(tmp_path, pmf=pmf, distortion=cost, divergence="tv", perceptions="0,inf", distortions="0.3,0.3") == 1
     # Swapping letters with p_Y = p_X leaves at least |0.75 - 0.25| wrong.
     assert "no channel has distortion <= 0.3 and tv <= 0" in capsys.readouterr().err
     shifted = write(tmp_path / "s.csv", [[1, 2], [2, 1]])
@@ -116,13 +118,20 @@ def test_infeasible_pairs_are_refused(tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
-def test_power_divergences_are_named_by_their_order(tmp_path, capsys):
-    pmf = write(tmp_path / "pmf.csv", [[0.7, 0.3]])
-    found = {}
-    for name in ("alpha=1", "kl"):
-        assert call(tmp_path / name, pmf=pmf, divergence=name, perceptions="0.02", distortions="0.1") == 0
-        found[name] = read_table(tmp_path / name / "out" / "bound.csv")[1]["rate_bits"][0]
-    assert found["alpha=1"] == pytest.approx(found["kl"], abs=1e-7)
+def test_power_divergences_are_named_by_their_order(tmp_path, capsys, monkeypatch):
+    """What they are is tested in tests/theory/discrete/perception/test_power_divergence.py."""
+    pmf, asked = write(tmp_path / "pmf.csv", [[0.7, 0.3]]), []
+
+    def surface(pmf, matrix, *, distortions, perceptions, divergence):
+        asked.append((divergence, distortions.tolist(), perceptions.tolist()))
+        numbers = dict.fromkeys(("rate", "rate_lower", "slope", "perception"), np.full((1, 1), 0.125))
+        return types.SimpleNamespace(**numbers, distortion=distortions[:, None])
+
+    monkeypatch.setattr(discrete, "rate_distortion_perception_surface", surface)
+    assert call(tmp_path, pmf=pmf, divergence="alpha=-0.5", perceptions="0.02", distortions="0.1") == 0
+    assert asked == [("alpha=-0.5", [0.1], [0.02])]
+    header, columns = read_table(tmp_path / "out" / "bound.csv")
+    assert header["divergence"] == "alpha=-0.5" and columns["rate_bits"] == [0.125]
     capsys.readouterr()
     for wrong in ("alpha=x", "alpha=inf", "alpha="):
         assert call(tmp_path, pmf=pmf, divergence=wrong) == 2

@@ -84,7 +84,10 @@ def downloaded(browser):
         return list(csv.DictReader(stream)), answers.read_answers([path])[0]
 
 
-@pytest.mark.parametrize("protocol", ["2afc", "3afc", "triplet", "flicker", "foveated"])
+@pytest.mark.parametrize("protocol", [
+    "2afc", "3afc", "flicker",
+    *(pytest.param(name, marks=pytest.mark.stress) for name in ("triplet", "foveated")),  # sessions of them: below
+])
 def test_a_session_by_keyboard_alone_survives_a_killed_tab(protocol, make_site):
     """From a disk, without a server; on a narrow screen where two images are below each other."""
     folder = make_site(protocol)
@@ -232,14 +235,26 @@ def test_a_full_storage_stops_nobody(make_site):
 
 
 @contextlib.contextmanager
-def served(folder, port=0, *words):
+def served(folder, port=0):
     command = [sys.executable, "-m", "rdr", "study", "serve", str(folder), f"--port={port}",
-               f"--answers={folder.with_suffix('.sqlite')}", *words]
+               f"--answers={folder.with_suffix('.sqlite')}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield int(re.search(r":(\d+)/", process.stdout.readline())[1])
         finally:
             process.kill()
+
+
+@contextlib.contextmanager
+def served_here(folder, port=0, origins=()):
+    """The same without a process of its own, which takes seconds to start."""
+    from tests.rdr.evaluation.studies.test_server import Running  # needs tornado
+
+    running = Running(folder, port=port, origins=origins, limit=100)
+    try:
+        yield running.port
+    finally:
+        running.stop()
 
 
 def test_a_session_survives_a_killed_server(make_site):
@@ -271,7 +286,7 @@ def test_a_session_survives_a_killed_server(make_site):
 def test_answers_that_a_server_refuses_are_kept_and_do_not_stop_a_session(make_site):
     """More of them than are handed out at once; asking again is slower and slower."""
     folder = make_site("triplet", training=0, trials=7, catch=0, rest=0)
-    with served(folder) as port, browsing() as browser:
+    with served_here(folder) as port, browsing() as browser:
         browser.open(f"http://127.0.0.1:{port}/?observer=jane")
         browser.run("""
             const real = window.fetch;
@@ -305,7 +320,7 @@ def test_answers_arrive_when_somebody_is_there_to_collect_them(make_site):
         browser.open((folder / "index.html").as_uri() + "?observer=2")
         go(browser)
         browser.wait(lambda: "7 answers are still on their way" in browser.text())
-        with served(folder, port, "--origins=null"):
+        with served_here(folder, port, ["null"]):
             browser.wait(lambda: "have arrived" in browser.text())
         assert all("CONNECTION_REFUSED" in message for message in browser.complaints())
     stored, study = answer_store.read_answers(folder.with_suffix(".sqlite")), site.read_site(folder)
@@ -313,7 +328,8 @@ def test_answers_arrive_when_somebody_is_there_to_collect_them(make_site):
     assert all(study.row(trial).items() <= row.items() for trial, row in zip(study.trials[1], stored))
 
 
-@pytest.mark.parametrize("ratio", [1, 1.1, 1.5, 2])
+@pytest.mark.parametrize("ratio", [1, pytest.param(1.1, marks=pytest.mark.stress), 1.5,
+                                   pytest.param(2, marks=pytest.mark.stress)])
 def test_images_are_shown_pixel_by_pixel(ratio, make_site):
     """Every pixel of the screen beside the image's own; on fine screens, and where a CSS pixel is 1.5 of the screen."""
     folder = make_site("triplet", magnification=2, training=0)

@@ -49,11 +49,18 @@ def test_the_same_command_again_trains_nothing_and_another_configuration_is_refu
     assert "other settings (batch)" in capsys.readouterr().err
 
 
-def test_the_realism_stage_moves_the_second_decoder_only(trained, tmp_path):
+@pytest.fixture(scope="module")
+def realistic(trained, tmp_path_factory):
+    """A folder with codec.npz, two steps of realism after `trained`."""
+    workdir = tmp_path_factory.mktemp("realistic")
     config = dataclasses.replace(PRESETS["smoke"], stage="realism", start=str(trained / "codec.npz"),
                                  perceptual_weight=0.0, steps=2, warmup=1)
-    train.run(config, tmp_path)
-    first, second = files.load_codec(trained / "codec.npz").params, files.load_codec(tmp_path / "codec.npz").params
+    train.run(config, workdir)
+    return workdir
+
+
+def test_the_realism_stage_moves_the_second_decoder_only(trained, realistic):
+    first, second = (files.load_codec(folder / "codec.npz").params for folder in (trained, realistic))
     np.testing.assert_array_equal(first["analysis"]["Convolution_0"]["kernel"],
                                   second["analysis"]["Convolution_0"]["kernel"])
     np.testing.assert_array_equal(first["synthesis"]["Convolution_3"]["kernel"],
@@ -61,15 +68,41 @@ def test_the_realism_stage_moves_the_second_decoder_only(trained, tmp_path):
     assert np.abs(second["realism"]["Convolution_3"]["kernel"]).max() > 0
 
 
-def test_patches_in_an_array_may_stay_on_the_devices_and_a_realistic_start_leaves_no_trace(trained, tmp_path):
+def test_patches_of_an_array_are_given_to_training_and_a_realistic_start_leaves_no_trace(realistic, tmp_path,
+                                                                                         monkeypatch):
+    rng, seen = np.random.default_rng(0), []
+    patches = rng.integers(0, 256, (5, 72, 80, 3), np.uint8)
+    np.save(tmp_path / "patches.npy", patches)
+
+    def untrained(state, step, batches, *, directory, **_):
+        seen.append(np.asarray(next(batches(0))))
+        (directory / "metrics.jsonl").write_text('{"step": 2}\n')
+        return state
+
+    monkeypatch.setattr(train, "train_on_batches", untrained)
+    for resident in (False, True):
+        workdir = tmp_path / str(resident)
+        workdir.mkdir()
+        train.run(dataclasses.replace(PRESETS["smoke"], images=str(tmp_path / "patches.npy"), steps=2, warmup=1,
+                                      resident=resident, start=str(realistic / "codec.npz")), workdir)
+        loaded, start = (files.load_codec(folder / "codec.npz") for folder in (workdir, realistic))
+        assert "realism" not in loaded.params and not loaded.options["realism"]
+        np.testing.assert_array_equal(loaded.params["analysis"]["Convolution_0"]["kernel"],
+                                      start.params["analysis"]["Convolution_0"]["kernel"])
+    windows = np.lib.stride_tricks.sliding_window_view(patches, (64, 64, 3), (1, 2, 3)).reshape(-1, 64, 64, 3)
+    for batch in seen:
+        assert batch.shape == (2, 64, 64, 3)
+        for crop in batch:
+            assert any((crop[:, ::step] == windows).all((1, 2, 3)).any() for step in (1, -1))
+
+
+@pytest.mark.stress
+def test_patches_in_an_array_may_stay_on_the_devices_and_a_realistic_start_leaves_no_trace(realistic, tmp_path):
     rng = np.random.default_rng(0)
     np.save(tmp_path / "patches.npy", rng.integers(0, 256, (5, 72, 80, 3), np.uint8))
-    config = dataclasses.replace(PRESETS["smoke"], images=str(tmp_path / "patches.npy"), steps=2, warmup=1)
-    real = dataclasses.replace(config, stage="realism", start=str(trained / "codec.npz"), perceptual_weight=0.0)
-    for name in ("real", "again"):
-        (tmp_path / name).mkdir()
-    train.run(real, tmp_path / "real")
-    again = dataclasses.replace(config, resident=True, start=str(tmp_path / "real" / "codec.npz"))
+    (tmp_path / "again").mkdir()
+    again = dataclasses.replace(PRESETS["smoke"], images=str(tmp_path / "patches.npy"), steps=2, warmup=1,
+                                resident=True, start=str(realistic / "codec.npz"))
     assert np.isfinite(train.run(again, tmp_path / "again")["loss"])
     loaded = files.load_codec(tmp_path / "again" / "codec.npz")
     assert "realism" not in loaded.params and not loaded.options["realism"]

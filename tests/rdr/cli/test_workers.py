@@ -13,11 +13,32 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rdr.cli import workers
+from rdr.cli import encode_job, workers
 from rdr.cli.codec_options import Config
 from rdr.cli.encode_job import Job
+from rdr.codecs import overfitted
 
 FLAGS = ("--steps=200", "--rd_lambda=0.3")  # chunks of 40
+
+
+# A process in which fits take a tenth of a second a step, are saved after each, and make messages without a fit.
+SLOW = """
+import json, sys, time
+sys.path[:] = json.loads(sys.argv[1])
+from rdr.cli import encode_job
+from rdr.codecs import overfitted
+from tests.rdr.cli.conftest import unfitted_message
+def encode(image, options, *, tile, directory):
+    saved = directory / "fit" / "metrics.jsonl"
+    saved.parent.mkdir(parents=True, exist_ok=True)
+    for step in range(len(saved.read_text().splitlines()) if saved.exists() else 0, STEPS):
+        with open(saved, "a") as stream:
+            stream.write("{}\\n")
+        time.sleep(0.1)
+    return unfitted_message(image, options)
+overfitted.encode = encode
+encode_job.main()
+"""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -38,6 +59,15 @@ def images(tmp_path_factory):
         waves = 128 + 90 * np.sin(rows / (3 + index)) * np.cos(columns / 4)
         Image.fromarray(waves.astype(np.uint8)).save(folder / f"{name}.png")
     return folder
+
+
+@pytest.fixture(scope="module")
+def unfitted(images, rdr, tmp_path_factory, without_fits):
+    """The messages that this process makes without fits."""
+    folder = tmp_path_factory.mktemp("unfitted") / "out"
+    with without_fits():
+        assert rdr("encode", images, folder) == 0
+    return messages(folder)
 
 
 @pytest.fixture(scope="module")
@@ -96,24 +126,38 @@ def children(parent=None):
 needs_proc = pytest.mark.skipif(not pathlib.Path("/proc/self/stat").exists(), reason="looks into /proc")
 
 
+def test_a_process_fits_an_image(rdr, tmp_path):
+    (tmp_path / "in").mkdir()
+    waves = np.uint8(128 + 90 * np.add.outer(np.sin(np.arange(16) / 3), np.cos(np.arange(16) / 4)) / 2)
+    Image.fromarray(waves).save(tmp_path / "in" / "a.png")
+    assert rdr("encode", tmp_path / "in", tmp_path / "out", *FLAGS, "--jobs=1") == 0
+    decoded = overfitted.decode((tmp_path / "out" / "a.rdr").read_bytes())[:, :, 0]
+    assert np.square(decoded - waves.astype(float)).mean() < waves.var() / 2
+
+
 @needs_proc
-def test_two_processes_make_what_one_makes_though_one_is_killed(images, alone, rdr, tmp_path, capsys):
+@pytest.mark.parametrize("fits", ["slow", pytest.param("real", marks=pytest.mark.stress)])
+def test_two_processes_make_what_one_makes_though_one_is_killed(fits, images, rdr, tmp_path, capsys, monkeypatch,
+                                                                request):
     def kill_one(_):
         os.kill(children()[0], signal.SIGKILL)
         return True
 
+    expected = request.getfixturevalue("alone" if fits == "real" else "unfitted")
+    if fits == "slow":
+        monkeypatch.setattr(workers, "_START", SLOW.replace("STEPS", "12"))
     with Watch(tmp_path / "out", kill_one) as watch:
         assert rdr("encode", images, tmp_path / "out", *FLAGS, "--jobs=2") == 0
-    assert messages(tmp_path / "out") == alone and sorted(alone) == ["a.rdr", "b.rdr", "c.rdr"]
+    assert messages(tmp_path / "out") == expected and sorted(expected) == ["a.rdr", "b.rdr", "c.rdr"]
     assert watch.acted and watch.lost <= 1  # checkpoints: a chunk of steps
     assert children() == []
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [*sorted(alone), "config.json",
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [*sorted(expected), "config.json",
                                                                             "pictures.json"]
     assert rdr("encode", images, tmp_path / "out", *FLAGS, "--jobs=2") == 0
     assert "a: is there already" in capsys.readouterr().out
 
 
-def test_broken_images_are_listed_at_the_end(images, alone, rdr, tmp_path, capsys, monkeypatch):
+def test_broken_images_are_listed_at_the_end(images, unfitted, rdr, tmp_path, capsys, monkeypatch):
     (tmp_path / "in").mkdir()
     for name in "ab":
         (tmp_path / "in" / f"{name}.png").write_bytes((images / f"{name}.png").read_bytes())
@@ -122,15 +166,15 @@ def test_broken_images_are_listed_at_the_end(images, alone, rdr, tmp_path, capsy
     @contextlib.contextmanager
     def local(jobs, count):
         assert count == 7
-        yield (workers.Done(job.name, (24, 24, 1), alone[job.target.name],
-                            workers_outcome(alone[job.target.name])) if job.name == "a" else
+        yield (workers.Done(job.name, (24, 24, 1), unfitted[job.target.name],
+                            workers_outcome(unfitted[job.target.name])) if job.name == "a" else
                workers.Done(job.name, refused="b.png cannot be read") for job in jobs)
 
     monkeypatch.setattr(workers, "local", local)
     assert rdr("encode", tmp_path / "in", tmp_path / "out", *FLAGS, "--jobs=7") == 1
     error = capsys.readouterr().err
     assert "2 of 3 images could not be encoded" in error and "broken.png" in error and "b.png cannot be" in error
-    assert messages(tmp_path / "out") == {"a.rdr": alone["a.rdr"]}
+    assert messages(tmp_path / "out") == {"a.rdr": unfitted["a.rdr"]}
 
 
 def workers_outcome(message):
@@ -141,8 +185,9 @@ def workers_outcome(message):
 
 @needs_proc
 def test_an_interrupted_command_ends_its_processes(images, tmp_path):
-    flags = ("--steps=20000", "--rd_lambda=0.3")  # it must not be done before it is interrupted
-    command = [sys.executable, "-m", "rdr", "encode", str(images), str(tmp_path / "out"), *flags, "--jobs=2"]
+    start = SLOW.replace("STEPS", "6000")  # no fit is over before it is interrupted
+    code = f"import sys; from rdr.cli import main, workers; workers._START = {start!r}; sys.exit(main.main(sys.argv))"
+    command = [sys.executable, "-c", code, "encode", str(images), str(tmp_path / "out"), "--jobs=2"]
     # Where the suite runs in the background of a shell, interruptions are ignored by what it starts.
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
@@ -153,7 +198,7 @@ def test_an_interrupted_command_ends_its_processes(images, tmp_path):
         process.send_signal(signal.SIGINT)
         return True
 
-    with Watch(tmp_path / "out", interrupt, most=350):  # of 400: on a busy machine the first are over soon
+    with Watch(tmp_path / "out", interrupt):
         _, error = process.communicate(timeout=300)
     assert process.returncode == 130 and "the same command goes on from what was saved" in error
     assert len(found) == 2 and not any(pathlib.Path(f"/proc/{pid}").exists() for pid in found)
@@ -200,6 +245,26 @@ def cluster():
         yield found
 
 
+def test_a_cluster_does_all_jobs_and_again_what_failed(images, unfitted, rdr, tmp_path, monkeypatch, without_fits):
+    distributed = pytest.importorskip("distributed", reason="needs the package distributed: the extra `cluster`")
+    done = []
+
+    class Here(workers.Worker):
+        def run(self, job):
+            done.append(job.name)
+            if len(done) == 2:
+                raise OSError("lost")
+            return encode_job.run(job)
+
+    monkeypatch.setattr(workers, "Worker", Here)
+    with without_fits(), distributed.LocalCluster(n_workers=1, threads_per_worker=2, processes=False,
+                                                  dashboard_address=None) as found:
+        assert rdr("encode", images, tmp_path / "out", f"--scheduler={found.scheduler_address}") == 0
+    assert messages(tmp_path / "out") == unfitted and len(unfitted) == 3
+    assert len(done) == 4 and set(done) == set("abc")
+
+
+@pytest.mark.stress
 @needs_proc
 def test_a_cluster_makes_what_one_process_makes_though_a_worker_is_killed(images, alone, cluster, rdr, tmp_path):
     pids = [worker["pid"] if isinstance(worker, dict) else worker.pid for worker in cluster.workers.values()]

@@ -1,3 +1,4 @@
+import functools
 import os
 import subprocess
 import sys
@@ -28,8 +29,14 @@ def take(steps, **options):
     return [np.asarray(next(stream)) for _ in range(steps)]
 
 
+@functools.cache
+def first(batch):
+    """The first 14 batches; each stream is a program."""
+    return take(14, batch=batch)
+
+
 def test_each_crop_is_a_window_of_a_patch_and_each_epoch_sees_each_patch_once():
-    batches = take(14)
+    batches = first(5)
     seen = parents(np.concatenate(batches), IMAGES)
     assert all(len(found) == 1 for found in seen)
     indices = np.array([found[0][0] for found in seen]).reshape(-1, len(IMAGES))
@@ -39,13 +46,13 @@ def test_each_crop_is_a_window_of_a_patch_and_each_epoch_sees_each_patch_once():
     assert 0.3 < mirrored < 0.7
 
 
-@pytest.mark.parametrize("batch", [5, 7, 16])
+@pytest.mark.parametrize("batch", [5, pytest.param(7, marks=pytest.mark.stress), 16])
 def test_a_run_that_starts_later_sees_the_same_batches(batch):
-    np.testing.assert_array_equal(take(12, batch=batch)[9:], take(3, batch=batch, start=9))
+    np.testing.assert_array_equal(first(batch)[9:12], take(3, batch=batch, start=9))
 
 
 def test_batches_larger_than_the_data_set_go_through_whole_epochs():
-    found = parents(np.concatenate(take(7, batch=16)), IMAGES)
+    found = parents(np.concatenate(first(16)[:7]), IMAGES)
     indices = np.array([entry[0][0] for entry in found]).reshape(-1, len(IMAGES))
     np.testing.assert_array_equal(np.sort(indices, 1), np.broadcast_to(np.arange(len(IMAGES)), indices.shape))
 
@@ -60,7 +67,7 @@ def test_late_batches_agree_with_whole_number_arithmetic():
 
 
 def test_the_seed_matters_and_crops_of_all_places_come():
-    assert not np.array_equal(take(1)[0], take(1, seed=4)[0])
+    assert not np.array_equal(first(5)[0], take(1, seed=4)[0])
     images = np.tile(np.arange(12, dtype=np.uint8)[None, :, None, None], (1, 1, 12, 3))
     stream = on_device.batches(images, batch=64, crop=8, seed=0)
     assert set(np.asarray(next(stream))[:, 0, 0, 0]) == set(range(5))
@@ -72,8 +79,9 @@ def test_batches_are_divided_among_devices():
     one = next(on_device.batches(IMAGES, batch=batch, crop=8, seed=3, mesh=mesh))
     assert one.sharding.is_equivalent_to(sharding.batch_sharding(mesh), one.ndim)
     assert next(sharding.to_devices([one], mesh)) is one
-    alone = next(on_device.batches(IMAGES, batch=batch, crop=8, seed=3, mesh=sharding.data_mesh(jax.devices()[:1])))
-    np.testing.assert_array_equal(one, alone)
+    if mesh.size > 1:
+        alone = sharding.data_mesh(jax.devices()[:1])
+        np.testing.assert_array_equal(one, next(on_device.batches(IMAGES, batch=batch, crop=8, seed=3, mesh=alone)))
 
 
 def test_eight_devices_see_together_what_one_sees():
@@ -89,7 +97,7 @@ sys.stdout.buffer.write(np.asarray(batch).tobytes())
     environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, env=environment, timeout=200)
     assert run.returncode == 0, run.stderr.decode()
-    assert run.stdout == take(1, batch=16, start=2)[0].tobytes()
+    assert run.stdout == first(16)[2].tobytes()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ tornado = pytest.importorskip("tornado", reason="the extra study is not installe
 class Running:
     """A server on a thread of its own."""
 
-    def __init__(self, folder, host="127.0.0.1", **more):
+    def __init__(self, folder, host="127.0.0.1", *, port=0, **more):
         self.study = site.read_site(folder)
         self.path = folder.with_suffix(".sqlite")
         self.store = answer_store.AnswerStore(self.path, self.study.id)
@@ -28,7 +28,7 @@ class Running:
 
         async def main():
             self.ended, self.loop = asyncio.Event(), asyncio.get_running_loop()
-            self.server, self.port = server.listen(self.service, "127.0.0.1", 0)
+            self.server, self.port = server.listen(self.service, "127.0.0.1", port)
             ready.set()
             await self.ended.wait()
             self.server.stop()
