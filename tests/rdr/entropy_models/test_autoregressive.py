@@ -10,11 +10,10 @@ from rdr.entropy_models.autoregressive import A2_CELLS, CausalBlock, plain_cells
 REACH, SPAN = 20, 60
 
 
-def made(dimension, cells):
+def made(dimension, cells, **changed):
     prior = CausalBlock(dimension, hidden=5)
-    x = jnp.zeros((1, dimension), jnp.float32)
-    params = prior.init(jax.random.key(0), x, x, jnp.ones(dimension, jnp.float32), jnp.ones(dimension, jnp.float32))
-    params = params["params"]
+    x, unit = np.zeros((1, dimension), np.float32), np.ones(dimension, np.float32)
+    params = jax.jit(prior.init)(jax.random.key(0), x, x, unit, unit)["params"] | changed
     rng = np.random.default_rng(0)
     params["second"] = jnp.asarray(0.4 * rng.standard_normal(params["second"].shape), jnp.float32)
     step = np.linspace(0.7, 1.1, dimension).astype(np.float32)
@@ -23,10 +22,8 @@ def made(dimension, cells):
 
 @pytest.fixture(scope="module")
 def cubic():
-    prior, params, step, _ = made(3, plain_cells(3))
-    params["weights"] = jnp.array([[9.0, 9.0, 9.0], [1.0, 9.0, 9.0], [0.30078125, -1.5, 9.0]], jnp.float32)
-    tables = autoregressive.block_tables(prior, params, step, plain_cells(3), reach=REACH, span=SPAN)
-    return prior, params, step, tables
+    weights = jnp.array([[9.0, 9.0, 9.0], [1.0, 9.0, 9.0], [0.30078125, -1.5, 9.0]], jnp.float32)
+    return made(3, plain_cells(3), weights=weights)
 
 
 def index_of(k, weights, i, cells):

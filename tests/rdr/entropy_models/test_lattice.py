@@ -26,7 +26,8 @@ def some_points(name: str, step: float, count: int, per_unit: int, seed: int = 0
     return np.asarray(closest_point(x, found)[0]), dither
 
 
-@pytest.mark.parametrize("name", LATTICES)
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=pytest.mark.stress) if name == "BW16" else name for name in LATTICES])
 def test_at_high_rate_the_distribution_is_that_of_a_density(name):
     """Oracle: the sum of exp(-beta |point - u|^2) over a lattice of cells of volume V tends to (pi / beta)^(n/2) / V.
 
@@ -64,8 +65,10 @@ def test_at_low_rate_the_distribution_is_that_of_brute_force(name, step):
         np.testing.assert_allclose(np.sum(2.0**-bits), chance[likely].sum(), atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["BW16", "Leech"])
-@pytest.mark.parametrize("step", [1.2, 2.6, 5.0])
+@pytest.mark.parametrize(("name", "step"), [
+    ("BW16", 1.2), ("BW16", 5.0), ("Leech", 2.6),
+    *(pytest.param(*case, marks=pytest.mark.stress) for case in (("BW16", 2.6), ("Leech", 1.2), ("Leech", 5.0))),
+])  # fmt: skip
 def test_coset_weights_are_the_products_of_sums(name, step):
     """Oracle: the formula of the module in float64, coordinate by coordinate."""
     found, beta, per_unit = lattice(name), 0.4, 8

@@ -39,7 +39,9 @@ def test_images_do_not_see_their_batch_and_directions_are_right(name):
     check(name)
 
 
-@pytest.mark.parametrize("name", ["lpips_alexnet", pytest.param("lpips_vgg16", marks=pytest.mark.stress), "dists"])
+# Batches of the others: test_every_loss.py.
+@pytest.mark.parametrize("name", ["lpips_alexnet", *(
+    pytest.param(name, marks=pytest.mark.stress) for name in ("lpips_vgg16", "dists"))])
 def test_metrics_with_networks_do_not_see_the_batch(name, trained_weights):
     check(name)
 

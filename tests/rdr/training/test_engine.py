@@ -87,36 +87,41 @@ def test_killed_twenty_times_it_ends_as_if_nothing_had_been(uninterrupted, tmp_p
         interrupt(directory, uninterrupted, 4, seed=round_ + 1)
 
 
-def test_eight_devices_give_the_losses_of_one_and_a_run_moves_between_them(uninterrupted, tmp_path):
+def both(directory, *options):
+    """Two processes that train as one."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        port = server.getsockname()[1]
+    return [start(directory, f"--coordinator=127.0.0.1:{port}", "--num_processes=2", f"--process_id={i}", *options)
+            for i in range(2)]
+
+
+@pytest.mark.parametrize("then", [
+    pytest.param("two devices", marks=pytest.mark.stress), "two processes"])  # each with a device
+def test_eight_devices_give_the_losses_of_one_and_a_run_moves_between_them(uninterrupted, tmp_path, then):
     process = start(tmp_path, "--devices=8", "--pause=0.05")
     while not (tmp_path / "metrics.jsonl").exists() or len(metrics(tmp_path)) < 12:  # 24 steps
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.02)
     process.kill()
     process.communicate()
-    finish(start(tmp_path, "--devices=2"))
+    finish(*(both(tmp_path) if then == "two processes" else [start(tmp_path, "--devices=2")]))
     for a, b in zip(metrics(tmp_path), metrics(uninterrupted), strict=True):
         assert a["step"] == b["step"]
         # Sums over the batch in another order: a few float32 roundings, carried through 60 steps.
         np.testing.assert_allclose(a["loss"], b["loss"], rtol=2e-5)
 
 
+@pytest.mark.stress  # above, two processes resume and end a run
 def test_two_processes_train_checkpoint_and_resume_as_one(uninterrupted, tmp_path):
-    def both(*options):
-        with socket.socket() as server:
-            server.bind(("127.0.0.1", 0))
-            port = server.getsockname()[1]
-        return [start(tmp_path, f"--coordinator=127.0.0.1:{port}", "--num_processes=2", f"--process_id={i}", *options)
-                for i in range(2)]
-
-    processes = both("--pause=0.1")
+    processes = both(tmp_path, "--pause=0.1")
     while not (tmp_path / "metrics.jsonl").exists() or len(metrics(tmp_path)) < 5:
         assert all(process.poll() is None for process in processes), processes[0].communicate()[0]
         time.sleep(0.05)
     for process in processes:
         process.kill()
         process.communicate()
-    finish(*both())
+    finish(*both(tmp_path))
     assert len(metrics(tmp_path)) == len(metrics(uninterrupted))
     for a, b in zip(metrics(tmp_path), metrics(uninterrupted)):
         np.testing.assert_allclose(a["loss"], b["loss"], rtol=2e-5)

@@ -97,8 +97,7 @@ def test_nothing_to_do_is_refused(tmp_path, steps, chunk):
 
 _KILLED = """if True:
     import os, sys
-    directory, last = sys.argv[1], int(sys.argv[2])
-    done = 0
+    directory, last, done = "no run", 0, 0
 
     def before(event, args):
         global done
@@ -106,6 +105,7 @@ _KILLED = """if True:
         if (written or event in ("os.rename", "os.remove", "os.mkdir", "os.rmdir")) and directory in str(args[0]):
             done += 1
             if done == last:
+                sys.stdout.flush()
                 os._exit(9)
 
     import jax, jax.numpy as jnp, numpy as np
@@ -116,34 +116,39 @@ _KILLED = """if True:
         return state - 0.1 * (state - noise), {"loss": jnp.sum(state**2)}
 
     sys.addaudithook(before)
-    state = train_scanned(jnp.ones(3, jnp.float32), update, steps=8, chunk=2, directory=directory)
-    lines = open(os.path.join(directory, "metrics.jsonl"), encoding="utf-8").read()
-    print(done, np.asarray(state).tobytes().hex(), hash(lines))
+    count = 0
+    for run in sys.argv[1:]:
+        directory, last = run.rsplit(":", 1)
+        done, last = 0, int(last) if int(last) >= 0 else count + int(last)
+        state = train_scanned(jnp.ones(3, jnp.float32), update, steps=8, chunk=2, directory=directory)
+        count, lines = done, open(os.path.join(directory, "metrics.jsonl"), encoding="utf-8").read()
+        print(count, np.asarray(state).tobytes().hex(), hash(lines))
 """
 
 
-def killed_run(directory, last):
-    """Trains a toy in a process that dies before file operation number `last`; gives what it prints at its end."""
-    done = subprocess.run([sys.executable, "-c", _KILLED, directory, str(last)], capture_output=True, text=True,
+def killed_runs(*runs):
+    """Trains a toy in a process, in one folder after the other; gives what it prints at the end of each.
+
+    The process dies before file operation number `last` of a run; 0: it does not; -k: k before the last of as many as
+    the run before it had.
+    """
+    done = subprocess.run([sys.executable, "-c", _KILLED, *(f"{directory}:{last}" for directory, last in runs)],
+                          capture_output=True, text=True,
                           env=os.environ | {"PYTHONHASHSEED": "0", "JAX_PLATFORMS": "cpu"})
-    assert done.returncode == (9 if last and not done.stdout else 0), done.stderr
-    return done.stdout.split()
-
-
-def kills_cost_nothing_but_time(tmp_path, points):
-    count, *whole = killed_run(tmp_path / "whole", 0)
-    assert int(count) > 30
-    for last in points(int(count)):
-        directory = tmp_path / str(last)
-        assert killed_run(directory, last) == []
-        assert killed_run(directory, 0)[1:] == whole, last
+    assert done.returncode == (9 if runs[-1][1] else 0), done.stderr
+    return [line.split() for line in done.stdout.splitlines()]
 
 
 def test_a_run_that_was_killed_before_a_file_operation_ends_as_if_it_had_not(tmp_path):
-    kills_cost_nothing_but_time(tmp_path, lambda count: [count - 3])
+    [[count, *whole]] = killed_runs((tmp_path / "whole", 0), (tmp_path / "part", -3))
+    assert int(count) > 30
+    assert killed_runs((tmp_path / "part", 0))[0][1:] == whole
 
 
 @pytest.mark.stress
 def test_a_kill_before_any_file_operation_costs_nothing_but_time(tmp_path):
     """Fault 29: at every operation; 17 of 36 points of a deletion made the same command refuse to go on."""
-    kills_cost_nothing_but_time(tmp_path, lambda count: range(1, count + 1))
+    [[count, *whole]] = killed_runs((tmp_path / "whole", 0))
+    for last in range(1, int(count) + 1):
+        assert killed_runs((tmp_path / str(last), last)) == []
+        assert killed_runs((tmp_path / str(last), 0))[0][1:] == whole, last

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+from rdr.codecs.channel import selection
 from rdr.codecs.channel.block import block_channel
 from rdr.codecs.channel.lattice import lattice_channel
 from rdr.randomness import shared_key
@@ -36,7 +37,8 @@ CASES = [("lattice", {"name": "BW16", "layer_count": 2}),
 
 
 @pytest.mark.parametrize("x64", ["0", pytest.param("1", marks=pytest.mark.stress)])  # here it is on
-def test_messages_decode_in_another_process(x64, tmp_path):
+def test_messages_decode_in_another_process(x64, tmp_path, monkeypatch):
+    monkeypatch.setattr(selection, "_NUMBERS", 2**16)  # blocks that are looked at in one go, to which few are padded
     makers, cases, expected = {"lattice": lattice_channel, "block": block_channel}, [], []
     for kind, options in CASES:
         codec = makers[kind](**options)

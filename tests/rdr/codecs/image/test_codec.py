@@ -60,8 +60,8 @@ def make(name):
     return codec, params, x, codec.encode(params, x, rate=1.3)
 
 
-# Scales and means, and scales alone, are of one kind; test_hyperprior.py holds both.
-@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.stress) if name == NAMES[1] else name for name in NAMES])
+# The last has the networks of the second and third, too, which test_hyperprior.py and test_pretrained.py hold.
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.stress) if name in NAMES[1:3] else name for name in NAMES])
 def made(request):
     return make(request.param)
 
@@ -181,7 +181,8 @@ def test_the_same_arguments_give_the_same_codec_in_whatever_order_and_form():
     assert make_codec(NAMES[0], **options) is not make_codec(NAMES[0], **options | {"rate_levels": 4})
 
 
-@pytest.mark.parametrize("name", ["bmshj2018-factorized", "mbt2018-mean"])
+# Dithered latents of the first: test_factorized.py.
+@pytest.mark.parametrize("name", [pytest.param("bmshj2018-factorized", marks=pytest.mark.stress), "mbt2018-mean"])
 def test_a_shared_dither_makes_the_error_of_latents_uniform_and_is_needed_to_decode(name):
     codec, model = (make(name, channels=8, latents=12, dither_levels=4, **more) for make, more in (
         (make_codec, dict(rate_levels=3, realism=True)), (make_model, {})))
@@ -214,8 +215,8 @@ def latents(codec, message, params):
 
 def test_a_batch_decodes_to_what_its_images_decode_to_alone():
     """A stream of symbols says the same to networks that see other images beside it."""
-    codec, params, _, _ = make("mbt2018-mean")
-    model = make_model(codec.name, channels=8, latents=12)
+    codec, model = make_codec("mbt2018-mean", **OPTIONS), make_model("mbt2018-mean", channels=8, latents=12)
+    params = codec.finalize(lively(codec))
     y = 8.0 * np.random.default_rng(6).standard_normal((3, 4, 4, 12)).astype(np.float32)
     together, symbols = model.encode(params["model"], params["coding"], y)
     decoded = np.asarray(model.decode(params["coding"], together, y.shape))
@@ -266,11 +267,12 @@ def elsewhere(folder, names, **environment):
     return own, digests == wanted
 
 
-def test_the_same_latents_come_out_on_eight_devices_with_one_thread(tmp_path):
-    # The tables of the first codec are selected by the channel: there is nothing that could differ. `make stress`
-    # has the second, below.
+# The last has the networks of the second and third, and its own. The tables of the first codec are selected by the
+# channel: there is nothing that could differ.
+@pytest.mark.parametrize("names", [NAMES[3:], pytest.param(NAMES[1:3], marks=pytest.mark.stress)], ids=" ".join)
+def test_the_same_latents_come_out_on_eight_devices_with_one_thread(names, tmp_path):
     flags = "--xla_force_host_platform_device_count=8 --xla_cpu_multi_thread_eigen=false"
-    assert elsewhere(tmp_path, NAMES[2:], XLA_FLAGS=flags, OMP_NUM_THREADS="1") == ("8 False", True)
+    assert elsewhere(tmp_path, names, XLA_FLAGS=flags, OMP_NUM_THREADS="1") == ("8 False", True)
 
 
 @pytest.mark.stress

@@ -109,7 +109,8 @@ def test_equals_explicit_windows_and_loops(truth):
     np.testing.assert_allclose(traced_sigma(A, B, SIGMA), truth, rtol=1e-10)
 
 
-@pytest.mark.parametrize("sigma", [0.4, 2.5, 100.0])
+@pytest.mark.parametrize("sigma", [  # of the others' levels, the test above
+    2.5, *(pytest.param(sigma, marks=pytest.mark.stress) for sigma in (0.4, 100.0))])
 def test_constant_sigma_equals_a_constant_map(sigma):
     want = [brute_force(a, b, np.full(SHAPE[1:3], sigma)) for a, b in zip(A, B)]
     np.testing.assert_allclose(constant_sigma(A, B, sigma), want, rtol=1e-10)
@@ -139,12 +140,15 @@ def test_gradients_match_finite_differences():
     np.testing.assert_allclose(slope, (ends[0] - ends[1]) / (2 * step), rtol=1e-6)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.stress)])
-def test_constant_images_score_their_squared_difference_at_every_sigma(dtype):
+@pytest.mark.parametrize(("dtype", "sigmas"), [
+    (np.float32, (0.3, np.inf, SIGMA[:1])), pytest.param(np.float32, (0.0, 1.0, 3.0), marks=pytest.mark.stress),
+    pytest.param(np.float64, (0.0, 0.3, 1.0, 3.0, np.inf, SIGMA[:1]), marks=pytest.mark.stress),
+], ids=["each kind", "more", "float64"])  # fmt: skip
+def test_constant_images_score_their_squared_difference_at_every_sigma(dtype, sigmas):
     flat = np.full((1, 13, 10, 1), 0.5, dtype)
     other = flat + dtype(0.1)
     exact = float(other[0, 0, 0, 0] - flat[0, 0, 0, 0]) ** 2
-    for sigma in (0.0, 0.3, 1.0, 3.0, np.inf, SIGMA[:1]):
+    for sigma in sigmas:
         value = jax.jit(lambda a, b, s=sigma: wasserstein_distortion(a, b, s))(flat, other)
         # A sum of up to 170 rounded weights; statistics themselves are exact.
         np.testing.assert_allclose(value, exact, rtol=32 * np.finfo(dtype).eps)
