@@ -9,8 +9,6 @@ from paper_figures.tables import read_table
 from theory.quantization import uniform
 from theory.quantization.tabulated_density import gaussian_density
 
-OPTIMIZED = True  # quantizers run for longer than they compile
-
 
 def test_the_smoke_run_writes_a_table_of_consistent_excesses(tmp_path, monkeypatch):
     # Half of the panels resolve four bits, and their search takes a quarter of the time.

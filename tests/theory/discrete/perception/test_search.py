@@ -17,7 +17,7 @@ def problem_of(name, perception):
 
 
 @pytest.mark.parametrize("name, perception", [
-    ("kl", 1e-9), ("kl", 1e-3), pytest.param("tv", 1e-10, marks=pytest.mark.stress)])
+    ("kl", 1e-9), *(pytest.param(*case, marks=pytest.mark.stress) for case in (("kl", 1e-3), ("tv", 1e-10)))])
 def test_without_its_first_attempt_it_finds_the_same(name, perception):
     problem, options = problem_of(name, perception)
     direct = search.solve(problem, options, "constrained")
