@@ -121,7 +121,7 @@ def test_interruptions_at_twenty_moments_are_one_sentence(name, inputs, tmp_path
         out = tmp_path / "out"
         out.mkdir()
         process = start(COMMANDS[name](inputs, out))
-        time.sleep(seconds * moment / 20)
+        time.sleep(seconds * (moment + 0.5) / 20)  # at 0 it is between Python and the command
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=600)
         # While Python ends, after the command's last word, the system ends it, for which shells say 130, too.
