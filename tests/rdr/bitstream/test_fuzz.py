@@ -32,7 +32,7 @@ def prepared(kind: str):
     """Codec, parameters, the keys that it needs, and a message with an escape code."""
     make, shape, dithered = CODECS[kind]
     codec = make()
-    params = codec.finalize(codec.init(jax.random.key(0)))
+    params = codec.finalize(jax.jit(codec.init)(jax.random.key(0)))
     shared = {"shared_key": shared_key(5)} if dithered else {}
     x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     x[3, 0] = 1e5

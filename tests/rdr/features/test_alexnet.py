@@ -60,6 +60,7 @@ def test_smallest_admitted_side_is_the_documented_one(side, tap):
 
 
 def test_l2_pooling_of_a_constant_map_is_the_map():
-    maps = alexnet.features(random_params(), np.full((1, 95, 95, 3), 0.7), taps=("relu1", "pool1"), pooling="l2")
+    maps = jax.jit(lambda params, x: alexnet.features(params, x, taps=("relu1", "pool1"), pooling="l2"))(
+        random_params(), np.full((1, 95, 95, 3), 0.7))
     center = maps["relu1"][0, 8, 8], maps["pool1"][0, 4, 4]  # away from the zero padding of the image
     np.testing.assert_allclose(center[1], np.sqrt(np.square(center[0]) + 1e-12), rtol=1e-12)

@@ -24,6 +24,9 @@ def distance():
     return jit(lambda x, y: texture_distance(x, y, num_scales=2))
 
 
+pyramid_of = jit(lambda x: steerable_pyramid(x, num_scales=3, num_orientations=4))
+
+
 def lines_and_edges(size=32):
     """Two images with equal amplitude spectra: a bright line, and its derivative's counterpart, an edge pair."""
     line = np.zeros((size, size))
@@ -51,7 +54,7 @@ def test_moments_and_autocorrelations_are_those_of_numpy(statistics):
     np.testing.assert_allclose(got.pixels[0, 0], expected, rtol=1e-12)
     np.testing.assert_allclose(got.channels[0], [[v / (v + 1e-6)]], rtol=1e-12)
     # Of the coarsest low-pass, by shifting.
-    low = np.asarray(steerable_pyramid(x, num_scales=3).lowpass)[0, ..., 0]
+    low = np.asarray(pyramid_of(x).lowpass)[0, ..., 0]
     low = low - low.mean()
     shifts = [[(low * np.roll(low, (i, j), (0, 1))).mean() for j in (-1, 0, 1)] for i in (-1, 0, 1)]
     center = np.array(got.lowpass_autocorrelations[-1][0, :, :, 0])
@@ -62,7 +65,7 @@ def test_moments_and_autocorrelations_are_those_of_numpy(statistics):
 def test_correlations_across_scales_are_those_of_numpy(statistics):
     x = RNG.random((1, 32, 32, 1))
     got = statistics(x)
-    pyramid = steerable_pyramid(x, num_scales=3, num_orientations=4)
+    pyramid = pyramid_of(x)
     fine, coarse = (np.asarray(band)[0, :, :, 0] for band in pyramid.bands[:2])
     wide = np.zeros((32, 32, 4), complex)
     wide[8:24, 8:24] = np.fft.fftshift(np.fft.fft2(coarse, axes=(0, 1)), axes=(0, 1))

@@ -52,7 +52,8 @@ def test_gratings_of_castle_csf_s_threshold_score_alike_in_all_directions_of_col
     white = white / white[:2].sum()  # L + M is luminance
     gray = (2.0 + 198.0 * level) * white  # of a peak of 200 and a black of 2 cd/m^2
     way = np.asarray(castle_csf.dkl_directions(gray))[:, direction]
-    seen = np.asarray(castle_csf.sensitivity(12 / 128 * 30.0, background=gray, direction=way, area=48 * 64 / 30.0**2))
+    seen = np.asarray(jax.jit(castle_csf.sensitivity)(12 / 128 * 30.0, background=gray, direction=way,
+                                                      area=48 * 64 / 30.0**2))
     cones = np.sqrt(np.mean((way / gray) ** 2, axis=-1))
     wave = np.cos(np.pi * 12 * (np.arange(64) + 0.5) / 64)[None, :, None] * np.ones((48, 1, 1))
     change = np.asarray(to_rgb(way, "lms")) * np.asarray(from_rgb(np.ones(3), "lms"))[:2].sum() / 198.0
@@ -64,7 +65,8 @@ def test_gratings_of_castle_csf_s_threshold_score_alike_in_all_directions_of_col
         np.testing.assert_allclose(found, 2 / np.sqrt(2) * np.ones(2), rtol=1e-4)
     if direction == 0:  # luminance alone has the same
         mean = 2.0 + 198.0 * level[:, 0]
-        luminance = castle_csf.mechanism_sensitivities(12 / 128 * 30.0, mean, area=48 * 64 / 30.0**2).achromatic
+        luminance = jax.jit(castle_csf.mechanism_sensitivities)(12 / 128 * 30.0, mean,
+                                                                area=48 * 64 / 30.0**2).achromatic
         np.testing.assert_allclose(luminance, seen, rtol=2e-5)
 
 
@@ -118,7 +120,7 @@ def test_a_change_of_brightness_counts_as_half_a_cycle_and_hue_alone_is_not_seen
 
 def test_sensitivity_peaks_at_a_few_cycles_and_falls_in_the_dark():
     u = np.geomspace(0.2, 50.0, 200)
-    bright, dark = (np.asarray(contrast_sensitivity(u, level, 100.0)) for level in (100.0, 0.1))
+    bright, dark = (np.asarray(jax.jit(contrast_sensitivity)(u, level, 100.0)) for level in (100.0, 0.1))
     np.testing.assert_allclose(bright, barten(u, 100.0, 100.0), rtol=1e-12)
     assert 2.0 < u[bright.argmax()] < 6.0 and u[dark.argmax()] < u[bright.argmax()]
     assert (bright > dark).all() and 200 < bright.max() < 700

@@ -3,6 +3,7 @@
 import itertools
 from fractions import Fraction
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -18,8 +19,8 @@ def test_distributions_agree_with_exact_fractions(description):
         description.latents[level + 1])
     distribution.update(slice(None), description.latents[level].reshape(-1)[distribution.order])
     ids, middles = distribution.predict(slice(None))
-    inputs = np.asarray(network.context(jnp.asarray(description.latents[level], jnp.float32),
-                                        jnp.asarray(description.latents[level + 1], jnp.float32)))
+    inputs = np.asarray(jax.jit(network.context)(jnp.asarray(description.latents[level], jnp.float32),
+                                                 jnp.asarray(description.latents[level + 1], jnp.float32)))
 
     def times(name, x):
         return [sum(Fraction(float(a)) * b for a, b in zip(row, x)) for row in weights[name]]
@@ -66,9 +67,9 @@ def test_decoding_order_never_looks_ahead(description):
 def test_pictures_agree_with_floating_point(description):
     weights, noise = dequantize_weights(description), noise_maps(description.arch, description.seed)
     image = exact_inference.synthesize(weights, description.latents, noise)
-    floats = network.synthesize({name: jnp.asarray(w, jnp.float32) for name, w in weights.items()},
-                                [jnp.asarray(latent, jnp.float32) for latent in description.latents],
-                                [jnp.asarray(latent, jnp.float32) for latent in noise])
+    floats = jax.jit(network.synthesize)({name: np.float32(w) for name, w in weights.items()},
+                                         [np.float32(latent) for latent in description.latents],
+                                         [np.float32(latent) for latent in noise])
     floats = np.clip(np.asarray(floats).transpose(1, 2, 0) * 255, 0, 255)
     # Half a level of rounding, and what half units of 2^-12 in a dozen layers may do.
     assert np.abs(floats - image).max() < 0.5 + 0.5

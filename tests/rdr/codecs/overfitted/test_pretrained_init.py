@@ -34,8 +34,9 @@ def test_gray_decoders_make_the_mean_of_what_color_decoders_make():
         weights[name][:] = weights[name].mean(0, keepdims=True)
     latents = [np.random.default_rng(level).standard_normal(shape).astype(np.float32)
              for level, shape in enumerate(color.latent_shapes)]
-    expected = np.asarray(network.synthesize(weights, latents)).mean(0)
-    found = np.asarray(network.synthesize(pretrained_weights(gray), latents))[0]
+    synthesize = jax.jit(network.synthesize)
+    expected = np.asarray(synthesize(weights, latents)).mean(0)
+    found = np.asarray(synthesize(pretrained_weights(gray), latents))[0]
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 

@@ -27,7 +27,7 @@ def fitted(arch, *, rd_lambda, seed=0):
                for name, w in pretrained_weights(arch).items()}
     latents = tuple((0.1 * rng.standard_normal(shape)).astype(np.float32) for shape in arch.latent_shapes)
     state = training.initial_state(arch, weights, rd_lambda)._replace(latents=latents)
-    image = network.synthesize(weights, [np.rint(latent * training.LATENT_UNIT) for latent in latents])
+    image = jax.jit(network.synthesize)(weights, [np.rint(latent * training.LATENT_UNIT) for latent in latents])
     image = np.clip(np.asarray(image).transpose(1, 2, 0), 0, 1)
     image = np.clip(image + 0.02 * rng.standard_normal(image.shape), 0, 1).astype(np.float32)
     return state, training.Data(image[None], jnp.float32(0), (), image, params=jnp.float32(255.0**2))
