@@ -25,7 +25,7 @@ from rdr.bitstream.tables import make_tables
 from rdr.codecs.base import VectorCodec
 from rdr.codecs.vectors.block_coder import BlockCoder
 from rdr.codecs.vectors.codec import vector_codec
-from rdr.codecs.vectors.model import VectorModel, batch_of_vectors, check_dither_levels
+from rdr.codecs.vectors.model import TOO_LARGE, VectorModel, batch_of_vectors, check_dither_levels
 from rdr.entropy_models import autoregressive
 from rdr.entropy_models.deep_factorized import DeepFactorized, cdf_interval_bits
 from rdr.entropy_models.location_scale import soft_rounded_upper
@@ -248,7 +248,11 @@ class _Block:
 
     @functools.partial(jax.jit, static_argnums=0)
     def _rounded(self, params: Any, x: jax.Array, offset: jax.Array) -> jax.Array:
-        return self._nearest(self._analyze(params, x) - offset)
+        z = self._analyze(params, x) - offset
+        points = self._nearest(z)
+        if points.dtype == jnp.int32:  # of A2, whose whole numbers are at most twice as large as z
+            points = jnp.where(jnp.abs(z) < 2.0**29, points, TOO_LARGE)
+        return points
 
     @functools.partial(jax.jit, static_argnums=0)
     def _reconstructed(self, params: Any, k: jax.Array, offset: jax.Array, private_key: jax.Array | None):

@@ -10,7 +10,7 @@ import numpy as np
 
 from rdr.bitstream import container
 from rdr.codecs.base import VectorCodec, draw_dither, open_message, stored_tables
-from rdr.codecs.vectors.model import VectorModel
+from rdr.codecs.vectors.model import TOO_LARGE, VectorModel
 
 
 @functools.lru_cache(maxsize=256)
@@ -202,8 +202,8 @@ def _points(model: VectorModel, params: Any, x: Any, shared_key: jax.Array | Non
     if model.check_latents is not None:
         model.check_latents(network, np.asarray(z))
     points = np.asarray(model.quantize(network, z, dither))
-    if points.dtype.kind == "f":
-        if not (np.abs(points) < 2.0**31).all():
-            raise ValueError("x must be quantized to integers below 2^31 in size: an element is too large")
-        points = points.astype(np.int32)
+    whole = np.abs(points) < 2.0**31 if points.dtype.kind == "f" else points != TOO_LARGE
+    if not whole.all():
+        raise ValueError("x must be quantized to integers below 2^31 in size: an element is too large")
+    points = points.astype(np.int32)
     return x, points, np.asarray(dither)

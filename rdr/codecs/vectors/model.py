@@ -12,6 +12,8 @@ import numpy as np
 
 from rdr.bitstream import container
 
+TOO_LARGE = np.iinfo(np.int32).min  # stands for a whole number that int32 does not hold
+
 
 class VectorModel(NamedTuple):
     """What sets a codec of vectors apart, as pure functions.
@@ -26,7 +28,8 @@ class VectorModel(NamedTuple):
       latent_shape: `latent_shape(shape of x) -> shape` of the dither.
       init: `init(key) -> network`.
       forward: as of `rdr.codecs.base.Codec`.
-      quantize: `quantize(network, z, dither) -> points`, int32, or float32 whole numbers; works under jit.
+      quantize: `quantize(network, z, dither) -> points`, float32 whole numbers, or int32 with `TOO_LARGE` where that
+        holds none; works under jit.
       reconstruct: `reconstruct(network, points, dither, private_key, realism) -> y`.
       make_tables: `make_tables(network) -> tree` of integer tables.
       encode: `encode(points, dither, tables) -> (bytes, bytes)`: coded symbols, and escapes.

@@ -189,6 +189,7 @@ def test_refusals_say_what_is_wrong():
         (lambda: codec.encode(params, X[:, :1]), r"x must have shape \[batch, 2\]"),
         (lambda: codec.encode(params, np.full((1, 2), np.nan)), "x must be finite"),
         (lambda: plain.encode(plain_params, np.full((1, 2), 1e30)), "an element is too large"),
+        (lambda: codec.encode(params, np.full((1, 2), 1e30)), "an element is too large"),
         (lambda: dithered.encode(dithered_params, X), "needs the shared_key"),
         (lambda: dithered.decode(dithered.encode(dithered_params, X, **shared), params=dithered_params, **shared),
          "private_key is needed"),
