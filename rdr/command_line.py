@@ -20,13 +20,16 @@ The exit status is 0, 1 if it could not be done, 2 if the call was wrong, 130 af
 
 import _thread
 import argparse
+import atexit
 import contextlib
 import dataclasses
+import functools
 import inspect
 import json
 import os
 import pathlib
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -303,7 +306,16 @@ def run_safely(
     except KeyboardInterrupt:
         print(f"interrupted: {interrupted() if callable(interrupted) else interrupted}", file=sys.stderr)
         return 130
+    finally:
+        _end_quietly()
     return status if isinstance(status, int) else 0
+
+
+@functools.cache
+def _end_quietly() -> None:
+    """Sees to it that Ctrl-C as Python ends, after a command's last word, is no traceback of JAX's cleaning up."""
+    # What is registered last is called first: by the end of a command JAX, if it is needed, has registered.
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
 
 
 @contextlib.contextmanager

@@ -4,8 +4,10 @@ import configparser
 import dataclasses
 import gc
 import json
+import os
 import pathlib
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -207,6 +209,19 @@ def test_refusals_become_sentences(error, status, said, capsys):
         raise error
 
     assert command_line.run_safely(call) == status and capsys.readouterr().err == said
+
+
+def test_an_interruption_as_python_ends_is_no_traceback():
+    """JAX cleans up as Python ends, which takes a while."""
+    program = """if True:
+        import atexit, os, signal, sys
+        from rdr import command_line
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        sys.exit(command_line.run_safely(lambda: atexit.register(os.kill, os.getpid(), signal.SIGINT) and None))
+    """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True,
+                          env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_an_interruption_that_python_ignores_comes_again(capsys):
