@@ -96,10 +96,13 @@ def test_twenty_kills_cost_nothing_but_time(name, inputs, tmp_path):
         out = tmp_path / "out"
         out.mkdir(exist_ok=True)
         process = start(COMMANDS[name](inputs, out))
-        time.sleep(rng.uniform(0, seconds))
+        moment = rng.uniform(0, seconds)
+        time.sleep(moment)
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
             kills += 1
+        else:  # on a machine that was busier before, it was done before many of the moments
+            seconds = min(seconds, moment)
         _, error = process.communicate()
         assert process.returncode in (0, -signal.SIGKILL), error
         if process.returncode == 0 or kills % 4 == 0:
