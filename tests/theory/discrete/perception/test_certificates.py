@@ -171,8 +171,12 @@ def test_what_no_channel_meets_is_refused_where_realism_is_no_linear_program():
     assert_no_fault(pmf, matrix, "reverse_kl", 0.2, 0.91)
 
 
+@pytest.mark.stress
 def test_bounds_of_different_channels_at_a_given_slope_are_not_mixed():
-    """Fault 1: after too few steps the bound of one channel's rate was taken for another's; converged was true."""
+    """Fault 1: after too few steps the bound of one channel's rate was taken for another's; converged was true.
+
+    The comparison alone is in test_search.py.
+    """
     rng, slope, perception = np.random.default_rng(7), 3.4, 1.2e-4
     for _ in range(4):
         pmf, matrix = rng.dirichlet(np.ones(3)), rng.random((3, 3)) * (1 - np.eye(3))

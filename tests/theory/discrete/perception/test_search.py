@@ -40,3 +40,13 @@ def test_the_best_channel_and_the_best_dual_point_are_joined():
     # Bounds that cross say that one of them is wrong: nothing is claimed of the lower one.
     crossed = search._merge(good, loose._replace(rate_lower=good.rate + 0.1), options, 1e-8)
     assert np.isnan(crossed.rate_lower) and not bool(crossed.converged)
+    # At a given slope rates plus what the slope charges are compared: a proof is of its own channel's distortion.
+    at_slope = options._replace(fixed_slope=True)
+    upper, lower = (good._replace(rate=jnp.asarray(rate), rate_lower=jnp.asarray(proved), slope=jnp.asarray(2.0),
+                                  distortion=jnp.asarray(distortion))
+                    for rate, proved, distortion in ((0.5, 0.4, 0.1), (0.3, 0.2, 0.22)))
+    for pair in ((upper, lower), (lower, upper)):
+        joined = search._merge(*pair, at_slope, 1e-8)
+        assert float(joined.rate) == 0.5 and not bool(joined.converged)
+        np.testing.assert_allclose(joined.rate_lower, 0.2 + 2 * (0.22 - 0.1), atol=1e-14)
+        assert joined.rate_lower < 0.2 + 2 * (0.22 - 0.1)  # rounded outwards
