@@ -52,6 +52,8 @@ def go(browser, *, until=None):
     for _ in range(1000):
         shown = browser.text()
         heading, trial = shown.split("\n")[0], browser.run(TRIAL)
+        if browser.text() != shown:  # a page came in between, whose heading would be missed
+            continue
         if look and heading not in pages:
             browser.screenshot(pathlib.Path(look, f"{len(pages):02d}_{re.sub(r'[^A-Za-z]+', '_', heading)}.png"))
         pages.append(heading)
