@@ -132,13 +132,21 @@ class Checkpoints:
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Holds Ctrl-C back while orbax's threads work: in their midst, Python's end makes them write tracebacks."""
+    """Holds Ctrl-C back while orbax's threads work: in their midst, Python's end makes them write tracebacks.
+
+    A second one gets through, should a disk not answer.
+    """
     handler = signal.getsignal(signal.SIGINT)
     if not callable(handler) or threading.current_thread() is not threading.main_thread():  # it does not come here
         yield
         return
     came = []
-    signal.signal(signal.SIGINT, lambda number, frame: came.append((number, frame)))
+
+    def hold(number: int, frame: Any) -> None:
+        came.append((number, frame))
+        signal.signal(signal.SIGINT, handler)
+
+    signal.signal(signal.SIGINT, hold)
     try:
         yield
     finally:
