@@ -107,7 +107,7 @@ def test_perfect_realism_without_a_coupling_is_refused_not_certified():
     with np.errstate(invalid="ignore"):
         answer = rate_distortion_perception(
             [0.7, 0.3], [[np.inf, 0.0], [0.0, np.inf]], slope=1.0, perception=0.0, divergence="tv")
-    assert np.isnan(answer.rate) and not bool(answer.converged)
+    assert np.isnan(answer.rate) and np.isnan(answer.rate_lower) and not bool(answer.converged)
     # The same distortion has a coupling where both letters are equally likely.
     answer = assert_no_fault([0.5, 0.5], SWAP, "tv", 0.0, 0.0)
     np.testing.assert_allclose(answer.rate, 1.0, atol=1e-9)
@@ -274,6 +274,20 @@ def test_twenty_thousand_instances(first):
     for kind in ("false certificates", "false refusals", "unconverged ordinary"):
         assert [found for count in counts for found in count[kind]] == []
     assert sum(len(count["unconverged"]) for count in counts) <= 4  # of 4,200
+
+
+def test_large_given_slopes_are_reached():
+    """Newton's method ends far from them, and up to bits wide, unless it comes from smaller ones."""
+    pmf, matrix = np.array([0.2, 0.3, 0.5]), np.array([[0.5, 0.1, 0.9], [0.3, 0.8, 0.2], [0.6, 0.4, 0.7]])
+    least, entropy = least_distortion(pmf, matrix, "tv", 0.0, None), -pmf @ np.log2(pmf)
+    for slope in (4e3, 4e4):
+        answer = rate_distortion_perception(pmf, matrix, slope=slope, perception=0.0, divergence="tv")
+        assert bool(answer.converged) and float(answer.rate) <= entropy
+        # The channel of least distortion has no more than the entropy of the source.
+        assert least - 1e-12 <= float(answer.distortion) <= least + entropy / slope
+    # Below the smallest slope of the curve the rate is 0, which no bound is below.
+    flat = rate_distortion_perception([0.7, 0.3], HAMMING, slope=0.1, perception=np.inf, divergence="tv")
+    assert bool(flat.converged) and 0.0 == float(flat.rate_lower) <= float(flat.rate) < 1e-8
 
 
 @pytest.mark.stress
