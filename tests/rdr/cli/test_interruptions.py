@@ -114,7 +114,7 @@ def test_twenty_kills_cost_nothing_but_time(name, inputs, tmp_path):
 
 
 @pytest.mark.stress
-@pytest.mark.parametrize("name", ["folder", "evaluate", "train"])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_interruptions_at_twenty_moments_are_one_sentence(name, inputs, tmp_path):
     for folder in ("first", "second"):  # the first compiles
         (tmp_path / folder).mkdir()
