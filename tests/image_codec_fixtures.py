@@ -1,5 +1,7 @@
 """What several experiments' tests share: a small trained codec, and the overfitted codec without its fits."""
 
+import zlib
+
 import numpy as np
 import pytest
 
@@ -34,23 +36,34 @@ def small_codec(tmp_path_factory):
     return folder
 
 
+def unfitted_message(image, options, *, seed=0, draw=0):
+    """A message of an image's size and an option's signal: the pretrained decoder, and latents that are drawn.
+
+    What is drawn depends on the pixels, the seed and the draw, so that equal messages are of equal images.
+    """
+    from rdr.codecs.overfitted import codec, exact_inference, format
+    from rdr.codecs.overfitted.architecture import shapes
+    from rdr.codecs.overfitted.pretrained_init import pretrained_weights
+
+    image = np.asarray(image)
+    arch = codec.architecture(codec.as_image(image).shape, options)
+    rng = np.random.default_rng([zlib.crc32(image.tobytes()), seed, draw])
+    weights = {name: exact_inference.quantize_weights(w, 6) for name, w in pretrained_weights(arch).items()}
+    latents = [np.rint(rng.laplace(size=shape)).astype(np.int32) for shape in arch.latent_shapes]
+    return format.write(format.Description(arch, dict.fromkeys(shapes(arch), 6), weights, latents,
+                                           seed if arch.noise_levels else None, options.signal)).message
+
+
 @pytest.fixture
 def unfitted(monkeypatch):
     """Fits compile for a while: whole files of some numbers are written; returned is the list of options asked for."""
     from rdr.codecs import overfitted
-    from rdr.codecs.overfitted import codec, exact_inference, format
-    from rdr.codecs.overfitted.architecture import shapes
-    from rdr.codecs.overfitted.pretrained_init import pretrained_weights
 
     asked = []
 
     def encode(image, options, *, directory=None, tile=None):
         asked.append(options)
-        arch, rng = codec.architecture(codec.as_image(image).shape, options), np.random.default_rng(len(asked))
-        weights = {name: exact_inference.quantize_weights(w, 6) for name, w in pretrained_weights(arch).items()}
-        latents = [np.rint(rng.laplace(size=shape)).astype(np.int32) for shape in arch.latent_shapes]
-        seed = options.seed if arch.noise_levels else None
-        return format.write(format.Description(arch, dict.fromkeys(shapes(arch), 6), weights, latents, seed)).message
+        return unfitted_message(image, options, seed=options.seed, draw=len(asked))
 
     def encode_batch(images, options, *, directory=None):
         return [encode(image, options) for image in images]

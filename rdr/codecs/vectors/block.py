@@ -250,7 +250,7 @@ class _Block:
     def _rounded(self, params: Any, x: jax.Array, offset: jax.Array) -> jax.Array:
         z = self._analyze(params, x) - offset
         points = self._nearest(z)
-        if points.dtype == jnp.int32:  # of A2, whose whole numbers are at most twice as large as z
+        if points.dtype == jnp.int32:  # of A2, near z
             points = jnp.where(jnp.abs(z) < 2.0**29, points, TOO_LARGE)
         return points
 

@@ -1,11 +1,12 @@
 """What tests of commands share: the command, a small image and its message."""
 
 import contextlib
-import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from tests.image_codec_fixtures import unfitted_message
 
 IMAGE = np.add.outer(np.arange(17) * 9, np.arange(3) * 20).astype(np.uint8)
 
@@ -24,24 +25,6 @@ def small_image():
     return IMAGE
 
 
-def unfitted_message(image, options, seed=0):
-    """A message of an image's size and an option's signal: the pretrained decoder, and latents that are drawn.
-
-    What is drawn depends on the pixels, so that equal messages are of equal images.
-    """
-    from rdr.codecs.overfitted import codec, exact_inference, format
-    from rdr.codecs.overfitted.architecture import shapes
-    from rdr.codecs.overfitted.pretrained_init import pretrained_weights
-
-    image = np.asarray(image)
-    arch = codec.architecture(codec.as_image(image).shape, options)
-    rng = np.random.default_rng([zlib.crc32(image.tobytes()), seed])
-    weights = {name: exact_inference.quantize_weights(w, 6) for name, w in pretrained_weights(arch).items()}
-    latents = [np.rint(rng.laplace(size=shape)).astype(np.int32) for shape in arch.latent_shapes]
-    return format.write(format.Description(arch, dict.fromkeys(shapes(arch), 6), weights, latents,
-                                           seed if arch.noise_levels else None, options.signal)).message
-
-
 @pytest.fixture(scope="session")
 def without_fits():
     """Fits compile for a while: within this context, messages are those of `unfitted_message`, and the images and
@@ -56,7 +39,7 @@ def without_fits():
         def encode_batch(images, options, *, directory, seeds=None, **_):
             directory.mkdir(parents=True, exist_ok=True)
             asked.extend((np.asarray(image), options) for image in images)
-            return [unfitted_message(image, options, seed)
+            return [unfitted_message(image, options, seed=seed)
                     for image, seed in zip(images, seeds or [options.seed] * len(images), strict=True)]
 
         with pytest.MonkeyPatch.context() as patch:

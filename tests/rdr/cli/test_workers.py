@@ -27,7 +27,7 @@ import json, sys, time
 sys.path[:] = json.loads(sys.argv[1])
 from rdr.cli import encode_job
 from rdr.codecs import overfitted
-from tests.rdr.cli.conftest import unfitted_message
+from tests.image_codec_fixtures import unfitted_message
 def encode(image, options, *, tile, directory):
     saved = directory / "fit" / "metrics.jsonl"
     saved.parent.mkdir(parents=True, exist_ok=True)
