@@ -18,26 +18,21 @@ and every field of `Config` is a flag beside `--preset` and `--workdir`. Only `m
 The exit status is 0, 1 if it could not be done, 2 if the call was wrong, 130 after Ctrl-C.
 """
 
-import _thread
 import argparse
-import atexit
 import contextlib
 import dataclasses
-import functools
 import inspect
 import json
 import os
 import pathlib
 import shutil
-import signal
 import sys
 import tempfile
-import threading
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from rdr import files, locks
+from rdr import files, interruptions, locks
 from rdr._flags import UsageError, add_fields, converter_of, option, refuse, spell_switches
 
 __all__ = [
@@ -295,7 +290,7 @@ def run_safely(
       after Ctrl-C.
     """
     try:
-        with _no_lost_interruption():
+        with interruptions.never_lost():
             status = call()
     except BrokenPipeError:  # whoever reads standard output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -307,37 +302,8 @@ def run_safely(
         print(f"interrupted: {interrupted() if callable(interrupted) else interrupted}", file=sys.stderr)
         return 130
     finally:
-        _end_quietly()
+        interruptions.end_quietly()
     return status if isinstance(status, int) else 0
-
-
-@functools.cache
-def _end_quietly() -> None:
-    """Sees to it that Ctrl-C as Python ends, after a command's last word, is no traceback of JAX's cleaning up."""
-    # What is registered last is called first: by the end of a command JAX, if it is needed, has registered.
-    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
-
-
-@contextlib.contextmanager
-def _no_lost_interruption():
-    """Lets Ctrl-C come again where Python ignores it: in what it calls by itself, as JAX as it looks for cycles."""
-    before, timers = sys.unraisablehook, []
-
-    def again(lost: Any) -> None:
-        if issubclass(lost.exc_type, KeyboardInterrupt):
-            timers.append(threading.Timer(0.05, _thread.interrupt_main))  # at once it would be lost once more
-            timers[-1].daemon = True
-            timers[-1].start()
-        else:
-            before(lost)
-
-    sys.unraisablehook = again
-    try:
-        yield
-    finally:
-        sys.unraisablehook = before
-        for timer in timers:  # what has ended cannot be interrupted
-            timer.cancel()
 
 
 def _sentence(error: BaseException) -> str:

@@ -4,6 +4,7 @@ import difflib
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 
+from rdr import interruptions
 from rdr.command_line import UsageError
 
 
@@ -47,4 +48,5 @@ def load_command(module: str) -> Callable[[Sequence[str]], int]:
     Returns:
       Its `main`.
     """
-    return importlib.import_module(f"rdr.cli.{module}").main
+    with interruptions.held():  # Ctrl-C amid the import of JAX is a segmentation fault
+        return importlib.import_module(f"rdr.cli.{module}").main

@@ -1,21 +1,17 @@
 """Checkpoints of a training state: written whole or not at all, restored to the bit, the newest that is whole."""
 
-import contextlib
 import errno
 import logging
 import os
 import pathlib
-import signal
 import sys
-import threading
-from collections.abc import Iterator
 from typing import Any
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from rdr import files
+from rdr import files, interruptions
 
 # What orbax's store says -> what the system said to it.
 _STORE_ERRORS = {"RESOURCE_EXHAUSTED": errno.ENOSPC, "PERMISSION_DENIED": errno.EACCES}
@@ -37,7 +33,7 @@ class Checkpoints:
         """
         self.directory = pathlib.Path(directory).resolve()
         options = ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=False)
-        with _uninterrupted():
+        with interruptions.held(second=True):  # Python's end amid its threads is tracebacks
             self._manager = ocp.CheckpointManager(self.directory, options=options,
                                                   item_handlers=ocp.StandardCheckpointHandler())
 
@@ -54,7 +50,7 @@ class Checkpoints:
         level = logging.getLogger("absl").level
         logging.getLogger("absl").setLevel(logging.CRITICAL)  # orbax's threads write pages about a full disk
         try:
-            with _uninterrupted():
+            with interruptions.held(second=True):
                 self._manager.save(step, args=ocp.args.StandardSave(_by_name(state)))
                 self._manager.wait_until_finished()
         except ValueError as error:
@@ -84,7 +80,7 @@ class Checkpoints:
         expected, damaged = _by_name(template), {}
         for step in sorted(self._manager.all_steps(), reverse=True):
             try:
-                with _uninterrupted():
+                with interruptions.held(second=True):
                     state = self._read(step, expected)
             except _OtherStructureError as error:
                 raise ValueError(f"{error}: remove the directory to start over") from None
@@ -126,33 +122,8 @@ class Checkpoints:
 
     def close(self) -> None:
         """Releases the directory."""
-        with _uninterrupted():
+        with interruptions.held(second=True):
             self._manager.close()
-
-
-@contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Holds Ctrl-C back while orbax's threads work: in their midst, Python's end makes them write tracebacks.
-
-    A second one gets through, should a disk not answer.
-    """
-    handler = signal.getsignal(signal.SIGINT)
-    if not callable(handler) or threading.current_thread() is not threading.main_thread():  # it does not come here
-        yield
-        return
-    came = []
-
-    def hold(number: int, frame: Any) -> None:
-        came.append((number, frame))
-        signal.signal(signal.SIGINT, handler)
-
-    signal.signal(signal.SIGINT, hold)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
-        if came:
-            handler(*came[0])
 
 
 class _OtherStructureError(Exception):

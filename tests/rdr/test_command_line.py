@@ -2,14 +2,8 @@
 
 import configparser
 import dataclasses
-import gc
 import json
-import os
 import pathlib
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Mapping
 
 import pytest
@@ -209,42 +203,6 @@ def test_refusals_become_sentences(error, status, said, capsys):
         raise error
 
     assert command_line.run_safely(call) == status and capsys.readouterr().err == said
-
-
-def test_an_interruption_as_python_ends_is_no_traceback():
-    """JAX cleans up as Python ends, which takes a while."""
-    program = """if True:
-        import atexit, os, signal, sys
-        from rdr import command_line
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        sys.exit(command_line.run_safely(lambda: atexit.register(os.kill, os.getpid(), signal.SIGINT) and None))
-    """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True,
-                          env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_an_interruption_that_python_ignores_comes_again(capsys):
-    """One within JAX's callback of the search for cycles was a traceback, and the command went on to its end."""
-    def lose(*_):
-        gc.callbacks.remove(lose)
-        raise KeyboardInterrupt
-
-    def call(naps=500):
-        gc.callbacks.append(lose)
-        gc.collect(0)  # of the youngest, which is quick in a large process, too
-        for _ in range(naps):
-            time.sleep(0.01)
-
-    before = sys.unraisablehook
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # background shells ignore it
-    try:
-        assert command_line.run_safely(lambda: call(naps=0)) == 0
-        time.sleep(0.1)  # it does not come after the command's end
-        assert command_line.run_safely(call) == 130 and sys.unraisablehook is before
-    finally:
-        signal.signal(signal.SIGINT, handler)
-    assert capsys.readouterr().err == "interrupted: the same command resumes from what was saved\n"
 
 
 def test_too_little_memory_is_a_sentence(capsys):

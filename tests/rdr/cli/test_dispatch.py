@@ -1,5 +1,9 @@
 """Tables of commands."""
 
+import importlib
+import os
+import signal
+
 import pytest
 
 from rdr.cli import dispatch, info
@@ -23,3 +27,22 @@ def test_what_there_is_not_is_refused_with_what_there_is():
 
 def test_a_command_is_its_modules_main():
     assert dispatch.load_command("info") is info.main
+
+
+def test_ctrl_c_waits_until_a_command_is_imported(monkeypatch):
+    """Amid the import of JAX it was a segmentation fault."""
+    imported = []
+
+    def slow(name):
+        os.kill(os.getpid(), signal.SIGINT)
+        imported.append(name)
+        return info
+
+    monkeypatch.setattr(importlib, "import_module", slow)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # background shells ignore it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            dispatch.load_command("info")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert imported == ["rdr.cli.info"]

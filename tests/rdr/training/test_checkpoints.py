@@ -69,24 +69,6 @@ def test_ctrl_c_waits_for_what_is_being_saved(tmp_path, monkeypatch):
     assert Checkpoints(tmp_path).restore(STATE)[0] == 1
 
 
-def test_a_second_ctrl_c_does_not_wait(tmp_path, monkeypatch):
-    checkpoints, after = Checkpoints(tmp_path), []
-
-    def interrupted(*args, **kwargs):
-        for _ in range(2):
-            os.kill(os.getpid(), signal.SIGINT)
-        after.append(args)
-
-    monkeypatch.setattr(checkpoints._manager, "save", interrupted)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            checkpoints.save(1, STATE)
-        assert after == [] and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def test_damage_is_refused(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(1, STATE)

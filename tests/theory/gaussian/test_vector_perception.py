@@ -176,7 +176,7 @@ def test_divergence_of_variances_by_quadrature_and_at_its_edges():
     np.testing.assert_allclose(tiny, (1e-8) ** 2 / 2 - (1e-8) ** 3 / 3, rtol=3e-8)  # 1 + 1e-8 is itself rounded
 
 
-@pytest.mark.parametrize("divergence", ["w2sq", pytest.param("kl", marks=pytest.mark.stress)])
+@pytest.mark.parametrize("divergence", vector.DIVERGENCES)
 def test_gradients_equal_finite_differences_and_multipliers(divergence):
     def both(d, p, lam):
         result = vector.rate_distortion_perception(d, p, lam, divergence=divergence)
